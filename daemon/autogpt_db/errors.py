@@ -1,0 +1,207 @@
+"""One exception family, and its one table to HTTP and to exit codes.
+
+Whatever goes wrong is raised as one of these classes, named for what happened.
+A class carries everything the borders need: `status` and `wire_type` for a
+client of the RPC (the contract's `{"type", "args"}` body), `exit_code` for the
+process that cannot start or go on.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+EXIT_STOPPED = 0
+EXIT_DATABASE_UNREACHABLE = 69  # EX_UNAVAILABLE
+EXIT_BUG = 70  # EX_SOFTWARE
+EXIT_RESOURCE_TAKEN = 71  # EX_OSERR
+EXIT_CONFIGURATION = 78  # EX_CONFIG: systemd's RestartPreventExitStatus
+
+
+class AutogptDbError(Exception):
+    """Anything this program can name; the message says what happened and what to do next."""
+
+    exit_code: ClassVar[int] = EXIT_BUG
+
+
+# Faults that end a process -------------------------------------------------------------------
+
+
+class ConfigurationError(AutogptDbError):
+    """The configuration is at fault; `problems` holds one line for each fault."""
+
+    exit_code = EXIT_CONFIGURATION
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+class SchemaError(AutogptDbError):
+    """The database's schema cannot be served: objects are missing, or it is newer than we are."""
+
+    exit_code = EXIT_CONFIGURATION
+
+
+class DatabaseUnreachableError(AutogptDbError):
+    """PostgreSQL did not answer within the start-up timeout."""
+
+    exit_code = EXIT_DATABASE_UNREACHABLE
+
+
+class ResourceTakenError(AutogptDbError):
+    """An address or a directory that must be ours is held by another live process."""
+
+    exit_code = EXIT_RESOURCE_TAKEN
+
+
+# Faults that end a call ----------------------------------------------------------------------
+
+
+class CallError(AutogptDbError):
+    """A call's failure as its caller sees it.
+
+    Attributes:
+        status: The HTTP status of the reply.
+        wire_type: The exception class name that AutoGPT's clients look for (rpc.md §7).
+        retry_after: Seconds after which a repeat is worth trying; None when it never is.
+    """
+
+    status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
+    wire_type: ClassVar[str] = "RuntimeError"
+    retry_after: float | None = None
+
+    def body(self) -> dict[str, Any]:
+        """Return the reply's JSON body as the contract's `{type, args}`."""
+        return {"type": self.wire_type, "args": list(self.args)}
+
+
+class ArgumentsInvalidError(CallError):
+    """A request that does not fit the method's signature; `detail` names every field at fault."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+    def __init__(self, detail: list[dict[str, Any]]) -> None:
+        self.detail = detail
+        super().__init__("The request does not fit the method's signature.")
+
+    def body(self) -> dict[str, Any]:
+        """Return `{"detail": [...]}`, the envelope that upstream's framework uses."""
+        return {"detail": self.detail}
+
+
+class BodyUnreadableError(CallError):
+    """A body that cannot be read as JSON text at all (rpc.md §4)."""
+
+    status = HTTPStatus.BAD_REQUEST
+
+    def __init__(self, reason: str = "There was an error parsing the body") -> None:
+        super().__init__(reason)
+
+    def body(self) -> dict[str, Any]:
+        """Return `{"detail": reason}`."""
+        return {"detail": self.args[0]}
+
+
+class BodyTooLargeError(BodyUnreadableError):
+    """A body beyond `api.body_limit`."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class InvalidValueError(CallError):
+    """A value that no repeat of the call can make right."""
+
+    status = HTTPStatus.BAD_REQUEST
+    wire_type = "ValueError"
+
+
+class ValidationFailedError(InvalidValueError):
+    """A stored row that does not validate as the contract's model."""
+
+    wire_type = "ValidationError"
+
+
+class RecordNotFoundError(InvalidValueError):
+    """A row that must exist does not."""
+
+    wire_type = "RecordNotFoundError"
+
+    def __init__(self, what: str = "the record") -> None:
+        super().__init__(
+            "An operation failed because it depends on one or more records that were required "
+            f"but not found: {what}.",
+        )
+
+
+class ForeignKeyViolationError(InvalidValueError):
+    """A row refers to one that does not exist."""
+
+    wire_type = "ForeignKeyViolationError"
+
+    def __init__(self, constraint: str) -> None:
+        super().__init__(f"Foreign key constraint failed on the field: `{constraint} (index)`")
+
+
+class UniqueViolationError(InvalidValueError):
+    """A row with these keys exists already."""
+
+    wire_type = "UniqueViolationError"
+
+    def __init__(self, fields: str) -> None:
+        super().__init__(f"Unique constraint failed on the fields: ({fields})")
+
+
+class GraphNotAccessibleError(InvalidValueError):
+    """The user neither owns the graph nor finds it in the marketplace."""
+
+    wire_type = "GraphNotAccessibleError"
+
+
+class GraphNotInLibraryError(InvalidValueError):
+    """The graph is readable but not in the user's library."""
+
+    wire_type = "GraphNotInLibraryError"
+
+
+class ServiceUnavailableError(CallError):
+    """A passing state of ours; AutoGPT's clients repeat a `ConnectionError` with back-off."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    wire_type = "ConnectionError"
+
+    def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class DatabaseUnavailableError(ServiceUnavailableError):
+    """PostgreSQL cannot be reached now; nothing was written."""
+
+
+class PoolExhaustedError(ServiceUnavailableError):
+    """Every connection is in use and the bounded queue is full, or the wait was too long."""
+
+
+class DeadlineExceededError(ServiceUnavailableError):
+    """The request's deadline passed; a write may still complete."""
+
+
+class OutcomeUnknownError(ServiceUnavailableError):
+    """The connection died at a write's commit: it may or may not have been applied."""
+
+
+class UnhealthyError(CallError):
+    """The health check failed; the contract answers it with 400 (rpc.md §8)."""
+
+    status = HTTPStatus.BAD_REQUEST
+    wire_type = "UnhealthyServiceError"
+
+
+class InternalError(CallError):
+    """A bug of ours: logged with its cause under the request id, told to nobody in detail."""
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(
+            f"The database service failed internally; its log has the cause under request id {request_id}.",
+        )

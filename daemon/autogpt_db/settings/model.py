@@ -1,0 +1,246 @@
+"""Every option, declared once: name, type, bounds, default and help.
+
+The file, the environment, the command line, `etc/autogpt-db.toml` and
+`docs/reference/settings.md` all derive from these classes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - msgspec resolves the annotation at run time
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+
+class Secret(str):
+    """A string that prints as `***`; `reveal()` gives the text."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __format__(self, specification: str) -> str:
+        return "***"
+
+    def reveal(self) -> str:
+        """Return the secret itself."""
+        return str.__str__(self)
+
+
+def option(description: str, **bounds: float) -> Meta:
+    """Describe one option; `ge` and `le` bound a number."""
+    return Meta(description=description, **bounds)
+
+
+class DatabaseSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where PostgreSQL is and how its connections are used."""
+
+    url: Annotated[
+        Secret | None,
+        option(
+            "PostgreSQL to use, as AutoGPT's DATABASE_URL (Prisma's parameters are understood). "
+            "Unset: a private PostgreSQL is started under state_directory."
+        ),
+    ] = None
+    direct_url: Annotated[
+        Secret | None,
+        option(
+            "PostgreSQL reached without a pooler, for migrations and the workers' queue. "
+            "Unset: the same as url."
+        ),
+    ] = None
+    pool_size: Annotated[
+        int,
+        option("Connections that each API process keeps open.", ge=1, le=200),
+    ] = 8
+    connection_limit: Annotated[
+        int | None,
+        option(
+            "Upper bound on the connections of the whole daemon, all processes together; "
+            "pool_size is lowered to fit. Unset: pool_size alone decides.",
+            ge=2,
+            le=2000,
+        ),
+    ] = None
+    pool_timeout: Annotated[
+        float,
+        option("Seconds a request waits for a connection before it gets 503.", ge=0.05, le=600),
+    ] = 10.0
+    pool_max_waiting: Annotated[
+        int,
+        option(
+            "Requests that may wait for a connection in each API process; one more gets 503 at once.",
+            ge=1,
+            le=10000,
+        ),
+    ] = 200
+    connect_timeout: Annotated[
+        int,
+        option("Seconds to wait for one connection attempt.", ge=1, le=600),
+    ] = 5
+    statement_timeout: Annotated[
+        float,
+        option(
+            "Seconds one statement may run in PostgreSQL. Behind a transaction pooler set it on "
+            "the role instead.",
+            ge=0.1,
+            le=3600,
+        ),
+    ] = 55.0
+    startup_timeout: Annotated[
+        float,
+        option(
+            "Seconds to wait at start until PostgreSQL answers; then exit code 69.", ge=1, le=86400
+        ),
+    ] = 60.0
+
+
+class EmbeddedSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The private PostgreSQL that runs when database.url is unset."""
+
+    binaries: Annotated[
+        Path | None,
+        option(
+            "bin/ directory of the PostgreSQL to run. Unset: a system PostgreSQL whose major "
+            "version matches existing data, else the packaged one."
+        ),
+    ] = None
+    user: Annotated[
+        str | None,
+        option(
+            "Account that PostgreSQL runs under when the daemon is root. "
+            "Unset: the first that exists of autogpt-db, postgres, nobody."
+        ),
+    ] = None
+    max_connections: Annotated[
+        int, option("PostgreSQL's max_connections.", ge=10, le=2000)
+    ] = 100
+    shared_buffers: Annotated[
+        int, option("PostgreSQL's shared_buffers, in MiB.", ge=1, le=1048576)
+    ] = 128
+
+
+class ApiSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The RPC server that AutoGPT's processes call."""
+
+    host: Annotated[str, option("Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, option("TCP port to listen on.", ge=0, le=65535)] = 8005
+    trusted_network: Annotated[
+        bool,
+        option(
+            "Say true when everybody who can reach the address may read and write everything: "
+            "AutoGPT's clients send no credentials. Needed, or token, to listen beyond loopback."
+        ),
+    ] = False
+    token: Annotated[
+        Secret | None,
+        option("Bearer token that every request must carry. Unset: none is asked for."),
+    ] = None
+    processes: Annotated[int, option("API processes.", ge=1, le=64)] = 2
+    request_deadline: Annotated[
+        float, option("Seconds within which every request is answered.", ge=0.1, le=3600)
+    ] = 60.0
+    body_limit: Annotated[
+        int, option("Largest request body, in bytes.", ge=1024, le=2**31)
+    ] = 32 * 1024 * 1024
+    header_timeout: Annotated[
+        float, option("Seconds a client may take to send a request's head.", ge=0.1, le=600)
+    ] = 10.0
+    body_timeout: Annotated[
+        float, option("Seconds a client may take to send a request's body.", ge=0.1, le=3600)
+    ] = 30.0
+    keep_alive: Annotated[
+        float,
+        option(
+            "Seconds an idle connection stays open; AutoGPT's clients drop theirs after 30.",
+            ge=1,
+            le=3600,
+        ),
+    ] = 65.0
+    drain_timeout: Annotated[
+        float,
+        option("Seconds that running requests get to finish when a process stops.", ge=0, le=3600),
+    ] = 30.0
+
+
+class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The background jobs."""
+
+    processes: Annotated[int, option("Worker processes.", ge=0, le=16)] = 1
+    concurrency: Annotated[int, option("Jobs that run at once in each.", ge=1, le=64)] = 2
+    pool_size: Annotated[
+        int, option("Connections that each worker process may open.", ge=2, le=64)
+    ] = 3
+    oauth_cleanup_schedule: Annotated[
+        str, option("When expired OAuth tokens are deleted: a cron line, in UTC.")
+    ] = "17 */6 * * *"
+
+
+class LoggingSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is logged, and how."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], option("Least level that is logged.")
+    ] = "info"
+    format: Annotated[
+        Literal["auto", "console", "json", "journal"],
+        option(
+            "auto: journal under systemd, colours on a terminal, JSON lines when piped."
+        ),
+    ] = "auto"
+    requests: Annotated[
+        Literal["all", "failed", "none"],
+        option("Which requests get a line of their own; failed counts slow ones in."),
+    ] = "all"
+    slow_request: Annotated[
+        float, option("Seconds after which a request is logged as slow, a warning.", ge=0, le=3600)
+    ] = 1.0
+
+
+class SupervisionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the tree of processes is kept alive."""
+
+    heartbeat_timeout: Annotated[
+        float,
+        option("Seconds without a child's heartbeat after which it is replaced.", ge=1, le=600),
+    ] = 4.0
+    ready_timeout: Annotated[
+        float,
+        option(
+            "Seconds a started child may take until it reports ready; then it is replaced.",
+            ge=1,
+            le=3600,
+        ),
+    ] = 30.0
+    backoff_max: Annotated[
+        float, option("Longest pause between a failing child's restarts, in seconds.", ge=1, le=600)
+    ] = 30.0
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole configuration, validated and complete."""
+
+    state_directory: Annotated[
+        Path | None,
+        option(
+            "Where the private PostgreSQL and the lock live. Unset: $STATE_DIRECTORY, else "
+            "/var/lib/autogpt-db as root, $XDG_STATE_HOME/autogpt-db otherwise."
+        ),
+    ] = None
+    runtime_directory: Annotated[
+        Path | None,
+        option(
+            "Where sockets and the effective configuration live. Unset: $RUNTIME_DIRECTORY, else "
+            "/run/autogpt-db as root, $XDG_RUNTIME_DIR/autogpt-db or state_directory/run otherwise."
+        ),
+    ] = None
+    database: DatabaseSettings = DatabaseSettings()
+    embedded: EmbeddedSettings = EmbeddedSettings()
+    api: ApiSettings = ApiSettings()
+    worker: WorkerSettings = WorkerSettings()
+    logging: LoggingSettings = LoggingSettings()
+    supervision: SupervisionSettings = SupervisionSettings()
