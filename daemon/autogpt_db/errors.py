@@ -203,5 +203,6 @@ class InternalError(CallError):
 
     def __init__(self, request_id: str) -> None:
         super().__init__(
-            f"The database service failed internally; its log has the cause under request id {request_id}.",
+            "The database service failed internally; its log has the cause under request id "
+            f"{request_id}.",
         )

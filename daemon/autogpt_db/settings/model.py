@@ -6,8 +6,9 @@ The file, the environment, the command line, `etc/autogpt-db.toml` and
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - msgspec resolves the annotation at run time
-from typing import Annotated, Literal
+import os
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta, Struct
 
@@ -31,9 +32,9 @@ class Secret(str):
         return str.__str__(self)
 
 
-def option(description: str, **bounds: float) -> Meta:
+def option(description: str, *, ge: float | None = None, le: float | None = None) -> Meta:
     """Describe one option; `ge` and `le` bound a number."""
-    return Meta(description=description, **bounds)
+    return Meta(description=description, ge=ge, le=le)
 
 
 class DatabaseSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,22 +59,27 @@ class DatabaseSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         option("Connections that each API process keeps open.", ge=1, le=200),
     ] = 8
     connection_limit: Annotated[
-        int | None,
+        Annotated[int, Meta(ge=2, le=2000)] | None,
         option(
             "Upper bound on the connections of the whole daemon, all processes together; "
-            "pool_size is lowered to fit. Unset: pool_size alone decides.",
-            ge=2,
-            le=2000,
+            "pool_size is lowered to fit. Unset: the URL's connection_limit, else pool_size "
+            "alone decides."
         ),
     ] = None
     pool_timeout: Annotated[
         float,
-        option("Seconds a request waits for a connection before it gets 503.", ge=0.05, le=600),
+        option(
+            "Seconds a request waits for a connection before it gets 503; 0: as long as its "
+            "deadline allows.",
+            ge=0,
+            le=3600,
+        ),
     ] = 10.0
     pool_max_waiting: Annotated[
         int,
         option(
-            "Requests that may wait for a connection in each API process; one more gets 503 at once.",
+            "Requests that may wait for a connection in each API process; one more gets 503 "
+            "at once.",
             ge=1,
             le=10000,
         ),
@@ -116,9 +122,7 @@ class EmbeddedSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "Unset: the first that exists of autogpt-db, postgres, nobody."
         ),
     ] = None
-    max_connections: Annotated[
-        int, option("PostgreSQL's max_connections.", ge=10, le=2000)
-    ] = 100
+    max_connections: Annotated[int, option("PostgreSQL's max_connections.", ge=10, le=2000)] = 100
     shared_buffers: Annotated[
         int, option("PostgreSQL's shared_buffers, in MiB.", ge=1, le=1048576)
     ] = 128
@@ -144,9 +148,9 @@ class ApiSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     request_deadline: Annotated[
         float, option("Seconds within which every request is answered.", ge=0.1, le=3600)
     ] = 60.0
-    body_limit: Annotated[
-        int, option("Largest request body, in bytes.", ge=1024, le=2**31)
-    ] = 32 * 1024 * 1024
+    body_limit: Annotated[int, option("Largest request body, in bytes.", ge=1024, le=2**31)] = (
+        32 * 1024 * 1024
+    )
     header_timeout: Annotated[
         float, option("Seconds a client may take to send a request's head.", ge=0.1, le=600)
     ] = 10.0
@@ -188,9 +192,7 @@ class LoggingSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = "info"
     format: Annotated[
         Literal["auto", "console", "json", "journal"],
-        option(
-            "auto: journal under systemd, colours on a terminal, JSON lines when piped."
-        ),
+        option("auto: journal under systemd, colours on a terminal, JSON lines when piped."),
     ] = "auto"
     requests: Annotated[
         Literal["all", "failed", "none"],
@@ -244,3 +246,55 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     worker: WorkerSettings = WorkerSettings()
     logging: LoggingSettings = LoggingSettings()
     supervision: SupervisionSettings = SupervisionSettings()
+
+    @property
+    def paths(self) -> Paths:
+        """Return the directories in effect."""
+        state = self.state_directory or _state_directory()
+        return Paths(state, self.runtime_directory or _runtime_directory(state))
+
+    @property
+    def api_pool_size(self) -> int:
+        """Return the connections of each API process, within `database.connection_limit`."""
+        limit = self.database.connection_limit
+        if limit is None:
+            return self.database.pool_size
+        left = limit - self.worker.processes * self.worker.pool_size
+        return max(1, min(self.database.pool_size, left // self.api.processes))
+
+
+class Paths(NamedTuple):
+    """The directories this daemon writes to.
+
+    Attributes:
+        state: Data that must outlive a reboot.
+        runtime: Sockets and the effective configuration; its content goes with the daemon.
+    """
+
+    state: Path
+    runtime: Path
+
+
+def _state_directory() -> Path:
+    # systemd may name several, separated by colons; the first is ours.
+    given = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+    if given:
+        return Path(given)
+    if os.geteuid() == 0:
+        return Path("/var/lib/autogpt-db")
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(home) / "autogpt-db"
+
+
+def _runtime_directory(state: Path) -> Path:
+    given = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
+    if given:
+        return Path(given)
+    if state != _state_directory():
+        # A state directory of one's own gets a runtime directory of its own: two daemons on
+        # one machine must not share sockets.
+        return state / "run"
+    if os.geteuid() == 0:
+        return Path("/run/autogpt-db")
+    home = os.environ.get("XDG_RUNTIME_DIR")
+    return Path(home) / "autogpt-db" if home else state / "run"

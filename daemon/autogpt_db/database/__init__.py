@@ -1,0 +1,1 @@
+"""PostgreSQL as this daemon uses it: proof at start, schema, pool, and the embedded server."""

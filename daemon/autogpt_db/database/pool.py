@@ -1,0 +1,445 @@
+"""A child's bounded pool of connections, and the handle that operations speak to it through."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import select
+import socket
+import time
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import structlog
+from psycopg.adapt import Loader
+from psycopg_pool import AsyncConnectionPool
+
+from autogpt_db.database.failures import REPEATABLE, connection_lost, translate
+from autogpt_db.database.url import database_url
+from autogpt_db.errors import CallError, DeadlineExceededError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+    from typing import LiteralString
+
+    from autogpt_db.database.url import DatabaseUrl
+    from autogpt_db.settings import Settings
+
+
+log = structlog.get_logger("autogpt_db.database")
+
+RECONNECT_TIMEOUT = 2.0
+"""Seconds that psycopg's pool retries a lost connection with its own growing pauses.
+
+Then `Connections.tend` asks again every second: after an outage of any length the pool is back
+within about a second of the server.
+"""
+CANCEL_GRACE = 1.0
+"""Seconds that a cancelled statement's backend gets before its connection is closed hard."""
+
+_Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+_PLATFORM = re.compile(r"\bplatform\.")
+_NO_PARAMETERS: Mapping[str, Any] = {}
+
+
+class _JsonBytes(Loader):
+    """`json` as the server wrote it: no decoding, no parsing, no encoding again."""
+
+    def load(self, data: bytes | bytearray | memoryview) -> bytes:
+        return bytes(data)
+
+
+class _ConnectionUnusableError(psycopg.OperationalError):
+    """A pooled connection that must be replaced before use."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolFigures:
+    """What an operator wants to see of a pool.
+
+    Attributes:
+        size: Open connections.
+        in_use: Connections lent out.
+        waiting: Calls waiting for one.
+        longest_holder: Name of the operation that holds a connection longest, or None.
+        longest_holder_seconds: For how long.
+    """
+
+    size: int
+    in_use: int
+    waiting: int
+    longest_holder: str | None
+    longest_holder_seconds: float
+
+
+class Connections:
+    """The pool proper: opening, checking, lending, and tending it through outages."""
+
+    def __init__(self, url: DatabaseUrl, settings: Settings, *, name: str, size: int) -> None:
+        self.url = url
+        self.statement_timeout = settings.database.statement_timeout
+        # 0 stands for "as long as the deadline allows" (Prisma's own meaning: no limit).
+        self._timeout = settings.database.pool_timeout or settings.api.request_deadline
+        self._size = size
+        self._leases: dict[int, tuple[str, float]] = {}
+        self._statements: dict[str, str] = {}
+        self._tending: asyncio.Task[None] | None = None
+        milliseconds = str(int(self.statement_timeout * 1000))
+        self._pool: AsyncConnectionPool[_Connection] = AsyncConnectionPool(
+            url.conninfo(
+                connect_timeout=settings.database.connect_timeout,
+                application_name=name,
+                search_path=f'"{url.schema}",public,extensions',
+                statement_timeout=milliseconds,
+                idle_in_transaction_session_timeout=milliseconds,
+                TimeZone="UTC",
+            ),
+            min_size=size,
+            max_size=size,
+            open=False,
+            name=name,
+            kwargs={
+                "autocommit": True,
+                # Prepared at first use; a transaction pooler cannot keep them.
+                "prepare_threshold": None if url.pgbouncer else 0,
+            },
+            configure=_configure,
+            check=_check,
+            timeout=self._timeout,
+            max_waiting=settings.database.pool_max_waiting,
+            reconnect_timeout=RECONNECT_TIMEOUT,
+        )
+
+    async def open(self) -> None:
+        """Open the pool without waiting for its connections."""
+        await self._pool.open(wait=False)
+        self._tending = asyncio.create_task(self._tend(), name="pool-tending")
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._tending is not None:
+            self._tending.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._tending
+        await self._pool.close()
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait until the pool is at its full size; False when it isn't within `seconds`."""
+        deadline = time.monotonic() + seconds
+        while self._pool.get_stats().get("pool_size", 0) < self._size or not self.available:
+            if time.monotonic() >= deadline:
+                return False
+            await asyncio.sleep(0.02)
+        return True
+
+    @property
+    def available(self) -> int:
+        """Connections that are idle now."""
+        return self._pool.get_stats().get("pool_available", 0)
+
+    def figures(self) -> PoolFigures:
+        """Return the pool's state now."""
+        stats = self._pool.get_stats()
+        name, since = min(self._leases.values(), key=lambda lease: lease[1], default=(None, 0.0))
+        return PoolFigures(
+            size=stats.get("pool_size", 0),
+            in_use=len(self._leases),
+            waiting=stats.get("requests_waiting", 0),
+            longest_holder=name,
+            longest_holder_seconds=round(time.monotonic() - since, 3) if name else 0.0,
+        )
+
+    def statement(self, sql: LiteralString) -> LiteralString:
+        """Return `sql` with AutoGPT's schema under its name in this database."""
+        if self.url.schema == "platform":
+            return sql
+        found = self._statements.get(sql)
+        if found is None:
+            quoted = '"' + self.url.schema.replace('"', '""') + '"'
+            found = self._statements[sql] = _PLATFORM.sub(lambda _: f"{quoted}.", sql)
+        return found
+
+    async def borrow(self, holder: str, wait: float | None) -> _Connection:
+        """Lend a connection that was checked; `give_back` must follow.
+
+        Args:
+            holder: Name of the operation, for `figures`.
+            wait: Most seconds to wait; None stands for `database.pool_timeout`.
+        """
+        timeout = self._timeout if wait is None else min(self._timeout, wait)
+        connection = await self._pool.getconn(timeout=timeout)
+        self._leases[id(connection)] = (holder, time.monotonic())
+        return connection
+
+    async def give_back(self, connection: _Connection) -> None:
+        """Take a lent connection back; a broken one is replaced."""
+        self._leases.pop(id(connection), None)
+        await self._pool.putconn(connection)
+
+    async def _tend(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            if self._pool.get_stats().get("pool_size", 0) < self._size:
+                # psycopg's pool stops trying after RECONNECT_TIMEOUT; check() makes it try again.
+                with suppress(Exception):
+                    await self._pool.check()
+
+
+async def _configure(connection: _Connection) -> None:
+    connection.adapters.register_loader("json", _JsonBytes)
+
+
+async def _check(connection: _Connection) -> None:
+    """Refuse a connection that is dead or leads to a demoted server, without a round trip."""
+    pgconn = connection.pgconn
+    poller = select.poll()
+    poller.register(pgconn.socket, select.POLLIN)
+    if poller.poll(0):
+        # An idle connection has nothing to say, unless it is being ended or a setting changed.
+        pgconn.consume_input()
+    if pgconn.status != psycopg.pq.ConnStatus.OK:
+        raise _ConnectionUnusableError("the connection was closed while idle")
+    if pgconn.parameter_status(b"in_hot_standby") == b"on":
+        connection.pgconn.finish()
+        raise _ConnectionUnusableError("the server is a standby")
+
+
+class Database:
+    """What an operation receives: statements over the pool, for one call.
+
+    Attributes:
+        pool_wait: Seconds this call spent waiting for connections.
+        row_count: Rows its statements returned or changed.
+        statements: Statements it sent.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_connections",
+        "_deadline",
+        "_in_transaction",
+        "_name",
+        "_reads",
+        "pool_wait",
+        "row_count",
+        "statements",
+    )
+
+    def __init__(
+        self,
+        connections: Connections,
+        *,
+        name: str = "unnamed",
+        reads: bool = False,
+        deadline: float | None = None,
+    ) -> None:
+        self._connections = connections
+        self._name = name
+        self._reads = reads
+        self._deadline = deadline
+        self._connection: _Connection | None = None
+        self._in_transaction = False
+        self.pool_wait = 0.0
+        self.row_count = 0
+        self.statements = 0
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        settings: Settings,
+        *,
+        name: str = "autogpt-db",
+        size: int | None = None,
+        url: DatabaseUrl | None = None,
+    ) -> AsyncGenerator[Database]:
+        """Open a pool and yield a handle on it; the pool is closed at the end.
+
+        Opening never waits and never fails because PostgreSQL is away.
+
+        Args:
+            settings: Where the database is, and every bound.
+            name: The sessions' `application_name`.
+            size: Connections; None stands for the settings' pool size.
+            url: Another target than the settings' own.
+        """
+        connections = Connections(
+            url or database_url(settings),
+            settings,
+            name=name,
+            size=size or settings.api_pool_size,
+        )
+        await connections.open()
+        try:
+            yield cls(connections)
+        finally:
+            await connections.close()
+
+    def for_call(self, name: str, *, reads: bool, deadline: float | None = None) -> Database:
+        """Return a handle for one call of the operation `name`.
+
+        Args:
+            name: The operation, for figures and logs.
+            reads: Whether its statements only read: those are repeated once when a connection
+                dies, and may be cancelled.
+            deadline: `time.monotonic()` moment after which nobody waits for the answer.
+        """
+        return Database(self._connections, name=name, reads=reads, deadline=deadline)
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait up to `seconds` until the pool is full; tell whether it is."""
+        return await self._connections.wait(seconds)
+
+    def figures(self) -> PoolFigures:
+        """Return the pool's figures."""
+        return self._connections.figures()
+
+    async def json(
+        self, sql: LiteralString, parameters: Mapping[str, Any] = _NO_PARAMETERS
+    ) -> bytes | None:
+        """Return the `json` document in the first column of the first row, as PostgreSQL's bytes.
+
+        Returns:
+            None when there is no row, or SQL NULL in it.
+        """
+        found = await self.row(sql, parameters)
+        document: bytes | None = found[0] if found is not None else None
+        return document
+
+    async def row(
+        self, sql: LiteralString, parameters: Mapping[str, Any] = _NO_PARAMETERS
+    ) -> tuple[Any, ...] | None:
+        """Return the first row, or None."""
+        cursor = await self._execute(sql, parameters)
+        return await cursor.fetchone() if cursor.description else None
+
+    async def rows(
+        self, sql: LiteralString, parameters: Mapping[str, Any] = _NO_PARAMETERS
+    ) -> list[tuple[Any, ...]]:
+        """Return all rows."""
+        cursor = await self._execute(sql, parameters)
+        return await cursor.fetchall() if cursor.description else []
+
+    async def execute(
+        self, sql: LiteralString, parameters: Mapping[str, Any] = _NO_PARAMETERS
+    ) -> int:
+        """Run a statement and return how many rows it changed."""
+        cursor = await self._execute(sql, parameters)
+        return max(cursor.rowcount, 0)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Database]:
+        """Run several statements as one transaction, on one connection.
+
+        Nothing inside is repeated: a connection that dies ends the whole transaction.
+        """
+        if self._in_transaction:
+            yield self
+            return
+        connection = await self._borrow()
+        inside = Database(
+            self._connections, name=self._name, reads=self._reads, deadline=self._deadline
+        )
+        inside._connection = self._connection = connection
+        inside._in_transaction = True
+        try:
+            async with connection.transaction():
+                yield inside
+        except (psycopg.Error, OSError) as error:
+            raise self._translated(error) from error
+        finally:
+            self.row_count += inside.row_count
+            self.statements += inside.statements
+            self._connection = None
+            await self._connections.give_back(connection)
+
+    def abandon(self) -> None:
+        """Say that nobody waits for this call any more (its deadline passed, its client left).
+
+        A read has been cancelled by then: a backend that does not answer the cancel is closed
+        hard a second later. A write runs on, for as long as the statement timeout allows it.
+        """
+        connection = self._connection
+        if connection is None:
+            return
+        grace = CANCEL_GRACE if self._reads else self._connections.statement_timeout
+        asyncio.get_running_loop().call_later(grace, self._close_hard, connection)
+
+    def _close_hard(self, connection: _Connection) -> None:
+        if self._connection is not connection or connection.closed:
+            return  # it came back in time
+        log.warning("backend_closed_hard", operation=self._name, pid=connection.info.backend_pid)
+        # Not pgconn.finish(): a statement is waiting on it. It sees the end of the stream.
+        with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as stream:
+            stream.shutdown(socket.SHUT_RDWR)
+
+    async def _execute(
+        self, sql: LiteralString, parameters: Mapping[str, Any]
+    ) -> psycopg.AsyncCursor[tuple[Any, ...]]:
+        statement = self._connections.statement(sql)
+        if self._in_transaction:
+            assert self._connection is not None
+            return await self._send(self._connection, statement, parameters)
+        try:
+            return await self._borrow_and_send(statement, parameters)
+        except (psycopg.Error, OSError) as error:
+            # One transparent repeat: of reads whose connection died, and of statements that are
+            # known not to have been applied.
+            if not self._may_repeat(error):
+                raise self._translated(error) from error
+            log.info("statement_repeated", operation=self._name, sqlstate=_state(error))
+        try:
+            return await self._borrow_and_send(statement, parameters)
+        except (psycopg.Error, OSError) as error:
+            raise self._translated(error) from error
+
+    async def _borrow_and_send(
+        self, statement: LiteralString, parameters: Mapping[str, Any]
+    ) -> psycopg.AsyncCursor[tuple[Any, ...]]:
+        connection = self._connection = await self._borrow()
+        try:
+            return await self._send(connection, statement, parameters)
+        except psycopg.Error as error:
+            if error.sqlstate == "25006":
+                await connection.close()  # demoted: the pool must not lend it again
+            raise
+        finally:
+            self._connection = None
+            await self._connections.give_back(connection)
+
+    async def _send(
+        self, connection: _Connection, statement: LiteralString, parameters: Mapping[str, Any]
+    ) -> psycopg.AsyncCursor[tuple[Any, ...]]:
+        self.statements += 1
+        cursor = await connection.execute(statement, parameters)
+        self.row_count += max(cursor.rowcount, 0)
+        return cursor
+
+    async def _borrow(self) -> _Connection:
+        started = time.monotonic()
+        left = None if self._deadline is None else self._deadline - started
+        if left is not None and left <= 0:
+            raise DeadlineExceededError("The request's deadline passed before it could start.")
+        try:
+            return await self._connections.borrow(self._name, left)
+        except psycopg.Error as error:
+            # Nothing was sent, so nothing can be unknown.
+            raise translate(error, reads=True) or error from error
+        finally:
+            self.pool_wait += time.monotonic() - started
+
+    def _may_repeat(self, error: BaseException) -> bool:
+        if isinstance(error, psycopg.Error) and error.sqlstate in REPEATABLE:
+            return True
+        return self._reads and connection_lost(error)
+
+    def _translated(self, error: BaseException) -> BaseException:
+        failure: CallError | None = translate(error, reads=self._reads)
+        return failure if failure is not None else error
+
+
+def _state(error: BaseException) -> str | None:
+    return error.sqlstate if isinstance(error, psycopg.Error) else None

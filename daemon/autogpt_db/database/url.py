@@ -1,0 +1,237 @@
+"""Where PostgreSQL is: AutoGPT's DATABASE_URL, in Prisma's dialect, as libpq understands it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+import msgspec
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from autogpt_db.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from autogpt_db.settings import Settings
+
+EMBEDDED_NAME = "autogpt_db"
+"""Both the superuser and the database of the embedded PostgreSQL."""
+
+PRISMA_SCHEMA_DEFAULT = "public"
+"""Prisma's own default when the URL names no schema (schema.md §1)."""
+
+# Prisma's parameters that libpq does not know. The ones without an effect here are accepted,
+# so that an operator can hand over AutoGPT's URL as it is.
+_PRISMA_ONLY = frozenset(
+    {
+        "schema",
+        "connection_limit",
+        "pool_timeout",
+        "pgbouncer",
+        "socket_timeout",
+        "statement_cache_size",
+        "sslaccept",
+        "sslidentity",
+        "max_connection_lifetime",
+        "max_idle_connection_lifetime",
+        "single_use_connections",
+    }
+)
+_TRUE = frozenset({"true", "1", "yes", "on"})
+_FALSE = frozenset({"false", "0", "no", "off", ""})
+
+# A half-open connection (a host gone without a word) must not hold a request for hours.
+_KEEPALIVE = {
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "15000",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseUrl:
+    """A connection target: libpq's parameters, and what Prisma's parameters mean to us.
+
+    Attributes:
+        parameters: libpq connection parameters, without `options`.
+        schema: The schema that AutoGPT's tables live in.
+        pgbouncer: True behind a transaction pooler: no server-side prepared statements, no
+            session state.
+        connection_limit: Prisma's `connection_limit`, or None.
+        pool_timeout: Prisma's `pool_timeout` in seconds (0: no limit), or None.
+    """
+
+    parameters: Mapping[str, str]
+    schema: str = PRISMA_SCHEMA_DEFAULT
+    pgbouncer: bool = False
+    connection_limit: int | None = None
+    pool_timeout: float | None = None
+    embedded: bool = field(default=False)
+
+    @classmethod
+    def parse(cls, text: str, *, name: str = "database.url") -> DatabaseUrl:
+        """Parse a URL or a libpq keyword string.
+
+        Args:
+            text: `postgresql://…` with Prisma's or libpq's parameters, or `key=value …`.
+            name: What error messages call it.
+
+        Raises:
+            ConfigurationError: The text is not a connection string, or a parameter is unknown
+                or malformed. The message never holds the text itself: it may carry a password.
+        """
+        prisma: dict[str, str] = {}
+        if "://" in text:
+            parts = urlsplit(text)
+            if parts.scheme not in {"postgresql", "postgres"}:
+                raise ConfigurationError(
+                    f"{name}: must start with postgresql:// (it starts with {parts.scheme!r}://)."
+                )
+            ours: list[tuple[str, str]] = []
+            for key, value in parse_qsl(parts.query, keep_blank_values=True):
+                if key in _PRISMA_ONLY:
+                    prisma[key] = value
+                else:
+                    ours.append((key, value))
+            text = urlunsplit(parts._replace(query=urlencode(ours, quote_via=quote)))
+        try:
+            parameters = {key: str(value) for key, value in conninfo_to_dict(text).items()}
+        except ProgrammingError as error:
+            reason = str(error).strip().splitlines()[0].split(":", 1)[0]
+            raise ConfigurationError(
+                f"{name}: is not a PostgreSQL connection string ({reason}); expected "
+                "postgresql://user:password@host:5432/database?schema=platform."
+            ) from None
+        return cls(
+            parameters=parameters,
+            schema=prisma.get("schema") or PRISMA_SCHEMA_DEFAULT,
+            pgbouncer=_boolean(prisma, "pgbouncer", name),
+            connection_limit=_whole(prisma, "connection_limit", name),
+            pool_timeout=_whole(prisma, "pool_timeout", name),
+        )
+
+    def conninfo(self, *, connect_timeout: int, application_name: str, **options: str) -> str:
+        """Return a libpq connection string.
+
+        Args:
+            connect_timeout: Seconds for one attempt, unless the URL says otherwise.
+            application_name: What `pg_stat_activity` shows.
+            options: Server settings for the session. Behind a transaction pooler they are left
+                out: its server connections are shared, and most poolers refuse them.
+        """
+        values: dict[str, str] = {
+            "connect_timeout": str(connect_timeout),
+            "application_name": application_name,
+        }
+        hosts = self.parameters.get("host", "")
+        if hosts and not hosts.startswith("/"):
+            values |= _KEEPALIVE
+        if "," in hosts:
+            # Of several hosts only the primary can serve writes.
+            values["target_session_attrs"] = "read-write"
+        values |= self.parameters
+        if options and not self.pgbouncer:
+            given = " ".join(f"-c {key}={_escape(value)}" for key, value in options.items())
+            values["options"] = " ".join(filter(None, [given, self.parameters.get("options")]))
+        return make_conninfo("", **values)
+
+    def display(self, *, reveal: bool = False) -> str:
+        """Return the target as a libpq URL for `psql`; the password masked unless `reveal`."""
+        values = dict(self.parameters)
+        user, password = values.pop("user", ""), values.pop("password", "")
+        host, port = values.pop("host", ""), values.pop("port", "")
+        database = values.pop("dbname", "")
+        authority = quote(user, safe="")
+        if password:
+            authority += ":" + (quote(password, safe="") if reveal else "***")
+        if authority:
+            authority += "@"
+        if host.startswith("/"):
+            values = {"host": host} | values
+            if port:
+                values["port"] = port
+        else:
+            ports = port.split(",") if port else []
+            names = host.split(",")
+            authority += ",".join(
+                f"{f'[{name}]' if ':' in name else name}"
+                + (f":{ports[min(index, len(ports) - 1)]}" if ports else "")
+                for index, name in enumerate(names)
+            )
+        if not reveal:
+            values = {k: "***" if "password" in k else v for k, v in values.items()}
+        query = "?" + urlencode(values, quote_via=quote, safe="/") if values else ""
+        return f"postgresql://{authority}/{quote(database, safe='')}{query}"
+
+    @property
+    def address(self) -> str:
+        """Say where the server is, for people: `db.example:5432` or the socket directory."""
+        host = self.parameters.get("host") or "localhost"
+        port = self.parameters.get("port") or "5432"
+        return host if host.startswith("/") else f"{host}:{port}"
+
+
+def database_url(settings: Settings) -> DatabaseUrl:
+    """Return the database that `settings` name: theirs, or the embedded one's fixed place."""
+    if settings.database.url is not None:
+        return DatabaseUrl.parse(settings.database.url.reveal())
+    return DatabaseUrl(
+        parameters={
+            "host": str(settings.paths.state / "postgresql" / "socket"),
+            "user": EMBEDDED_NAME,
+            "dbname": EMBEDDED_NAME,
+        },
+        schema="platform",
+        embedded=True,
+    )
+
+
+def with_url_parameters(settings: Settings) -> Settings:
+    """Return `settings` with what the URL's Prisma parameters say, where no option says otherwise.
+
+    Raises:
+        ConfigurationError: A URL is malformed.
+    """
+    url = database_url(settings)
+    direct_database_url(settings)
+    given: dict[str, Any] = {}
+    if url.connection_limit is not None and settings.database.connection_limit is None:
+        given["connection_limit"] = max(2, url.connection_limit)
+    if url.pool_timeout is not None:
+        given["pool_timeout"] = url.pool_timeout
+    if not given:
+        return settings
+    return msgspec.structs.replace(
+        settings, database=msgspec.structs.replace(settings.database, **given)
+    )
+
+
+def direct_database_url(settings: Settings) -> DatabaseUrl:
+    """Return the database reached without a pooler where the settings name one."""
+    if settings.database.direct_url is not None:
+        return DatabaseUrl.parse(settings.database.direct_url.reveal(), name="database.direct_url")
+    return database_url(settings)
+
+
+def _escape(value: str) -> str:
+    return value.replace("\\", "\\\\").replace(" ", "\\ ")
+
+
+def _boolean(parameters: Mapping[str, str], key: str, name: str) -> bool:
+    text = parameters.get(key, "").lower()
+    if text not in _TRUE | _FALSE:
+        raise ConfigurationError(f"{name}: its parameter {key} must be true or false.")
+    return text in _TRUE
+
+
+def _whole(parameters: Mapping[str, str], key: str, name: str) -> int | None:
+    text = parameters.get(key)
+    if text is None:
+        return None
+    if not text.isdecimal():
+        raise ConfigurationError(f"{name}: its parameter {key} must be a whole number.")
+    return int(text)

@@ -1,0 +1,29 @@
+"""Configuration: one model, explicit sources, all faults reported together."""
+
+from autogpt_db.settings.effective import read_effective, write_effective
+from autogpt_db.settings.model import (
+    ApiSettings,
+    DatabaseSettings,
+    EmbeddedSettings,
+    LoggingSettings,
+    Secret,
+    Settings,
+    SupervisionSettings,
+    WorkerSettings,
+)
+from autogpt_db.settings.sources import LoadedSettings, load_settings
+
+__all__ = [
+    "ApiSettings",
+    "DatabaseSettings",
+    "EmbeddedSettings",
+    "LoadedSettings",
+    "LoggingSettings",
+    "Secret",
+    "Settings",
+    "SupervisionSettings",
+    "WorkerSettings",
+    "load_settings",
+    "read_effective",
+    "write_effective",
+]

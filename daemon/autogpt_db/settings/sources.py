@@ -1,0 +1,214 @@
+"""Where values come from: file < credentials < environment < command line."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from autogpt_db.errors import ConfigurationError
+from autogpt_db.settings.catalog import (
+    AUTOGPT_HOST_NAME,
+    AUTOGPT_NAMES,
+    convert,
+    options,
+)
+from autogpt_db.settings.model import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+DEFAULT_FILE = Path("/etc/autogpt-db/autogpt-db.toml")
+FILE_VARIABLE = "AUTOGPT_DB_CONFIG"
+# Set by ourselves for our children, or by tests for theirs: not options.
+_NOT_OPTIONS = frozenset({FILE_VARIABLE, "AUTOGPT_DB_SUPERVISED"})
+_NOT_OPTION_PREFIXES = ("AUTOGPT_DB_TEST_", "AUTOGPT_DB_TREE_")
+
+
+class LoadedSettings(NamedTuple):
+    """Settings and where each value came from.
+
+    Attributes:
+        settings: The validated whole.
+        origins: Option path to the source's name, for the options that are not at their default.
+        notices: Remarks that a person should see, such as a variable that has no effect.
+    """
+
+    settings: Settings
+    origins: dict[str, str]
+    notices: list[str]
+
+
+class _Value(NamedTuple):
+    path: str
+    value: Any
+    origin: str
+    text: bool
+
+
+def load_settings(
+    *,
+    file: Path | None = None,
+    assignments: Iterable[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> LoadedSettings:
+    """Read all sources, validate, and report every fault at once.
+
+    Args:
+        file: Configuration file; None stands for `$AUTOGPT_DB_CONFIG`, else
+            /etc/autogpt-db/autogpt-db.toml where it exists.
+        assignments: `section.name=value` from the command line.
+        environment: Variables; None stands for the process's own.
+
+    Raises:
+        ConfigurationError: With one line for each fault.
+    """
+    variables = os.environ if environment is None else environment
+    problems: list[str] = []
+    notices: list[str] = []
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    sources = (
+        *_from_file(file, variables, problems),
+        *_from_credentials(variables, problems),
+        *_from_environment(variables, problems),
+        *_from_assignments(assignments, problems),
+    )
+    for path, value, origin, text in sources:
+        try:
+            values[path] = convert(options()[path], value, text=text)
+            origins[path] = origin
+        except ConfigurationError as error:
+            problems += [f"{problem} ({origin})" for problem in error.problems]
+    host = variables.get(AUTOGPT_HOST_NAME)
+    if host and "api.host" not in values:
+        if values.get("api.trusted_network"):
+            values["api.host"] = host
+            origins["api.host"] = AUTOGPT_HOST_NAME
+        elif not _is_loopback(host):
+            notices.append(
+                f"{AUTOGPT_HOST_NAME}={host} has no effect: api.trusted_network is not set."
+            )
+    settings = _build(values)
+    problems += _contradictions(settings)
+    if problems:
+        raise ConfigurationError(*problems)
+    return LoadedSettings(settings, origins, notices)
+
+
+def _build(values: Mapping[str, Any]) -> Settings:
+    tree: dict[str, Any] = {}
+    for path, value in values.items():
+        section, _, name = path.rpartition(".")
+        (tree.setdefault(section, {}) if section else tree)[name] = value
+    fields = {field.name: field for field in msgspec.structs.fields(Settings)}
+    for section, given in tree.items():
+        if isinstance(given, dict):
+            tree[section] = msgspec.structs.replace(fields[section].default, **given)
+    return Settings(**tree)
+
+
+def _from_file(
+    file: Path | None, variables: Mapping[str, str], problems: list[str]
+) -> Iterator[_Value]:
+    given = file or (Path(variables[FILE_VARIABLE]) if variables.get(FILE_VARIABLE) else None)
+    path = given or DEFAULT_FILE
+    if given is None and not path.exists():
+        return
+    try:
+        with path.open("rb") as stream:
+            content = tomllib.load(stream)
+    except OSError as error:
+        problems.append(f"{path}: cannot be read: {error.strerror}.")
+        return
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        problems.append(f"{path}: is not valid TOML: {error}.")
+        return
+    sections = {option.rpartition(".")[0] for option in options()}
+    for key, value in content.items():
+        inner = value.items() if key in sections and isinstance(value, dict) else ((None, value),)
+        for name, item in inner:
+            option = key if name is None else f"{key}.{name}"
+            if _known(option, options(), f"{path}", problems):
+                yield _Value(option, item, str(path), text=False)
+
+
+def _from_credentials(variables: Mapping[str, str], problems: list[str]) -> Iterator[_Value]:
+    directory = variables.get("CREDENTIALS_DIRECTORY")
+    if not directory:
+        return
+    for option in options().values():
+        if not option.secret:
+            continue
+        path = Path(directory) / option.path.replace(".", "_")
+        try:
+            yield _Value(option.path, path.read_text("utf-8").strip(), f"credential {path.name}",
+                         text=True)  # fmt: skip
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError) as error:
+            problems.append(f"credential {path.name}: cannot be read: {error}.")
+
+
+def _from_environment(variables: Mapping[str, str], problems: list[str]) -> Iterator[_Value]:
+    for name, path in AUTOGPT_NAMES.items():
+        value = variables.get(name, "").strip()
+        if value:
+            yield _Value(path, value.lower() if name == "LOG_LEVEL" else value, name, text=True)
+    known = {option.environment_name: option.path for option in options().values()}
+    for name, value in variables.items():
+        if not name.startswith("AUTOGPT_DB_") or name in _NOT_OPTIONS:
+            continue
+        if name.startswith(_NOT_OPTION_PREFIXES):
+            continue
+        if _known(name, known, "environment", problems):
+            yield _Value(known[name], value, name, text=True)
+
+
+def _from_assignments(assignments: Iterable[str], problems: list[str]) -> Iterator[_Value]:
+    for assignment in assignments:
+        path, separator, value = assignment.partition("=")
+        if not separator:
+            problems.append(f"--set {assignment}: expected section.name=value.")
+        elif _known(path, options(), "command line", problems):
+            yield _Value(path, value, "command line", text=True)
+
+
+def _known(name: str, known: Iterable[str], where: str, problems: list[str]) -> bool:
+    if name in known:
+        return True
+    near = difflib.get_close_matches(name, list(known), n=1)
+    hint = f"; did you mean {near[0]}?" if near else "; `autogpt-db config` lists every option."
+    problems.append(f"{name}: is not an option ({where}){hint}")
+    return False
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
+    api = settings.api
+    if not (_is_loopback(api.host) or api.trusted_network or api.token):
+        yield (
+            f"api.host: {api.host} is reachable from other machines; set api.token, or "
+            "api.trusted_network = true if everybody who can reach it may read and write "
+            "everything."
+        )
+    limit = settings.database.connection_limit
+    least = settings.api.processes + settings.worker.processes * settings.worker.pool_size
+    if limit is not None and limit < least:
+        yield (
+            f"database.connection_limit: {limit} is too few for {settings.api.processes} API and "
+            f"{settings.worker.processes} worker processes, which need {least} at least."
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.startswith("/"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
