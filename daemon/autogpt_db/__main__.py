@@ -1,0 +1,5 @@
+"""`python -m autogpt_db`."""
+
+from autogpt_db.cli import main
+
+main()

@@ -1,0 +1,5 @@
+"""argv to one subcommand."""
+
+from autogpt_db.cli.commands import main
+
+__all__ = ["main"]

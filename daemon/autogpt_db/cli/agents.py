@@ -1,0 +1,98 @@
+"""Getting agents in, and calling methods of the running daemon."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from typing import TYPE_CHECKING, Any
+
+from autogpt_db.errors import ConfigurationError, DatabaseUnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from autogpt_db.settings import Settings
+
+
+def import_file(settings: Settings, file: Path, *, email: str) -> Iterator[str]:
+    """Load the export in `file` for the user with this e-mail; yield what was done, for people."""
+    import psycopg
+
+    from autogpt_db.database.url import direct_database_url
+    from autogpt_db.operations.agent_import import import_agent, read_export
+
+    export = read_export(file.read_bytes())
+    target = direct_database_url(settings)
+    conninfo = target.conninfo(
+        connect_timeout=settings.database.connect_timeout,
+        application_name="autogpt-db import",
+        TimeZone="UTC",
+    )
+    try:
+        connection = psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
+    except psycopg.OperationalError as error:
+        start = "start the daemon first: autogpt-db run" if target.embedded else "is it running?"
+        raise DatabaseUnreachableError(
+            f"PostgreSQL at {target.address} does not answer ({error}); {start}"
+        ) from None
+    with connection:
+        outcome = import_agent(connection, export, email=email)
+    yield from outcome.lines()
+
+
+def call_method(
+    settings: Settings, method: str, arguments: Iterable[str], *, timeout: float
+) -> tuple[int, str]:
+    """Call `method` on the running daemon.
+
+    Args:
+        settings: Where the daemon listens.
+        method: The method's name.
+        arguments: `key=value`, the value text or JSON by the method's signature.
+        timeout: Seconds to wait for the reply.
+
+    Returns:
+        The HTTP status, and the reply as indented JSON.
+    """
+    body = json.dumps(_arguments(method, arguments)).encode()
+    headers = {"content-type": "application/json"}
+    if settings.api.token is not None:
+        headers["authorization"] = f"Bearer {settings.api.token.reveal()}"
+    host, port = settings.api.host, settings.api.port
+    wildcard = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what to call, not to listen on
+    connection = http.client.HTTPConnection(wildcard.get(host, host), port, timeout=timeout)
+    try:
+        connection.request("POST", f"/{method}", body, headers)
+        response = connection.getresponse()
+        content = response.read()
+    except OSError as error:
+        raise DatabaseUnreachableError(
+            f"The daemon does not answer at {host}:{port} ({error}); start it with: autogpt-db run"
+        ) from None
+    finally:
+        connection.close()
+    try:
+        return response.status, json.dumps(json.loads(content), indent=2, ensure_ascii=False)
+    except ValueError:
+        return response.status, content.decode("utf-8", "replace")
+
+
+def _arguments(method: str, arguments: Iterable[str]) -> dict[str, Any]:
+    from autogpt_db.operations import load_operations
+
+    operation = load_operations().get(method)
+    texts = operation.text_parameters if operation is not None else frozenset()
+    found: dict[str, Any] = {}
+    for argument in arguments:
+        key, separator, value = argument.partition("=")
+        if not separator:
+            raise ConfigurationError(f"{argument}: expected key=value.")
+        if key in texts and value != "null":
+            found[key] = value
+            continue
+        try:
+            found[key] = json.loads(value)
+        except ValueError:
+            found[key] = value
+    return found

@@ -1,0 +1,237 @@
+"""The subcommands; each imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from autogpt_db import __version__
+from autogpt_db.errors import AutogptDbError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from autogpt_db.settings import LoadedSettings, Settings
+
+SUPERVISED = "AUTOGPT_DB_SUPERVISED"
+"""Set by supervision for its children: the runtime directory with the effective settings."""
+
+
+class Sources:
+    """What the command line says about configuration; passed to every subcommand."""
+
+    def __init__(self, file: Path | None, assignments: tuple[str, ...]) -> None:
+        self.file = file
+        self.assignments = assignments
+
+    def load(self) -> LoadedSettings:
+        """Read and validate the settings."""
+        from autogpt_db.database.url import with_url_parameters
+        from autogpt_db.settings import load_settings
+
+        loaded = load_settings(file=self.file, assignments=self.assignments)
+        return loaded._replace(settings=with_url_parameters(loaded.settings))
+
+    def settings(self) -> Settings:
+        """Read the settings, and log what a person should notice about them."""
+        import structlog
+
+        loaded = self.load()
+        for notice in loaded.notices:
+            structlog.get_logger("autogpt_db.settings").warning("settings", notice=notice)
+        return loaded.settings
+
+    def child_settings(self) -> Settings:
+        """Read what main hands its children, or, started by hand, the settings themselves."""
+        runtime = os.environ.get(SUPERVISED)
+        if runtime is None:
+            return self.settings()
+        from autogpt_db.settings import read_effective
+
+        return read_effective(Path(runtime))
+
+
+def main() -> None:
+    """Run the program; its exit code is documented in docs/reference/exit-codes.md."""
+    commands(prog_name="autogpt-db")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="autogpt-db")
+@click.option(
+    "--config",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Configuration file. Default: $AUTOGPT_DB_CONFIG, else /etc/autogpt-db/autogpt-db.toml.",
+)
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="SECTION.NAME=VALUE",
+    help="Set one option; may be repeated. Wins over environment and file.",
+)
+@click.pass_context
+def commands(context: click.Context, file: Path | None, assignments: tuple[str, ...]) -> None:
+    """AutoGPT's database service: one daemon that owns the connections to PostgreSQL."""
+    context.obj = Sources(file, assignments)
+
+
+@commands.command()
+@click.pass_obj
+def run(sources: Sources) -> None:
+    """Run the service in the foreground: database, API and worker processes."""
+    from autogpt_db.main import main as page
+
+    sys.exit(page(sources.settings))
+
+
+@commands.command()
+@click.pass_obj
+def api(sources: Sources) -> None:
+    """Run one API process (supervision starts these)."""
+    from autogpt_db.api import run_api
+
+    sys.exit(_child(sources, run_api, "api"))
+
+
+@commands.command()
+@click.pass_obj
+def worker(sources: Sources) -> None:
+    """Run one worker process (supervision starts these)."""
+    from autogpt_db.worker import run_worker
+
+    sys.exit(_child(sources, run_worker, "worker"))
+
+
+@commands.command()
+@click.pass_obj
+def check(sources: Sources) -> None:
+    """Check configuration, connection and schema, and change nothing."""
+    from autogpt_db.cli.inspect import check_everything
+
+    with _friendly():
+        for line in check_everything(sources.load().settings):
+            click.echo(line)
+
+
+@commands.command()
+@click.option("--changed", is_flag=True, help="Only what is not at its default.")
+@click.pass_obj
+def config(sources: Sources, *, changed: bool) -> None:
+    """Print the effective configuration and where each value came from; secrets masked."""
+    from autogpt_db.cli.inspect import describe_settings
+
+    with _friendly():
+        for line in describe_settings(sources.load(), changed=changed):
+            click.echo(line)
+
+
+@commands.command()
+@click.pass_obj
+def migrate(sources: Sources) -> None:
+    """Bring the schema up to this program's version, as `run` does at start."""
+    from autogpt_db.database.manager import DatabaseManager
+    from autogpt_db.logs import configure_logging, hold_records
+
+    with _friendly():
+        hold_records()
+        settings = sources.load().settings
+        configure_logging(settings.logging)
+        with DatabaseManager(settings):
+            click.echo("The schema is up to date.")
+
+
+@commands.command()
+@click.option("--reveal", is_flag=True, help="Show the password.")
+@click.pass_obj
+def dsn(sources: Sources, *, reveal: bool) -> None:
+    """Print the connection string in use, for `psql "$(autogpt-db dsn --reveal)"`."""
+    from autogpt_db.database.url import database_url
+
+    with _friendly():
+        click.echo(database_url(sources.load().settings).display(reveal=reveal))
+
+
+@commands.command("import")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--user", "email", required=True, help="E-mail of the owner; created if unknown.")
+@click.pass_obj
+def import_(sources: Sources, file: Path, email: str) -> None:
+    """Load an agent that AutoGPT exported: user, blocks and graph, in one transaction."""
+    from autogpt_db.cli.agents import import_file
+
+    with _friendly():
+        for line in import_file(sources.load().settings, file, email=email):
+            click.echo(line)
+
+
+@commands.command()
+@click.argument("method")
+@click.argument("arguments", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--timeout", default=70.0, show_default=True, help="Seconds to wait for the reply.")
+@click.pass_obj
+def call(sources: Sources, method: str, arguments: tuple[str, ...], timeout: float) -> None:
+    """Call a method of the running daemon and print its JSON.
+
+    A VALUE is taken as text where the method expects text, else as JSON.
+    """
+    from autogpt_db.cli.agents import call_method
+
+    with _friendly():
+        status, text = call_method(sources.load().settings, method, arguments, timeout=timeout)
+        click.echo(text)
+        if status != 200:  # noqa: PLR2004 - HTTP's own number
+            sys.exit(1)
+
+
+@commands.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def status(sources: Sources, *, as_json: bool) -> None:
+    """Show the running daemon's processes and pools."""
+    from autogpt_db.supervision.status import format_status, read_status
+
+    with _friendly():
+        tree = read_status(sources.load().settings.paths.runtime)
+        click.echo(format_status(tree, as_json=as_json))
+
+
+@commands.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def methods(*, as_json: bool) -> None:
+    """List the methods that are served."""
+    from autogpt_db.cli.inspect import describe_methods
+
+    for line in describe_methods(as_json=as_json):
+        click.echo(line)
+
+
+def _child(sources: Sources, run_child: Callable[[Settings], int], name: str) -> int:
+    from autogpt_db.lifecycle import describe_failure
+    from autogpt_db.logs import bind_process, configure_logging, hold_records
+
+    hold_records()
+    bind_process(os.environ.get("SUPERVISOR_PROCESS_NAME", name))
+    try:
+        settings = sources.child_settings()
+        configure_logging(settings.logging)
+        return run_child(settings)
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it is logged and has a code
+        return describe_failure(error)
+
+
+class _friendly:  # noqa: N801 - reads as a statement
+    """Print an error of ours as its sentence, and exit with its code."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, AutogptDbError):
+            click.echo(f"autogpt-db: {error}", err=True)
+            sys.exit(error.exit_code)

@@ -1,0 +1,82 @@
+"""Looking without changing: configuration, connection, schema, methods."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from autogpt_db.settings.catalog import options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from autogpt_db.settings import LoadedSettings, Settings
+
+
+def describe_settings(loaded: LoadedSettings, *, changed: bool) -> Iterator[str]:
+    """Yield every option as `path = value  # origin`, secrets masked."""
+    for option in options().values():
+        origin = loaded.origins.get(option.path, "default")
+        if changed and origin == "default":
+            continue
+        value: Any = loaded.settings
+        for name in option.path.split("."):
+            value = getattr(value, name)
+        if option.path in {"state_directory", "runtime_directory"} and value is None:
+            value = getattr(loaded.settings.paths, option.path.removesuffix("_directory"))
+        shown = "***" if option.secret and value is not None else value
+        text = "unset" if shown is None else json.dumps(shown, default=str)
+        yield f"{option.path} = {text}  # {origin}"
+    yield from (f"# {notice}" for notice in loaded.notices)
+
+
+def check_everything(settings: Settings) -> Iterator[str]:
+    """Yield what was found in order; raise at the first fault that would keep `run` from serving.
+
+    Nothing is changed, and an embedded server that is not running is not started.
+    """
+    import psycopg
+
+    from autogpt_db.database.migration import pending
+    from autogpt_db.database.url import direct_database_url
+    from autogpt_db.errors import DatabaseUnreachableError
+
+    yield "configuration: valid"
+    target = direct_database_url(settings)
+    conninfo = target.conninfo(
+        connect_timeout=settings.database.connect_timeout, application_name="autogpt-db check"
+    )
+    try:
+        connection = psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
+    except psycopg.OperationalError as error:
+        if target.embedded:
+            yield f"database: embedded, not running (its data is under {settings.paths.state})"
+            return
+        raise DatabaseUnreachableError(
+            f"PostgreSQL at {target.address} does not answer: {error}"
+        ) from None
+    with connection:
+        version = connection.info.server_version
+        yield f"database: PostgreSQL {version // 10000}.{version % 10000} at {target.address}"
+        waiting = pending(connection, schema_name=target.schema)
+    yield "schema: " + (f"to be applied at start: {', '.join(waiting)}" if waiting else "complete")
+
+
+def describe_methods(*, as_json: bool) -> Iterator[str]:
+    """Yield a line for each method: name, whether it reads or writes, what it does."""
+    from autogpt_db.operations import load_operations
+
+    operations = sorted(load_operations().values(), key=lambda operation: operation.name)
+    if as_json:
+        yield json.dumps(
+            [
+                {"name": o.name, "reads": o.reads, "summary": o.summary, "signature": o.signature}
+                for o in operations
+            ],
+            indent=2,
+        )
+        return
+    width = max(len(operation.name) for operation in operations)
+    for operation in operations:
+        kind = "reads " if operation.reads else "writes"
+        yield f"{operation.name:<{width}}  {kind}  {operation.summary}"

@@ -1,0 +1,151 @@
+"""The database, proven usable before anything serves it.
+
+`DatabaseManager` is what main owns: synchronous, and once entered it holds no connection and no
+thread, so that Supervisor can fork safely. Every child opens its own pool (`pool.Database`).
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Self
+
+import psycopg
+import structlog
+
+from autogpt_db.database.embedded import EmbeddedServer
+from autogpt_db.database.migration import migrate
+from autogpt_db.database.state_lock import StateLock
+from autogpt_db.database.url import database_url, direct_database_url
+from autogpt_db.errors import ConfigurationError, DatabaseUnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from autogpt_db.settings import Settings
+
+log = structlog.get_logger("autogpt_db.database")
+
+OLDEST_SERVER = 150000
+"""PostgreSQL 15, as `server_version_num` counts."""
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
+# What no waiting mends. libpq gives no SQLSTATE for a refused connection, only words.
+_REFUSED_FOR_GOOD = re.compile(
+    r"password authentication failed|no pg_hba.conf entry|role .* does not exist"
+    r"|database .* does not exist|no password supplied|invalid .*option",
+)
+
+
+class DatabaseManager:
+    """Prove the database usable, and own the embedded server where there is one.
+
+    Entering starts the embedded PostgreSQL when no URL is configured, waits for the server to
+    answer, and migrates what is ours. Leaving ends the embedded server if nobody has yet.
+
+    Attributes:
+        settings: The settings it was made with.
+        url: Where the database is.
+        embedded: The running embedded server, for supervision to adopt; None with a URL.
+
+    Raises:
+        ConfigurationError: The URL, the credentials or the server's version are at fault.
+        DatabaseUnreachableError: No answer within `database.startup_timeout`.
+        ResourceTakenError: Another live daemon owns the state directory.
+        SchemaError: The schema is incomplete, or newer than this program.
+    """
+
+    def __init__(
+        self, settings: Settings, *, notify: Callable[[str], object] = lambda _words: None
+    ) -> None:
+        self.settings = settings
+        self.url = database_url(settings)
+        self.embedded: EmbeddedServer | None = None
+        self._notify = notify
+        self._resources = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as resources:
+            if self.url.embedded:
+                state = self.settings.paths.state
+                resources.enter_context(StateLock(state))
+                self._notify("starting the embedded PostgreSQL")
+                self.embedded = EmbeddedServer.start(state, self.settings.embedded)
+                resources.callback(self.embedded.stop)
+            self.prove()
+            self._resources = resources.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._resources.close()
+
+    def prove(self) -> None:
+        """Wait for the server, check its version, and migrate the schema."""
+        with self.connect() as connection:
+            version = connection.info.server_version
+            if version < OLDEST_SERVER:
+                raise ConfigurationError(
+                    f"database.url: {self.url.address} runs PostgreSQL {version // 10000}; "
+                    "autogpt-db needs 15 or newer."
+                )
+            self._notify("checking the schema")
+            outcome = migrate(connection, schema_name=self.url.schema, log=log)
+        if outcome.applied:
+            log.info("schema_migrated", applied=outcome.applied)
+        log.info(
+            "database_ready",
+            address=self.url.address,
+            server=f"PostgreSQL {version // 10000}.{version % 10000}",
+            schema=self.url.schema,
+        )
+
+    def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """Return a new connection to the primary, waiting for it up to the start-up timeout."""
+        database = self.settings.database
+        deadline = time.monotonic() + database.startup_timeout
+        pause = _FIRST_PAUSE
+        target = direct_database_url(self.settings)
+        conninfo = target.conninfo(
+            connect_timeout=database.connect_timeout,
+            application_name="autogpt-db main",
+            TimeZone="UTC",
+        )
+        while True:
+            try:
+                connection = psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
+                if connection.pgconn.parameter_status(b"in_hot_standby") != b"on":
+                    return connection
+                connection.close()
+                reason = "it is a standby; waiting for a primary"
+            except psycopg.OperationalError as error:
+                reason = _reason(error)
+                if _REFUSED_FOR_GOOD.search(reason):
+                    raise ConfigurationError(
+                        f"database.url: PostgreSQL at {target.address} refused the connection: "
+                        f"{reason}."
+                    ) from None
+            if time.monotonic() + pause > deadline:
+                raise DatabaseUnreachableError(
+                    f"PostgreSQL at {target.address} did not answer within "
+                    f"{database.startup_timeout:g} s: {reason}. Start it, or correct DATABASE_URL; "
+                    "database.startup_timeout sets how long to wait."
+                )
+            if pause == _FIRST_PAUSE:
+                log.warning("waiting_for_database", address=target.address, reason=reason)
+            self._notify(f"waiting for PostgreSQL at {target.address}: {reason}")
+            time.sleep(pause * random.uniform(0.7, 1.0))  # noqa: S311 - spreads retries, no secret
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def _reason(error: psycopg.OperationalError) -> str:
+    lines = str(error).strip().splitlines() or ["no reason given"]
+    text = lines[-1] if lines[-1].startswith("FATAL") else lines[0]
+    return re.sub(r"^.*?(FATAL:\s+|failed: )", "", text).strip().rstrip(".")

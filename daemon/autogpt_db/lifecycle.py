@@ -1,0 +1,66 @@
+"""How a process of ours ends: signals become an orderly unwinding, failures an exit code."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import structlog
+
+from autogpt_db.errors import EXIT_BUG, EXIT_STOPPED, AutogptDbError, ConfigurationError
+from autogpt_db.logs import release_held
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+log = structlog.get_logger("autogpt_db.lifecycle")
+
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
+
+
+class StopRequested(BaseException):
+    """A stop signal that arrived before anything else handles it."""
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[None]:
+    """Turn SIGTERM and SIGINT into `StopRequested` until something else installs handlers.
+
+    It covers the time in which the database is awaited: the resources entered so far are left in
+    order, and the process exits 0.
+    """
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        raise StopRequested(signal.Signals(number).name)
+
+    before = {number: signal.signal(number, stop) for number in _STOPPING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def describe_failure(error: BaseException) -> int:
+    """Log what ended the process, once and with its cause, and return the exit code for it."""
+    if isinstance(error, StopRequested):
+        log.info("stopped", signal=str(error))
+        code = EXIT_STOPPED
+    elif isinstance(error, SystemExit):
+        code = error.code if isinstance(error.code, int) else EXIT_BUG if error.code else 0
+    elif isinstance(error, ConfigurationError):
+        for problem in error.problems:
+            log.error("configuration_invalid", problem=problem)
+        code = error.exit_code
+    elif isinstance(error, AutogptDbError):
+        log.error("cannot_go_on", problem=str(error), kind=type(error).__name__)
+        code = error.exit_code
+    else:
+        log.critical("failed", kind=type(error).__name__, exc_info=error)
+        code = EXIT_BUG
+    if code != EXIT_STOPPED:
+        log.info("exiting", code=code)
+    release_held()
+    return code

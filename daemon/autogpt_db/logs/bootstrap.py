@@ -1,0 +1,130 @@
+"""Wiring structlog and the standard library's logging into one stream of events.
+
+Until `configure_logging` has been called, records are held; then they are replayed. A program
+that fails before calls `release_held`, so that what it said is seen.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from autogpt_db.logs.journal import JournalSink, journal_is_stderr
+from autogpt_db.logs.render import console_renderer, json_renderer
+from autogpt_db.logs.stream import StreamSink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from structlog.typing import EventDict, WrappedLogger
+
+    from autogpt_db.settings import LoggingSettings
+
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+_HELD_LIMIT = 1000
+
+_stamp = structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp")
+_held: list[EventDict] = []
+_process: dict[str, Any] = {}
+_emit: Callable[[EventDict], None] | None = None
+_threshold = LEVELS["info"]
+
+
+def hold_records() -> None:
+    """Start holding records; structlog is usable from here on."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            _add_level,
+            _stamp,
+            _deliver,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS["debug"]),
+        logger_factory=structlog.PrintLoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [_StandardLibrary()]
+    root.setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)
+
+
+def configure_logging(settings: LoggingSettings) -> None:
+    """Choose the sink and the level, and replay what was held.
+
+    Args:
+        settings: Level and format; `auto` means native journal records when stderr is the
+            journal, colours on a terminal, JSON lines when piped.
+    """
+    global _emit, _threshold  # noqa: PLW0603 - the one place where the process's log is set up
+    _threshold = LEVELS[settings.level]
+    kind = settings.format
+    if kind == "auto":
+        if journal_is_stderr():
+            kind = "journal"
+        else:
+            # A supervised child writes into main's pipe, but for main's terminal.
+            terminal = sys.stderr.isatty() or os.environ.get("AUTOGPT_DB_TREE_TERMINAL") == "1"
+            kind = "console" if terminal else "json"
+    if kind == "journal":
+        _emit = JournalSink().emit
+    else:
+        render = console_renderer() if kind == "console" else json_renderer
+        _emit = StreamSink(sys.stderr.fileno(), render).emit
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(_threshold))
+    release_held()
+
+
+def release_held() -> None:
+    """Write out held records; to stderr as plain lines when logging was never configured."""
+    global _emit  # noqa: PLW0603
+    if _emit is None:
+        _emit = StreamSink(sys.stderr.fileno(), console_renderer()).emit
+    records, _held[:] = _held[:], []
+    for record in records:
+        if LEVELS.get(record.get("level", "info"), 0) >= _threshold:
+            _emit(record)
+
+
+def bind_process(name: str) -> None:
+    """Name this process (`main`, `api_00`, `worker_00`) in every record."""
+    _process["process"] = name
+
+
+def _add_level(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    event["level"] = {"warn": "warning", "exception": "error", "msg": "info"}.get(method, method)
+    return event
+
+
+def _deliver(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    record: dict[str, Any] = {**_process, **event}
+    if _emit is not None:
+        _emit(record)
+    elif len(_held) < _HELD_LIMIT:
+        _held.append(record)
+    raise structlog.DropEvent
+
+
+class _StandardLibrary(logging.Handler):
+    """Records of libraries that use the standard library's logging, as events of ours."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            event: EventDict = {
+                "event": record.getMessage(),
+                "level": record.levelname.lower(),
+                "logger": record.name,
+            }
+            _stamp(None, "", event)
+            if record.exc_info:
+                event["exc_info"] = record.exc_info
+            if record.levelno >= _threshold:
+                _deliver(None, record.levelname.lower(), event)
+        except structlog.DropEvent:
+            pass
+        except Exception:  # noqa: BLE001, S110 - a log line must never take its program down
+            pass

@@ -1,0 +1,39 @@
+"""The page: settings → logging → DatabaseManager → run_processes.
+
+Everything the service does at start is below, in order; leaving undoes it in reverse.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from autogpt_db.database.manager import DatabaseManager
+from autogpt_db.lifecycle import describe_failure, stop_on_signals
+from autogpt_db.logs import bind_process, configure_logging, hold_records
+from autogpt_db.supervision import announce, run_processes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from autogpt_db.settings import Settings
+
+
+def main(load: Callable[[], Settings]) -> int:
+    """Run the service until it is told to stop.
+
+    Args:
+        load: Reads the settings; called again for every reload.
+
+    Returns:
+        The exit code: docs/reference/exit-codes.md lists them.
+    """
+    hold_records()
+    bind_process("main")
+    try:
+        with stop_on_signals():
+            settings = load()
+            configure_logging(settings.logging)
+            with DatabaseManager(settings, notify=announce) as manager:
+                return run_processes(manager, reload=load)
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it is logged and has a code
+        return describe_failure(error)
