@@ -83,7 +83,8 @@ def release_held() -> None:
     """Write out held records; to stderr as plain lines when logging was never configured."""
     global _emit  # noqa: PLW0603
     if _emit is None:
-        _emit = StreamSink(sys.stderr.fileno(), console_renderer()).emit
+        render = console_renderer(colours=sys.stderr.isatty())
+        _emit = StreamSink(sys.stderr.fileno(), render).emit
     records, _held[:] = _held[:], []
     for record in records:
         if LEVELS.get(record.get("level", "info"), 0) >= _threshold:
@@ -102,6 +103,8 @@ def _add_level(_logger: WrappedLogger, method: str, event: EventDict) -> EventDi
 
 def _deliver(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     record: dict[str, Any] = {**_process, **event}
+    if record.get("exc_info") is True:
+        record["exc_info"] = sys.exc_info()  # a held record outlives the except clause
     if _emit is not None:
         _emit(record)
     elif len(_held) < _HELD_LIMIT:

@@ -57,6 +57,10 @@ class JournalSink:
         except Exception:  # noqa: BLE001 - a log line must never take its program down
             self.dropped += 1
 
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
     def _send(self, record: bytes) -> None:
         try:
             self._socket.sendto(record, self._path)

@@ -1,0 +1,166 @@
+"""Configuration: sources, precedence, and faults that are all reported together."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autogpt_db.database.url import with_url_parameters
+from autogpt_db.errors import EXIT_CONFIGURATION, ConfigurationError
+from autogpt_db.settings import Secret, Settings, load_settings, read_effective, write_effective
+from autogpt_db.settings.catalog import options
+
+URL = "postgresql://user:hunter2@db.example:5432/postgres?schema=platform&connection_limit=12"
+
+
+def test_nothing_configured_gives_the_defaults() -> None:
+    loaded = load_settings(environment={}, file=None)
+    assert loaded.settings == Settings()
+    assert loaded.origins == {}
+
+
+def test_each_source_wins_over_the_one_before(tmp_path: Path) -> None:
+    file = tmp_path / "autogpt-db.toml"
+    file.write_text(
+        "[api]\nport = 1\nprocesses = 5\nbody_limit = 5000\n[database]\npool_size = 3\n"
+    )
+    loaded = load_settings(
+        file=file,
+        environment={"DATABASE_API_PORT": "2", "AUTOGPT_DB_API_PROCESSES": "6"},
+        assignments=["api.port=3"],
+    )
+    assert loaded.settings.api.port == 3
+    assert loaded.settings.api.processes == 6
+    assert loaded.settings.api.body_limit == 5000
+    assert loaded.settings.database.pool_size == 3
+    assert loaded.origins["api.port"] == "command line"
+    assert loaded.origins["api.processes"] == "AUTOGPT_DB_API_PROCESSES"
+    assert loaded.origins["api.body_limit"] == str(file)
+
+
+def test_our_name_wins_over_autogpts_name() -> None:
+    environment = {"DATABASE_API_PORT": "2", "AUTOGPT_DB_API_PORT": "4"}
+    assert load_settings(environment=environment).settings.api.port == 4
+
+
+def test_secrets_come_from_credentials_and_never_print(tmp_path: Path) -> None:
+    (tmp_path / "database_url").write_text(URL + "\n")
+    loaded = load_settings(environment={"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    url = loaded.settings.database.url
+    assert url is not None
+    assert url.reveal() == URL
+    assert loaded.origins["database.url"] == "credential database_url"
+    for text in (repr(loaded), str(loaded.settings), f"{url}", f"{url!r}", f"{url:>5}"):
+        assert "hunter2" not in text
+
+
+def test_every_fault_is_reported_at_once_with_the_nearest_name(tmp_path: Path) -> None:
+    file = tmp_path / "broken.toml"
+    file.write_text('[api]\nprot = 1\nbody_limit = "x"\n[databse]\nurl = "x"\n')
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(
+            file=file,
+            environment={"AUTOGPT_DB_API_PROCESSES": "0", "AUTOGPT_DB_API_KEEPALIVE": "3"},
+            assignments=["api.host=0.0.0.0", "nonsense"],
+        )
+    problems = "\n".join(caught.value.problems)
+    assert len(caught.value.problems) == 7
+    assert "did you mean api.port?" in problems
+    assert "did you mean AUTOGPT_DB_API_KEEP_ALIVE?" in problems
+    assert (
+        "api.processes: expected `int` >= 1 (got '0'); expected whole number, 1 to 64." in problems
+    )
+    assert "0.0.0.0 is reachable from other machines" in problems
+    assert caught.value.exit_code == EXIT_CONFIGURATION
+
+
+@pytest.mark.parametrize("content", ["[api", "port = \xff".encode("latin-1")])
+def test_an_unreadable_file_is_named(tmp_path: Path, content: str | bytes) -> None:
+    file = tmp_path / "bad.toml"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ConfigurationError, match=r"bad\.toml: is not valid TOML"):
+        load_settings(file=file, environment={})
+
+
+def test_a_file_that_was_asked_for_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be read: No such file"):
+        load_settings(file=tmp_path / "absent.toml", environment={})
+
+
+def test_pyro_host_counts_only_in_a_trusted_network() -> None:
+    loaded = load_settings(environment={"PYRO_HOST": "0.0.0.0"})
+    assert loaded.settings.api.host == "127.0.0.1"
+    assert "PYRO_HOST=0.0.0.0 has no effect" in loaded.notices[0]
+    trusted = {"PYRO_HOST": "0.0.0.0", "AUTOGPT_DB_API_TRUSTED_NETWORK": "yes"}
+    assert load_settings(environment=trusted).settings.api.host == "0.0.0.0"
+
+
+def test_a_wrong_secret_is_not_shown() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        with_url_parameters(
+            load_settings(environment={"DATABASE_URL": "mysql://u:hunter2@h/d"}).settings
+        )
+    assert "hunter2" not in str(caught.value)
+    assert "must start with postgresql://" in str(caught.value)
+
+
+def test_the_urls_connection_limit_bounds_the_whole_daemon() -> None:
+    loaded = load_settings(environment={"DATABASE_URL": URL})
+    settings = with_url_parameters(loaded.settings)
+    assert settings.database.connection_limit == 12
+    # 12 connections, 3 of them the worker's, leave 4 for each of two API processes.
+    assert settings.api_pool_size == 4
+    assert Settings().api_pool_size == 8
+
+
+def test_too_few_connections_for_the_processes_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="which need 5 at least"):
+        load_settings(environment={"DB_CONNECTION_LIMIT": "3"})
+
+
+def test_children_read_what_main_wrote_and_nobody_else_can(tmp_path: Path) -> None:
+    settings = load_settings(
+        environment={"DATABASE_URL": URL},
+        assignments=[f"state_directory={tmp_path}/state", f"runtime_directory={tmp_path}"],
+    ).settings
+    path = write_effective(settings, tmp_path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert read_effective(tmp_path) == settings
+    assert read_effective(tmp_path).database.url == Secret(URL)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_state_directories_follow_systemd_then_xdg(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/x:/var/lib/y")
+    monkeypatch.setenv("RUNTIME_DIRECTORY", "/run/x")
+    assert Settings().paths == (Path("/var/lib/x"), Path("/run/x"))
+    monkeypatch.delenv("STATE_DIRECTORY")
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setenv("XDG_STATE_HOME", "/home/u/.state")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1000")
+    monkeypatch.delenv("RUNTIME_DIRECTORY")
+    assert Settings().paths == (
+        Path("/home/u/.state/autogpt-db"),
+        Path("/run/user/1000/autogpt-db"),
+    )
+
+
+def test_every_option_has_help_a_default_that_fits_and_a_name_of_its_own() -> None:
+    names = [option.environment_name for option in options().values()]
+    assert len(names) == len(set(names))
+    for option in options().values():
+        assert option.help.endswith((".", ")")), option.path
+        assert option.type_name
+
+
+@given(st.dictionaries(st.sampled_from(sorted(options())), st.text(max_size=20), max_size=5))
+def test_any_text_for_any_option_is_taken_or_refused_by_name(values: dict[str, str]) -> None:
+    try:
+        load_settings(environment={}, assignments=[f"{k}={v}" for k, v in values.items()])
+    except ConfigurationError as error:
+        for problem in error.problems:
+            assert problem.split(":")[0] in options()
