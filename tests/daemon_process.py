@@ -1,0 +1,256 @@
+"""The installed program as a black box: start it, wait until it says READY, always end it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+from waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+PROGRAM = Path(sys.executable).parent / "autogpt-db"
+SUPERVISORCTL = Path(sys.executable).parent / "supervisorctl"
+# The machine's own configuration must not reach the daemon under test.
+_SCRUBBED = ("AUTOGPT_DB_", "DATABASE_", "DIRECT_URL", "DB_", "PG", "PYRO_", "NOTIFY_", "LISTEN_",
+             "STATE_DIRECTORY", "RUNTIME_DIRECTORY", "XDG_", "JOURNAL_", "LOG_LEVEL")  # fmt: skip
+
+
+def free_port() -> int:
+    """Return a TCP port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class DaemonProcess:
+    """One `autogpt-db run` with directories of its own.
+
+    Attributes:
+        directory: Everything of this daemon; state, runtime and log live below it.
+        base: Its URL.
+        ready_seconds: How long the last start took until READY.
+    """
+
+    def __init__(
+        self,
+        *,
+        database_url: str | None = None,
+        assignments: Iterable[str] = (),
+        environment: Mapping[str, str] | None = None,
+        directory: Path | None = None,
+        command: Iterable[str] = (),
+    ) -> None:
+        self.owned = directory is None
+        self.directory = directory or Path(tempfile.mkdtemp(prefix="adb-", dir="/tmp"))
+        self.directory.chmod(0o755)  # the embedded server's account must pass through it
+        self.state = self.directory / "state"
+        self.runtime = self.directory / "run"
+        self.log_path = self.directory / "log"
+        self.port = free_port()
+        self.base = f"http://127.0.0.1:{self.port}"
+        self.assignments = [
+            f"state_directory={self.state}",
+            f"runtime_directory={self.runtime}",
+            f"api.port={self.port}",
+            "logging.format=json",
+            *assignments,
+        ]
+        self.environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(_SCRUBBED)
+        }
+        self.environment |= {"AUTOGPT_DB_CONFIG": str(self.directory / "autogpt-db.toml")}
+        (self.directory / "autogpt-db.toml").touch()
+        if database_url is not None:
+            self.environment["DATABASE_URL"] = database_url
+        self.environment |= dict(environment or {})
+        self.command = [*command, str(PROGRAM), *self.set_arguments()]
+        self.process: subprocess.Popen[bytes] | None = None
+        self.ready_seconds = 0.0
+        self.client = httpx.Client(base_url=self.base, timeout=70)
+        self._notify_path = self.directory / "notify"
+        self._notifications: socket.socket | None = None
+        self.notified: list[str] = []
+
+    def set_arguments(self) -> list[str]:
+        return [word for assignment in self.assignments for word in ("--set", assignment)]
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.client.close()
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        if self._notifications is not None:
+            self._notifications.close()
+        if self.owned:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    # Life ------------------------------------------------------------------------------------
+
+    def launch(self, *, environment: Mapping[str, str] | None = None) -> None:
+        """Start the program without waiting for it."""
+        if self._notifications is not None:
+            self._notifications.close()
+        self._notify_path.unlink(missing_ok=True)
+        self._notifications = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._notifications.bind(str(self._notify_path))
+        self._notify_path.chmod(0o777)
+        self._notifications.settimeout(0.02)
+        self.notified.clear()
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*self.command, "run"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self.environment
+                | {"NOTIFY_SOCKET": str(self._notify_path)}
+                | dict(environment or {}),
+            )
+
+    def start(self, *, seconds: float = 30) -> None:
+        """Start the program and wait until it says READY, as systemd would."""
+        started = time.monotonic()
+        self.launch()
+        self.wait_notified("READY=1", seconds=seconds)
+        self.ready_seconds = time.monotonic() - started
+
+    def wait_notified(self, word: str, *, seconds: float = 30) -> None:
+        """Wait until the daemon has told systemd `word` since the last start."""
+
+        def said() -> bool:
+            assert self.process is not None
+            self.read_notifications()
+            if any(word in message for message in self.notified):
+                return True
+            code = self.process.poll()
+            assert code is None, f"the daemon ended with {code}:\n{self.log()}"
+            return False
+
+        try:
+            wait_for(said, seconds=seconds, what=word)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log()}") from None
+
+    def read_notifications(self) -> list[str]:
+        """Take in what the daemon has told systemd; return all of it."""
+        assert self._notifications is not None
+        while True:
+            try:
+                self.notified.append(self._notifications.recv(4096).decode())
+            except TimeoutError:
+                return self.notified
+
+    def stop(self, *, seconds: float = 40) -> int:
+        """Ask it to stop and return its exit code."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(seconds)
+
+    def kill(self) -> None:
+        """Kill main as hard as can be."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def exit_code(self, *, seconds: float = 30) -> int:
+        """Wait until it has ended by itself."""
+        assert self.process is not None
+        return self.process.wait(seconds)
+
+    # Looking -----------------------------------------------------------------------------------
+
+    def log(self) -> str:
+        """Return everything it wrote."""
+        return self.log_path.read_text("utf-8", "replace") if self.log_path.exists() else ""
+
+    def events(self, name: str | None = None) -> list[dict[str, Any]]:
+        """Return its log records, those called `name` where one is given."""
+        found = []
+        for line in self.log().splitlines():
+            if line.startswith("{"):
+                record = json.loads(line)
+                if name is None or record.get("event") == name:
+                    found.append(record)
+        return found
+
+    def status(self) -> dict[str, Any]:
+        """Return `autogpt-db status --json`."""
+        done = self.run("status", "--json")
+        assert done.returncode == 0, done.stderr
+        tree: dict[str, Any] = json.loads(done.stdout)
+        return tree
+
+    def supervisorctl(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run plain supervisorctl against it."""
+        return subprocess.run(
+            [SUPERVISORCTL, "-c", str(self.runtime / "supervisord.conf"), *words],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def pid_of(self, name: str) -> int:
+        """Return the pid of a process of the tree, 0 when it has none: `api:api_00`, `worker:…`."""
+        found = self.supervisorctl("pid", name).stdout.strip()
+        return int(found) if found.isdecimal() else 0
+
+    # Using -------------------------------------------------------------------------------------
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a subcommand of the program with this daemon's configuration."""
+        return subprocess.run(
+            [*self.command, *words],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env=self.environment,
+        )
+
+    def call(self, method: str, **arguments: Any) -> Any:
+        """Call a method; return its value, fail on anything but 200."""
+        response = self.client.post(f"/{method}", json=arguments)
+        assert response.status_code == 200, (method, response.status_code, response.text)
+        return response.json()
+
+
+def processes_of(directory: Path) -> list[str]:
+    """Return the command lines of live processes that name `directory` (orphans, after a stop)."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal() and int(entry.name) != os.getpid():
+            try:
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                variables = (entry / "environ").read_bytes()
+                zombie = (entry / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
+            except OSError:
+                continue
+            if not zombie and (str(directory) in line or str(directory).encode() in variables):
+                found.append(f"{entry.name} {line}")
+    return found
