@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
+
 from waiting import wait_for
 
 if TYPE_CHECKING:

@@ -1,0 +1,283 @@
+"""The pool: bounded, checked cheaply, retrying only what is safe, and never waiting for the dead."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import psycopg
+import pytest
+
+from autogpt_db.database.pool import Database
+from autogpt_db.errors import (
+    DatabaseUnavailableError,
+    DeadlineExceededError,
+    ForeignKeyViolationError,
+    InvalidValueError,
+    OutcomeUnknownError,
+    PoolExhaustedError,
+    UniqueViolationError,
+)
+from autogpt_db.settings import DatabaseSettings, Secret, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+KILL_OTHERS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+
+
+def settings_for(url: str, **options: Any) -> Settings:
+    options = {"pool_size": 4} | options
+    return Settings(database=DatabaseSettings(url=Secret(url), **options))
+
+
+def run(url: str, scenario: Callable[[Database], Awaitable[None]], **options: Any) -> None:
+    async def main() -> None:
+        async with Database.open(settings_for(url, **options)) as database:
+            assert await database.wait(10)
+            await scenario(database)
+
+    asyncio.run(main())
+
+
+def test_a_document_comes_as_the_bytes_that_postgresql_wrote(database_url: str) -> None:
+    async def scenario(database: Database) -> None:
+        text = """SELECT '{"b": 1, "a":  [true, null, "ü"]}'::json"""
+        assert await database.json(text) == '{"b": 1, "a":  [true, null, "ü"]}'.encode()
+        assert await database.json("SELECT NULL::json") is None
+        assert await database.json("SELECT '1'::json WHERE false") is None
+        assert await database.row("SELECT %(x)s::int, 'y'", {"x": 3}) == (3, "y")
+        assert await database.rows("SELECT generate_series(1, 3)") == [(1,), (2,), (3,)]
+
+    run(database_url, scenario)
+
+
+def test_times_are_utc_and_names_are_found_without_a_path_of_ours(database_url: str) -> None:
+    async def scenario(database: Database) -> None:
+        shown = await database.row(
+            "SELECT current_setting('TimeZone'), current_setting('search_path'), "
+            "current_setting('statement_timeout')"
+        )
+        assert shown == ("UTC", '"platform", public, extensions', "55s")
+
+    run(database_url + "&schema=platform" if "?" in database_url else database_url, scenario)
+
+
+def test_statements_are_prepared_but_not_behind_a_transaction_pooler(database_url: str) -> None:
+    async def prepared(database: Database) -> int:
+        async with database.transaction() as inside:
+            await inside.row("SELECT 41 + %(x)s::int", {"x": 1})
+            row = await inside.row("SELECT count(*) FROM pg_prepared_statements")
+            assert row is not None
+            return int(row[0])
+
+    async def direct(database: Database) -> None:
+        assert await prepared(database) > 0
+
+    async def pooled(database: Database) -> None:
+        assert await prepared(database) == 0
+
+    run(database_url, direct)
+    separator = "&" if "?" in database_url else "?"
+    run(f"{database_url}{separator}pgbouncer=true", pooled)
+
+
+def test_another_schema_name_reaches_every_statement(database_url: str) -> None:
+    with psycopg.connect(database_url.split("?", maxsplit=1)[0], autocommit=True) as connection:
+        connection.execute('CREATE SCHEMA "o""dd"')
+        connection.execute('CREATE TABLE "o""dd".place AS SELECT 7 AS number')
+
+    async def scenario(database: Database) -> None:
+        assert await database.row("SELECT number FROM platform.place") == (7,)
+
+    run(f"{database_url.split('?', maxsplit=1)[0]}?schema=o%22dd", scenario)
+
+
+def test_driver_errors_become_ours_by_name(database_url: str) -> None:
+    async def scenario(database: Database) -> None:
+        with pytest.raises(InvalidValueError):
+            await database.row("SELECT 'x'::int")
+        with pytest.raises(InvalidValueError, match="NUL"):
+            await database.row("SELECT %(x)s::text", {"x": "a\0b"})
+        with pytest.raises(ForeignKeyViolationError, match="AgentGraph_userId_fkey"):
+            await database.execute(
+                'INSERT INTO platform."AgentGraph" (id, "userId") VALUES (%(x)s, %(x)s)',
+                {"x": "nobody"},
+            )
+        insert = (
+            "INSERT INTO platform.\"User\" (id, email, \"updatedAt\") VALUES ('1', 'a@b.c', now())"
+        )
+        assert await database.execute(insert) == 1
+        with pytest.raises(UniqueViolationError, match="`id`"):
+            await database.execute(insert)
+        assert await database.row("SELECT 1") == (1,), "the connection stays usable"
+
+    run(database_url, scenario)
+
+
+def test_a_read_survives_the_death_of_its_connection(database_url: str) -> None:
+    async def scenario(database: Database) -> None:
+        with psycopg.connect(database_url, autocommit=True) as killer:
+            for _ in range(5):
+                reads = [
+                    asyncio.create_task(
+                        database.for_call("read", reads=True).row("SELECT 1 FROM pg_sleep(0.3)")
+                    )
+                    for _ in range(4)
+                ]
+                await asyncio.sleep(0.1)
+                await asyncio.to_thread(killer.execute, KILL_OTHERS)
+                assert await asyncio.gather(*reads) == [(1,)] * 4
+
+    run(database_url, scenario)
+
+
+def test_a_write_whose_connection_died_has_an_unknown_outcome(database_url: str) -> None:
+    async def scenario(database: Database) -> None:
+        write = asyncio.create_task(
+            database.for_call("write", reads=False).row("SELECT 1 FROM pg_sleep(5)")
+        )
+        await asyncio.sleep(0.2)
+        with psycopg.connect(database_url, autocommit=True) as killer:
+            killer.execute(KILL_OTHERS)
+        with pytest.raises(OutcomeUnknownError) as caught:
+            await write
+        assert caught.value.status == 503
+        assert caught.value.wire_type == "ConnectionError"
+        assert caught.value.retry_after
+
+    run(database_url, scenario)
+
+
+def test_connections_that_died_while_idle_cost_no_write_anything(database_url: str) -> None:
+    async def scenario(database: Database) -> None:
+        with psycopg.connect(database_url, autocommit=True) as killer:
+            for _ in range(5):
+                assert await database.wait(10)
+                killer.execute(KILL_OTHERS)
+                while killer.execute(
+                    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                ).fetchone() != (1,):
+                    await asyncio.sleep(0.01)
+                handle = database.for_call("write", reads=False)
+                assert await handle.row("SELECT 1") == (1,)
+                assert handle.statements == 1
+
+    run(database_url, scenario)
+
+
+def test_a_full_queue_refuses_at_once_and_a_short_one_waits(database_url: str) -> None:
+    async def scenario(database: Database) -> None:
+        sleeping = [
+            asyncio.create_task(database.for_call(f"s{n}", reads=True).row("SELECT pg_sleep(0.5)"))
+            for n in range(4)
+        ]
+        await asyncio.sleep(0.1)
+        waiting = [
+            asyncio.create_task(database.for_call("w", reads=True).row("SELECT 1"))
+            for n in range(3)
+        ]
+        await asyncio.sleep(0.1)
+        figures = database.figures()
+        assert (figures.size, figures.in_use, figures.waiting) == (4, 4, 3)
+        assert figures.longest_holder in {"s0", "s1", "s2", "s3"}
+        assert figures.longest_holder_seconds > 0.1
+        started = time.monotonic()
+        with pytest.raises(PoolExhaustedError):
+            await database.for_call("refused", reads=True).row("SELECT 1")
+        assert time.monotonic() - started < 0.1
+        await asyncio.gather(*sleeping, *waiting)
+        assert database.figures().in_use == 0
+
+    run(database_url, scenario, pool_max_waiting=3)
+
+
+def test_a_call_waits_for_a_connection_no_longer_than_its_deadline(database_url: str) -> None:
+    async def scenario(database: Database) -> None:
+        sleeping = [
+            asyncio.create_task(database.for_call("s", reads=True).row("SELECT pg_sleep(1)"))
+            for _ in range(4)
+        ]
+        await asyncio.sleep(0.1)
+        started = time.monotonic()
+        late = database.for_call("late", reads=True, deadline=started + 0.2)
+        with pytest.raises(DatabaseUnavailableError):
+            await late.row("SELECT 1")
+        assert 0.15 < time.monotonic() - started < 0.8
+        with pytest.raises(DeadlineExceededError):
+            await late.row("SELECT 1")
+        await asyncio.gather(*sleeping)
+
+    run(database_url, scenario)
+
+
+def test_a_cancelled_read_gives_its_connection_back(database_url: str) -> None:
+    async def scenario(database: Database) -> None:
+        handle = database.for_call("read", reads=True)
+        task = asyncio.create_task(handle.row("SELECT pg_sleep(30)"))
+        await asyncio.sleep(0.2)
+        task.cancel()
+        handle.abandon()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert database.figures().in_use == 0
+        assert database.figures().size == 4
+
+    run(database_url, scenario)
+
+
+def test_a_frozen_backend_is_closed_hard(database_url: str) -> None:
+    import os
+    import signal
+
+    async def scenario(database: Database) -> None:
+        handle = database.for_call("frozen", reads=True)
+        task = asyncio.create_task(handle.row("SELECT pg_sleep(30)"))
+        pid: int | None = None
+        with psycopg.connect(database_url, autocommit=True) as observer:
+            while pid is None:
+                row = observer.execute(
+                    "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+                    " AND datname = current_database()"
+                ).fetchone()
+                pid = row[0] if row else None
+                await asyncio.sleep(0.01)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            started = time.monotonic()
+            task.cancel()
+            handle.abandon()
+            with contextlib.suppress(asyncio.CancelledError, DatabaseUnavailableError):
+                await task
+            assert time.monotonic() - started < 4
+            assert await database.wait(5), "its place is filled again"
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    run(database_url, scenario)
+
+
+def test_a_transaction_is_all_or_nothing(database_url: str) -> None:
+    insert = "INSERT INTO things VALUES (%(x)s)"
+
+    async def scenario(database: Database) -> None:
+        await database.execute("CREATE TABLE things (x int PRIMARY KEY)")
+        with pytest.raises(UniqueViolationError):
+            async with database.transaction() as inside:
+                await inside.execute(insert, {"x": 1})
+                await inside.execute(insert, {"x": 1})
+        assert await database.row("SELECT count(*) FROM things") == (0,)
+        async with database.transaction() as inside:
+            await inside.execute(insert, {"x": 1})
+            async with inside.transaction() as deeper:
+                await deeper.execute(insert, {"x": 2})
+        assert await database.row("SELECT count(*) FROM things") == (2,)
+        assert msgspec.json.encode(database.figures().in_use) == b"0"
+
+    run(database_url, scenario)
