@@ -1,4 +1,4 @@
-"""The pool: bounded, checked cheaply, retrying only what is safe, and never waiting for the dead."""
+"""The pool: bounded, checked cheaply, retrying what is safe, never waiting for the dead."""
 
 from __future__ import annotations
 
