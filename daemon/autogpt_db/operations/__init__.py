@@ -1,0 +1,47 @@
+"""Every method of the service: one decorated function each, with its SQL beside it.
+
+A module in this package needs nothing but
+
+    from autogpt_db.operations import Database, operation
+
+    @operation(reads=True)
+    async def get_user_email_by_id(database: Database, user_id: str) -> bytes | None:
+        \"\"\"Return a user's e-mail address.\"\"\"
+
+to be found by `load_operations`, served, validated and documented.
+"""
+
+from autogpt_db.database.pool import Database
+from autogpt_db.operations.arguments import body_of_another_type
+from autogpt_db.operations.discovery import load_operations
+from autogpt_db.operations.json_text import JsonText
+from autogpt_db.operations.registry import Operation, Parameter, RegistrationError, operation
+from autogpt_db.operations.types import (
+    BigInteger,
+    CredentialInputs,
+    ExecutionStatus,
+    GraphExecutionStats,
+    JsonObject,
+    JsonObjectOfObjects,
+    JsonValue,
+    StartingNodesInput,
+)
+
+__all__ = [
+    "BigInteger",
+    "CredentialInputs",
+    "Database",
+    "ExecutionStatus",
+    "GraphExecutionStats",
+    "JsonObject",
+    "JsonObjectOfObjects",
+    "JsonText",
+    "JsonValue",
+    "Operation",
+    "Parameter",
+    "RegistrationError",
+    "StartingNodesInput",
+    "body_of_another_type",
+    "load_operations",
+    "operation",
+]

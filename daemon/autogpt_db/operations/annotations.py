@@ -1,0 +1,110 @@
+"""From a signature's annotations to shapes."""
+
+from __future__ import annotations
+
+import enum
+import types
+import typing
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from autogpt_db.operations import lax, moments
+from autogpt_db.operations.documents import NO_DEFAULT, AnyJson, DocumentOf, MappingOf, ModelOf
+from autogpt_db.operations.shapes import Integer, ListOf, Nullable, Scalar, Shape, Text, TupleOf
+from autogpt_db.operations.types import Bits, Document, Model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+_SCHEMAS: dict[Any, dict[str, Any]] = {
+    str: {"type": "string"},
+    int: {"type": "integer"},
+    float: {"type": "number"},
+    bool: {"type": "boolean"},
+}
+
+
+def shape_of(annotation: Any) -> Shape:
+    """Return the shape of a parameter.
+
+    Args:
+        annotation: Its type, `Annotated` included.
+
+    Raises:
+        TypeError: No shape stands for this type; the message names it.
+    """
+    if annotation is str:
+        return Text()
+    if annotation is int:
+        return Integer(32)
+    if annotation is datetime:
+        return Scalar(str, lax.moment, {"type": "string", "format": "date-time"}, moments.from_text)
+    if typing.get_origin(annotation) is Annotated:
+        for mark in annotation.__metadata__:
+            if isinstance(mark, Bits):
+                return Integer(mark.width)
+            if isinstance(mark, Document):
+                return DocumentOf(_document_shape(mark.shape))
+    return _common_shape(annotation, shape_of)
+
+
+def _document_shape(annotation: Any) -> Shape:
+    """Return the shape of something inside a document, which gives plain JSON values."""
+    if annotation is Any:
+        return AnyJson()
+    if annotation is str:
+        return Scalar(str, lax.text, _SCHEMAS[str])
+    if annotation is int:
+        return Scalar(int, lax.integer, _SCHEMAS[int])
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in {dict, Mapping} and arguments[0] is str:
+        return MappingOf(_document_shape(arguments[1]))
+    if isinstance(annotation, type) and issubclass(annotation, Model):
+        hints = typing.get_type_hints(annotation)
+        return ModelOf(
+            annotation.__name__,
+            {
+                name: (_document_shape(hints[name]), getattr(annotation, name, NO_DEFAULT))
+                for name in hints
+                if name not in Model.__annotations__
+            },
+            keeps_extra_keys=annotation.keeps_extra_keys,
+        )
+    return _common_shape(annotation, _document_shape)
+
+
+def _common_shape(annotation: Any, shape_of_part: Callable[[Any], Shape]) -> Shape:
+    """Return the shape of a type that is the same inside documents and outside."""
+    if annotation is float:
+        return Scalar(float, lax.number, _SCHEMAS[float])
+    if annotation is bool:
+        return Scalar(bool, lax.boolean, _SCHEMAS[bool])
+    if isinstance(annotation, type) and issubclass(annotation, enum.StrEnum):
+        labels = [member.value for member in annotation]
+        return Scalar(annotation, partial(lax.label, labels=annotation), _one_of(labels))
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Literal and all(isinstance(each, str) for each in arguments):
+        return Scalar(annotation, partial(lax.choice, choices=arguments), _one_of(arguments))
+    shape = _composed_shape(origin, arguments, shape_of_part)
+    if shape is None:
+        raise TypeError(f"{annotation} is no type that a request can carry")
+    return shape
+
+
+def _composed_shape(
+    origin: Any, arguments: tuple[Any, ...], shape_of_part: Callable[[Any], Shape]
+) -> Shape | None:
+    if origin in {typing.Union, types.UnionType}:
+        rest = [each for each in arguments if each is not types.NoneType]
+        return Nullable(shape_of_part(rest[0])) if len(rest) == 1 else None
+    if origin is list:
+        return ListOf(shape_of_part(arguments[0]))
+    if origin is tuple and Ellipsis not in arguments:
+        return TupleOf(tuple(shape_of_part(each) for each in arguments))
+    return None
+
+
+def _one_of(labels: Iterable[str]) -> dict[str, Any]:
+    return {"type": "string", "enum": list(labels)}

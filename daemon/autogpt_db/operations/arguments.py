@@ -1,0 +1,193 @@
+"""From a request's body to an operation's arguments: a fast path, and one that explains.
+
+The fast path decodes the body into a struct made from the signature and takes plain JSON types
+only. Whatever it refuses goes the slow path from the start, which makes AutoGPT's loose conversions
+and says what is wrong with each field. Where both accept, both give equal arguments.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from autogpt_db.errors import ArgumentsInvalidError, BodyUnreadableError
+from autogpt_db.operations.detail import Problems
+from autogpt_db.operations.json_text import MAXIMUM_DEPTH, check_depth
+from autogpt_db.operations.shapes import INVALID, Shape, is_plain_text
+
+NO_DEFAULT = inspect.Parameter.empty
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterShape:
+    """A parameter as the decoder needs it.
+
+    Attributes:
+        name: Its key in the body.
+        shape: What it accepts.
+        default: What stands for an absent one; `NO_DEFAULT` when it must be there.
+    """
+
+    name: str
+    shape: Shape
+    default: Any = NO_DEFAULT
+
+    @property
+    def required(self) -> bool:
+        """Tell whether the body must have it."""
+        return self.default is NO_DEFAULT
+
+
+class ArgumentsDecoder:
+    """Decodes and validates the bodies of one operation."""
+
+    def __init__(self, name: str, parameters: tuple[ParameterShape, ...]) -> None:
+        """Compile the fast path.
+
+        Args:
+            name: The operation's name.
+            parameters: Its parameters, in order.
+
+        Raises:
+            TypeError: A parameter's type cannot be decoded.
+        """
+        self._parameters = parameters
+        self._texts = tuple(each.name for each in parameters if is_plain_text(each.shape))
+        self._finishes = tuple(
+            (each.name, each.shape.finish, each.default)
+            for each in parameters
+            if each.shape.finish is not None and each.name not in self._texts
+        )
+        # A default is a finished value: UNSET keeps it from being finished again.
+        finished = {name for name, _, _ in self._finishes}
+        fields = [
+            (each.name, each.shape.fast_type)
+            if each.required
+            else (
+                each.name,
+                each.shape.fast_type,
+                msgspec.UNSET if each.name in finished else each.default,
+            )
+            for each in parameters
+        ]
+        struct = msgspec.defstruct(name, fields, kw_only=True, gc=False)
+        self._decode = msgspec.json.Decoder(struct).decode
+        self._names = tuple(each.name for each in parameters)
+        self._as_dictionary = msgspec.structs.asdict
+
+    def decode(self, body: bytes) -> dict[str, Any]:
+        """Return the arguments by name, defaults filled in.
+
+        Args:
+            body: The request's body.
+
+        Raises:
+            ArgumentsInvalidError: It isn't JSON, or doesn't fit the signature.
+            BodyUnreadableError: It isn't UTF-8, nests too deep, or has an endless integer.
+            InvalidValueError: A value fits the signature but not PostgreSQL.
+        """
+        if len(body) > MAXIMUM_DEPTH:
+            check_depth(body)
+        try:
+            return self.decode_fast(body)
+        except (msgspec.DecodeError, ValueError, OverflowError, RecursionError):
+            return self.decode_slowly(body)
+
+    def decode_fast(self, body: bytes) -> dict[str, Any]:
+        """Return the arguments of a body that needs no conversion.
+
+        Raises:
+            msgspec.DecodeError, ValueError, OverflowError, RecursionError: It needs
+                `decode_slowly`, to convert it or to say what is wrong.
+        """
+        if not body.isascii():
+            body.decode()  # what no field takes is skipped unread, but must be UTF-8 all the same
+        arguments = self._as_dictionary(self._decode(body))
+        for name in self._texts:
+            text = arguments[name]
+            if text and "\0" in text:
+                raise ValueError(name)
+        for name, finish, default in self._finishes:
+            value = arguments[name]
+            arguments[name] = default if value is msgspec.UNSET else finish(value)
+        return arguments
+
+    def decode_slowly(self, body: bytes) -> dict[str, Any]:
+        """Return the arguments of any body, converted as AutoGPT's validation would.
+
+        Raises:
+            CallError: As `decode`.
+        """
+        problems = Problems()
+        arguments = self._converted(_read(body), problems)
+        problems.raise_any()
+        return arguments
+
+    def _converted(self, content: Any, problems: Problems) -> dict[str, Any]:
+        arguments: dict[str, Any] = {}
+        if content is None:
+            problems.add("missing", ("body",), "Field required", None)
+            return arguments
+        if not isinstance(content, dict):
+            _add_other_type(problems, content)
+            return arguments
+        for each in self._parameters:
+            location = ("body", each.name)
+            if each.name in content:
+                value = each.shape.convert(content[each.name], location, problems)
+                if value is not INVALID:
+                    arguments[each.name] = value
+            elif each.required:
+                problems.add("missing", location, "Field required", content)
+            else:
+                arguments[each.name] = each.default
+        return arguments
+
+
+def body_of_another_type(body: bytes) -> ArgumentsInvalidError:
+    """Return the failure of a body that another content type says is no JSON."""
+    problems = Problems()
+    if body:
+        _add_other_type(problems, body.decode(errors="replace"))
+    else:
+        problems.add("missing", ("body",), "Field required", None)
+    try:
+        problems.raise_any()
+    except ArgumentsInvalidError as error:
+        return error
+    raise AssertionError("a noted problem was not raised")
+
+
+def _add_other_type(problems: Problems, content: Any) -> None:
+    problems.add(
+        "model_attributes_type",
+        ("body",),
+        "Input should be a valid dictionary or object to extract fields from",
+        content,
+    )
+
+
+def _read(body: bytes) -> Any:
+    """Return what the body says, by Python's own reader: NaN and lone surrogates included."""
+    if not body:
+        return None
+    try:
+        return json.loads(body.decode("utf-8-sig"))
+    except json.JSONDecodeError as error:
+        raise ArgumentsInvalidError(
+            [
+                {
+                    "type": "json_invalid",
+                    "loc": ["body", error.pos],
+                    "msg": "JSON decode error",
+                    "input": {},
+                    "ctx": {"error": error.msg},
+                }
+            ]
+        ) from error
+    except (ValueError, RecursionError) as error:  # not UTF-8; an integer of over 4,300 digits
+        raise BodyUnreadableError from error

@@ -1,0 +1,54 @@
+"""Finding the operations: whatever stands in this package is served, no list names it."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from typing import TYPE_CHECKING
+
+from autogpt_db.operations.registry import Operation, RegistrationError, operation_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from types import ModuleType
+
+PACKAGE = "autogpt_db.operations"
+
+
+def load_operations(extra_modules: Iterable[str] = ()) -> Mapping[str, Operation]:
+    """Import every module of the package and return their operations by name, sorted.
+
+    Args:
+        extra_modules: Names of modules or packages that are searched as well.
+
+    Raises:
+        RegistrationError: Two operations have one name, or one cannot be served.
+        ImportError: A module cannot be imported.
+    """
+    found: dict[str, tuple[Operation, str]] = {}
+    for name in (PACKAGE, *extra_modules):
+        for module in _modules(name):
+            for each in _operations(module):
+                if each.name in found:
+                    raise RegistrationError(
+                        f"Two operations are called {each.name}: one in {found[each.name][1]}, "
+                        f"one in {module.__name__}. Rename one."
+                    )
+                found[each.name] = each, module.__name__
+    return {name: found[name][0] for name in sorted(found)}
+
+
+def _modules(name: str) -> Iterator[ModuleType]:
+    module = importlib.import_module(name)
+    yield module
+    for child in pkgutil.iter_modules(getattr(module, "__path__", ()), f"{name}."):
+        yield from _modules(child.name)
+
+
+def _operations(module: ModuleType) -> Iterator[Operation]:
+    for thing in vars(module).values():
+        # An imported function belongs to the module that defines it.
+        if getattr(thing, "__module__", None) == module.__name__:
+            found = operation_of(thing)
+            if found is not None:
+                yield found

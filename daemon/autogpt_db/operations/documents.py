@@ -1,0 +1,176 @@
+"""JSON-valued parameters: what their documents may hold, and how they become cleaned text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from autogpt_db.operations.json_text import (
+    JsonText,
+    NotStorableError,
+    NotUnicodeError,
+    clean,
+    clean_text_of,
+)
+from autogpt_db.operations.shapes import INVALID, Shape
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from autogpt_db.operations.detail import Location, Problems
+
+_encode = msgspec.json.Encoder().encode
+
+NO_DEFAULT = msgspec.NODEFAULT
+
+
+class AnyJson(Shape):
+    """Any JSON value, unread."""
+
+    fast_type = msgspec.Raw
+
+    def convert(self, value: Any, location: Location, problems: Problems) -> Any:  # noqa: ARG002
+        """Take anything."""
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        """Return the schema that everything fits."""
+        return {}
+
+
+class MappingOf(Shape):
+    """An object with any keys and members of one shape."""
+
+    def __init__(self, member: Shape) -> None:
+        self.member = member
+        self.fast_type = dict[str, member.fast_type]  # type: ignore[name-defined]  # at run time
+
+    def convert(self, value: Any, location: Location, problems: Problems) -> Any:
+        """Convert each member."""
+        if not isinstance(value, dict):
+            problems.add("dict_type", location, "Input should be a valid dictionary", value)
+            return INVALID
+        if isinstance(self.member, AnyJson):
+            return value
+        converted = {
+            key: self.member.convert(member, (*location, key), problems)
+            for key, member in value.items()
+        }
+        return INVALID if INVALID in converted.values() else converted
+
+    def schema(self) -> dict[str, Any]:
+        """Return an object's schema."""
+        return {"type": "object", "additionalProperties": self.member.schema() or True}
+
+
+class ModelOf(Shape):
+    """An object with declared members."""
+
+    def __init__(
+        self,
+        name: str,
+        members: Mapping[str, tuple[Shape, Any]],
+        *,
+        keeps_extra_keys: bool,
+    ) -> None:
+        """Compile the fast half.
+
+        Args:
+            name: The model's name.
+            members: Shape and default by key; `NO_DEFAULT` where it must be there.
+            keeps_extra_keys: Whether members beyond these are kept.
+        """
+        self._members = members
+        self._keeps_extra_keys = keeps_extra_keys
+        self.fast_type = msgspec.defstruct(
+            name,
+            [(key, shape.fast_type, default) for key, (shape, default) in members.items()],
+            kw_only=True,
+            # The struct has no place for them: the slow half keeps them.
+            forbid_unknown_fields=keeps_extra_keys,
+        )
+
+    def convert(self, value: Any, location: Location, problems: Problems) -> Any:
+        """Convert each declared member, fill in the defaults."""
+        if not isinstance(value, dict):
+            problems.add(
+                "model_attributes_type",
+                location,
+                "Input should be a valid dictionary or object to extract fields from",
+                value,
+            )
+            return INVALID
+        converted: dict[str, Any] = {}
+        for key, (shape, default) in self._members.items():
+            if key in value:
+                converted[key] = shape.convert(value[key], (*location, key), problems)
+            elif default is NO_DEFAULT:
+                problems.add("missing", (*location, key), "Field required", value)
+                converted[key] = INVALID
+            else:
+                converted[key] = default
+        if INVALID in converted.values():
+            return INVALID
+        if self._keeps_extra_keys:
+            converted |= {key: value[key] for key in value if key not in self._members}
+        return converted
+
+    def schema(self) -> dict[str, Any]:
+        """Return an object's schema."""
+        required = [key for key, (_, default) in self._members.items() if default is NO_DEFAULT]
+        return {
+            "type": "object",
+            "properties": {
+                key: shape.schema() | ({} if key in required else {"default": default})
+                for key, (shape, default) in self._members.items()
+            },
+            "required": required,
+            "additionalProperties": True,
+        }
+
+
+class DocumentOf(Shape):
+    """A JSON-valued parameter: delivered as the cleaned text of what its shape makes of it."""
+
+    fast_type = msgspec.Raw
+
+    def __init__(self, content: Shape) -> None:
+        self._content = content
+        if isinstance(content, AnyJson):
+            self.finish = clean
+        elif isinstance(content, MappingOf) and isinstance(content.member, AnyJson):
+            self.finish = _clean_object
+        else:
+            decode = msgspec.json.Decoder(content.fast_type).decode
+            # Decoded to be validated; encoded again to be what the validation made of it.
+            self.finish = lambda raw: clean(_encode(decode(raw)))
+
+    def convert(self, value: Any, location: Location, problems: Problems) -> JsonText | Any:
+        """Convert, clean and encode."""
+        converted = self._content.convert(value, location, problems)
+        if converted is INVALID:
+            return INVALID
+        try:
+            return clean_text_of(converted)
+        except NotStorableError as error:
+            problems.refuse(location, str(error))
+        except NotUnicodeError:
+            problems.add(
+                "string_unicode",
+                location,
+                "Input should be valid JSON, a string in it is no Unicode text",
+                value,
+            )
+        return INVALID
+
+    def schema(self) -> dict[str, Any]:
+        """Return the content's schema."""
+        return self._content.schema()
+
+
+def _clean_object(raw: msgspec.Raw) -> JsonText:
+    text = bytes(raw)
+    if not text.startswith(b"{"):
+        raise ValueError("not an object")
+    return clean(text)

@@ -1,0 +1,231 @@
+"""What an operation is: everything the service needs to know of one, read off its function."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+import msgspec
+
+from autogpt_db.database.pool import Database
+from autogpt_db.errors import AutogptDbError
+from autogpt_db.operations.annotations import shape_of
+from autogpt_db.operations.arguments import ArgumentsDecoder, ParameterShape
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    AnyFunction = Callable[..., Awaitable[Any]]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_MARK = "__operation__"
+_encode = msgspec.json.Encoder().encode
+
+
+class RegistrationError(AutogptDbError):
+    """An operation that cannot be served as it is written; a bug, found when it is loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One argument of an operation, for its documentation.
+
+    Attributes:
+        name: Its key in the request's object.
+        required: Whether the request must have it.
+        default: What stands for an absent one.
+        annotation: Its type as the signature writes it.
+        schema: Its JSON schema.
+    """
+
+    name: str
+    required: bool
+    default: Any
+    annotation: str
+    schema: dict[str, Any]
+
+
+class Operation:
+    """One method of the service.
+
+    Attributes:
+        name: Its name on the wire: `POST /{name}`.
+        reads: Whether it only reads, so that it may be repeated, cancelled, or sent to a replica.
+        subject: The module it stands in, as a heading: `executions`, `graphs` …
+        summary: The first line of its docstring.
+        description: The whole docstring.
+        signature: Its parameters and result as written, without the database.
+        parameters: Its arguments, in order.
+    """
+
+    def __init__(self, function: AnyFunction, *, reads: bool) -> None:
+        """Read everything off `function`.
+
+        Raises:
+            RegistrationError: Something in it cannot be served.
+        """
+        self.name = function.__name__
+        self.reads = reads
+        self.subject = function.__module__.rpartition(".")[2]
+        self._function = function
+        self.description = self._docstring(function)
+        self.summary = self.description.partition("\n")[0]
+        written = inspect.signature(function)
+        arguments = self._arguments(written)
+        self.signature = str(written.replace(parameters=list(arguments.values()))).replace("'", "")
+        self._shapes = self._parameter_shapes(function, arguments)
+        self.parameters = tuple(
+            Parameter(
+                name=shape.name,
+                required=shape.required,
+                default=shape.default,
+                annotation=str(arguments[shape.name].annotation),
+                schema=shape.shape.schema(),
+            )
+            for shape in self._shapes
+        )
+
+    def __repr__(self) -> str:
+        return f"<Operation {self.name}{self.signature}>"
+
+    @cached_property
+    def _decoder(self) -> ArgumentsDecoder:
+        return ArgumentsDecoder(self.name, self._shapes)
+
+    def decode(self, body: bytes) -> dict[str, Any]:
+        """Return the call's arguments.
+
+        Args:
+            body: The request's body.
+
+        Raises:
+            ArgumentsInvalidError: It doesn't fit the signature.
+            BodyUnreadableError: It is no JSON text at all.
+            InvalidValueError: A value fits the signature but not PostgreSQL.
+        """
+        return self._decoder.decode(body)
+
+    async def call(self, database: Database, arguments: dict[str, Any]) -> bytes:
+        """Run the operation and return the reply's body.
+
+        Args:
+            database: A handle for this call.
+            arguments: What `decode` returned.
+
+        Raises:
+            CallError: The operation's own failures.
+        """
+        result = await self._function(database, **arguments)
+        if type(result) is bytes:
+            return result  # a finished document
+        return _encode(result)
+
+    def request_schema(self) -> dict[str, Any]:
+        """Return the JSON schema of the request's body."""
+        return {
+            "type": "object",
+            "properties": {
+                parameter.name: parameter.schema
+                if parameter.required
+                else {**parameter.schema, "default": parameter.default}
+                for parameter in self.parameters
+            },
+            "required": [parameter.name for parameter in self.parameters if parameter.required],
+        }
+
+    def documentation(self) -> dict[str, Any]:
+        """Return its entry in the reference: name, subject, texts, signature, reads, schema."""
+        return {
+            "name": self.name,
+            "subject": self.subject,
+            "summary": self.summary,
+            "description": self.description,
+            "signature": self.signature,
+            "reads": self.reads,
+            "request": self.request_schema(),
+        }
+
+    @staticmethod
+    def _docstring(function: AnyFunction) -> str:
+        if not inspect.iscoroutinefunction(function):
+            raise RegistrationError(f"{_place(function)} must be an `async def` function.")
+        text = inspect.getdoc(function)
+        if not text:
+            raise RegistrationError(
+                f"{_place(function)} needs a docstring: it is the method's documentation."
+            )
+        return text
+
+    def _arguments(self, signature: inspect.Signature) -> dict[str, inspect.Parameter]:
+        database, *arguments = signature.parameters.values() or (None,)
+        if database is None or database.name != "database":
+            raise RegistrationError(
+                f"{_place(self._function)} must take `database: Database` as its first parameter."
+            )
+        for argument in arguments:
+            if argument.kind in {argument.VAR_POSITIONAL, argument.VAR_KEYWORD}:
+                raise RegistrationError(
+                    f"{_place(self._function)} cannot take `{argument}`: the wire has named "
+                    "arguments only."
+                )
+        return {argument.name: argument for argument in arguments}
+
+    @staticmethod
+    def _parameter_shapes(
+        function: AnyFunction, arguments: dict[str, inspect.Parameter]
+    ) -> tuple[ParameterShape, ...]:
+        # Only the arguments' types matter at run time; a type checker's other imports do not.
+        function_globals = {"Database": Database, **function.__globals__}
+        try:
+            hints = typing.get_type_hints(function, function_globals, include_extras=True)
+            return tuple(
+                ParameterShape(name, shape_of(hints[name]), argument.default)
+                for name, argument in arguments.items()
+            )
+        except (NameError, KeyError, TypeError) as error:
+            raise RegistrationError(
+                f"{_place(function)} has an argument whose type cannot be served: {error}. Import "
+                "the type at run time and use those of autogpt_db.operations.types."
+            ) from error
+
+
+def operation(
+    *, reads: bool
+) -> Callable[
+    [Callable[Concatenate[Database, P], Awaitable[R]]],
+    Callable[Concatenate[Database, P], Awaitable[R]],
+]:
+    """Make a method of the service out of an async function.
+
+    Its name is the route, its signature the request, its docstring the documentation. It returns
+    `bytes` (a finished JSON document) or a plain value. The function itself stays as it is.
+
+    Args:
+        reads: True when it only reads.
+
+    Raises:
+        RegistrationError: The function cannot be served.
+    """
+
+    def register(
+        function: Callable[Concatenate[Database, P], Awaitable[R]],
+    ) -> Callable[Concatenate[Database, P], Awaitable[R]]:
+        setattr(function, _MARK, Operation(function, reads=reads))
+        return function
+
+    return register
+
+
+def operation_of(thing: object) -> Operation | None:
+    """Return the operation that `thing` was made into by the decorator, if it was."""
+    found = getattr(thing, _MARK, None) if inspect.isfunction(thing) else None
+    return found if isinstance(found, Operation) else None
+
+
+def _place(function: AnyFunction) -> str:
+    return f"The operation {function.__module__}.{function.__qualname__}"

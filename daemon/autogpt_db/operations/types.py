@@ -1,0 +1,104 @@
+"""The types that operations' signatures are written in, beyond Python's own.
+
+A JSON-valued parameter is delivered as `JsonText`, cleaned: bind it as `%(name)s::jsonb`. The
+aliases below differ in what they accept. A new model is a subclass of `Model` and an alias.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+from autogpt_db.operations.json_text import JsonText
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Marks a JSON-valued parameter.
+
+    Attributes:
+        shape: The type that the JSON must validate as: `Any`, a `Model`, or containers of them.
+            What is delivered is the validated value: conversions made, defaults filled in.
+    """
+
+    shape: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Bits:
+    """Marks an integer parameter with the width it must fit; an unmarked one has 32 bits."""
+
+    width: int
+
+
+class Model:
+    """Base of objects with declared members: annotations are members, class attributes defaults.
+
+    Members that aren't declared are ignored, or kept when the class says `keeps_extra_keys=True`.
+    """
+
+    keeps_extra_keys: ClassVar[bool] = False
+
+    def __init_subclass__(cls, *, keeps_extra_keys: bool = False) -> None:
+        cls.keeps_extra_keys = keeps_extra_keys
+
+
+BigInteger = Annotated[int, Bits(64)]
+"""An integer that goes to no `integer` column: a limit, a page."""
+
+JsonValue = Annotated[JsonText, Document(Any)]
+"""Any JSON value. `null` is delivered as the text `null`, but as None to `JsonValue | None`."""
+
+JsonObject = Annotated[JsonText, Document(dict[str, Any])]
+"""A JSON object."""
+
+JsonObjectOfObjects = Annotated[JsonText, Document(dict[str, dict[str, Any]])]
+"""A JSON object whose members are objects, as `nodes_input_masks` is."""
+
+StartingNodesInput = list[tuple[str, JsonObject]]
+"""Pairs of node id and input."""
+
+
+class ExecutionStatus(enum.StrEnum):
+    """Where a graph or node execution stands: platform."AgentExecutionStatus"."""
+
+    INCOMPLETE = "INCOMPLETE"
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    TERMINATED = "TERMINATED"
+    FAILED = "FAILED"
+    REVIEW = "REVIEW"
+
+
+class CredentialsMetaInputModel(Model):
+    """A reference to stored credentials."""
+
+    id: str
+    title: str | None = None
+    provider: str
+    type: Literal["api_key", "oauth2", "user_password", "host_scoped"]
+
+
+CredentialInputs = Annotated[JsonText, Document(dict[str, CredentialsMetaInputModel])]
+"""Credential references by input name."""
+
+
+class GraphExecutionStatsModel(Model, keeps_extra_keys=True):
+    """The figures of one graph execution; times in seconds, cost in credits."""
+
+    error: str | None = None
+    walltime: float = 0
+    cputime: float = 0
+    nodes_walltime: float = 0
+    nodes_cputime: float = 0
+    node_count: int = 0
+    node_error_count: int = 0
+    cost: int = 0
+    activity_status: str | None = None
+    correctness_score: float | None = None
+
+
+GraphExecutionStats = Annotated[JsonText, Document(GraphExecutionStatsModel)]
+"""The whole model: declared members with their defaults, and the members beyond them."""
