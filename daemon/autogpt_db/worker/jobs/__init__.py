@@ -1,0 +1,1 @@
+"""One file per job; the folder is discovered, not listed."""

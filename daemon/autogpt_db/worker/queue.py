@@ -1,0 +1,214 @@
+"""The queue: procrastinate, on connections of its own, with every wait bounded."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import structlog
+from procrastinate import App, PsycopgConnector, RetryStrategy
+from psycopg_pool import AsyncConnectionPool
+
+from autogpt_db.database.url import direct_database_url
+from autogpt_db.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+
+    from procrastinate import JobContext
+    from psycopg.rows import DictRow
+
+    from autogpt_db.database.url import DatabaseUrl
+    from autogpt_db.settings import Settings
+    from autogpt_db.worker.registry import Job
+
+log = structlog.get_logger("autogpt_db.worker")
+
+SCHEMA = "autogpt_db"
+STATEMENT_LIMIT = 10.0
+"""Seconds that a statement of the queue may take, in the server and as seen from here.
+
+The second matters when the server's side is frozen or the network swallows its answer: without
+it procrastinate would wait for ever, and look healthy.
+"""
+CATCH_UP = 24 * 3600.0
+"""Seconds back to which a run that was missed, because no worker was up, is made up for (once)."""
+
+APPLICATION = "autogpt-db worker"
+SET_SEARCH_PATH = "SELECT pg_catalog.set_config('search_path', 'autogpt_db', true)"
+
+_QueueConnection = psycopg.AsyncConnection[Any]
+
+
+class QueueConnector(PsycopgConnector):
+    """procrastinate's connector, for any kind of PostgreSQL and for every outage.
+
+    It replaces two things. Behind a transaction pooler a session's settings are not ours, so each
+    statement runs in a transaction that sets the search path for itself alone. And each statement
+    is bounded by `STATEMENT_LIMIT` on this side too.
+    """
+
+    def __init__(self, *, pooled: bool) -> None:
+        super().__init__()
+        self._pooled = pooled
+        self.last_failure: Exception | None = None
+
+    @asynccontextmanager
+    async def _get_cursor(
+        self, connection: _QueueConnection | None = None
+    ) -> AsyncGenerator[psycopg.AsyncCursor[DictRow]]:
+        try:
+            async with (
+                asyncio.timeout(STATEMENT_LIMIT),
+                super()._get_cursor(connection) as cursor,
+            ):
+                if not self._pooled:
+                    yield cursor
+                    return
+                async with cursor.connection.transaction():
+                    await cursor.execute(SET_SEARCH_PATH)
+                    yield cursor
+        except (psycopg.Error, TimeoutError) as error:
+            self.last_failure = error
+            raise
+
+
+class Queue:
+    """An open queue and what serves it.
+
+    Attributes:
+        app: procrastinate's application, with every job registered.
+        connector: Its connector; `last_failure` says why the queue was lost.
+        pool: The connections that procrastinate's statements go through.
+        listens: Whether new jobs are announced (LISTEN) or only found by polling.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        connector: QueueConnector,
+        pool: AsyncConnectionPool[_QueueConnection],
+        *,
+        listens: bool,
+    ) -> None:
+        self.app = app
+        self.connector = connector
+        self.pool = pool
+        self.listens = listens
+
+    async def enqueue(self, name: str) -> int:
+        """Ask for one run of the job `name` now, and return the queued job's id.
+
+        Raises:
+            procrastinate.exceptions.AlreadyEnqueued: A run is waiting already.
+        """
+        return await self.app.configure_task(name, allow_unknown=False).defer_async(timestamp=0)
+
+
+def connection_shares(size: int, *, pooled: bool) -> tuple[int, bool, int]:
+    """Divide `worker.pool_size` between the queue's statements, LISTEN and the jobs' own work.
+
+    Returns:
+        Connections for statements, whether one more listens, and connections for the jobs.
+    """
+    listens = not pooled and size >= 3  # noqa: PLR2004 - one for each of the three
+    left = size - 1 - (1 if listens else 0)
+    return 1, listens, left
+
+
+@asynccontextmanager
+async def open_queue(
+    settings: Settings, jobs: Mapping[str, Job], *, url: DatabaseUrl | None = None
+) -> AsyncIterator[Queue]:
+    """Open the queue on the database that answers now; everything is closed at the end.
+
+    Args:
+        settings: Where the database is; `database.direct_url` is preferred.
+        jobs: The jobs to register, by name.
+        url: Another target than the settings' own.
+
+    Raises:
+        psycopg.OperationalError: PostgreSQL does not answer.
+        ConfigurationError: A schedule is no cron line.
+    """
+    target = url or direct_database_url(settings)
+    conninfo = target.conninfo(
+        connect_timeout=settings.database.connect_timeout,
+        application_name=APPLICATION,
+        search_path=SCHEMA,
+        statement_timeout=str(int(STATEMENT_LIMIT * 1000)),
+        TimeZone="UTC",
+    )
+    # Asked once before the pool is: it names the reason, where a pool only says "timeout".
+    await (await psycopg.AsyncConnection.connect(conninfo)).close()
+    size, listens, _ = connection_shares(settings.worker.pool_size, pooled=target.pgbouncer)
+    connector = QueueConnector(pooled=target.pgbouncer)
+    app = build_app(settings, jobs, connector)
+    async with (
+        AsyncConnectionPool[_QueueConnection](
+            conninfo,
+            min_size=size,
+            max_size=size,
+            open=False,
+            name=APPLICATION,
+            # Not autocommit: procrastinate passes that itself for the connection that listens.
+            kwargs={"prepare_threshold": None} if target.pgbouncer else {},
+            configure=_configure,
+            check=AsyncConnectionPool.check_connection,
+            timeout=STATEMENT_LIMIT,
+            reconnect_timeout=1.0,
+        ) as pool,
+        app.open_async(pool),
+    ):
+        yield Queue(app, connector, pool, listens=listens)
+
+
+def build_app(settings: Settings, jobs: Mapping[str, Job], connector: QueueConnector) -> App:
+    """Return procrastinate's application with `jobs` on their schedules, not opened yet.
+
+    Raises:
+        ConfigurationError: A schedule is no cron line.
+    """
+    app = App(connector=connector, periodic_defaults={"max_delay": CATCH_UP})
+    for job in jobs.values():
+        _register(app, job, getattr(settings.worker, job.schedule))
+    for (name, _), periodic in app.periodic_registry.periodic_tasks.items():
+        try:
+            _ = periodic.croniter
+        except ValueError as error:
+            raise ConfigurationError(
+                f"worker.{jobs[name].schedule}: {periodic.cron!r} is not a cron line ({error}); "
+                "expected minute, hour, day of month, month and day of week, such as "
+                "'17 */6 * * *'."
+            ) from None
+    return app
+
+
+async def _configure(connection: _QueueConnection) -> None:
+    await connection.set_autocommit(True)
+
+
+def _register(app: App, job: Job, cron: str) -> None:
+    """Make `job` known to procrastinate: at most one waits and one runs, over all hosts."""
+
+    async def run(context: JobContext, timestamp: int) -> dict[str, Any]:  # noqa: ARG001
+        database = context.additional_context["database"]
+        async with asyncio.timeout(job.time_limit):
+            found = await job.function(database.for_call(job.name, reads=False))
+        return dict(found or {})
+
+    task = app.task(
+        name=job.name,
+        # A queue of its own: a worker that does not know a newer program's job leaves it alone.
+        queue=job.name,
+        lock=job.name,
+        queueing_lock=job.name,
+        # procrastinate reads 0 retries as "no limit".
+        retry=RetryStrategy(max_attempts=job.attempts - 1, exponential_wait=2)
+        if job.attempts > 1
+        else False,
+        pass_context=True,
+    )(run)
+    app.periodic(cron=cron)(task)

@@ -1,0 +1,210 @@
+"""The worker process: open the queue, serve it, outlive every outage, stop in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import structlog
+from procrastinate.exceptions import ConnectorException
+from procrastinate.worker import Worker
+
+from autogpt_db.database.pool import Database
+from autogpt_db.database.url import direct_database_url
+from autogpt_db.errors import EXIT_STOPPED, CallError
+from autogpt_db.heartbeat import Heartbeat
+from autogpt_db.worker import library, registry, rescue
+from autogpt_db.worker.queue import (
+    APPLICATION,
+    STATEMENT_LIMIT,
+    QueueConnector,
+    build_app,
+    connection_shares,
+    open_queue,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from procrastinate import JobContext
+
+    from autogpt_db.settings import Settings
+    from autogpt_db.worker.queue import Queue
+    from autogpt_db.worker.registry import Job
+
+log = structlog.get_logger("autogpt_db.worker")
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+"""Seconds between two attempts to open the queue: doubled from the first up to the second."""
+STEADY = 10.0
+"""Seconds after which an open queue counts as recovered, and pauses start small again."""
+POLL = 5.0
+"""Seconds between two looks for due jobs, where no notification tells of them sooner."""
+LAST_WORDS = 2.0
+"""Seconds that a job gets to end after it was cancelled, or when the queue was lost."""
+
+
+class QueueLostError(Exception):
+    """The queue's database went away, or its tables are not there."""
+
+
+def run_worker(settings: Settings) -> int:
+    """Run one worker process until SIGTERM or SIGINT; a second one hastens the stop.
+
+    Returns:
+        Exit code 0. An outage of PostgreSQL, however long, does not end the process.
+
+    Raises:
+        ConfigurationError: A job's schedule is no cron line.
+    """
+    jobs = registry.discover()
+    build_app(settings, jobs, QueueConnector(pooled=False))  # the schedules, before anything runs
+    library.take_over_records()
+    return asyncio.run(WorkerProcess(settings, jobs).run())
+
+
+class WorkerProcess:
+    """A worker from start to stop."""
+
+    def __init__(self, settings: Settings, jobs: Mapping[str, Job]) -> None:
+        self._settings = settings
+        self._jobs = jobs
+        self._stop = asyncio.Event()
+        self._hasten = asyncio.Event()
+        self._running: dict[asyncio.Task[Any], JobContext] = {}
+        self._complaint: str | None = None
+        self._heartbeat = Heartbeat(settings.paths.runtime)
+
+    async def run(self) -> int:
+        """Serve until told to stop, and return the exit code."""
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(library.on_loop_exception)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        _, _, share = connection_shares(
+            self._settings.worker.pool_size,
+            pooled=direct_database_url(self._settings).pgbouncer,
+        )
+        async with Database.open(self._settings, name=APPLICATION, size=share) as database:
+            beating = asyncio.create_task(self._heartbeat.beat_forever(database.figures))
+            try:
+                await self._serve(database)
+            finally:
+                beating.cancel()
+        log.info("worker_stopped")
+        return EXIT_STOPPED
+
+    def stop(self) -> None:
+        """Ask for the stop: the first time when the running jobs are done, then at once."""
+        if self._stop.is_set():
+            self._hasten.set()
+        self._stop.set()
+
+    async def _serve(self, database: Database) -> None:
+        pause = FIRST_PAUSE
+        while not self._stop.is_set():
+            began = time.monotonic()
+            try:
+                async with open_queue(self._settings, self._jobs) as queue:
+                    await self._session(queue, database)
+            except (QueueLostError, ConnectorException, psycopg.Error, OSError) as error:
+                self._complain(error)
+            steady = time.monotonic() - began > STEADY
+            pause = FIRST_PAUSE if steady else min(pause * 2, LONGEST_PAUSE)
+            with suppress(TimeoutError):
+                spread = random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, no secret
+                await asyncio.wait_for(self._stop.wait(), pause * spread)
+
+    async def _session(self, queue: Queue, database: Database) -> None:
+        """Serve the open queue until it is lost, or until the stop that was asked for is done."""
+        if not await queue.app.check_connection_async():
+            raise QueueLostError("its tables are missing; `autogpt-db migrate` creates them")
+        worker = Worker(
+            queue.app,
+            queues=list(self._jobs),
+            concurrency=self._settings.worker.concurrency,
+            fetch_job_polling_interval=POLL,
+            listen_notify=queue.listens,
+            additional_context={"database": database},
+            install_signal_handlers=False,
+            update_heartbeat_interval=rescue.HEARTBEAT,
+            stalled_worker_timeout=rescue.STALLED,
+            worker_middleware=[self._observe],
+        )
+        self._complaint = None
+        log.info("worker_ready", jobs=list(self._jobs), notified=queue.listens)
+        self._heartbeat.ready()
+        serving: asyncio.Task[None] = asyncio.create_task(worker.run(), name="queue")
+        tending = asyncio.create_task(rescue.tend(queue), name="rescue")
+        stopping = asyncio.create_task(self._stop.wait(), name="stop")
+        try:
+            await asyncio.wait({serving, tending, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            grace = self._settings.api.drain_timeout if stopping.done() else LAST_WORDS
+            tending.cancel()
+            await self._end(worker, serving, grace)
+        finally:
+            for task in (serving, tending, stopping):
+                task.cancel()
+            outcomes = await asyncio.gather(serving, tending, stopping, return_exceptions=True)
+        if self._stop.is_set():
+            return
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                raise outcome
+        raise QueueLostError(queue.connector.last_failure or "procrastinate ended by itself")
+
+    async def _end(self, worker: Worker, serving: asyncio.Task[None], grace: float) -> None:
+        """End the worker: its jobs get `grace` seconds, then they go back to the queue."""
+        worker.stop()  # type: ignore[no-untyped-call] # procrastinate leaves it untyped
+        hasten = asyncio.create_task(self._hasten.wait(), name="hasten")
+        await asyncio.wait({serving, hasten}, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
+        hasten.cancel()
+        if serving.done():
+            return
+        for task in list(self._running):
+            task.cancel()
+        await asyncio.wait({serving}, timeout=LAST_WORDS + STATEMENT_LIMIT)
+
+    async def _observe(
+        self, call_next: Callable[[], Awaitable[Any]], context: JobContext, _worker: Worker
+    ) -> Any:
+        """Log every run of a job with its outcome, and know which are running."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._running[task] = context
+        job = context.job
+        began = time.monotonic()
+        record = log.bind(job=job.task_name, id=job.id, attempt=job.attempts + 1)
+        try:
+            result = await call_next()
+        except asyncio.CancelledError:
+            record.info("job_handed_back", seconds=round(time.monotonic() - began, 3))
+            raise
+        except Exception as error:
+            expected = isinstance(error, CallError | TimeoutError)
+            record.error(
+                "job_failed",
+                seconds=round(time.monotonic() - began, 3),
+                again=job.attempts + 1 < self._jobs[job.task_name].attempts,
+                reason=str(error) or type(error).__name__,
+                exc_info=None if expected else error,
+            )
+            raise
+        finally:
+            del self._running[task]
+        record.info("job_succeeded", seconds=round(time.monotonic() - began, 3), **result)
+        return result
+
+    def _complain(self, error: Exception) -> None:
+        """Say why the queue is lost; once for each reason, however long it lasts."""
+        cause = error.__cause__ if isinstance(error, ConnectorException) else error
+        lines = str(cause or error).strip().splitlines() or [type(error).__name__]
+        reason = lines[0]
+        if reason != self._complaint:
+            self._complaint = reason
+            log.warning("queue_lost", reason=reason)

@@ -1,0 +1,302 @@
+"""PostgreSQL away, restarted, frozen, or behind a transaction pooler: the worker goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from autogpt_db.database.url import DatabaseUrl
+from autogpt_db.worker import queue as queue_module
+from autogpt_db.worker.queue import open_queue
+from daemon_process import free_port
+from worker_scenarios import (
+    EVERY_SECOND,
+    Queries,
+    eventually,
+    jobs_of,
+    settings_for,
+    with_parameter,
+    working,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterator
+
+    from autogpt_db.database.pool import Database
+
+PGBOUNCER = shutil.which("pgbouncer", path=os.environ["PATH"] + ":/usr/sbin")
+
+
+@pytest.fixture
+def queries(database_url: str) -> Iterator[Queries]:
+    found = Queries(database_url)
+    yield found
+    found.close()
+
+
+class Relay:
+    """Stands between the worker and PostgreSQL: can be cut, or swallow everything."""
+
+    def __init__(self, target: DatabaseUrl, directory: Path) -> None:
+        self.target = target
+        self.directory = directory
+        self.frozen = False
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def url(self) -> str:
+        parameters = {**self.target.parameters, "host": str(self.directory), "port": "5432"}
+        relayed = DatabaseUrl(parameters=parameters).display(reveal=True)
+        return with_parameter(relayed, f"schema={self.target.schema}")
+
+    async def open(self) -> None:
+        self._server = await asyncio.start_unix_server(
+            self._relay, self.directory / ".s.PGSQL.5432"
+        )
+
+    async def cut(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for writer in self._writers:
+            writer.close()
+        (self.directory / ".s.PGSQL.5432").unlink(missing_ok=True)
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        host = self.target.parameters["host"]
+        port = self.target.parameters.get("port", "5432")
+        if host.startswith("/"):
+            there = await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
+        else:
+            there = await asyncio.open_connection(host, int(port))
+        self._writers |= {writer, there[1]}
+        for source, sink in ((reader, there[1]), (there[0], writer)):
+            task = asyncio.create_task(self._copy(source, sink))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _copy(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await source.read(65536):
+                if not self.frozen:
+                    sink.write(data)
+                    await sink.drain()
+        sink.close()
+        with contextlib.suppress(OSError):
+            await sink.wait_closed()
+
+
+@asynccontextmanager
+async def relay_to(url: str) -> AsyncGenerator[Relay]:
+    directory = Path(tempfile.mkdtemp(prefix="adb-", dir="/tmp"))
+    relay = Relay(DatabaseUrl.parse(url), directory)
+    await relay.open()
+    try:
+        yield relay
+    finally:
+        await relay.cut()
+        shutil.rmtree(directory)
+
+
+async def tick(database: Database) -> None:
+    """Reach the database, nothing else."""
+    await database.row("SELECT 1")
+
+
+def done(queries: Queries) -> int:
+    return queries.statuses().count("succeeded")
+
+
+def test_the_worker_outlives_an_outage_and_goes_on(
+    database_url: str, queries: Queries, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def main() -> None:
+        async with relay_to(database_url) as relay:
+            settings = settings_for(relay.url, schedule=EVERY_SECOND)
+            async with working(settings, jobs_of(tick)):
+                await eventually(lambda: done(queries) >= 1)
+                await relay.cut()
+                # Long enough for the queue to be lost and several attempts to fail.
+                await eventually(lambda: capfd.readouterr().out.count("queue_lost"))
+                before = done(queries)
+                await asyncio.sleep(4)
+                assert done(queries) == before
+                await relay.open()
+                began = time.monotonic()
+                await eventually(lambda: done(queries) > before)
+                print(f"resumed {time.monotonic() - began:.1f} s after PostgreSQL")
+                assert time.monotonic() - began < 5
+
+    asyncio.run(main())
+
+
+def test_the_worker_starts_before_postgresql_and_stops_without_it(
+    database_url: str, queries: Queries
+) -> None:
+    async def main() -> None:
+        async with relay_to(database_url) as relay:
+            await relay.cut()
+            settings = settings_for(relay.url, schedule=EVERY_SECOND)
+            async with working(settings, jobs_of(tick)) as process:
+                await asyncio.sleep(0.5)
+                await relay.open()
+                await eventually(lambda: done(queries) >= 1)
+                await relay.cut()
+                began = time.monotonic()
+                process.stop()
+            assert time.monotonic() - began < 5
+
+    # `working` finds the worker ended, as it was told to.
+    with pytest.raises(AssertionError, match="the worker ended by itself"):
+        asyncio.run(main())
+
+
+def test_every_session_being_ended_costs_no_tick(database_url: str, queries: Queries) -> None:
+    async def main() -> None:
+        settings = settings_for(database_url, schedule=EVERY_SECOND)
+        async with working(settings, jobs_of(tick)):
+            for _ in range(3):
+                before = done(queries)
+                await eventually(lambda before=before: done(queries) > before)
+                queries.rows(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            before = done(queries)
+            await eventually(lambda: done(queries) > before)
+
+    asyncio.run(main())
+
+
+def test_a_server_that_answers_no_more_is_left_behind(
+    database_url: str, queries: Queries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue_module, "STATEMENT_LIMIT", 1.0)
+
+    async def main() -> None:
+        async with relay_to(database_url) as relay:
+            settings = settings_for(relay.url, schedule=EVERY_SECOND)
+            async with working(settings, jobs_of(tick, time_limit=2)):
+                await eventually(lambda: done(queries) >= 1)
+                relay.frozen = True
+                await asyncio.sleep(3)
+                relay.frozen = False
+                before = done(queries)
+                await eventually(lambda: done(queries) > before, seconds=30)
+
+    asyncio.run(main())
+
+
+# Behind a transaction pooler -----------------------------------------------------------------------
+
+
+def test_behind_a_pooler_nothing_stays_in_the_session(database_url: str, queries: Queries) -> None:
+    pooled = with_parameter(database_url, "pgbouncer=true")
+    settings = settings_for(pooled)
+    path = queries.value("SHOW search_path")
+
+    async def main() -> None:
+        async with open_queue(settings, jobs_of(tick)) as queue, working(settings, jobs_of(tick)):
+            assert not queue.listens
+            for _ in range(7):  # psycopg prepares what it has sent five times
+                await queue.connector.execute_query_all_async(
+                    "SELECT id FROM procrastinate_jobs WHERE id = %(id)s", id=0
+                )
+            async with queue.pool.connection() as connection:
+                shown = await (await connection.execute("SHOW search_path")).fetchone()
+                prepared = await (
+                    await connection.execute("SELECT name FROM pg_prepared_statements")
+                ).fetchall()
+            assert shown == (path,)
+            assert prepared == []
+            await queue.enqueue("tick")
+            await eventually(lambda: done(queries) == 1)
+            assert not queries.rows("SELECT 1 FROM pg_stat_activity WHERE query LIKE 'LISTEN%%'")
+
+    asyncio.run(main())
+
+
+@pytest.fixture
+def pgbouncer(database_url: str) -> Iterator[str]:
+    """A real pgbouncer in transaction mode, with one server connection; yields its URL."""
+    if PGBOUNCER is None:
+        pytest.skip("pgbouncer is not installed")
+    target = DatabaseUrl.parse(database_url)
+    parameters = target.parameters
+    directory = Path(tempfile.mkdtemp(prefix="adb-", dir="/tmp"))
+    directory.chmod(0o777)
+    port = free_port()
+    server = " ".join(
+        f"{key}={parameters[key]}"
+        for key in ("host", "port", "user", "password", "dbname")
+        if key in parameters
+    )
+    (directory / "users").write_text(f'"{parameters.get("user", "")}" ""\n')
+    (directory / "pgbouncer.ini").write_text(
+        f"[databases]\n{parameters['dbname']} = {server}\n"
+        "[pgbouncer]\n"
+        f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+        f"auth_type = any\nauth_file = {directory}/users\n"
+        "pool_mode = transaction\ndefault_pool_size = 1\nserver_round_robin = 1\n"
+    )
+    command = [PGBOUNCER, str(directory / "pgbouncer.ini")]
+    if os.geteuid() == 0:
+        command = [PGBOUNCER, "-u", "nobody", *command[1:]]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        yield (
+            f"postgresql://{parameters.get('user', '')}@127.0.0.1:{port}/{parameters['dbname']}"
+            f"?schema={target.schema}&pgbouncer=true"
+        )
+    finally:
+        process.terminate()
+        process.wait()
+        shutil.rmtree(directory)
+
+
+def test_two_workers_share_one_server_connection_behind_pgbouncer(
+    pgbouncer: str, queries: Queries
+) -> None:
+    settings = settings_for(pgbouncer, schedule=EVERY_SECOND)
+
+    async def main() -> None:
+        async with working(settings, jobs_of(tick)), working(settings, jobs_of(tick)):
+            await eventually(lambda: done(queries) >= 3, seconds=30)
+
+    asyncio.run(main())
+    ticks = queries.rows(
+        "SELECT args->>'timestamp', count(*) FROM autogpt_db.procrastinate_jobs GROUP BY 1"
+    )
+    assert {count for _, count in ticks} == {1}
+
+
+def test_direct_url_is_preferred_and_brings_notifications_back(
+    pgbouncer: str, database_url: str, queries: Queries
+) -> None:
+    settings = settings_for(pgbouncer, direct_url=database_url)
+
+    async def main() -> None:
+        async with open_queue(settings, jobs_of(tick)) as queue, working(settings, jobs_of(tick)):
+            assert queue.listens
+            await eventually(
+                lambda: queries.rows("SELECT 1 FROM pg_stat_activity WHERE query LIKE 'LISTEN%%'")
+            )
+            began = time.monotonic()
+            await queue.enqueue("tick")
+            await eventually(lambda: done(queries) == 1)
+            assert time.monotonic() - began < 3
+
+    asyncio.run(main())

@@ -1,0 +1,101 @@
+"""What the worker's tests share: settings, jobs, a worker in this process, a look from outside."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from autogpt_db.database.url import DatabaseUrl
+from autogpt_db.settings import ApiSettings, DatabaseSettings, Secret, Settings, WorkerSettings
+from autogpt_db.worker.registry import Job
+from autogpt_db.worker.runner import WorkerProcess
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+
+    from autogpt_db.database.pool import Database
+
+    JobFunction = Callable[[Database], Awaitable[Mapping[str, Any] | None]]
+
+NEVER = "0 0 29 2 1"
+EVERY_SECOND = "* * * * * *"
+
+
+def settings_for(url: str, *, schedule: str = NEVER, direct_url: str | None = None) -> Settings:
+    directory = Path(tempfile.gettempdir())
+    return Settings(
+        state_directory=directory,
+        runtime_directory=directory,
+        database=DatabaseSettings(
+            url=Secret(url),
+            direct_url=Secret(direct_url) if direct_url else None,
+            connect_timeout=2,
+        ),
+        api=ApiSettings(drain_timeout=5.0),
+        worker=WorkerSettings(oauth_cleanup_schedule=schedule, concurrency=4),
+    )
+
+
+def with_parameter(url: str, parameter: str) -> str:
+    return url + ("&" if "?" in url else "?") + parameter
+
+
+def jobs_of(
+    function: JobFunction, *, time_limit: float = 20.0, attempts: int = 4
+) -> dict[str, Job]:
+    name = function.__name__
+    return {name: Job(name, function, "oauth_cleanup_schedule", time_limit, attempts)}
+
+
+async def eventually(condition: Callable[[], Any], *, seconds: float = 15) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"{condition} did not come true in {seconds:g} s"
+        await asyncio.sleep(0.02)
+    return value
+
+
+@asynccontextmanager
+async def working(settings: Settings, jobs: Mapping[str, Job]) -> AsyncGenerator[WorkerProcess]:
+    process = WorkerProcess(settings, jobs)
+    task = asyncio.create_task(process.run())
+    try:
+        yield process
+        assert not task.done(), "the worker ended by itself"
+    finally:
+        process.stop()
+        assert await asyncio.wait_for(task, 25) == 0
+
+
+class Queries:
+    """Looks at the database from outside, on a connection of its own."""
+
+    def __init__(self, url: str) -> None:
+        target = DatabaseUrl.parse(url)
+        self._connection = psycopg.connect(
+            target.conninfo(connect_timeout=5, application_name="test"), autocommit=True
+        )
+
+    def rows(self, sql: Any, **parameters: Any) -> list[tuple[Any, ...]]:
+        cursor = self._connection.execute(sql, parameters)
+        return cursor.fetchall() if cursor.description else []
+
+    def value(self, sql: Any, **parameters: Any) -> Any:
+        return self.rows(sql, **parameters)[0][0]
+
+    def statuses(self) -> list[str]:
+        return [
+            row[0]
+            for row in self.rows(
+                "SELECT status::text FROM autogpt_db.procrastinate_jobs ORDER BY id"
+            )
+        ]
+
+    def close(self) -> None:
+        self._connection.close()
