@@ -32,13 +32,17 @@ _ODD_KEY = re.compile(rf"\A{_DROPPED_PREFIX}|{_CONTROL_CHARACTERS.pattern}")
 
 # \u may spell anything; \b and \f spell control characters.
 _ESCAPE = re.compile(rb"\\[ubf]")
-# A number can exceed a double (1.8e308) only with an exponent of three digits or with 200 digits:
-# fewer digits and two digits of exponent stay below 1e299. The first expression is quick and also
-# hits hexadecimal text such as UUIDs; the second one tells a number from the inside of a string.
-_LARGE = re.compile(rb"[0-9](?:[eE][+-]?[0-9]{3}|[0-9]{199})")
-_LARGE_NUMBER = re.compile(
-    rb"(?:\A|[:,\[ \t\r\n])-?[0-9]+(?:\.[0-9]+)?[eE][+-]?[0-9]{3}|[0-9]{200}"
-)
+# A number can exceed a double (1.8e308) only with 200 digits or with an exponent of three: fewer
+# digits and two of exponent stay below 1e299. Searching for fixed bytes among digits made equal is
+# several times faster than a regular expression; without signs one search does.
+_DIGITS_ALIKE = bytes.maketrans(b"0123456789E", b"0000000000e")
+_SIGNS = b"+-"
+_MANY_DIGITS = 200
+_LONG_NUMBER = b"0" * _MANY_DIGITS
+_LARGE_EXPONENT = b"0e000"
+_BEFORE_NUMBERS = b":,[ \t\r\n"
+# Hexadecimal text such as UUIDs has exponents everywhere; past so many, decoding is cheaper.
+_EXPONENTS_LOOKED_AT = 1000
 
 _TOO_LARGE = "holds NaN, an infinity or a number too large for a double, which cannot be stored"
 
@@ -110,8 +114,23 @@ def is_clean(raw: bytes) -> bool:
         (b"\\" in raw and _ESCAPE.search(raw))
         or b'"_sa' in raw
         or b"\x7f" in raw
-        or (_LARGE.search(raw) and _LARGE_NUMBER.search(raw))
+        or _may_hold_large_number(raw)
     )
+
+
+def _may_hold_large_number(raw: bytes) -> bool:
+    alike = raw.translate(_DIGITS_ALIKE, _SIGNS)
+    if _LONG_NUMBER in alike:
+        return True
+    place = alike.find(_LARGE_EXPONENT)
+    for _ in range(_EXPONENTS_LOOKED_AT):
+        if place < 0:
+            return False
+        before = alike[max(place - _MANY_DIGITS, 0) : place + 1].rstrip(b"0.")
+        if not before or before[-1] in _BEFORE_NUMBERS:
+            return True  # a number, not the inside of a word
+        place = alike.find(_LARGE_EXPONENT, place + 1)
+    return True
 
 
 def clean_text_of(value: Any, *, received: str | None = None) -> JsonText:
