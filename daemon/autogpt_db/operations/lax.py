@@ -92,7 +92,8 @@ def boolean(value: Any) -> bool:
         word = _WORDS.get(value.lower())
         if word is not None:
             return word
-    if isinstance(value, str) or (isinstance(value, int) and -_INT64 <= value < _INT64):
+    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    if isinstance(value, str) or (whole and -_INT64 <= value < _INT64):
         raise RefusedError(
             "bool_parsing", "Input should be a valid boolean, unable to interpret input"
         )
@@ -177,7 +178,11 @@ def _refuse_size() -> NoReturn:
 
 def _number_from_text(value: str) -> float:
     stripped = value.strip(_WHITE_SPACE)
-    # Python itself would take the digits of every script, and strip four separators more.
+    if "_" in stripped:
+        # Single ones are left out wherever they stand inside, unless there is white space, too.
+        inside = "__" not in value and not value.startswith("_") and not value.endswith("_")
+        stripped = value.replace("_", "") if inside else ""
+    # Python itself would take the digits of every script, and strip separators that are no space.
     if stripped.isascii() and stripped == stripped.strip():
         try:
             return float(stripped)

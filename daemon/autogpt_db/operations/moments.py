@@ -29,7 +29,7 @@ _ISO = re.compile(
     """,
     re.VERBOSE,
 )
-_NUMERIC = re.compile(r"[+-]?(?:[0-9]{1,18}(?:\.[0-9]*)?|\.[0-9]+)")
+_NUMERIC = re.compile(r"[+-]?(?:[0-9]{1,18}|(?=\.?[0-9])[0-9]{0,18}\.[0-9]*(?:[eE][+-]?[0-9]+)?)")
 
 
 def from_text(text: str) -> datetime:
