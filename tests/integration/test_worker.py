@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from procrastinate.exceptions import AlreadyEnqueued
@@ -79,7 +79,7 @@ def oauth_rows(queries: Queries) -> list[tuple[int, int]]:
             f"""SELECT count(*),
                        count(*) FILTER (WHERE "expiresAt" < now() AT TIME ZONE 'UTC')
                   FROM platform."{table}" """
-        )[0]  # type: ignore[misc]
+        )[0]
         for table in ("OAuthAuthorizationCode", "OAuthAccessToken", "OAuthRefreshToken")
     ]
 

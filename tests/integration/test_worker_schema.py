@@ -25,7 +25,7 @@ def test_the_migration_is_the_installed_packages_own_schema() -> None:
     release = version("procrastinate")
     _, opening, rest = ours.partition(f"-- >>> procrastinate {release}\n")
     body, closing, _ = rest.partition(f"-- <<< procrastinate {release}\n")
-    assert opening and closing, f"0003_procrastinate.sql is not for procrastinate {release}"
+    assert all((opening, closing)), f"0003_procrastinate.sql is not for procrastinate {release}"
     assert body == published
 
 

@@ -69,6 +69,6 @@ def test_a_bad_schedule_is_named_before_anything_runs(line: str) -> None:
 @pytest.mark.parametrize("size", range(2, 65))
 def test_a_worker_never_opens_more_connections_than_it_may(size: int, *, pooled: bool) -> None:
     statements, listens, work = connection_shares(size, pooled=pooled)
-    assert statements >= 1 and work >= 1
+    assert min(statements, work) >= 1
     assert statements + listens + work == size
     assert not (pooled and listens)

@@ -33,6 +33,8 @@ STATEMENT_LIMIT = 10.0
 The second matters when the server's side is frozen or the network swallows its answer: without
 it procrastinate would wait for ever, and look healthy.
 """
+CONNECTION_LIMIT = 3.0
+"""Seconds that a statement of the queue may wait for its connection: then the queue is lost."""
 CATCH_UP = 24 * 3600.0
 """Seconds back to which a run that was missed, because no worker was up, is made up for (once)."""
 
@@ -70,7 +72,10 @@ class QueueConnector(PsycopgConnector):
                 async with cursor.connection.transaction():
                     await cursor.execute(SET_SEARCH_PATH)
                     yield cursor
-        except (psycopg.Error, TimeoutError) as error:
+        except TimeoutError as error:
+            self.last_failure = TimeoutError(f"no answer within {STATEMENT_LIMIT:g} s")
+            raise self.last_failure from error
+        except psycopg.Error as error:
             self.last_failure = error
             raise
 
@@ -157,7 +162,7 @@ async def open_queue(
             kwargs={"prepare_threshold": None} if target.pgbouncer else {},
             configure=_configure,
             check=AsyncConnectionPool.check_connection,
-            timeout=STATEMENT_LIMIT,
+            timeout=CONNECTION_LIMIT,
             reconnect_timeout=1.0,
         ) as pool,
         app.open_async(pool),

@@ -139,7 +139,10 @@ class WorkerProcess:
         self._complaint = None
         log.info("worker_ready", jobs=list(self._jobs), notified=queue.listens)
         self._heartbeat.ready()
-        serving: asyncio.Task[None] = asyncio.create_task(worker.run(), name="queue")
+        serving: asyncio.Task[None] = asyncio.create_task(
+            worker.run(),  # type: ignore[no-untyped-call] # procrastinate leaves it untyped
+            name="queue",
+        )
         tending = asyncio.create_task(rescue.tend(queue), name="rescue")
         stopping = asyncio.create_task(self._stop.wait(), name="stop")
         try:
