@@ -110,6 +110,16 @@ class Operation:
         """
         return self._decoder.decode(body)
 
+    @property
+    def text_parameters(self) -> frozenset[str]:
+        """Return the parameters whose JSON is always a string or null: no quotes are needed."""
+        return frozenset(
+            parameter.name
+            for parameter in self.parameters
+            if {kind.get("type") for kind in parameter.schema.get("anyOf", [parameter.schema])}
+            <= {"string", "null"}
+        )
+
     async def call(self, database: Database, arguments: dict[str, Any]) -> bytes:
         """Run the operation and return the reply's body.
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from autogpt_db.operations.detail import Location, Problems
 
 
+_RAW_NULL = msgspec.Raw(b"null")
+
+
 class _Invalid(enum.Enum):
     INVALID = enum.auto()
 
@@ -139,10 +142,13 @@ class Nullable(Shape):
 
     def __init__(self, inner: Shape) -> None:
         self.inner = inner
-        self.fast_type = inner.fast_type | None
+        # A union with Raw would take null only, and Raw takes null as it takes everything.
+        raw = inner.fast_type is msgspec.Raw
+        self.fast_type = inner.fast_type if raw else inner.fast_type | None
+        null = _RAW_NULL if raw else None
         finish = inner.finish
         if finish is not None:
-            self.finish = lambda value: None if value is None else finish(value)
+            self.finish = lambda value: None if value == null else finish(value)
 
     def convert(self, value: Any, location: Location, problems: Problems) -> Any:
         """Pass null, convert the rest."""
