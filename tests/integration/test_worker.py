@@ -185,6 +185,32 @@ def test_two_workers_run_each_tick_once_and_never_two_at_a_time(
     assert {count for _, count in ticks} == {1}
 
 
+def test_a_run_missed_while_no_worker_was_up_is_made_up_for_once(
+    database_url: str, queries: Queries
+) -> None:
+    runs = 0
+
+    async def tick(_database: Database) -> None:
+        """Count."""
+        nonlocal runs
+        runs += 1
+
+    hours_ago = time.gmtime(time.time() - 3 * 3600)
+    settings = settings_for(database_url, schedule=f"{hours_ago.tm_min} {hours_ago.tm_hour} * * *")
+
+    async def main() -> None:
+        async with working(settings, jobs_of(tick)):
+            await eventually(lambda: queries.statuses() == ["succeeded"])
+        async with open_queue(settings, jobs_of(tick)) as queue, working(settings, jobs_of(tick)):
+            await queue.enqueue("tick")
+            await eventually(lambda: queries.statuses() == ["succeeded"] * 2)
+
+    asyncio.run(main())
+    assert runs == 2
+    by_schedule = "SELECT 1 FROM autogpt_db.procrastinate_jobs WHERE args->>'timestamp' <> '0'"
+    assert len(queries.rows(by_schedule)) == 1
+
+
 def test_a_schedule_is_in_utc_wherever_the_worker_stands(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

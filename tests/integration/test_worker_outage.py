@@ -165,6 +165,21 @@ def test_the_worker_starts_before_postgresql_and_stops_without_it(
     asyncio.run(main())
 
 
+def test_missing_tables_are_named_and_waited_for(
+    database_url: str, queries: Queries, capfd: pytest.CaptureFixture[str]
+) -> None:
+    queries.rows("ALTER SCHEMA autogpt_db RENAME TO elsewhere")
+
+    async def main() -> None:
+        settings = settings_for(database_url, schedule=EVERY_SECOND)
+        async with working(settings, jobs_of(tick)):
+            await eventually(lambda: "its tables are missing" in capfd.readouterr().out)
+            queries.rows("ALTER SCHEMA elsewhere RENAME TO autogpt_db")
+            await eventually(lambda: done(queries) >= 1)
+
+    asyncio.run(main())
+
+
 def test_every_session_being_ended_costs_no_tick(database_url: str, queries: Queries) -> None:
     async def main() -> None:
         settings = settings_for(database_url, schedule=EVERY_SECOND)
