@@ -120,7 +120,7 @@ def is_clean(raw: bytes) -> bool:
 
 def _may_hold_large_number(raw: bytes) -> bool:
     alike = raw.translate(_DIGITS_ALIKE, _SIGNS)
-    if _LONG_NUMBER in alike:
+    if len(alike) >= _MANY_DIGITS and _LONG_NUMBER in alike:
         return True
     place = alike.find(_LARGE_EXPONENT)
     for _ in range(_EXPONENTS_LOOKED_AT):

@@ -84,7 +84,7 @@ class Operation:
                 name=shape.name,
                 required=shape.required,
                 default=shape.default,
-                annotation=str(arguments[shape.name].annotation),
+                annotation=inspect.formatannotation(arguments[shape.name].annotation).strip("'"),
                 schema=shape.shape.schema(),
             )
             for shape in self._shapes
