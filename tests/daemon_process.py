@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
+from postgres_server import with_schema
 from waiting import wait_for
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class DaemonProcess:
         self.environment |= {"AUTOGPT_DB_CONFIG": str(self.directory / "autogpt-db.toml")}
         (self.directory / "autogpt-db.toml").touch()
         if database_url is not None:
-            self.environment["DATABASE_URL"] = database_url
+            self.environment["DATABASE_URL"] = with_schema(database_url)
         self.environment |= dict(environment or {})
         self.command = [*command, str(PROGRAM), *self.set_arguments()]
         self.process: subprocess.Popen[bytes] | None = None

@@ -15,6 +15,7 @@ from autogpt_db.database.url import DatabaseUrl
 from autogpt_db.settings import ApiSettings, DatabaseSettings, Secret, Settings, WorkerSettings
 from autogpt_db.worker.registry import Job
 from autogpt_db.worker.runner import WorkerProcess
+from postgres_server import with_schema
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -33,7 +34,7 @@ def settings_for(url: str, *, schedule: str = NEVER, direct_url: str | None = No
         state_directory=directory,
         runtime_directory=directory,
         database=DatabaseSettings(
-            url=Secret(url),
+            url=Secret(with_schema(url)),
             direct_url=Secret(direct_url) if direct_url else None,
             connect_timeout=2,
         ),

@@ -6,11 +6,11 @@ import os
 import time
 
 import pytest
-from postgres_server import PostgresServer
 from test_storm import lost
 
 from daemon_process import DaemonProcess
 from load import Writers
+from postgres_server import PostgresServer
 from waiting import wait_for
 
 SECONDS = float(os.environ.get("AUTOGPT_DB_TEST_OUTAGE_SECONDS", "60"))

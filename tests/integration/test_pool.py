@@ -22,6 +22,7 @@ from autogpt_db.errors import (
     UniqueViolationError,
 )
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
+from postgres_server import with_schema
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -34,7 +35,7 @@ KILL_OTHERS = (
 
 def settings_for(url: str, **options: Any) -> Settings:
     options = {"pool_size": 4} | options
-    return Settings(database=DatabaseSettings(url=Secret(url), **options))
+    return Settings(database=DatabaseSettings(url=Secret(with_schema(url)), **options))
 
 
 def run(url: str, scenario: Callable[[Database], Awaitable[None]], **options: Any) -> None:
@@ -64,9 +65,9 @@ def test_times_are_utc_and_names_are_found_without_a_path_of_ours(database_url: 
             "SELECT current_setting('TimeZone'), current_setting('search_path'), "
             "current_setting('statement_timeout')"
         )
-        assert shown == ("UTC", '"platform", public, extensions', "55s")
+        assert shown == ("UTC", '"platform",public,extensions', "55s")
 
-    run(database_url + "&schema=platform" if "?" in database_url else database_url, scenario)
+    run(database_url, scenario)
 
 
 def test_statements_are_prepared_but_not_behind_a_transaction_pooler(database_url: str) -> None:
@@ -84,19 +85,18 @@ def test_statements_are_prepared_but_not_behind_a_transaction_pooler(database_ur
         assert await prepared(database) == 0
 
     run(database_url, direct)
-    separator = "&" if "?" in database_url else "?"
-    run(f"{database_url}{separator}pgbouncer=true", pooled)
+    run(f"{database_url}&pgbouncer=true", pooled)
 
 
 def test_another_schema_name_reaches_every_statement(database_url: str) -> None:
-    with psycopg.connect(database_url.split("?", maxsplit=1)[0], autocommit=True) as connection:
+    with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute('CREATE SCHEMA "o""dd"')
         connection.execute('CREATE TABLE "o""dd".place AS SELECT 7 AS number')
 
     async def scenario(database: Database) -> None:
         assert await database.row("SELECT number FROM platform.place") == (7,)
 
-    run(f"{database_url.split('?', maxsplit=1)[0]}?schema=o%22dd", scenario)
+    run(f"{database_url}&schema=o%22dd", scenario)
 
 
 def test_driver_errors_become_ours_by_name(database_url: str) -> None:

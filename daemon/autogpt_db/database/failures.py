@@ -59,22 +59,28 @@ def translate(error: BaseException, *, reads: bool) -> CallError | None:
         reads: True when the statement only reads, so that a lost connection leaves nothing
             unknown.
     """
-    if isinstance(error, TooManyRequests):
-        return PoolExhaustedError(
-            "Every database connection is in use and the queue is full; try again shortly."
-        )
-    if isinstance(error, PoolTimeout | PoolClosed):
-        return DatabaseUnavailableError(
-            "No database connection became free in time; try again shortly.", retry_after=2.0
-        )
     if not isinstance(error, psycopg.Error):
         return None
-    if connection_lost(error):
-        return _lost(error, reads=reads)
+    failure: CallError | None
     state = error.sqlstate or ""
-    if state in _OURS:
-        return _OURS[state](error.diag.message_primary or "")
-    return _by_state(error, state)
+    if isinstance(error, TooManyRequests):
+        failure = PoolExhaustedError(
+            "Every database connection is in use and the queue is full; try again shortly."
+        )
+    elif isinstance(error, PoolTimeout | PoolClosed):
+        failure = DatabaseUnavailableError(
+            "No database connection became free in time; try again shortly.", retry_after=2.0
+        )
+    elif isinstance(error, psycopg.DataError) and not state:
+        # The driver itself refused an argument: U+0000, a number out of range.
+        failure = InvalidValueError(f"A value of this call cannot be stored: {error}.")
+    elif connection_lost(error):
+        failure = _lost(error, reads=reads)
+    elif state in _OURS:
+        failure = _OURS[state](error.diag.message_primary or "")
+    else:
+        failure = _by_state(error, state)
+    return failure
 
 
 def _lost(error: psycopg.Error, *, reads: bool) -> CallError:

@@ -40,7 +40,6 @@ within about a second of the server.
 CANCEL_GRACE = 1.0
 """Seconds that a cancelled statement's backend gets before its connection is closed hard."""
 
-_Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 _PLATFORM = re.compile(r"\bplatform\.")
 _NO_PARAMETERS: Mapping[str, Any] = {}
 
@@ -52,8 +51,15 @@ class _JsonBytes(Loader):
         return bytes(data)
 
 
-class _ConnectionUnusableError(psycopg.OperationalError):
-    """A pooled connection that must be replaced before use."""
+class _Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
+    """A pooled connection that remembers when the server said goodbye while it was idle."""
+
+    ended = False
+
+    def note_end(self, diagnostic: psycopg.errors.Diagnostic) -> None:
+        """Take a notice; one that ends the session is an error sent while nothing was asked."""
+        if diagnostic.severity_nonlocalized in {"FATAL", "PANIC"}:
+            self.ended = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,7 @@ class Connections:
                 idle_in_transaction_session_timeout=milliseconds,
                 TimeZone="UTC",
             ),
+            connection_class=_Connection,
             min_size=size,
             max_size=size,
             open=False,
@@ -107,7 +114,6 @@ class Connections:
                 "prepare_threshold": None if url.pgbouncer else 0,
             },
             configure=_configure,
-            check=_check,
             timeout=self._timeout,
             max_waiting=settings.database.pool_max_waiting,
             reconnect_timeout=RECONNECT_TIMEOUT,
@@ -129,7 +135,8 @@ class Connections:
     async def wait(self, seconds: float) -> bool:
         """Wait until the pool is at its full size; False when it isn't within `seconds`."""
         deadline = time.monotonic() + seconds
-        while self._pool.get_stats().get("pool_size", 0) < self._size or not self.available:
+        # psycopg's pool_size counts connections that are only being made.
+        while self.available + len(self._leases) < self._size:
             if time.monotonic() >= deadline:
                 return False
             await asyncio.sleep(0.02)
@@ -170,9 +177,15 @@ class Connections:
             wait: Most seconds to wait; None stands for `database.pool_timeout`.
         """
         timeout = self._timeout if wait is None else min(self._timeout, wait)
-        connection = await self._pool.getconn(timeout=timeout)
-        self._leases[id(connection)] = (holder, time.monotonic())
-        return connection
+        deadline = time.monotonic() + timeout
+        while True:
+            connection = await self._pool.getconn(timeout=deadline - time.monotonic())
+            if _usable(connection):
+                self._leases[id(connection)] = (holder, time.monotonic())
+                return connection
+            # Not the pool's own `check`: it pauses a second and more after each dead connection,
+            # and after a server's restart all of them are dead.
+            await self._pool.putconn(connection)
 
     async def give_back(self, connection: _Connection) -> None:
         """Take a lent connection back; a broken one is replaced."""
@@ -190,21 +203,33 @@ class Connections:
 
 async def _configure(connection: _Connection) -> None:
     connection.adapters.register_loader("json", _JsonBytes)
+    connection.add_notice_handler(connection.note_end)
 
 
-async def _check(connection: _Connection) -> None:
-    """Refuse a connection that is dead or leads to a demoted server, without a round trip."""
+def _usable(connection: _Connection) -> bool:
+    """Tell, without a round trip, whether a connection is alive and leads to a primary.
+
+    One that isn't is closed, so that the pool replaces it.
+    """
     pgconn = connection.pgconn
     poller = select.poll()
     poller.register(pgconn.socket, select.POLLIN)
-    if poller.poll(0):
-        # An idle connection has nothing to say, unless it is being ended or a setting changed.
-        pgconn.consume_input()
-    if pgconn.status != psycopg.pq.ConnStatus.OK:
-        raise _ConnectionUnusableError("the connection was closed while idle")
-    if pgconn.parameter_status(b"in_hot_standby") == b"on":
-        connection.pgconn.finish()
-        raise _ConnectionUnusableError("the server is a standby")
+    # An idle connection has nothing to say, unless it is being ended or a setting has changed.
+    # Twice, because a farewell and the end of the stream are read separately.
+    with suppress(psycopg.Error):
+        for _ in range(2):
+            if not poller.poll(0):
+                break
+            pgconn.consume_input()
+            pgconn.is_busy()  # parses, which is what calls note_end
+    if (
+        not connection.ended
+        and pgconn.status == psycopg.pq.ConnStatus.OK
+        and pgconn.parameter_status(b"in_hot_standby") != b"on"
+    ):
+        return True
+    pgconn.finish()
+    return False
 
 
 class Database:

@@ -1,0 +1,98 @@
+"""Fixtures shared by all tests: one real PostgreSQL per test process, a fresh database per test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from autogpt_db.database.migration import migrate
+from postgres_server import PostgresServer, clone, unique_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONTRACT = Path(__file__).parent / "contract"
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """Run a server for the whole session of this test process."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_server: PostgresServer) -> str:
+    """Make a database with everything that a first start makes."""
+    name = unique_name("template")
+    with psycopg.connect(clone(postgres_server, None, name), autocommit=True) as connection:
+        migrate(connection, schema_name="platform")
+    return name
+
+
+@pytest.fixture(scope="session")
+def seeded_template(postgres_server: PostgresServer, migrated_template: str) -> str:
+    """Make a migrated database with the rows that the recorded calls start from."""
+    name = unique_name("seeded")
+    url = clone(postgres_server, migrated_template, name)
+    with psycopg.connect(url, autocommit=True) as connection:
+        seed = (CONTRACT / "seed.sql").read_bytes()
+        connection.execute("SELECT set_config('search_path', 'platform', false)")
+        if not _has_vector(connection):
+            lines = seed.splitlines()
+            seed = b"\n".join(line for line in lines if b"UnifiedContentEmbedding" not in line)
+        connection.execute(seed)
+    return name
+
+
+@pytest.fixture
+def empty_database(postgres_server: PostgresServer) -> Iterator[str]:
+    """Yield the URL of a database with nothing in it."""
+    yield from _database(postgres_server, None)
+
+
+@pytest.fixture
+def database_url(postgres_server: PostgresServer, migrated_template: str) -> Iterator[str]:
+    """Yield the URL of a fresh migrated database; AutoGPT's schema is `platform`."""
+    yield from _database(postgres_server, migrated_template)
+
+
+@pytest.fixture
+def seeded_database_url(postgres_server: PostgresServer, seeded_template: str) -> Iterator[str]:
+    """Yield the URL of a fresh database with the contract's rows."""
+    yield from _database(postgres_server, seeded_template)
+
+
+@pytest.fixture(scope="module")
+def seeded_database_url_for_module(
+    postgres_server: PostgresServer, seeded_template: str
+) -> Iterator[str]:
+    """Yield one database with the contract's rows for all tests of a module."""
+    yield from _database(postgres_server, seeded_template)
+
+
+@pytest.fixture
+def own_server() -> Iterator[PostgresServer]:
+    """Yield a server of this test's own, to stop and start."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture
+def own_database_url(own_server: PostgresServer) -> str:
+    """Return the URL of an empty database on the test's own server."""
+    return clone(own_server, None, "own")
+
+
+def _database(server: PostgresServer, template: str | None) -> Iterator[str]:
+    name = unique_name("test")
+    yield clone(server, template, name)
+    server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _has_vector(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
+    row = connection.execute("SELECT to_regtype('vector') IS NOT NULL").fetchone()
+    return bool(row and row[0])

