@@ -98,7 +98,7 @@ class Connections:
             url.conninfo(
                 connect_timeout=settings.database.connect_timeout,
                 application_name=name,
-                search_path=f'"{url.schema}",public,extensions',
+                search_path=f"{_quoted(url.schema)},public,extensions",
                 statement_timeout=milliseconds,
                 idle_in_transaction_session_timeout=milliseconds,
                 TimeZone="UTC",
@@ -165,8 +165,8 @@ class Connections:
             return sql
         found = self._statements.get(sql)
         if found is None:
-            quoted = '"' + self.url.schema.replace('"', '""') + '"'
-            found = self._statements[sql] = _PLATFORM.sub(lambda _: f"{quoted}.", sql)
+            name = _quoted(self.url.schema)
+            found = self._statements[sql] = _PLATFORM.sub(lambda _: f"{name}.", sql)
         return found
 
     async def borrow(self, holder: str, wait: float | None) -> _Connection:
@@ -464,6 +464,10 @@ class Database:
     def _translated(self, error: BaseException) -> BaseException:
         failure: CallError | None = translate(error, reads=self._reads)
         return failure if failure is not None else error
+
+
+def _quoted(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
 
 
 def _state(error: BaseException) -> str | None:
