@@ -1,0 +1,104 @@
+"""The operations without HTTP: bodies in, replies out, over the pool on a real database."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any, Self
+
+import psycopg
+
+from autogpt_db.database.pool import Database
+from autogpt_db.errors import CallError
+from autogpt_db.operations import load_operations
+from autogpt_db.settings import DatabaseSettings, Secret, Settings
+from postgres_server import with_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Iterable
+
+OPERATIONS = load_operations()
+
+
+class Service:
+    """Calls operations as the API does, and looks at the database from outside.
+
+    Attributes:
+        statements: What the last single call sent to PostgreSQL, in number.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 4, **sections: Any) -> None:
+        self.url = url
+        self.settings = Settings(
+            database=DatabaseSettings(url=Secret(with_schema(url)), pool_size=pool_size),
+            **sections,
+        )
+        self.statements = 0
+        self._runner = asyncio.Runner()
+
+    def __enter__(self) -> Self:
+        self._runner.__enter__()
+        self._opened = Database.open(self.settings)
+        self._database = self._runner.run(self._opened.__aenter__())
+        self._outside = psycopg.connect(self.url, autocommit=True)
+        self._outside.execute("SET search_path TO platform, public")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._outside.close()
+        self._runner.run(self._opened.__aexit__(None, None, None))
+        self._runner.__exit__(*error)
+
+    def call(self, method: str, **arguments: Any) -> Any:
+        """Return the reply's value, or raise the call's failure."""
+        return self.send(method, json.dumps(arguments).encode())
+
+    def send(self, method: str, body: bytes) -> Any:
+        """Return the reply to a body's bytes, or raise the call's failure."""
+        return json.loads(self.run(self.started(method, body)))
+
+    def answer(self, method: str, arguments: Any) -> tuple[int, Any]:
+        """Return status and body as they would travel."""
+        try:
+            return 200, self.call(method, **arguments)
+        except CallError as error:
+            return error.status.value, json.loads(json.dumps(error.body()))
+
+    def together(self, calls: Iterable[tuple[str, dict[str, Any]]]) -> list[Any]:
+        """Start calls at once; return their replies or failures in order."""
+
+        async def gathered() -> list[Any]:
+            return await asyncio.gather(
+                *(self.started(method, json.dumps(given).encode()) for method, given in calls),
+                return_exceptions=True,
+            )
+
+        return [
+            json.loads(reply) if isinstance(reply, bytes) else reply
+            for reply in self.run(gathered())
+        ]
+
+    async def started(self, method: str, body: bytes) -> bytes:
+        operation = OPERATIONS[method]
+        arguments = operation.decode(body)
+        database = self._database.for_call(method, reads=operation.reads)
+        try:
+            return await operation.call(database, arguments)
+        finally:
+            self.statements = database.statements
+
+    def run(self, awaitable: Awaitable[Any]) -> Any:
+        async def main() -> Any:
+            return await awaitable
+
+        return self._runner.run(main())
+
+    def rows(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        """Run a statement of the test's own; AutoGPT's tables need no schema."""
+        cursor = self._outside.execute(sql.encode(), parameters or None)
+        return cursor.fetchall() if cursor.description else []
+
+    def value(self, sql: str, **parameters: Any) -> Any:
+        """Return the only value of a statement of the test's own."""
+        ((found,),) = self.rows(sql, **parameters)
+        return found
