@@ -208,7 +208,7 @@ class SupervisionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     heartbeat_timeout: Annotated[
         float,
-        option("Seconds without a child's heartbeat after which it is replaced.", ge=1, le=600),
+        option("Seconds without a child's heartbeat after which it is replaced.", ge=2, le=600),
     ] = 4.0
     ready_timeout: Annotated[
         float,

@@ -1,0 +1,72 @@
+"""A child's sign of life to the supervisor: one datagram a second, sent from its event loop.
+
+The beat comes from the loop that serves requests, so a loop that hangs falls silent, and the
+supervisor replaces the process. Sending never blocks and never fails: without a supervisor, or
+with one that is busy, nothing happens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import os
+import socket
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+SUPERVISED = "AUTOGPT_DB_SUPERVISED"
+"""Set by supervision for its children: the runtime directory."""
+
+SOCKET_NAME = "heartbeat.sock"
+INTERVAL = 1.0
+"""Seconds between two beats."""
+
+
+class Heartbeat:
+    """Report readiness and beats of this process.
+
+    Args:
+        runtime: The runtime directory, where the supervisor's socket is.
+    """
+
+    def __init__(self, runtime: Path) -> None:
+        self._address = str(runtime / SOCKET_NAME)
+        self._ready = False
+        self._socket: socket.socket | None = None
+        if SUPERVISED in os.environ:
+            self._socket = socket.socket(
+                socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+            )
+
+    def ready(self) -> None:
+        """Say that this process serves now."""
+        self._ready = True
+        self.beat({})
+
+    def beat(self, figures: dict[str, Any]) -> None:
+        """Send one beat.
+
+        Args:
+            figures: What an operator may want to see of this process: its pool.
+        """
+        if self._socket is None:
+            return
+        message = json.dumps({"ready": self._ready, "pool": figures}).encode()
+        # The supervisor may be busy, or gone: then the kernel ends this process.
+        with contextlib.suppress(OSError):
+            self._socket.sendto(message, self._address)
+
+    async def beat_forever(self, figures: Callable[[], Any]) -> NoReturn:
+        """Beat every second until cancelled.
+
+        Args:
+            figures: Returns the pool's figures, a dataclass.
+        """
+        while True:
+            self.beat(dataclasses.asdict(figures()))
+            await asyncio.sleep(INTERVAL)
