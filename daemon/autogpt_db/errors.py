@@ -90,23 +90,68 @@ class ArgumentsInvalidError(CallError):
         return {"detail": self.detail}
 
 
-class BodyUnreadableError(CallError):
-    """A body that cannot be read as JSON text at all (rpc.md §4)."""
+class RequestRefusedError(CallError):
+    """A request that no method gets to see; its reply is `{"detail": reason}`."""
 
     status = HTTPStatus.BAD_REQUEST
 
+    def body(self) -> dict[str, Any]:
+        """Return `{"detail": reason}`, as upstream's framework does."""
+        return {"detail": self.args[0]}
+
+
+class BodyUnreadableError(RequestRefusedError):
+    """A body that cannot be read as JSON text at all (rpc.md §4)."""
+
     def __init__(self, reason: str = "There was an error parsing the body") -> None:
         super().__init__(reason)
-
-    def body(self) -> dict[str, Any]:
-        """Return `{"detail": reason}`."""
-        return {"detail": self.args[0]}
 
 
 class BodyTooLargeError(BodyUnreadableError):
     """A body beyond `api.body_limit`."""
 
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class BodyTimeoutError(RequestRefusedError):
+    """A body that did not arrive within `api.body_timeout`."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+
+
+class HeadTooLargeError(RequestRefusedError):
+    """A request line and headers beyond the server's bound."""
+
+    status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+
+
+class UpgradeRefusedError(RequestRefusedError):
+    """A request that wants to change the protocol."""
+
+
+class UnauthorizedError(RequestRefusedError):
+    """A request without the token that `api.token` asks for."""
+
+    status = HTTPStatus.UNAUTHORIZED
+
+
+class NotServedError(RequestRefusedError):
+    """A path that nothing stands at."""
+
+    status = HTTPStatus.NOT_FOUND
+
+    def __init__(self) -> None:
+        super().__init__("Not Found")
+
+
+class VerbNotAllowedError(RequestRefusedError):
+    """An HTTP verb that the path does not take; `allowed` lists those it does."""
+
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+
+    def __init__(self, allowed: str) -> None:
+        self.allowed = allowed
+        super().__init__("Method Not Allowed")
 
 
 class InvalidValueError(CallError):
@@ -150,6 +195,45 @@ class UniqueViolationError(InvalidValueError):
 
     def __init__(self, fields: str) -> None:
         super().__init__(f"Unique constraint failed on the fields: ({fields})")
+
+
+class RawQueryError(InvalidValueError):
+    """A statement of the contract's own SQL that PostgreSQL refuses because of its values."""
+
+    wire_type = "RawQueryError"
+
+
+class InvalidInputError(InvalidValueError):
+    """An argument that fits its type but makes no sense."""
+
+    wire_type = "InvalidInputError"
+
+
+class InsufficientBalanceError(InvalidValueError):
+    """A user's credits don't cover what would be spent."""
+
+    wire_type = "InsufficientBalanceError"
+
+    def __init__(self, user_id: str, balance: int, amount: int) -> None:
+        """Describe it with the four arguments that AutoGPT's client needs.
+
+        Args:
+            user_id: Whose balance.
+            balance: It, in credits (US cents).
+            amount: What was to be added to it: negative.
+        """
+        super().__init__(
+            f"Insufficient balance of ${balance / 100}, where this will cost ${abs(amount) / 100}",
+            user_id,
+            balance,
+            amount,
+        )
+
+
+class AgentNotFoundError(InvalidValueError):
+    """The marketplace has no such agent for this user."""
+
+    wire_type = "AgentNotFoundError"
 
 
 class GraphNotAccessibleError(InvalidValueError):

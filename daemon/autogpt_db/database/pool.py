@@ -86,6 +86,7 @@ class Connections:
 
     def __init__(self, url: DatabaseUrl, settings: Settings, *, name: str, size: int) -> None:
         self.url = url
+        self.settings = settings
         self.statement_timeout = settings.database.statement_timeout
         # 0 stands for "as long as the deadline allows" (Prisma's own meaning: no limit).
         self._timeout = settings.database.pool_timeout or settings.api.request_deadline
@@ -313,6 +314,11 @@ class Database:
             deadline: `time.monotonic()` moment after which nobody waits for the answer.
         """
         return Database(self._connections, name=name, reads=reads, deadline=deadline)
+
+    @property
+    def settings(self) -> Settings:
+        """Return the configuration in effect."""
+        return self._connections.settings
 
     async def wait(self, seconds: float) -> bool:
         """Wait up to `seconds` until the pool is full; tell whether it is."""

@@ -25,6 +25,7 @@ from autogpt_db.operations.types import (
     JsonObjectOfObjects,
     JsonValue,
     StartingNodesInput,
+    UsageTransactionMetadata,
 )
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "Parameter",
     "RegistrationError",
     "StartingNodesInput",
+    "UsageTransactionMetadata",
     "body_of_another_type",
     "load_operations",
     "operation",

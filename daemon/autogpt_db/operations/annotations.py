@@ -46,7 +46,8 @@ def shape_of(annotation: Any) -> Shape:
             if isinstance(mark, Bits):
                 return Integer(mark.width)
             if isinstance(mark, Document):
-                return DocumentOf(_document_shape(mark.shape))
+                content = _document_shape(mark.shape)
+                return DocumentOf(content, endless_as_null=mark.endless_as_null)
     return _common_shape(annotation, shape_of)
 
 

@@ -12,6 +12,7 @@ from autogpt_db.operations.json_text import (
     NotUnicodeError,
     clean,
     clean_text_of,
+    with_endless_numbers_as_null,
 )
 from autogpt_db.operations.shapes import INVALID, Shape
 
@@ -135,8 +136,9 @@ class DocumentOf(Shape):
 
     fast_type = msgspec.Raw
 
-    def __init__(self, content: Shape) -> None:
+    def __init__(self, content: Shape, *, endless_as_null: bool = False) -> None:
         self._content = content
+        self._endless_as_null = endless_as_null
         if isinstance(content, AnyJson):
             self.finish = clean
         elif isinstance(content, MappingOf) and isinstance(content.member, AnyJson):
@@ -151,6 +153,8 @@ class DocumentOf(Shape):
         converted = self._content.convert(value, location, problems)
         if converted is INVALID:
             return INVALID
+        if self._endless_as_null:
+            converted = with_endless_numbers_as_null(converted)
         try:
             return clean_text_of(converted)
         except NotStorableError as error:

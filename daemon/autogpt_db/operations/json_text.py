@@ -198,13 +198,38 @@ def _clean_keys(entries: dict[str, Any]) -> bool:
     return True
 
 
+def with_endless_numbers_as_null(value: Any) -> Any:
+    """Return a decoded value with null for NaN, infinities and numbers beyond a double inside it.
+
+    The value itself stays what it is: only what an array or object holds is replaced, in place.
+    """
+    pending = [value]
+    while pending:
+        container = pending.pop()
+        if not isinstance(container, dict | list):
+            continue
+        entries = container.items() if isinstance(container, dict) else enumerate(container)
+        endless = []
+        for place, item in entries:
+            if isinstance(item, dict | list):
+                pending.append(item)
+            elif isinstance(item, float | int) and not _is_storable(item):
+                endless.append(place)
+        for place in endless:
+            container[place] = None
+    return value
+
+
 def _check_number(number: float) -> None:
-    try:
-        finite = math.isfinite(number)
-    except OverflowError:  # an integer beyond every double
-        finite = False
-    if not finite:
+    if not _is_storable(number):
         raise NotStorableError(_TOO_LARGE)
+
+
+def _is_storable(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # an integer beyond every double
+        return False
 
 
 def check_depth(body: bytes) -> None:

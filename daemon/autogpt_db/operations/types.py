@@ -20,9 +20,12 @@ class Document:
     Attributes:
         shape: The type that the JSON must validate as: `Any`, a `Model`, or containers of them.
             What is delivered is the validated value: conversions made, defaults filled in.
+        endless_as_null: Whether NaN, infinities and numbers beyond a double become null inside
+            it, instead of making the request fail.
     """
 
     shape: Any
+    endless_as_null: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,19 @@ class ExecutionStatus(enum.StrEnum):
     REVIEW = "REVIEW"
 
 
+class UsageTransactionMetadataModel(Model):
+    """What credits were spent on."""
+
+    graph_exec_id: str | None = None
+    graph_id: str | None = None
+    node_id: str | None = None
+    node_exec_id: str | None = None
+    block_id: str | None = None
+    block: str | None = None
+    input: dict[str, Any] | None = None
+    reason: str | None = None
+
+
 class CredentialsMetaInputModel(Model):
     """A reference to stored credentials."""
 
@@ -80,6 +96,11 @@ class CredentialsMetaInputModel(Model):
     provider: str
     type: Literal["api_key", "oauth2", "user_password", "host_scoped"]
 
+
+UsageTransactionMetadata = Annotated[
+    JsonText, Document(UsageTransactionMetadataModel, endless_as_null=True)
+]
+"""The whole model: every declared member, null where nothing was said."""
 
 CredentialInputs = Annotated[JsonText, Document(dict[str, CredentialsMetaInputModel])]
 """Credential references by input name."""

@@ -3,6 +3,7 @@
 from autogpt_db.settings.effective import read_effective, write_effective
 from autogpt_db.settings.model import (
     ApiSettings,
+    CreditsSettings,
     DatabaseSettings,
     EmbeddedSettings,
     LoggingSettings,
@@ -15,6 +16,7 @@ from autogpt_db.settings.sources import LoadedSettings, load_settings
 
 __all__ = [
     "ApiSettings",
+    "CreditsSettings",
     "DatabaseSettings",
     "EmbeddedSettings",
     "LoadedSettings",

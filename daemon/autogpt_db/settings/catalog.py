@@ -21,6 +21,8 @@ AUTOGPT_NAMES = {
     "DB_POOL_TIMEOUT": "database.pool_timeout",
     "DB_CONNECT_TIMEOUT": "database.connect_timeout",
     "LOG_LEVEL": "logging.level",
+    "ENABLE_CREDIT": "credits.enabled",
+    "NUM_USER_CREDITS_REFILL": "credits.refill",
 }
 # Counts only together with api.trusted_network (closed by default).
 AUTOGPT_HOST_NAME = "PYRO_HOST"

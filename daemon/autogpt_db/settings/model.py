@@ -171,6 +171,31 @@ class ApiSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ] = 30.0
 
 
+class CreditsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The users' credits."""
+
+    enabled: Annotated[
+        bool,
+        option(
+            "Keep accounts. False: everybody has 100 credits, spending costs nothing and writes "
+            "nothing."
+        ),
+    ] = False
+    refill: Annotated[
+        int,
+        option(
+            "Credits (US cents) that a balance is filled up to in each month.", ge=0, le=2**31 - 1
+        ),
+    ] = 1500
+    monthly_refill: Annotated[
+        bool,
+        option(
+            "Fill up every balance when it is first asked for in a month. False stands for "
+            "AutoGPT's flag enable-platform-payment, on for everybody."
+        ),
+    ] = True
+
+
 class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The background jobs."""
 
@@ -243,6 +268,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     database: DatabaseSettings = DatabaseSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
     api: ApiSettings = ApiSettings()
+    credits: CreditsSettings = CreditsSettings()
     worker: WorkerSettings = WorkerSettings()
     logging: LoggingSettings = LoggingSettings()
     supervision: SupervisionSettings = SupervisionSettings()
