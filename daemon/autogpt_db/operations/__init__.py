@@ -13,7 +13,7 @@ to be found by `load_operations`, served, validated and documented.
 
 from autogpt_db.database.pool import Database
 from autogpt_db.operations.arguments import body_of_another_type
-from autogpt_db.operations.discovery import load_operations
+from autogpt_db.operations.discovery import load_operations, served_operations
 from autogpt_db.operations.json_text import JsonText
 from autogpt_db.operations.registry import Operation, Parameter, RegistrationError, operation
 from autogpt_db.operations.types import (
@@ -24,6 +24,8 @@ from autogpt_db.operations.types import (
     JsonObject,
     JsonObjectOfObjects,
     JsonValue,
+    NotificationEvent,
+    NotificationType,
     StartingNodesInput,
     UsageTransactionMetadata,
 )
@@ -38,6 +40,8 @@ __all__ = [
     "JsonObjectOfObjects",
     "JsonText",
     "JsonValue",
+    "NotificationEvent",
+    "NotificationType",
     "Operation",
     "Parameter",
     "RegistrationError",
@@ -46,4 +50,5 @@ __all__ = [
     "body_of_another_type",
     "load_operations",
     "operation",
+    "served_operations",
 ]

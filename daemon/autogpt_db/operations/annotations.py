@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -13,16 +13,26 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from autogpt_db.operations import lax, moments
 from autogpt_db.operations.documents import NO_DEFAULT, AnyJson, DocumentOf, MappingOf, ModelOf
 from autogpt_db.operations.shapes import Integer, ListOf, Nullable, Scalar, Shape, Text, TupleOf
-from autogpt_db.operations.types import Bits, Document, Model
+from autogpt_db.operations.types import AnyCase, Bits, Document, Model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
 _SCHEMAS: dict[Any, dict[str, Any]] = {
     str: {"type": "string"},
     int: {"type": "integer"},
     float: {"type": "number"},
     bool: {"type": "boolean"},
+    datetime: {"type": "string", "format": "date-time"},
+}
+
+# Inside a document an integer has no bounds, and text may hold U+0000, which the cleaner removes.
+_LAX: dict[Any, Callable[[Any], Any]] = {
+    str: lax.text,
+    int: lax.integer,
+    float: lax.number,
+    bool: lax.boolean,
+    datetime: lax.moment,
 }
 
 
@@ -40,7 +50,7 @@ def shape_of(annotation: Any) -> Shape:
     if annotation is int:
         return Integer(32)
     if annotation is datetime:
-        return Scalar(str, lax.moment, {"type": "string", "format": "date-time"}, moments.from_text)
+        return Scalar(str, lax.moment, _SCHEMAS[datetime], moments.from_text)
     if typing.get_origin(annotation) is Annotated:
         for mark in annotation.__metadata__:
             if isinstance(mark, Bits):
@@ -55,15 +65,15 @@ def _document_shape(annotation: Any) -> Shape:
     """Return the shape of something inside a document, which gives plain JSON values."""
     if annotation is Any:
         return AnyJson()
-    if annotation is str:
-        return Scalar(str, lax.text, _SCHEMAS[str])
-    if annotation is int:
-        return Scalar(int, lax.integer, _SCHEMAS[int])
+    if annotation in _LAX:
+        return Scalar(annotation, _LAX[annotation], _SCHEMAS[annotation])
+    if typing.get_origin(annotation) is Annotated and AnyCase() in annotation.__metadata__:
+        return _label_shape(annotation.__origin__, any_case=True)
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in {dict, Mapping} and arguments[0] is str:
         return MappingOf(_document_shape(arguments[1]))
     if isinstance(annotation, type) and issubclass(annotation, Model):
-        hints = typing.get_type_hints(annotation)
+        hints = typing.get_type_hints(annotation, include_extras=True)
         return ModelOf(
             annotation.__name__,
             {
@@ -83,8 +93,7 @@ def _common_shape(annotation: Any, shape_of_part: Callable[[Any], Shape]) -> Sha
     if annotation is bool:
         return Scalar(bool, lax.boolean, _SCHEMAS[bool])
     if isinstance(annotation, type) and issubclass(annotation, enum.StrEnum):
-        labels = [member.value for member in annotation]
-        return Scalar(annotation, partial(lax.label, labels=annotation), _one_of(labels))
+        return _label_shape(annotation)
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Literal and all(isinstance(each, str) for each in arguments):
         return Scalar(annotation, partial(lax.choice, choices=arguments), _one_of(arguments))
@@ -105,6 +114,12 @@ def _composed_shape(
     if origin is tuple and Ellipsis not in arguments:
         return TupleOf(tuple(shape_of_part(each) for each in arguments))
     return None
+
+
+def _label_shape(labels: type[enum.StrEnum], *, any_case: bool = False) -> Shape:
+    values = [member.value for member in labels]
+    conversion = lax.label_in_any_case if any_case else lax.label
+    return Scalar(labels, partial(conversion, labels=labels), _one_of(values))
 
 
 def _one_of(labels: Iterable[str]) -> dict[str, Any]:

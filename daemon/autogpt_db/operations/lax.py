@@ -130,6 +130,11 @@ def label(value: Any, labels: type[Label]) -> Label:
     raise _no_choice("enum", [member.value for member in labels])
 
 
+def label_in_any_case(value: Any, labels: type[Label]) -> Label:
+    """Return the member of an enumeration, all upper case, that has this value in any case."""
+    return label(value.upper() if isinstance(value, str) else value, labels)
+
+
 def choice(value: Any, choices: tuple[str, ...]) -> str:
     """Return one of the literal strings."""
     if isinstance(value, str) and value in choices:

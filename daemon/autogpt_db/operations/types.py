@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003 - the registry reads the models' annotations
 from typing import Annotated, Any, ClassVar, Literal
 
 from autogpt_db.operations.json_text import JsonText
@@ -33,6 +34,11 @@ class Bits:
     """Marks an integer parameter with the width it must fit; an unmarked one has 32 bits."""
 
     width: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnyCase:
+    """Marks an enumeration, inside a document, whose labels count in any letter case."""
 
 
 class Model:
@@ -86,6 +92,37 @@ class UsageTransactionMetadataModel(Model):
     block: str | None = None
     input: dict[str, Any] | None = None
     reason: str | None = None
+
+
+class NotificationType(enum.StrEnum):
+    """What a notification is about: platform."NotificationType"."""
+
+    AGENT_RUN = "AGENT_RUN"
+    ZERO_BALANCE = "ZERO_BALANCE"
+    LOW_BALANCE = "LOW_BALANCE"
+    BLOCK_EXECUTION_FAILED = "BLOCK_EXECUTION_FAILED"
+    CONTINUOUS_AGENT_ERROR = "CONTINUOUS_AGENT_ERROR"
+    DAILY_SUMMARY = "DAILY_SUMMARY"
+    WEEKLY_SUMMARY = "WEEKLY_SUMMARY"
+    MONTHLY_SUMMARY = "MONTHLY_SUMMARY"
+    REFUND_REQUEST = "REFUND_REQUEST"
+    REFUND_PROCESSED = "REFUND_PROCESSED"
+    AGENT_APPROVED = "AGENT_APPROVED"
+    AGENT_REJECTED = "AGENT_REJECTED"
+
+
+class NotificationEventModel(Model):
+    """A notification on its way."""
+
+    type: Annotated[NotificationType, AnyCase()]
+    user_id: str
+    created_at: datetime | None = None
+    id: str | None = None
+    data: dict[str, Any]
+
+
+NotificationEvent = Annotated[JsonText, Document(NotificationEventModel)]
+"""The whole model; only its `data` is stored."""
 
 
 class CredentialsMetaInputModel(Model):

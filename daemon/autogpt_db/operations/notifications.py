@@ -1,0 +1,268 @@
+"""Notifications that wait in batches: one batch for each user and type."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from autogpt_db.operations import Database, NotificationEvent, NotificationType, operation
+
+if TYPE_CHECKING:
+    from typing import LiteralString
+
+_EVENT = """
+       json_build_object(
+           'id', event."id",
+           'type', event."type",
+           'data', event."data",
+           'created_at', autogpt_db.iso_v1(event."createdAt"),
+           'updated_at', autogpt_db.iso_v1(event."updatedAt")
+       )"""
+_BATCH = f"""
+       json_build_object(
+           'user_id', batch."userId",
+           'type', batch."type",
+           'notifications', COALESCE(json_agg({_EVENT}
+               ORDER BY event."createdAt"
+           ) FILTER (WHERE event."id" IS NOT NULL), '[]'),
+           'created_at', autogpt_db.iso_v1(batch."createdAt"),
+           'updated_at', autogpt_db.iso_v1(batch."updatedAt")
+       )"""
+
+# The update changes nothing: it holds the batch, so that nobody who empties it just now can miss
+# the event.
+ADD = f"""
+WITH batch AS (
+    INSERT INTO platform."UserNotificationBatch"
+           ("id", "userId", "type", "createdAt", "updatedAt")
+    VALUES (gen_random_uuid()::text, %(user_id)s,
+            %(notification_type)s::text::platform."NotificationType",
+            autogpt_db.now_v1(), autogpt_db.now_v1())
+        ON CONFLICT ("userId", "type") DO UPDATE SET "userId" = EXCLUDED."userId"
+    RETURNING "id", "userId", "type", "createdAt", "updatedAt"
+), added AS (
+    INSERT INTO platform."NotificationEvent"
+           ("id", "userNotificationBatchId", "type", "data", "createdAt", "updatedAt")
+    SELECT gen_random_uuid()::text, batch."id", batch."type",
+           %(notification_data)s::jsonb -> 'data',
+           autogpt_db.now_v1(), autogpt_db.now_v1()
+      FROM batch
+    RETURNING "id", "type", "data", "createdAt", "updatedAt"
+)
+SELECT {_BATCH}
+  FROM batch
+ CROSS JOIN LATERAL (
+       SELECT "id", "type", "data", "createdAt", "updatedAt"
+         FROM platform."NotificationEvent"
+        WHERE "userNotificationBatchId" = batch."id"
+       UNION ALL
+       SELECT "id", "type", "data", "createdAt", "updatedAt"
+         FROM added
+  ) AS event
+ GROUP BY batch."id", batch."userId", batch."type", batch."createdAt", batch."updatedAt"
+"""
+
+BATCH = f"""
+SELECT {_BATCH}
+  FROM platform."UserNotificationBatch" AS batch
+  LEFT JOIN platform."NotificationEvent" AS event ON event."userNotificationBatchId" = batch."id"
+ WHERE batch."userId" = %(user_id)s
+   AND batch."type" = %(notification_type)s::text::platform."NotificationType"
+ GROUP BY batch."id"
+"""
+
+BATCHES = f"""
+SELECT COALESCE(json_agg(found.document), '[]')
+  FROM (
+       SELECT {_BATCH} AS document
+         FROM platform."UserNotificationBatch" AS batch
+         JOIN platform."NotificationEvent" AS event
+              ON event."userNotificationBatchId" = batch."id"
+        WHERE batch."type" = %(notification_type)s::text::platform."NotificationType"
+        GROUP BY batch."id"
+        ORDER BY batch."createdAt"
+  ) AS found
+"""
+
+OLDEST = f"""
+SELECT {_EVENT}
+  FROM platform."UserNotificationBatch" AS batch
+  JOIN platform."NotificationEvent" AS event ON event."userNotificationBatchId" = batch."id"
+ WHERE batch."userId" = %(user_id)s
+   AND batch."type" = %(notification_type)s::text::platform."NotificationType"
+ ORDER BY event."createdAt"
+ LIMIT 1
+"""
+
+# Waits for events that are being added. The next statement of the transaction sees them.
+HOLD = """
+SELECT "id"
+  FROM platform."UserNotificationBatch"
+ WHERE "userId" = %(user_id)s
+   AND "type" = COALESCE(%(notification_type)s::text::platform."NotificationType", "type")
+ ORDER BY "id"
+   FOR UPDATE
+"""
+
+EMPTY = """
+WITH events AS (
+    DELETE FROM platform."NotificationEvent"
+     WHERE "userNotificationBatchId" = ANY (%(batch_ids)s::text[])
+)
+DELETE FROM platform."UserNotificationBatch"
+ WHERE "id" = ANY (%(batch_ids)s::text[])
+"""
+
+REMOVE = """
+WITH removed AS (
+    DELETE FROM platform."NotificationEvent"
+     WHERE "userNotificationBatchId" = ANY (%(batch_ids)s::text[])
+       AND "id" = ANY (%(notification_ids)s::text[])
+    RETURNING "id"
+)
+DELETE FROM platform."UserNotificationBatch" AS batch
+ WHERE batch."id" = ANY (%(batch_ids)s::text[])
+   AND NOT EXISTS (
+       SELECT
+         FROM platform."NotificationEvent" AS event
+        WHERE event."userNotificationBatchId" = batch."id"
+          AND event."id" <> ALL (SELECT "id" FROM removed)
+   )
+"""
+
+
+@operation(reads=False)
+async def create_or_add_to_user_notification_batch(
+    database: Database,
+    user_id: str,
+    notification_type: NotificationType,
+    notification_data: NotificationEvent,
+) -> bytes | None:
+    """Add an event to the user's batch of a type, making the batch where there is none.
+
+    A repeat adds the event again, unless it carries the same idempotency key.
+
+    Args:
+        database: A handle for this call.
+        user_id: Whose batch.
+        notification_type: The batch's and the event's type.
+        notification_data: The event; only its `data` is stored.
+
+    Returns:
+        The batch with all its events.
+
+    Raises:
+        ForeignKeyViolationError: There is no such user.
+    """
+    return await database.json(
+        ADD,
+        {
+            "user_id": user_id,
+            "notification_type": notification_type,
+            "notification_data": notification_data,
+        },
+    )
+
+
+@operation(reads=True)
+async def get_all_batches_by_type(
+    database: Database, notification_type: NotificationType
+) -> bytes | None:
+    """Return all users' batches of a type that hold an event, each with all its events.
+
+    Args:
+        database: A handle for this call.
+        notification_type: The batches' type.
+    """
+    return await database.json(BATCHES, {"notification_type": notification_type})
+
+
+@operation(reads=True)
+async def get_user_notification_batch(
+    database: Database, user_id: str, notification_type: NotificationType
+) -> bytes | None:
+    """Return a user's batch of a type with all its events, or null.
+
+    Args:
+        database: A handle for this call.
+        user_id: Whose batch.
+        notification_type: The batch's type.
+    """
+    return await database.json(BATCH, {"user_id": user_id, "notification_type": notification_type})
+
+
+@operation(reads=True)
+async def get_user_notification_oldest_message_in_batch(
+    database: Database, user_id: str, notification_type: NotificationType
+) -> bytes | None:
+    """Return the oldest event of a user's batch of a type, or null.
+
+    Args:
+        database: A handle for this call.
+        user_id: Whose batch.
+        notification_type: The batch's type.
+    """
+    return await database.json(OLDEST, {"user_id": user_id, "notification_type": notification_type})
+
+
+@operation(reads=False)
+async def empty_user_notification_batch(
+    database: Database, user_id: str, notification_type: NotificationType
+) -> None:
+    """Delete a user's batch of a type and its events; a repeat finds nothing and does nothing.
+
+    Args:
+        database: A handle for this call.
+        user_id: Whose batch.
+        notification_type: The batch's type.
+    """
+    await _change(database, EMPTY, user_id, notification_type)
+
+
+@operation(reads=False)
+async def clear_all_user_notification_batches(database: Database, user_id: str) -> None:
+    """Delete all of a user's batches and their events; a repeat finds nothing and does nothing.
+
+    Args:
+        database: A handle for this call.
+        user_id: Whose batches.
+    """
+    await _change(database, EMPTY, user_id)
+
+
+@operation(reads=False)
+async def remove_notifications_from_batch(
+    database: Database,
+    user_id: str,
+    notification_type: NotificationType,
+    notification_ids: list[str],
+) -> None:
+    """Delete some events of a user's batch of a type, and the batch when none is left.
+
+    A repeat does no harm.
+
+    Args:
+        database: A handle for this call.
+        user_id: Whose batch.
+        notification_type: The batch's type, whatever the events' own types are.
+        notification_ids: The events; nothing happens where none is named.
+    """
+    if notification_ids:
+        await _change(database, REMOVE, user_id, notification_type, notification_ids)
+
+
+async def _change(
+    database: Database,
+    statement: LiteralString,
+    user_id: str,
+    notification_type: NotificationType | None = None,
+    notification_ids: list[str] | None = None,
+) -> None:
+    async with database.transaction() as transaction:
+        held = await transaction.rows(
+            HOLD, {"user_id": user_id, "notification_type": notification_type}
+        )
+        if held:
+            batch_ids = [batch_id for (batch_id,) in held]
+            await transaction.execute(
+                statement, {"batch_ids": batch_ids, "notification_ids": notification_ids}
+            )
