@@ -79,9 +79,9 @@ def call_method(
 
 
 def _arguments(method: str, arguments: Iterable[str]) -> dict[str, Any]:
-    from autogpt_db.operations import load_operations
+    from autogpt_db.operations import served_operations
 
-    operation = load_operations().get(method)
+    operation = served_operations().get(method)
     texts = operation.text_parameters if operation is not None else frozenset()
     found: dict[str, Any] = {}
     for argument in arguments:

@@ -64,9 +64,9 @@ def check_everything(settings: Settings) -> Iterator[str]:
 
 def describe_methods(*, as_json: bool) -> Iterator[str]:
     """Yield a line for each method: name, whether it reads or writes, what it does."""
-    from autogpt_db.operations import load_operations
+    from autogpt_db.operations import served_operations
 
-    operations = sorted(load_operations().values(), key=lambda operation: operation.name)
+    operations = sorted(served_operations().values(), key=lambda operation: operation.name)
     if as_json:
         yield json.dumps(
             [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,18 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 PACKAGE = "autogpt_db.operations"
+EXTRA_MODULES = "AUTOGPT_DB_TEST_OPERATIONS"
+"""Environment variable: modules with further operations, separated by commas. Tests use it."""
+
+
+def served_operations() -> Mapping[str, Operation]:
+    """Return what this process serves: the package's operations, and the environment's.
+
+    Raises:
+        RegistrationError: Two operations have one name, or one cannot be served.
+        ImportError: A module cannot be imported.
+    """
+    return load_operations(filter(None, os.environ.get(EXTRA_MODULES, "").split(",")))
 
 
 def load_operations(extra_modules: Iterable[str] = ()) -> Mapping[str, Operation]:
