@@ -64,6 +64,7 @@ class DatabaseManager:
         self.settings = settings
         self.url = database_url(settings)
         self.embedded: EmbeddedServer | None = None
+        self.server_version = 0
         self._notify = notify
         self._resources = ExitStack()
 
@@ -90,7 +91,7 @@ class DatabaseManager:
     def prove(self) -> None:
         """Wait for the server, check its version, and migrate the schema."""
         with self.connect() as connection:
-            version = connection.info.server_version
+            version = self.server_version = connection.info.server_version
             if version < OLDEST_SERVER:
                 raise ConfigurationError(
                     f"database.url: {self.url.address} runs PostgreSQL {version // 10000}; "
@@ -103,9 +104,14 @@ class DatabaseManager:
         log.info(
             "database_ready",
             address=self.url.address,
-            server=f"PostgreSQL {version // 10000}.{version % 10000}",
+            server=self.server,
             schema=self.url.schema,
         )
+
+    @property
+    def server(self) -> str:
+        """Return the proven server's name and version: `PostgreSQL 18.1`."""
+        return f"PostgreSQL {self.server_version // 10000}.{self.server_version % 10000}"
 
     def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         """Return a new connection to the primary, waiting for it up to the start-up timeout."""

@@ -1,5 +1,21 @@
 """Structured logging: events with fields, never blocking, never raising, never lost at start."""
 
-from autogpt_db.logs.bootstrap import bind_process, configure_logging, hold_records, release_held
+from autogpt_db.logs.bootstrap import (
+    FORMAT,
+    bind_process,
+    configure_logging,
+    format_in_use,
+    hold_records,
+    release_held,
+    write_line,
+)
 
-__all__ = ["bind_process", "configure_logging", "hold_records", "release_held"]
+__all__ = [
+    "FORMAT",
+    "bind_process",
+    "configure_logging",
+    "format_in_use",
+    "hold_records",
+    "release_held",
+    "write_line",
+]

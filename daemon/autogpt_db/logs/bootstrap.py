@@ -27,10 +27,15 @@ if TYPE_CHECKING:
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 _HELD_LIMIT = 1000
 
+FORMAT = "AUTOGPT_DB_TREE_FORMAT"
+"""Set by supervision for its children: how main writes its records."""
+
 _stamp = structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp")
 _held: list[EventDict] = []
 _process: dict[str, Any] = {}
 _emit: Callable[[EventDict], None] | None = None
+_stream: StreamSink | None = None
+_format = "json"
 _threshold = LEVELS["info"]
 
 
@@ -60,21 +65,21 @@ def configure_logging(settings: LoggingSettings) -> None:
         settings: Level and format; `auto` means native journal records when stderr is the
             journal, colours on a terminal, JSON lines when piped.
     """
-    global _emit, _threshold  # noqa: PLW0603 - the one place where the process's log is set up
+    global _emit, _format, _stream, _threshold  # noqa: PLW0603 - logging is set up here only
     _threshold = LEVELS[settings.level]
-    kind = settings.format
+    # A supervised child writes into main's pipe, but for main's terminal or journal.
+    kind = settings.format if settings.format != "auto" else os.environ.get(FORMAT, "auto")
     if kind == "auto":
-        if journal_is_stderr():
-            kind = "journal"
-        else:
-            # A supervised child writes into main's pipe, but for main's terminal.
-            terminal = sys.stderr.isatty() or os.environ.get("AUTOGPT_DB_TREE_TERMINAL") == "1"
-            kind = "console" if terminal else "json"
+        terminal = "console" if sys.stderr.isatty() else "json"
+        kind = "journal" if journal_is_stderr() else terminal
+    _format = kind
     if kind == "journal":
+        _stream = None
         _emit = JournalSink().emit
     else:
         render = console_renderer() if kind == "console" else json_renderer
-        _emit = StreamSink(sys.stderr.fileno(), render).emit
+        _stream = StreamSink(sys.stderr.fileno(), render)
+        _emit = _stream.emit
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(_threshold))
     release_held()
 
@@ -89,6 +94,21 @@ def release_held() -> None:
     for record in records:
         if LEVELS.get(record.get("level", "info"), 0) >= _threshold:
             _emit(record)
+
+
+def write_line(line: bytes) -> None:
+    """Pass on a finished line, as a child wrote it, to where records go; drop it if that blocks.
+
+    Args:
+        line: With its line feed.
+    """
+    if _stream is not None:
+        _stream.write(line)
+
+
+def format_in_use() -> str:
+    """Return how this process writes its records: `journal`, `console` or `json`."""
+    return _format
 
 
 def bind_process(name: str) -> None:

@@ -47,6 +47,14 @@ class StreamSink:
         except Exception:  # noqa: BLE001 - a log line must never take its program down
             self.dropped += 1
 
+    def write(self, line: bytes) -> None:
+        """Write a finished line; count it as dropped when that cannot be done at once."""
+        try:
+            if not self._write(line):
+                self.dropped += 1
+        except OSError:
+            self.dropped += 1
+
     def _write(self, line: bytes) -> bool:
         for start in range(0, len(line), _CHUNK):
             ready = self._poll.poll(0)

@@ -27,6 +27,19 @@ DEFAULT_FILE = Path("/etc/autogpt-db/autogpt-db.toml")
 FILE_VARIABLE = "AUTOGPT_DB_CONFIG"
 # Set by ourselves for our children, or by tests for theirs: not options.
 _NOT_OPTIONS = frozenset({FILE_VARIABLE, "AUTOGPT_DB_SUPERVISED"})
+_CHILDREN_S = frozenset({"AUTOGPT_DB_SUPERVISED"})
+# What systemd says to main alone (sd_notify(3), sd_listen_fds(3), systemd.exec(5)).
+_MAIN_S = frozenset(
+    {
+        "CREDENTIALS_DIRECTORY",
+        "LISTEN_FDNAMES",
+        "LISTEN_FDS",
+        "LISTEN_PID",
+        "NOTIFY_SOCKET",
+        "WATCHDOG_PID",
+        "WATCHDOG_USEC",
+    }
+)
 _NOT_OPTION_PREFIXES = ("AUTOGPT_DB_TEST_", "AUTOGPT_DB_TREE_")
 
 
@@ -99,6 +112,16 @@ def load_settings(
     if problems:
         raise ConfigurationError(*problems)
     return LoadedSettings(settings, origins, notices)
+
+
+def is_configuration(name: str) -> bool:
+    """Tell whether an environment variable configures this program, or is main's own business.
+
+    Children get their settings from a file of ours, so no secret stands in their environment.
+    """
+    if name.startswith("AUTOGPT_DB_"):
+        return name not in _CHILDREN_S and not name.startswith(_NOT_OPTION_PREFIXES)
+    return name in AUTOGPT_NAMES or name in _MAIN_S
 
 
 def _build(values: Mapping[str, Any]) -> Settings:

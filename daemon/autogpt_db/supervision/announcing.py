@@ -1,0 +1,79 @@
+"""What the outside is told of the tree: systemd's READY and STATUS, and the log."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import structlog
+
+from autogpt_db.supervision import clock
+from autogpt_db.supervision.listening import address_of
+from autogpt_db.supervision.process import PostgresqlProcess, States
+from autogpt_db.supervision.systemd import notify, watchdog_interval
+
+if TYPE_CHECKING:
+    from autogpt_db.supervision.tree import Tree
+
+log = structlog.get_logger("autogpt_db.supervision")
+
+
+class Announcer:
+    """Tell readiness when every process has reported it, and the state in words when it changes.
+
+    Args:
+        tree: The tree of processes.
+        address: The database's address, for the words.
+    """
+
+    def __init__(self, tree: Tree, *, database: str) -> None:
+        self._tree = tree
+        self._database = database
+        self._started = clock.now()
+        self._said = ""
+        self._served = False
+        self._watchdog = watchdog_interval()
+        self._fed = 0.0
+
+    def __call__(self) -> None:
+        """Say what is new; called at each turn of Supervisor's loop."""
+        tree = self._tree
+        words = self.words()
+        if words != self._said:
+            self._said = words
+            notify(f"STATUS={words}")
+        if tree.stopping_now:
+            return
+        if not self._served and all(p.state == States.RUNNING for p in tree.processes()):
+            self._served = True
+            notify("READY=1")
+            log.info(
+                "serving",
+                address=", ".join(address_of(listener) for listener in tree.listeners),
+                processes=", ".join(process.name for process in tree.processes()),
+                database=self._database,
+                seconds=round(clock.now() - self._started, 3),
+            )
+        # The loop turns, so main lives; a child that hangs is replaced, and says so in STATUS.
+        if self._watchdog is not None and clock.now() - self._fed >= self._watchdog:
+            self._fed = clock.now()
+            notify("WATCHDOG=1")
+
+    def words(self) -> str:
+        """Return the tree's state in a sentence."""
+        counts: dict[str, Counter[bool]] = {}
+        trouble = []
+        for process in self._tree.processes():
+            running = process.state == States.RUNNING
+            if not isinstance(process, PostgresqlProcess) or not running:
+                counts.setdefault(process.group.config.name, Counter())[running] += 1
+            if process.state == States.BACKOFF:
+                trouble.append(f"{process.name} failed ({process.last_exit or process.spawnerr})")
+            elif process.state in {States.STOPPED, States.FATAL, States.EXITED}:
+                trouble.append(f"{process.name} stopped")
+        tally = ", ".join(f"{count[True]}/{count.total()} {name}" for name, count in counts.items())
+        if self._tree.stopping_now:
+            return f"stopping: {tally} still running"
+        state = "serving" if self._served else "starting"
+        words = f"{state}: {tally}, {self._database}"
+        return f"{words}; {'; '.join(trouble)}" if trouble else words

@@ -1,0 +1,68 @@
+"""Our own namespace beside Supervisor's XML-RPC: `autogpt_db.status` and `.rolling_restart`."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from supervisor.states import SupervisorStates, getProcessStateDescription
+
+from autogpt_db import __version__
+from autogpt_db.supervision import clock
+from autogpt_db.supervision.listening import address_of
+from autogpt_db.supervision.process import States
+
+if TYPE_CHECKING:
+    from autogpt_db.supervision.process import SupervisedProcess
+    from autogpt_db.supervision.tree import Tree
+
+
+class ControlInterface:
+    """What an operator may ask of the tree beyond Supervisor's own methods."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+
+    def status(self) -> str:
+        """Return the tree and its pools as JSON.
+
+        Returns:
+            `version`, `pid`, `address`, `state`, `words`, and `processes` with `name`, `group`,
+            `state`, `pid`, `uptime_seconds`, `restarts`, `last_exit`, `pool`.
+        """
+        tree = self._tree
+        return json.dumps(
+            {
+                "version": __version__,
+                "pid": os.getpid(),
+                "address": [address_of(listener) for listener in tree.listeners],
+                "state": "stopping" if tree.stopping_now else "running",
+                "words": tree.words(),
+                "processes": [_describe(process) for process in tree.processes()],
+            }
+        )
+
+    def rolling_restart(self) -> bool:
+        """Read the settings anew and restart one process at a time; return at once."""
+        self._tree.options.mood = SupervisorStates.RESTARTING
+        return True
+
+
+def make_interface(tree: Tree, **_options: Any) -> ControlInterface:
+    """Make the namespace; named in etc/supervisord.conf."""
+    return ControlInterface(tree)
+
+
+def _describe(process: SupervisedProcess) -> dict[str, Any]:
+    running = process.state == States.RUNNING
+    return {
+        "name": process.name,
+        "group": process.group.config.name,
+        "state": getProcessStateDescription(process.state),
+        "pid": process.pid or None,
+        "uptime_seconds": round(clock.now() - process.laststart, 1) if running else None,
+        "restarts": max(process.restarts, 0),
+        "last_exit": process.last_exit,
+        "pool": process.pool or None,
+    }

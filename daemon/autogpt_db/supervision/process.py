@@ -1,0 +1,314 @@
+"""A supervised process: what Supervisor's own class does, and where ours differs.
+
+Each override says which stock behaviour it replaces; `tests/integration/test_supervision_*.py` has
+a test for each that fails without it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import random
+import signal
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from supervisor.datatypes import RestartWhenExitUnexpected
+from supervisor.options import decode_wait_status
+from supervisor.process import FastCGISubprocess, Subprocess
+from supervisor.states import ProcessStates, SupervisorStates
+
+from autogpt_db.supervision import clock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from supervisor.options import ProcessConfig
+
+log = structlog.get_logger("autogpt_db.supervision")
+
+LASTING = 10.0
+"""Seconds of service after which a process counts as healthy: its next failure is a first one."""
+FIRST_PAUSE = 0.5
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_PR_SET_PDEATHSIG = 1
+
+States = ProcessStates
+
+
+def pause_before_restart(failures: int, longest: float) -> float:
+    """Return the seconds to wait before a process is started again.
+
+    None after the first failure, then doubling up to `longest`, spread so that processes that
+    failed together don't come back together.
+
+    Args:
+        failures: Failures in a row, this one included.
+        longest: Upper bound, seconds.
+    """
+    if failures <= 1:
+        return 0.0
+    pause = min(longest, FIRST_PAUSE * 2.0 ** min(failures - 2, 30))
+    return pause * random.uniform(0.7, 1.0)  # noqa: S311 - spreads restarts, no secret
+
+
+class SupervisedProcess(Subprocess):  # type: ignore[misc]
+    """A process that is restarted for ever.
+
+    Attributes:
+        restarts: Starts after the first one.
+        last_exit: How it ended last, in words; None when it never has.
+        pool: The pool's figures of its last heartbeat.
+    """
+
+    end_with_main = signal.SIGKILL
+    """What the kernel sends it when main is gone; what has nothing to lose needs no more."""
+
+    laststart: float  # Supervisor starts it at the integer 0
+    backoff_max = 30.0
+    ready_timeout = 30.0
+    heartbeat_timeout = 4.0
+
+    def __init__(self, config: ProcessConfig) -> None:
+        super().__init__(config)
+        self.failures = 0
+        self.restarts = -1
+        self.last_exit: str | None = None
+        self.pool: dict[str, Any] = {}
+        self.ready_since: float | None = None
+        self.last_beat = 0.0
+        self.replaced_for: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Return its name, `api_00`."""
+        return str(self.config.name)
+
+    # Starting ----------------------------------------------------------------------------------
+
+    def spawn(self) -> int | None:
+        """Start it, with a clean slate."""
+        self.ready_since = None
+        self.last_beat = clock.now()
+        self.replaced_for = None
+        self.pool = {}
+        self.restarts += 1
+        pid: int | None = super().spawn()
+        if self.spawnerr:
+            log.error("process_not_started", child=self.name, reason=self.spawnerr)
+        elif pid:
+            log.info("process_started", child=self.name, pid=pid)
+        return pid
+
+    def set_uid(self) -> str | None:
+        """Drop privileges, and ask the kernel to end this process together with main.
+
+        Runs in the child, between fork and exec. Replaces stock behaviour: children of a killed
+        supervisord live on, keep the socket, and the next start fails. After setuid, because
+        that clears the request.
+        """
+        message: str | None = super().set_uid()
+        _libc.prctl(_PR_SET_PDEATHSIG, int(self.end_with_main), 0, 0, 0)
+        return message
+
+    # Being ready -------------------------------------------------------------------------------
+
+    def is_ready(self) -> bool:
+        """Tell whether a started process serves: a stranger does when it outlives startsecs."""
+        return clock.now() - self.laststart > float(self.config.startsecs)
+
+    def note_ready(self) -> None:
+        """Take a started process as serving.
+
+        Replaces stock behaviour: RUNNING means that a timer has run out.
+        """
+        if self.state == States.STARTING:
+            self.ready_since = clock.now()
+            self.delay = 0
+            self.backoff = 0
+            self.change_state(States.RUNNING)
+            seconds = round(self.ready_since - self.laststart, 3)
+            log.info("process_ready", child=self.name, pid=self.pid, seconds=seconds)
+
+    def transition(self) -> None:
+        """Go on to the next state if it is time."""
+        if self.state == States.STARTING:
+            if self.is_ready():
+                self.note_ready()
+        else:
+            super().transition()
+        self.watch()
+
+    def watch(self) -> None:
+        """Replace it if it hangs; strangers are not watched."""
+
+    # Ending ------------------------------------------------------------------------------------
+
+    def finish(self, pid: int, sts: int) -> None:
+        """Note how it ended, and let the next start come at once or after a pause.
+
+        Replaces stock behaviour: whether a start failed is told by the time it took, so a child
+        that dies late in its start, or soon after it was ready, is taken for the other kind, and
+        one that serves for a moment and dies is restarted without any pause, for ever.
+        """
+        code, words = decode_wait_status(sts)
+        asked = self.killing
+        now = clock.now()
+        served = 0.0 if self.ready_since is None else now - self.ready_since
+        self.last_exit = self.replaced_for or words
+        # Steer the stock method, which compares these two.
+        starting = self.state == States.STARTING
+        self.laststart = now - (0.001 if starting else float(self.config.startsecs) + 1)
+        if served >= LASTING:
+            self.failures = 0
+        super().finish(pid, sts)
+        self.ready_since = None
+        self.pool = {}
+        if asked:
+            self.failures = 0
+            log.info("process_stopped", child=self.name, pid=pid, how=words)
+            return
+        if self.state == States.EXITED and self._restarts_after(code):
+            self.change_state(States.BACKOFF)
+        log.warning(
+            "process_exited",
+            child=self.name,
+            pid=pid,
+            how=self.last_exit,
+            code=code if code >= 0 else None,
+            served_seconds=round(served, 3),
+            again_in_seconds=round(max(0.0, self.delay - now), 3),
+        )
+
+    def _restarts_after(self, code: int) -> bool:
+        if self.config.autorestart is RestartWhenExitUnexpected:
+            return code not in self.config.exitcodes
+        return bool(self.config.autorestart)
+
+    def change_state(self, new_state: int, expected: bool = True) -> None:
+        """Change the state; a failure is followed by our pause.
+
+        Replaces stock behaviour: the pause grows by a second each time, without a bound.
+        """
+        super().change_state(new_state, expected)
+        if new_state == States.BACKOFF:
+            self.failures += 1
+            self.delay: float = clock.now() + pause_before_restart(self.failures, self.backoff_max)
+
+    def give_up(self) -> None:
+        """Stop trying, which happens only when the whole tree stops."""
+        if self.config.options.mood < SupervisorStates.RUNNING:
+            super().give_up()
+
+    def replace(self, reason: str) -> None:
+        """Kill it so that it is started again: unlike a stop, this is a failure."""
+        self.replaced_for = reason
+        log.error("process_replaced", child=self.name, pid=self.pid, reason=reason)
+        self.config.options.kill(self.pid, signal.SIGKILL)
+
+    def hasten(self) -> None:
+        """Pass on a second request to stop."""
+        if self.state == States.STOPPING and self.pid:
+            self.config.options.kill(self.pid, self.config.stopsignal)
+
+    def _check_and_adjust_for_system_clock_rollback(self, test_time: float) -> None:
+        """Do nothing: our clock has no rollback, and the check would undo our pauses."""
+
+    @property
+    def next_change(self) -> float | None:
+        """Return when, by `clock.now`, something will have to be done about it; None for never."""
+        if self.state in {States.BACKOFF, States.STOPPING}:
+            return float(self.delay)
+        if self.state == States.STARTING:
+            return clock.now() + 0.1
+        return None
+
+
+class ReportingProcess(SupervisedProcess):
+    """One of our own: it reports ready, and then beats."""
+
+    def is_ready(self) -> bool:
+        """Wait for its report."""
+        return False
+
+    def note_beat(self, *, ready: bool, pool: dict[str, Any]) -> None:
+        """Take a heartbeat."""
+        self.last_beat = clock.now()
+        if pool:
+            self.pool = pool
+        if ready:
+            self.note_ready()
+
+    def watch(self) -> None:
+        """Replace it when it doesn't get ready, or has fallen silent.
+
+        Replaces stock behaviour: a hung child stays RUNNING for ever.
+        """
+        if self.replaced_for is not None or not self.pid:
+            return
+        silent = clock.now() - self.last_beat
+        if self.state == States.STARTING and clock.now() - self.laststart > self.ready_timeout:
+            self.replace(f"not ready within {self.ready_timeout:g} s")
+        elif self.state == States.RUNNING and silent > self.heartbeat_timeout:
+            self.replace(f"no heartbeat for {silent:.1f} s")
+
+
+class ApiProcess(ReportingProcess, FastCGISubprocess):  # type: ignore[misc]
+    """A process on the shared listening sockets."""
+
+    def _prepare_child_fds(self) -> None:
+        """Give it every listening socket: the first as descriptor 0, the others from 3 on.
+
+        Replaces stock behaviour: a program has one socket.
+        """
+        sockets = self.group.socket_manager.listeners
+        os.dup2(sockets[0].fileno(), 0)
+        os.dup2(self.pipes["child_stdout"], 1)
+        os.dup2(self.pipes["child_stdout"], 2)
+        # Out of the way first: a target may be the descriptor of a socket still to be placed.
+        floor = 3 + len(sockets) - 1
+        high = [fcntl.fcntl(other.fileno(), fcntl.F_DUPFD, floor) for other in sockets[1:]]
+        for place, number in enumerate(high, start=3):
+            os.dup2(number, place)
+        os.closerange(floor, self.config.options.minfds)
+
+
+class WorkerProcess(ReportingProcess):
+    """A process that runs background jobs."""
+
+
+class PostgresqlProcess(SupervisedProcess):
+    """The private PostgreSQL, which was running before Supervisor was.
+
+    Attributes:
+        socket_directory: Where its socket and, with the data, its status file are.
+    """
+
+    end_with_main = signal.SIGINT  # a fast shutdown: it rolls back, writes out, and ends
+    status_file: Path | None = None
+
+    def adopt(self, pid: int) -> None:
+        """Take over a server that main has started.
+
+        Replaces stock behaviour: Supervisor reaps every child, but knows only those it forked.
+        """
+        self.pid = pid
+        self.laststart = self.ready_since = clock.now()
+        self.restarts = 0
+        self.state = States.RUNNING
+        self.config.options.pidhistory[pid] = self
+
+    def is_ready(self) -> bool:
+        """Read what the server says of itself (the last line of postmaster.pid)."""
+        if self.status_file is None:
+            return super().is_ready()
+        try:
+            lines = self.status_file.read_text().splitlines()
+        except OSError:
+            return False
+        return len(lines) >= 8 and lines[0] == str(self.pid) and lines[7].strip() == "ready"  # noqa: PLR2004 - its eight lines
+
+    def hasten(self) -> None:
+        """Leave it alone: a fast shutdown is as fast as is safe."""

@@ -1,0 +1,150 @@
+"""A rolling restart: new settings, one process at a time, nobody refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from autogpt_db.errors import ConfigurationError
+from autogpt_db.settings import write_effective
+from autogpt_db.supervision.configuration import render, write_configuration
+from autogpt_db.supervision.process import ReportingProcess, States
+from autogpt_db.supervision.systemd import notify, notify_reloading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from autogpt_db.settings import Settings
+    from autogpt_db.supervision.tree import Tree
+
+log = structlog.get_logger("autogpt_db.supervision")
+
+_NEEDS_RESTART = (
+    "state_directory",
+    "runtime_directory",
+    "database.url",
+    "api.host",
+    "api.port",
+)
+
+
+class RollingRestart:
+    """Reload when asked, at each turn of Supervisor's loop.
+
+    Replaces stock behaviour: a reload stops everything, closes the sockets, and starts again.
+
+    Args:
+        tree: The tree of processes.
+        reload: Reads the settings anew; raises `ConfigurationError`.
+        address: `host:port` of the listening socket, for the configuration.
+    """
+
+    def __init__(self, tree: Tree, reload: Callable[[], Settings], address: str) -> None:
+        self._tree = tree
+        self._reload = reload
+        self._address = address
+        self._waiting: list[ReportingProcess] = []
+        self._current: ReportingProcess | None = None
+        self._failures = 0
+        self.running = False
+
+    def __call__(self) -> None:
+        """Take the next step, if there is one."""
+        options = self._tree.options
+        if self._tree.stopping_now:
+            return
+        if options.reload_requested and not self.running:
+            options.reload_requested = False
+            self._begin()
+        elif self.running:
+            self._go_on()
+
+    def _begin(self) -> None:
+        notify_reloading()
+        log.info("reloading")
+        try:
+            self._take(self._reload())
+        except ConfigurationError as error:
+            self._refuse(error.problems)
+            return
+        self.running = True
+        self._waiting = [p for p in self._tree.processes() if isinstance(p, ReportingProcess)]
+
+    def _refuse(self, problems: tuple[str, ...]) -> None:
+        for problem in problems:
+            log.error("configuration_invalid", problem=problem)
+        log.error("reload_refused", reason="the settings before stay in effect")
+        notify("READY=1", "STATUS=reload refused: the configuration is invalid (see the log)")
+
+    def _take(self, settings: Settings) -> None:
+        tree = self._tree
+        for path in _NEEDS_RESTART:
+            if _value(settings, path) != _value(tree.settings, path):
+                log.warning("restart_needed", option=path, reason="a reload cannot change it")
+        runtime = tree.settings.paths.runtime
+        text = render(settings, self._address, tree.embedded)
+        write_configuration(text, runtime)
+        write_effective(settings, runtime)
+        tree.options.process_config(do_usage=False)
+        tree.settings = settings
+        for config in tree.options.process_group_configs:
+            group = tree.process_groups.get(config.name)
+            if group is None:
+                tree.add_process_group(config)
+                continue
+            group.config = config
+            wanted = {process.name: process for process in config.process_configs}
+            for name, process_config in wanted.items():
+                if name in group.processes:
+                    group.processes[name].config = process_config
+                    tree.apply_settings(group.processes[name])
+                else:
+                    group.processes[name] = tree.make_process(group, process_config)
+        self._names = {
+            process.name
+            for config in tree.options.process_group_configs
+            for process in config.process_configs
+        }
+
+    def _go_on(self) -> None:
+        process = self._current
+        if process is None:
+            if not self._waiting:
+                self._finish()
+                return
+            process = self._current = self._waiting.pop(0)
+            self._failures = process.failures
+            if process.state in {States.RUNNING, States.STARTING}:
+                process.stop()
+        if process.state == States.RUNNING:
+            self._current = None
+        elif process.state == States.STOPPED:
+            if process.name in self._names:
+                process.spawn()
+            else:
+                del process.group.processes[process.name]
+                self._current = None
+        elif process.state == States.BACKOFF and process.failures > 1:
+            # The others keep serving with what they have; this one is tried again for ever.
+            log.error(
+                "reload_stopped",
+                child=process.name,
+                reason=f"its new process fails ({process.last_exit}); the others were left alone",
+            )
+            self._finish(complete=False)
+
+    def _finish(self, *, complete: bool = True) -> None:
+        self.running = False
+        self._current = None
+        self._waiting = []
+        if complete:
+            log.info("reloaded")
+        notify("READY=1")
+
+
+def _value(settings: Settings, path: str) -> object:
+    value: object = settings
+    for name in path.split("."):
+        value = getattr(value, name)
+    return value

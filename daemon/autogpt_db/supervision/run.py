@@ -1,0 +1,78 @@
+"""Keep the tree of processes alive until the service is told to stop."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import structlog
+from supervisor import events
+
+from autogpt_db.database.state_lock import StateLock
+from autogpt_db.errors import EXIT_STOPPED
+from autogpt_db.logs import FORMAT, format_in_use
+from autogpt_db.settings import write_effective
+from autogpt_db.settings.sources import is_configuration
+from autogpt_db.supervision import clock
+from autogpt_db.supervision.announcing import Announcer
+from autogpt_db.supervision.configuration import render, write_configuration
+from autogpt_db.supervision.listening import open_sockets
+from autogpt_db.supervision.options import Options
+from autogpt_db.supervision.output import ChildOutput
+from autogpt_db.supervision.rolling import RollingRestart
+from autogpt_db.supervision.systemd import notify
+from autogpt_db.supervision.tree import Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from autogpt_db.database.manager import DatabaseManager
+    from autogpt_db.settings import Settings
+
+log = structlog.get_logger("autogpt_db.supervision")
+
+
+def run_processes(manager: DatabaseManager, *, reload: Callable[[], Settings]) -> int:
+    """Run Supervisor in this process; return when everything has stopped.
+
+    Args:
+        manager: The database, proven usable, with no connection open.
+        reload: Reads the settings anew, for SIGHUP.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        ResourceTakenError: Another process listens on the address, or runs in the directory.
+        ConfigurationError: A path or an address is unusable.
+    """
+    settings = manager.settings
+    runtime = settings.paths.runtime
+    clock.install()
+    with ExitStack() as resources:
+        resources.enter_context(StateLock(runtime))
+        listeners = [resources.enter_context(each) for each in open_sockets(settings.api)]
+        address = _host_and_port(settings)
+        file = write_configuration(render(settings, address, manager.embedded), runtime)
+        write_effective(settings, runtime)
+        os.environ[FORMAT] = format_in_use()
+        options = Options(file, hidden=is_configuration)
+        tree = Tree(options, settings, listeners, manager.embedded)
+        announcer = Announcer(tree, database=f"{manager.server} at {manager.url.address}")
+        rolling = RollingRestart(tree, reload, address)
+        tree.words = announcer.words
+        tree.each_turn += [rolling, announcer]
+        output = ChildOutput(finished=format_in_use() != "journal")
+        tree.subscriptions = [
+            (events.ProcessLogStdoutEvent, output.take),
+            (events.SupervisorStoppingEvent, lambda _event: notify("STOPPING=1")),
+        ]
+        tree.run()
+    log.info("stopped", signal=tree.stop_reason)
+    return EXIT_STOPPED
+
+
+def _host_and_port(settings: Settings) -> str:
+    host = settings.api.host
+    return f"[{host}]:{settings.api.port}" if ":" in host else f"{host}:{settings.api.port}"

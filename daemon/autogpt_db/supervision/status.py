@@ -1,0 +1,92 @@
+"""Ask a running daemon for its tree, from any shell of its owner."""
+
+from __future__ import annotations
+
+import json
+import xmlrpc.client
+from typing import TYPE_CHECKING, Any
+
+from supervisor.xmlrpc import SupervisorTransport
+
+from autogpt_db.errors import DatabaseUnreachableError
+from autogpt_db.supervision.configuration import CONTROL_SOCKET
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_COLUMNS = ("process", "state", "pid", "uptime", "restarts", "pool", "last exit")
+
+
+def read_status(runtime: Path) -> dict[str, Any]:
+    """Return what `control.ControlInterface.status` says.
+
+    Args:
+        runtime: The daemon's runtime directory.
+
+    Raises:
+        DatabaseUnreachableError: No daemon answers there.
+    """
+    transport = SupervisorTransport(None, None, f"unix://{runtime / CONTROL_SOCKET}")
+    proxy = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
+    try:
+        tree: dict[str, Any] = json.loads(str(proxy.autogpt_db.status()))
+    except (OSError, xmlrpc.client.Error) as error:
+        raise DatabaseUnreachableError(
+            f"No daemon answers at {runtime / CONTROL_SOCKET} ({error}). Start it with "
+            "`autogpt-db run`, or say with --config or --set which one you mean."
+        ) from None
+    finally:
+        transport.close()
+    return tree
+
+
+def format_status(tree: dict[str, Any], *, as_json: bool) -> str:
+    """Return the tree for people, or as indented JSON.
+
+    Args:
+        tree: What `read_status` returned.
+        as_json: For machines.
+    """
+    if as_json:
+        return json.dumps(tree, indent=2)
+    rows = [_COLUMNS, *(_row(process) for process in tree["processes"])]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    lines = [f"autogpt-db {tree['version']}, pid {tree['pid']}: {tree['words']}"]
+    lines += [f"listening on {address}" for address in tree["address"]]
+    lines.append("")
+    lines += [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def _row(process: dict[str, Any]) -> tuple[str, ...]:
+    pool = process["pool"]
+    figures = "-"
+    if pool:
+        figures = f"{pool['in_use']}/{pool['size']} in use, {pool['waiting']} waiting"
+        if pool["longest_holder"]:
+            figures += f", {pool['longest_holder']} for {pool['longest_holder_seconds']:.1f} s"
+    return (
+        process["name"],
+        process["state"],
+        str(process["pid"] or "-"),
+        _duration(process["uptime_seconds"]),
+        str(process["restarts"]),
+        figures,
+        process["last_exit"] or "-",
+    )
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    return (
+        f"{days}d {hours:02}:{minutes:02}:{rest:02}"
+        if days
+        else f"{hours:02}:{minutes:02}:{rest:02}"
+    )

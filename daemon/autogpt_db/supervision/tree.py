@@ -1,0 +1,252 @@
+"""Supervisor, run inside main: its loop, with ours of what it does at each turn."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from supervisor import events
+from supervisor.medusa import asyncore_25 as asyncore
+from supervisor.process import FastCGIProcessGroup, ProcessGroup
+from supervisor.states import SupervisorStates
+from supervisor.supervisord import Supervisor
+
+from autogpt_db.supervision import clock
+from autogpt_db.supervision.beats import HeartbeatReceiver, Source
+from autogpt_db.supervision.options import Listeners
+from autogpt_db.supervision.process import (
+    ApiProcess,
+    PostgresqlProcess,
+    States,
+    SupervisedProcess,
+    WorkerProcess,
+)
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator
+
+    from supervisor.options import ProcessConfig, ProcessGroupConfig
+
+    from autogpt_db.database.embedded import EmbeddedServer
+    from autogpt_db.settings import Settings
+    from autogpt_db.supervision.options import Options
+
+log = structlog.get_logger("autogpt_db.supervision")
+
+_CLASSES: dict[str, type[SupervisedProcess]] = {
+    "api": ApiProcess,
+    "worker": WorkerProcess,
+    "postgresql": PostgresqlProcess,
+}
+
+
+class Tree(Supervisor):  # type: ignore[misc]
+    """The tree of processes.
+
+    Attributes:
+        settings: What is in effect; a reload replaces it.
+        embedded: The private PostgreSQL, if there is one.
+        each_turn: What is called at each turn of the loop.
+        subscriptions: Kinds of Supervisor's events, and who is called for them.
+        words: Returns the tree's state in a sentence.
+        stop_reason: The signal that asked to stop.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        settings: Settings,
+        listeners: list[socket.socket],
+        embedded: EmbeddedServer | None,
+    ) -> None:
+        super().__init__(options)
+        self.settings = settings
+        self.embedded = embedded
+        self.listeners = listeners
+        self.stop_groups: list[Group] | None = None
+        self.stop_signals = 0
+        self.stop_reason: str | None = None
+        self.each_turn: list[Callable[[], None]] = []
+        self.subscriptions: list[tuple[type, Callable[[Any], None]]] = []
+        self.words: Callable[[], str] = str
+        options.poller.next_due = self._next_due
+        self._heartbeats = HeartbeatReceiver(settings.paths.runtime, options.pidhistory)
+        self._wake_reader, self._wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    # Life --------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Run until everything has stopped."""
+        wake = Source(self._wake_reader, self._drain_wake)
+        sources = {source.fd: source for source in (wake, self._heartbeats.source)}
+        asyncore.socket_map.update(sources)
+        # Replaces stock behaviour: Python restarts an interrupted poll (PEP 475), so a signal is
+        # seen up to a second late, and a child that exits is taken for one that stays up.
+        before = signal.set_wakeup_fd(self._wake_writer, warn_on_full_buffer=False)
+        try:
+            super().run()
+        except asyncore.ExitNow:
+            pass
+        finally:
+            signal.set_wakeup_fd(before)
+            self.options.close_httpservers()
+            for descriptor in sources:
+                asyncore.socket_map.pop(descriptor, None)
+            self._heartbeats.close()
+            os.close(self._wake_reader)
+            os.close(self._wake_writer)
+
+    def runforever(self) -> None:
+        """Subscribe, now that Supervisor has cleared all subscriptions, and turn the loop."""
+        for kind, callback in self.subscriptions:
+            events.subscribe(kind, callback)
+        # Replaces stock behaviour: the first start waits until the first poll has timed out.
+        for group in sorted(self.process_groups.values()):
+            group.transition()
+        super().runforever()
+
+    def processes(self) -> Iterator[SupervisedProcess]:
+        """Yield every process, in the order of their start."""
+        for group in sorted(self.process_groups.values()):
+            for name in sorted(group.processes):
+                yield group.processes[name]
+
+    @property
+    def stopping_now(self) -> bool:
+        """Tell whether the tree was asked to stop."""
+        return bool(self.options.mood < SupervisorStates.RUNNING)
+
+    # Groups ------------------------------------------------------------------------------------
+
+    def add_process_group(self, config: ProcessGroupConfig) -> bool:
+        """Add a group, made of our own kinds of process."""
+        if config.name in self.process_groups:
+            return False
+        config.after_setuid()
+        group = _GROUPS.get(config.name, Group)(config, self)
+        self.process_groups[config.name] = group
+        events.notify(events.ProcessGroupAddedEvent(config.name))
+        return True
+
+    def make_process(self, group: ProcessGroup, config: ProcessConfig) -> SupervisedProcess:
+        """Return a new process of the kind that its group is of."""
+        kind = _CLASSES.get(group.config.name, SupervisedProcess)
+        process = kind(config)
+        process.group = group
+        self.apply_settings(process)
+        if isinstance(process, PostgresqlProcess) and self.embedded is not None:
+            process.status_file = self.embedded.directory / "postmaster.pid"
+            process.adopt(self.embedded.pid)
+        return process
+
+    def apply_settings(self, process: SupervisedProcess) -> None:
+        """Give a process the bounds that are in effect."""
+        supervision = self.settings.supervision
+        process.backoff_max = supervision.backoff_max
+        process.ready_timeout = supervision.ready_timeout
+        process.heartbeat_timeout = supervision.heartbeat_timeout
+
+    # The loop ----------------------------------------------------------------------------------
+
+    def reap(self, once: bool = False, recursionguard: int = 0) -> None:
+        """Take note of the dead, and start their successors at once.
+
+        Replaces stock behaviour: the successor waits for the next turn, up to a second.
+        """
+        before = len(self.options.pidhistory)
+        super().reap(once, recursionguard)
+        if recursionguard == 0 and len(self.options.pidhistory) < before:
+            for group in list(self.process_groups.values()):
+                group.transition()
+
+    def handle_signal(self) -> None:
+        """Act on a signal; a second one that asks to stop hastens the stop.
+
+        Replaces stock behaviour: the second one changes nothing.
+        """
+        number = self.options.get_signal()
+        if number in {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}:
+            self.stop_signals += 1
+            name = signal.Signals(number).name
+            self.stop_reason = self.stop_reason or name
+            if self.stop_signals == 1:
+                log.info("stopping", signal=name)
+                self.options.mood = SupervisorStates.SHUTDOWN
+            else:
+                log.warning("stop_hastened", signal=name)
+                for process in self.processes():
+                    process.hasten()
+        elif number == signal.SIGHUP:
+            self.options.mood = SupervisorStates.RESTARTING
+        elif number == signal.SIGUSR2:
+            for group in self.process_groups.values():
+                group.reopenlogs()
+
+    def tick(self, now: float | None = None) -> None:
+        """Do what is done at each turn."""
+        super().tick(now)
+        for action in self.each_turn:
+            action()
+
+    def ordered_stop_groups_phase_1(self) -> None:
+        """Stop the groups that are next, those of one priority together.
+
+        Replaces stock behaviour: one group at a time, so that the drains of API and worker add
+        up. On a second signal they are asked again.
+        """
+        if self.stop_groups:
+            last = self.stop_groups[-1].config.priority
+            for group in self.stop_groups:
+                if group.config.priority == last:
+                    group.stop_all()
+
+    def ordered_stop_groups_phase_2(self) -> None:
+        """Forget the groups that have stopped."""
+        groups = self.stop_groups or []
+        self.stop_groups = [group for group in groups if group.get_unstopped_processes()]
+
+    def _next_due(self) -> float | None:
+        changes = [process.next_change for process in self.processes()]
+        # While a request of supervisorctl waits for its outcome, it is asked for often.
+        if any(getattr(channel, "delay", 0) for channel in asyncore.socket_map.values()):
+            changes.append(clock.now() + 0.05)
+        return min((change for change in changes if change is not None), default=None)
+
+    def _drain_wake(self) -> None:
+        try:
+            while os.read(self._wake_reader, 4096):
+                pass
+        except BlockingIOError:
+            pass
+
+
+class Group(ProcessGroup):  # type: ignore[misc]
+    """Processes of one program."""
+
+    def __init__(self, config: ProcessGroupConfig, tree: Tree) -> None:
+        self.config = config
+        self.processes: dict[str, Any] = {
+            process.name: tree.make_process(self, process) for process in config.process_configs
+        }
+
+    def get_unstopped_processes(self) -> list[SupervisedProcess]:
+        """Return those that still run; one that waits for its restart has stopped when asked."""
+        return [
+            process
+            for process in self.processes.values()
+            if process.state not in {States.STOPPED, States.EXITED, States.FATAL, States.UNKNOWN}
+        ]
+
+
+class ApiGroup(Group, FastCGIProcessGroup):  # type: ignore[misc]
+    """Processes that share the listening sockets."""
+
+    def __init__(self, config: ProcessGroupConfig, tree: Tree) -> None:
+        self.socket_manager = Listeners(tree.listeners)
+        Group.__init__(self, config, tree)
+
+
+_GROUPS: dict[str, type[Group]] = {"api": ApiGroup}
