@@ -59,6 +59,9 @@ BigInteger = Annotated[int, Bits(64)]
 JsonValue = Annotated[JsonText, Document(Any)]
 """Any JSON value. `null` is delivered as the text `null`, but as None to `JsonValue | None`."""
 
+JsonValueToShow = Annotated[JsonText, Document(Any, endless_as_null=True)]
+"""Any JSON value that is only sent back: use its `received`."""
+
 JsonObject = Annotated[JsonText, Document(dict[str, Any])]
 """A JSON object."""
 
