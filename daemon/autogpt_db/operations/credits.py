@@ -74,7 +74,6 @@ async def spend_credits(
     unless it carries the same idempotency key.
 
     Args:
-        database: A handle for this call.
         user_id: Who pays.
         cost: Credits (US cents). A negative cost adds credits; 0 does nothing.
         metadata: What it was spent on; stored with the entry.
@@ -104,7 +103,6 @@ async def get_credits(database: Database, user_id: str) -> int:
     A repeat does no harm: a month's refill is entered once.
 
     Args:
-        database: A handle for this call.
         user_id: Whose.
 
     Returns:

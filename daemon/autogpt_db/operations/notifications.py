@@ -142,7 +142,6 @@ async def create_or_add_to_user_notification_batch(
     A repeat adds the event again, unless it carries the same idempotency key.
 
     Args:
-        database: A handle for this call.
         user_id: Whose batch.
         notification_type: The batch's and the event's type.
         notification_data: The event; only its `data` is stored.
@@ -170,7 +169,6 @@ async def get_all_batches_by_type(
     """Return all users' batches of a type that hold an event, each with all its events.
 
     Args:
-        database: A handle for this call.
         notification_type: The batches' type.
     """
     return await database.json(BATCHES, {"notification_type": notification_type})
@@ -183,7 +181,6 @@ async def get_user_notification_batch(
     """Return a user's batch of a type with all its events, or null.
 
     Args:
-        database: A handle for this call.
         user_id: Whose batch.
         notification_type: The batch's type.
     """
@@ -197,7 +194,6 @@ async def get_user_notification_oldest_message_in_batch(
     """Return the oldest event of a user's batch of a type, or null.
 
     Args:
-        database: A handle for this call.
         user_id: Whose batch.
         notification_type: The batch's type.
     """
@@ -211,7 +207,6 @@ async def empty_user_notification_batch(
     """Delete a user's batch of a type and its events; a repeat finds nothing and does nothing.
 
     Args:
-        database: A handle for this call.
         user_id: Whose batch.
         notification_type: The batch's type.
     """
@@ -223,7 +218,6 @@ async def clear_all_user_notification_batches(database: Database, user_id: str) 
     """Delete all of a user's batches and their events; a repeat finds nothing and does nothing.
 
     Args:
-        database: A handle for this call.
         user_id: Whose batches.
     """
     await _change(database, EMPTY, user_id)
@@ -241,7 +235,6 @@ async def remove_notifications_from_batch(
     A repeat does no harm.
 
     Args:
-        database: A handle for this call.
         user_id: Whose batch.
         notification_type: The batch's type, whatever the events' own types are.
         notification_ids: The events; nothing happens where none is named.

@@ -104,7 +104,6 @@ async def check_approval(
     """Return the approval that a node execution, or its node in this graph execution, has; or null.
 
     Args:
-        database: A handle for this call.
         node_exec_id: The node execution.
         graph_exec_id: Its graph execution.
         node_id: Its node.
@@ -140,7 +139,6 @@ async def get_or_create_human_review(
     A repeat does no harm: a node execution has one review, which stays as it was made.
 
     Args:
-        database: A handle for this call.
         user_id: Who is to review.
         node_exec_id: The node execution that waits.
         graph_exec_id: Its graph execution.
@@ -177,7 +175,6 @@ async def has_pending_reviews_for_graph_exec(database: Database, graph_exec_id: 
     """Tell whether a graph execution waits for a person.
 
     Args:
-        database: A handle for this call.
         graph_exec_id: The graph execution.
     """
     return await database.row(HAS_PENDING, {"graph_exec_id": graph_exec_id}) == (True,)
@@ -192,7 +189,6 @@ async def update_review_processed_status(
     A repeat does no harm.
 
     Args:
-        database: A handle for this call.
         node_exec_id: The review's node execution.
         processed: Whether it has been.
     """
@@ -208,7 +204,6 @@ async def cancel_pending_reviews_for_execution(
     A repeat finds nothing waiting and returns 0.
 
     Args:
-        database: A handle for this call.
         graph_exec_id: The graph execution.
         user_id: Its user.
 
