@@ -37,6 +37,11 @@ def free_port() -> int:
         return port
 
 
+def clean_environment() -> dict[str, str]:
+    """Return this process's environment without what configures a daemon."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(_SCRUBBED)}
+
+
 class DaemonProcess:
     """One `autogpt-db run` with directories of its own.
 
@@ -70,9 +75,7 @@ class DaemonProcess:
             "logging.format=json",
             *assignments,
         ]
-        self.environment = {
-            name: value for name, value in os.environ.items() if not name.startswith(_SCRUBBED)
-        }
+        self.environment = clean_environment()
         self.environment |= {"AUTOGPT_DB_CONFIG": str(self.directory / "autogpt-db.toml")}
         (self.directory / "autogpt-db.toml").touch()
         if database_url is not None:

@@ -91,9 +91,14 @@ class ArgumentsInvalidError(CallError):
 
 
 class RequestRefusedError(CallError):
-    """A request that no method gets to see; its reply is `{"detail": reason}`."""
+    """A request that no method gets to see; its reply is `{"detail": reason}`.
+
+    Attributes:
+        ends_connection: Whether the connection is closed after the reply.
+    """
 
     status = HTTPStatus.BAD_REQUEST
+    ends_connection: ClassVar[bool] = True
 
     def body(self) -> dict[str, Any]:
         """Return `{"detail": reason}`, as upstream's framework does."""
@@ -103,11 +108,13 @@ class RequestRefusedError(CallError):
 class BodyUnreadableError(RequestRefusedError):
     """A body that cannot be read as JSON text at all (rpc.md §4)."""
 
+    ends_connection = False
+
     def __init__(self, reason: str = "There was an error parsing the body") -> None:
         super().__init__(reason)
 
 
-class BodyTooLargeError(BodyUnreadableError):
+class BodyTooLargeError(RequestRefusedError):
     """A body beyond `api.body_limit`."""
 
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
@@ -133,12 +140,14 @@ class UnauthorizedError(RequestRefusedError):
     """A request without the token that `api.token` asks for."""
 
     status = HTTPStatus.UNAUTHORIZED
+    ends_connection = False
 
 
 class NotServedError(RequestRefusedError):
     """A path that nothing stands at."""
 
     status = HTTPStatus.NOT_FOUND
+    ends_connection = False
 
     def __init__(self) -> None:
         super().__init__("Not Found")
@@ -148,6 +157,7 @@ class VerbNotAllowedError(RequestRefusedError):
     """An HTTP verb that the path does not take; `allowed` lists those it does."""
 
     status = HTTPStatus.METHOD_NOT_ALLOWED
+    ends_connection = False
 
     def __init__(self, allowed: str) -> None:
         self.allowed = allowed

@@ -316,6 +316,11 @@ class Database:
         return Database(self._connections, name=name, reads=reads, deadline=deadline)
 
     @property
+    def started(self) -> bool:
+        """Tell whether this call has had a connection: until then nothing can be written."""
+        return self.statements > 0 or self._connection is not None
+
+    @property
     def settings(self) -> Settings:
         """Return the configuration in effect."""
         return self._connections.settings

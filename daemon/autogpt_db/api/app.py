@@ -1,0 +1,97 @@
+"""What stands beside the methods: liveness, readiness, and the description of them all."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Route
+
+from autogpt_db.api.openapi import describe
+from autogpt_db.errors import CallError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+
+    from autogpt_db.api.protocol import State
+    from autogpt_db.database.pool import Database
+    from autogpt_db.operations import Operation
+
+PATHS = frozenset({"/live", "/ready", "/openapi.json"})
+READY_TIMEOUT = 2.0
+"""Seconds that readiness waits for the database."""
+
+
+def build_app(database: Database, operations: Mapping[str, Operation], state: State) -> Starlette:
+    """Return the application for `PATHS`.
+
+    Args:
+        database: The process's pool.
+        operations: What is served.
+        state: Whether the process is draining.
+    """
+    description: list[bytes] = []
+
+    async def live(_request: Request) -> Response:
+        return _json(HTTPStatus.OK, {"status": "live"})
+
+    async def ready(_request: Request) -> Response:
+        reasons = [reason async for reason in _reasons(database, state)]
+        if reasons:
+            return _problem(HTTPStatus.SERVICE_UNAVAILABLE, "Not ready", reasons=reasons)
+        return _json(HTTPStatus.OK, {"status": "ready"})
+
+    async def openapi(_request: Request) -> Response:
+        if not description:
+            description.append(json.dumps(describe(operations)).encode())
+        return Response(description[0], media_type="application/json")
+
+    app = Starlette(
+        routes=[
+            Route("/live", live, methods=["GET"]),
+            Route("/ready", ready, methods=["GET"]),
+            Route("/openapi.json", openapi, methods=["GET"]),
+        ],
+        exception_handlers={HTTPException: _on_http_exception},
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+async def _reasons(database: Database, state: State) -> Any:
+    """Yield why this process should get no requests now."""
+    if state.draining:
+        yield "The process is stopping."
+    loop = asyncio.get_running_loop()
+    handle = database.for_call("ready", reads=True, deadline=loop.time() + READY_TIMEOUT)
+    try:
+        async with asyncio.timeout(READY_TIMEOUT):
+            await handle.row("SELECT 1")
+    except TimeoutError:
+        yield f"The database did not answer within {READY_TIMEOUT:g} seconds."
+    except CallError as error:
+        yield str(error)
+
+
+def _json(status: HTTPStatus, content: Any) -> Response:
+    return Response(json.dumps(content), status, media_type="application/json")
+
+
+def _problem(status: int, title: str, **members: Any) -> Response:
+    """Return an error as RFC 9457 has it."""
+    content = {"type": "about:blank", "title": title, "status": int(status), **members}
+    return Response(json.dumps(content), status, media_type="application/problem+json")
+
+
+async def _on_http_exception(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    response = _problem(error.status_code, error.detail)
+    response.headers.update(error.headers or {})
+    return response

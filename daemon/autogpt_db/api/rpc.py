@@ -1,0 +1,236 @@
+"""The RPC: `POST /{method}`, as AutoGPT's clients speak it."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import time
+from email.message import Message
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import structlog
+
+from autogpt_db.api.exchange import Exchange, Policy
+from autogpt_db.api.protocol import REFUSAL, body_too_large
+from autogpt_db.errors import (
+    CallError,
+    InternalError,
+    NotServedError,
+    OutcomeUnknownError,
+    ServiceUnavailableError,
+    UnauthorizedError,
+    UnhealthyError,
+    VerbNotAllowedError,
+)
+from autogpt_db.operations import body_of_another_type
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from autogpt_db.database.pool import Database
+    from autogpt_db.operations import Operation
+    from autogpt_db.settings import Settings
+
+log = structlog.get_logger("autogpt_db.api")
+
+HEALTH_PATHS = frozenset({"/health_check", "/health_check_async"})
+HEALTH_TIMEOUT = 3.0
+"""Seconds that a health check waits for the database."""
+
+
+class ClientLeftError(Exception):
+    """The connection ended before the whole request was there."""
+
+
+class Rpc:
+    """Answers what the contract defines, and hands on every other path."""
+
+    def __init__(
+        self,
+        database: Database,
+        operations: Mapping[str, Operation],
+        settings: Settings,
+        others: ASGIApp,
+        other_paths: frozenset[str],
+    ) -> None:
+        """Prepare the dispatch.
+
+        Args:
+            database: The process's pool.
+            operations: What is served, by name.
+            settings: Limits, token, logging.
+            others: Answers `other_paths`.
+            other_paths: What stands beside the methods.
+        """
+        self._database = database
+        self._operations = {f"/{name}": operation for name, operation in operations.items()}
+        self._others = others
+        self._other_paths = other_paths
+        self._policy = Policy(
+            deadline=settings.api.request_deadline,
+            logged=settings.logging.requests,
+            slow=settings.logging.slow_request,
+        )
+        self._body_limit = settings.api.body_limit
+        token = settings.api.token
+        self._credentials = f"Bearer {token.reveal()}".encode() if token else None
+        self._open_paths = HEALTH_PATHS | {"/live", "/ready"}
+        self._exchanges: set[Exchange] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        exchange = Exchange(scope, send, self._policy)
+        self._exchanges.add(exchange)
+        structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
+        try:
+            await self._serve(exchange, scope, receive)
+        except CallError as error:
+            await self._fail(exchange, error)
+        except ClientLeftError:
+            pass
+        except asyncio.CancelledError:
+            if not exchange.given_up:
+                raise
+            exchange.log_late_end("cancelled")
+            _uncancel()
+        except Exception:  # whatever it is, the connection lives on
+            log.exception("internal_error", method=exchange.name)
+            await self._fail(exchange, InternalError(exchange.request_id))
+        finally:
+            exchange.close()
+            self._exchanges.discard(exchange)
+        await exchange.settle()
+        exchange.log()
+
+    def give_up(self) -> None:
+        """Answer every running request now: the process ends."""
+        for exchange in list(self._exchanges):
+            exchange.give_up(
+                OutcomeUnknownError(
+                    f"The service stops while {exchange.name} is under way: it may or may not be "
+                    "applied."
+                )
+                if exchange.may_write
+                else ServiceUnavailableError(f"The service stops before {exchange.name} is done.")
+            )
+            exchange.cancel()
+
+    async def _serve(self, exchange: Exchange, scope: Scope, receive: Receive) -> None:
+        if REFUSAL in scope:
+            raise scope[REFUSAL]
+        path = scope["path"]
+        if self._credentials is not None and path not in self._open_paths:
+            self._authorize(exchange)
+        operation = self._operations.get(path)
+        if operation is None:
+            await self._serve_other(exchange, scope, receive)
+            return
+        if scope["method"] != "POST":
+            raise VerbNotAllowedError("POST")
+        body = await self._body(scope, receive)
+        if exchange.content_type != b"application/json" and not _is_json(exchange.content_type):
+            raise body_of_another_type(body)
+        arguments = operation.decode(body)
+        del body
+        exchange.handle = handle = self._database.for_call(
+            operation.name, reads=operation.reads, deadline=exchange.deadline
+        )
+        exchange.reads = operation.reads
+        result = await operation.call(handle, arguments)
+        if exchange.given_up:
+            exchange.log_late_end("done")
+        else:
+            await exchange.reply(200, result)
+
+    async def _fail(self, exchange: Exchange, error: CallError) -> None:
+        if exchange.given_up:
+            exchange.log_late_end(str(error))
+        else:
+            await exchange.fail(error)
+
+    def _authorize(self, exchange: Exchange) -> None:
+        assert self._credentials is not None
+        if not hmac.compare_digest(exchange.authorization or b"", self._credentials):
+            raise UnauthorizedError("This service asks for a token: Authorization: Bearer …")
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+        message = await receive()
+        if not message.get("more_body", False) and message["type"] == "http.request":
+            only: bytes = message["body"]
+            if len(only) > self._body_limit:
+                raise body_too_large(self._body_limit)
+            return only
+        parts = []
+        size = 0
+        while True:
+            if message["type"] != "http.request":
+                raise ClientLeftError
+            if REFUSAL in scope:
+                raise scope[REFUSAL]
+            parts.append(message["body"])
+            size += len(message["body"])
+            if size > self._body_limit:
+                raise body_too_large(self._body_limit)
+            if not message.get("more_body", False):
+                return b"".join(parts)
+            message = await receive()
+
+    async def _serve_other(self, exchange: Exchange, scope: Scope, receive: Receive) -> None:
+        path = scope["path"]
+        exchange.quiet = path in self._open_paths
+        if path in HEALTH_PATHS:
+            if scope["method"] not in {"GET", "POST"}:
+                raise VerbNotAllowedError("GET, POST")
+            await self._check_health(exchange)
+        elif path in self._other_paths:
+            exchange.name = f"{scope['method']} {path}"
+            await self._others(scope, receive, exchange.pass_on)
+        else:
+            without = path.rstrip("/")
+            if path == without or not self._is_path(without):
+                raise NotServedError
+            query = scope["query_string"]
+            target = quote(without).encode("ascii") + (b"?" + query if query else b"")
+            await exchange.reply(307, b"", (b"location", target))
+
+    def _is_path(self, path: str) -> bool:
+        return path in self._operations or path in HEALTH_PATHS or path in self._other_paths
+
+    async def _check_health(self, exchange: Exchange) -> None:
+        exchange.handle = handle = self._database.for_call(
+            exchange.name, reads=True, deadline=time.monotonic() + HEALTH_TIMEOUT
+        )
+        try:
+            async with asyncio.timeout(HEALTH_TIMEOUT):
+                await handle.row("SELECT 1")
+        except TimeoutError:
+            reason = f"the database did not answer within {HEALTH_TIMEOUT:g} seconds"
+        except CallError as error:
+            reason = str(error)
+        else:
+            await exchange.reply(200, b'"OK"')
+            return
+        raise UnhealthyError(f"[DatabaseManager] - Database health check failed: {reason}")
+
+
+@lru_cache(maxsize=64)
+def _is_json(content_type: bytes | None) -> bool:
+    """Tell whether a body of this type is read as JSON: absent, application/json or +json."""
+    if not content_type:
+        return True
+    message = Message()
+    message["content-type"] = content_type.decode("latin-1")
+    subtype = message.get_content_subtype()
+    return message.get_content_maintype() == "application" and (
+        subtype == "json" or subtype.endswith("+json")
+    )
+
+
+def _uncancel() -> None:
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()

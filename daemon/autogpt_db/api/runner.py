@@ -1,0 +1,97 @@
+"""One API process from start to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from typing import TYPE_CHECKING, Any
+
+import structlog
+import uvloop
+
+from autogpt_db.api.app import PATHS, build_app
+from autogpt_db.api.listeners import address_of, listening_sockets
+from autogpt_db.api.protocol import State
+from autogpt_db.api.rpc import Rpc
+from autogpt_db.api.server import Server
+from autogpt_db.database.pool import Database
+from autogpt_db.errors import EXIT_STOPPED
+from autogpt_db.heartbeat import Heartbeat
+from autogpt_db.lifecycle import stop_on_signals
+from autogpt_db.operations import served_operations
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Coroutine, Mapping, Sequence
+
+    from autogpt_db.operations import Operation
+    from autogpt_db.settings import Settings
+
+log = structlog.get_logger("autogpt_db.api")
+
+FULL_POOL_WAIT = 5.0
+"""Seconds that the start waits for the pool; without a database the process serves 503."""
+
+
+def run_api(settings: Settings) -> int:
+    """Run one API process until SIGTERM or SIGINT; a second one hastens the stop.
+
+    Args:
+        settings: The effective settings.
+
+    Returns:
+        Exit code 0. An outage of PostgreSQL, however long, does not end the process.
+
+    Raises:
+        ResourceTakenError: Another process listens at the address.
+        ConfigurationError: Nobody can listen there.
+    """
+    with stop_on_signals():
+        # What uvicorn says below an error, we say ourselves.
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+        operations = served_operations()
+        listeners = listening_sockets(settings.api)
+        uvloop.run(_serve(settings, operations, listeners))
+    # The end has begun: one more signal must not turn it into a death by signal.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    return EXIT_STOPPED
+
+
+async def _serve(
+    settings: Settings,
+    operations: Mapping[str, Operation],
+    listeners: Sequence[socket.socket],
+) -> None:
+    state = State(settings.api)
+    async with Database.open(settings, name="autogpt-db api") as database:
+        rpc = Rpc(database, operations, settings, build_app(database, operations, state), PATHS)
+        server = Server(rpc, state)
+        server.handle_signals()
+        server.give_up = rpc.give_up
+        heartbeat = Heartbeat(settings.paths.runtime)
+        beating = asyncio.create_task(heartbeat.beat_forever(database.figures), name="heartbeat")
+        try:
+            await _first_of(database.wait(FULL_POOL_WAIT), server.stopping.wait())
+
+            def started() -> None:
+                log.info(
+                    "listening",
+                    address=" ".join(address_of(listener) for listener in listeners),
+                    methods=len(operations),
+                    connections=database.figures().size,
+                )
+                heartbeat.ready()
+
+            server.when_started = started
+            await server.serve(sockets=list(listeners))
+        finally:
+            beating.cancel()
+
+
+async def _first_of(*waits: Coroutine[Any, Any, object]) -> None:
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()

@@ -1,0 +1,151 @@
+"""One `autogpt-db api`, started by hand, and raw connections to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+
+from daemon_process import PROGRAM, clean_environment
+from postgres_server import with_schema
+from waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+TESTS = Path(__file__).parent
+
+
+class ApiProcess:
+    """An API process that serves `extra_operations` beside the package's own.
+
+    Attributes:
+        port: Where it listens.
+        client: An HTTP client for it.
+    """
+
+    def __init__(
+        self,
+        database_url: str,
+        *assignments: str,
+        modules: Iterable[str] = ("extra_operations",),
+        environment: Mapping[str, str] | None = None,
+        stdin: int | socket.socket = subprocess.DEVNULL,
+    ) -> None:
+        self._directory = tempfile.TemporaryDirectory(prefix="api-", dir="/tmp")
+        self._log = Path(self._directory.name) / "log"
+        given = ["api.port=0", "logging.format=json", *assignments]
+        self._command = [str(PROGRAM), *(word for one in given for word in ("--set", one)), "api"]
+        self._environment = clean_environment() | {
+            "AUTOGPT_DB_CONFIG": "/dev/null",
+            "AUTOGPT_DB_STATE_DIRECTORY": self._directory.name,
+            "DATABASE_URL": with_schema(database_url),
+            "AUTOGPT_DB_TEST_OPERATIONS": ",".join(modules),
+            "PYTHONPATH": os.pathsep.join([str(TESTS), *os.environ.get("PYTHONPATH", "").split()]),
+            **(environment or {}),
+        }
+        self._stdin = stdin
+        self.port = 0
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self._command, stdin=self._stdin, stdout=log, stderr=log, env=self._environment
+            )
+        listening = wait_for(self._listening, what="the record that it listens")
+        self.port = int(listening["address"].rpartition(":")[2])
+        self.base = f"http://127.0.0.1:{self.port}"
+        self.client = httpx.Client(base_url=self.base, timeout=30)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        assert self.process is not None
+        self.client.close()
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self._directory.cleanup()
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    def signal(self, number: int = signal.SIGTERM) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def exit_code(self, *, seconds: float = 10) -> int:
+        assert self.process is not None
+        return self.process.wait(seconds)
+
+    def log(self) -> str:
+        return self._log.read_text("utf-8", "replace")
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """Return the records of one event."""
+        records = [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
+        return [record for record in records if record.get("event") == name]
+
+    def connect(self) -> socket.socket:
+        """Open a raw connection."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=15)
+
+    def call(self, method: str, **arguments: Any) -> Any:
+        reply = self.client.post(f"/{method}", json=arguments)
+        assert reply.status_code == 200, (reply.status_code, reply.text)
+        return reply.json()
+
+    def _listening(self) -> dict[str, Any] | None:
+        assert self.process is not None
+        assert self.process.poll() is None, self.log()
+        return next(iter(self.events("listening")), None)
+
+
+def request(method: str, body: bytes = b"{}", *headers: str, verb: str = "POST") -> bytes:
+    """Return a request's bytes."""
+    lines = [
+        f"{verb} /{method} HTTP/1.1",
+        "host: t",
+        "content-type: application/json",
+        f"content-length: {len(body)}",
+        *headers,
+    ]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def read_reply(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
+    """Read one reply; its status is 0 when the connection ended instead."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        some = connection.recv(1)  # a byte at a time: what follows belongs to the next reply
+        if not some:
+            return 0, {}, received
+        received += some
+    first, *lines = received.decode("latin-1").strip().split("\r\n")
+    headers = {
+        name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
+    }
+    size = int(headers.get("content-length", "0"))
+    body = b""
+    while len(body) < size:
+        some = connection.recv(size - len(body))
+        assert some, "the connection ended in the middle of a reply"
+        body += some
+    return int(first.split()[1]), headers, body
+
+
+def read_to_end(connection: socket.socket) -> bytes:
+    """Read until the other side closes."""
+    received = b""
+    while some := connection.recv(65536):
+        received += some
+    return received

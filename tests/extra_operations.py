@@ -1,0 +1,65 @@
+"""Operations that only tests serve: AUTOGPT_DB_TEST_OPERATIONS names this module."""
+
+from __future__ import annotations
+
+from autogpt_db.operations import Database, JsonValue, operation
+
+
+@operation(reads=True)
+async def tell_time(database: Database, zone: str = "UTC") -> bytes | None:
+    """Return the database's time, as a trivial read.
+
+    It exists to be measured.
+    """
+    return await database.json("SELECT to_json(now() AT TIME ZONE %(zone)s)", {"zone": zone})
+
+
+@operation(reads=True)
+async def echo(
+    database: Database,  # noqa: ARG001 - the registry hands it to every operation
+    text: str,
+    number: int = 0,
+    flag: bool = False,
+    document: JsonValue | None = None,
+) -> list[object]:
+    """Return the arguments as they were understood."""
+    return [text, number, flag, str(document)]
+
+
+@operation(reads=True)
+async def sleep_reading(database: Database, seconds: float) -> bytes | None:
+    """Read slowly."""
+    return await database.json(
+        "SELECT to_json('slept'::text) FROM pg_sleep(%(seconds)s)", {"seconds": seconds}
+    )
+
+
+@operation(reads=False)
+async def sleep_writing(database: Database, key: str, seconds: float = 0.0) -> str:
+    """Write slowly."""
+    await database.execute(
+        """
+        INSERT INTO platform."AgentNodeExecutionKeyValueData"
+               ("userId", "key", "agentNodeExecutionId", "data", "updatedAt")
+        SELECT 'test', %(key)s, 'test', '1', now()
+          FROM pg_sleep(%(seconds)s)
+        ON CONFLICT DO NOTHING
+        """,
+        {"key": key, "seconds": seconds},
+    )
+    return key
+
+
+@operation(reads=True)
+async def repeat_text(
+    database: Database,  # noqa: ARG001 - the registry hands it to every operation
+    times: int,
+) -> str:
+    """Return a long text."""
+    return "x" * times
+
+
+@operation(reads=True)
+async def fail_with_a_bug(database: Database) -> None:  # noqa: ARG001 - as above
+    """Raise what nobody expects."""
+    raise KeyError("a bug \ud800")
