@@ -53,11 +53,19 @@ def from_text(text: str) -> datetime:
         int((found["fraction"] or "")[:6].ljust(6, "0")),
         tzinfo=_offset(found),
     )
+    return as_stored(written)
+
+
+def as_stored(moment: datetime) -> datetime:
+    """Return a moment with an offset as a column holds it.
+
+    Raises:
+        ValueError: In UTC it is beyond the years 1 to 9999.
+    """
     try:
-        moment = written.astimezone(UTC).replace(tzinfo=None)
+        return _cut(moment.astimezone(UTC).replace(tzinfo=None))
     except OverflowError:
         raise ValueError("the year is out of range") from None
-    return _cut(moment)
 
 
 def from_unix_time(number: float) -> datetime:

@@ -1,0 +1,39 @@
+"""E-mail addresses as AutoGPT's models take them."""
+
+from __future__ import annotations
+
+import re
+
+_WITH_NAME = re.compile(r"\s*[^<>@]*<(?P<address>[^<>]+)>\s*")
+# Anything but white space, controls and what needs quotes; other scripts' letters count.
+_ATOM = r"[^\s\x00-\x20\x7f()<>\[\]:;@\\,.\"]+"
+_LOCAL_PART = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
+_LABEL = re.compile(r"[0-9A-Za-z\x80-\U0010ffff](?:[-0-9A-Za-z\x80-\U0010ffff]{0,61}"
+                    r"[0-9A-Za-z\x80-\U0010ffff])?")  # fmt: skip
+_RESERVED = frozenset({"arpa", "invalid", "local", "localhost", "onion", "test"})
+_LONGEST = 254
+_LONGEST_LOCAL_PART = 64
+
+
+def normalized(text: str) -> str | None:
+    """Return the bare address, its domain in lower case, or None when the text is none.
+
+    Args:
+        text: `name@example.com` or `Name <name@example.com>`.
+    """
+    named = _WITH_NAME.fullmatch(text)
+    address = (named["address"] if named else text).strip()
+    local_part, at, domain = address.rpartition("@")
+    domain = domain.lower()
+    labels = domain.split(".")
+    good = (
+        at
+        and len(address) <= _LONGEST
+        and len(local_part) <= _LONGEST_LOCAL_PART
+        and _LOCAL_PART.fullmatch(local_part)
+        and len(labels) > 1
+        and all(map(_LABEL.fullmatch, labels))
+        and not labels[-1].isdigit()
+        and labels[-1] not in _RESERVED
+    )
+    return f"{local_part}@{domain}" if good else None
