@@ -1,0 +1,32 @@
+"""The blocks whose executions mean something to the database, by their fixed ids."""
+
+from __future__ import annotations
+
+INPUT_BLOCKS = (
+    "c0a8e994-ebf1-4a9c-a4d8-89d09c86741b",  # AgentInputBlock
+    "7fcd3bcb-8e1b-4e69-903d-32d3d4a92158",  # AgentShortTextInputBlock
+    "90a56ffb-7024-4b2b-ab50-e26c5e5ab8ba",  # AgentLongTextInputBlock
+    "96dae2bb-97a2-41c2-bd2f-13a3b5a8ea98",  # AgentNumberInputBlock
+    "7e198b09-4994-47db-8b4d-952d98241817",  # AgentDateInputBlock
+    "2a1c757e-86cf-4c7e-aacf-060dc382e434",  # AgentTimeInputBlock
+    "95ead23f-8283-4654-aef3-10c053b74a31",  # AgentFileInputBlock
+    "655d6fdf-a334-421c-b733-520549c07cd1",  # AgentDropdownInputBlock
+    "cbf36ab5-df4a-43b6-8a7f-f7ed8652116e",  # AgentToggleInputBlock
+    "5603b273-f41e-4020-af7d-fbc9c6a8d928",  # AgentTableInputBlock
+    "d3b32f15-6fd7-40e3-be52-e083f51b19a2",  # AgentGoogleDriveFileInputBlock
+)
+OUTPUT_BLOCKS = ("363ae599-353e-4804-937e-b2ee3cef3da4",)  # AgentOutputBlock
+WEBHOOK_BLOCKS = (
+    "d0180ce6-ccb9-48c7-8256-b39e93e62801",  # AirtableWebhookTriggerBlock
+    "d0204ed8-8b81-408d-8b8d-ed087a546228",  # ExaWebsetWebhookBlock
+    "6c60ec01-8128-419e-988f-96a063ee2fea",  # GithubPullRequestTriggerBlock
+    "551e0a35-100b-49b7-89b8-3031322239b6",  # GithubStarTriggerBlock
+    "2052dd1b-74e1-46ac-9c87-c7a0e057b60b",  # GithubReleaseTriggerBlock
+    "b2605464-e486-4bf4-aad3-d8a213c8a48a",  # GithubIssuesTriggerBlock
+    "87f847b3-d81a-424e-8e89-acadb5c9d52b",  # GithubDiscussionTriggerBlock
+    "8a74c2ad-0104-4640-962f-26c6b69e58cd",  # Slant3DOrderWebhookBlock
+    "8fa8c167-2002-47ce-aba8-97572fc5d387",  # GenericWebhookTriggerBlock
+    "9464a020-ed1d-49e1-990f-7f2ac924a2b7",  # CompassAITriggerBlock
+)
+AGENT_EXECUTOR_BLOCK = "e189baac-8c20-45a1-94a7-55177ea42565"
+"""Runs another graph, which its input names."""

@@ -1,0 +1,93 @@
+"""Optional filters and limits of lists: what isn't asked for isn't in the statement.
+
+`(%(x)s IS NULL OR "column" = %(x)s)` would keep PostgreSQL from using an index in a prepared
+statement. So a list has one statement for each combination of filters, all put together from
+literals, each with a plan of its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import LiteralString
+
+_MOST = 2**63 - 1
+
+
+class Ordering(NamedTuple):
+    """An order of rows and its reverse, ties included.
+
+    Attributes:
+        forward: What follows ORDER BY.
+        backward: The same, every direction turned round.
+    """
+
+    forward: LiteralString
+    backward: LiteralString
+
+
+def present(
+    filters: Mapping[str, LiteralString], arguments: Mapping[str, Any]
+) -> tuple[LiteralString, dict[str, Any]]:
+    """Return the conditions of the arguments that filter, to follow a WHERE, and their values.
+
+    A falsy argument is no filter, but for a number: version 0 is a version that doesn't exist.
+
+    Args:
+        filters: A condition for each argument that may filter.
+        arguments: The arguments by name.
+    """
+    parameters = {
+        name: value
+        for name, value in arguments.items()
+        if value or (type(value) is int and name in filters)
+    }
+    conditions: LiteralString = "".join([f"\n AND {filters[name]}" for name in parameters])
+    return conditions, parameters
+
+
+def limited(
+    table: LiteralString,
+    conditions: LiteralString,
+    ordering: Ordering,
+    limit: int | None,
+    *,
+    joined: LiteralString = "",
+) -> tuple[LiteralString, int | None]:
+    """Return the FROM clause of a list in its order, and the value of its `limit` parameter.
+
+    There is a LIMIT even where there is none (NULL): it makes PostgreSQL sort the rows first and
+    build their documents then.
+
+    Args:
+        table: The table and its alias.
+        conditions: What follows WHERE.
+        ordering: The list's order.
+        limit: At most so many rows; a negative number means as many from the end.
+        joined: Joins that the document or the conditions need.
+    """
+    if limit is None or limit >= 0:
+        return _source(table, joined, conditions, ordering.forward), limit
+    _, _, alias = table.rpartition(" AS ")
+    chosen = f"""{alias}.ctid = ANY (ARRAY(
+          SELECT {alias}.ctid{_source(table, joined, conditions, ordering.backward)}
+    ))"""
+    statement = _source(table, joined, chosen, ordering.forward, limit="NULL")
+    return statement, min(-limit, _MOST)
+
+
+def _source(
+    table: LiteralString,
+    joined: LiteralString,
+    conditions: LiteralString,
+    order: LiteralString,
+    limit: LiteralString = "%(limit)s",
+) -> LiteralString:
+    return f"""
+  FROM {table}{joined}
+ WHERE {conditions}
+ ORDER BY {order}
+ LIMIT {limit}::bigint
+"""

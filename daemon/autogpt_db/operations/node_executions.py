@@ -1,0 +1,166 @@
+"""Node executions, read."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from autogpt_db.operations import BigInteger, Database, ExecutionStatus, operation
+from autogpt_db.operations.execution_documents import (
+    JOINED,
+    NEWEST_FIRST,
+    NODE_EXECUTION,
+    NODE_EXECUTION_WITHOUT_ROWS,
+)
+from autogpt_db.operations.filters import Ordering, limited, present
+
+if TYPE_CHECKING:
+    from typing import LiteralString
+
+_ORDERING = Ordering(
+    forward=f"{NEWEST_FIRST}, execution.ctid",
+    backward='execution."queuedTime", execution."addedTime", execution.ctid DESC',
+)
+
+_FILTERS: dict[str, LiteralString] = {
+    "graph_exec_id": 'execution."agentGraphExecutionId" = %(graph_exec_id)s',
+    "node_id": 'execution."agentNodeId" = %(node_id)s',
+    "block_ids": 'node."agentBlockId" = ANY (%(block_ids)s::text[])',
+    "statuses": (
+        'execution."executionStatus"'
+        ' = ANY (%(statuses)s::text[]::platform."AgentExecutionStatus"[])'
+    ),
+    "created_time_gte": 'execution."addedTime" >= %(created_time_gte)s',
+    "created_time_lte": 'execution."addedTime" <= %(created_time_lte)s',
+}
+
+BY_ID: LiteralString = f"""
+SELECT row_to_json(result)
+  FROM (
+        SELECT {NODE_EXECUTION}
+          FROM platform."AgentNodeExecution" AS execution{JOINED}
+         WHERE execution."id" = %(node_exec_id)s
+       ) AS result
+"""
+"""The statement of `get_node_execution`."""
+
+_LATEST: LiteralString = f"""
+SELECT row_to_json(result)
+  FROM (
+        SELECT {NODE_EXECUTION}
+          FROM platform."AgentNodeExecution" AS execution{JOINED}
+         WHERE execution."agentGraphExecutionId" = %(graph_eid)s
+           AND execution."agentNodeId" = %(node_id)s
+           AND execution."executionStatus"
+               IN ('QUEUED', 'RUNNING', 'COMPLETED', 'TERMINATED', 'FAILED')
+         ORDER BY {_ORDERING.forward}
+         LIMIT 1
+       ) AS result
+"""
+_OUTPUTS: LiteralString = """
+SELECT COALESCE(json_object_agg(newest."name", newest."data"), '{}')
+  FROM (
+        SELECT DISTINCT ON ("name") "name", "data"
+          FROM platform."AgentNodeExecutionInputOutput" AS entry
+         WHERE "referencedByOutputExecId" = %(node_exec_id)s AND "data" IS NOT NULL
+         ORDER BY "name", "time" DESC, entry.ctid DESC
+       ) AS newest
+"""
+
+
+@operation(reads=True)
+async def get_node_execution(database: Database, node_exec_id: str) -> bytes | None:
+    """Return a node execution with its input and output, or null.
+
+    Args:
+        node_exec_id: The node execution.
+
+    Returns:
+        A NodeExecutionResult.
+    """
+    return await database.json(BY_ID, {"node_exec_id": node_exec_id})
+
+
+@operation(reads=True)
+async def get_node_executions(
+    database: Database,
+    graph_exec_id: str | None = None,
+    node_id: str | None = None,
+    block_ids: list[str] | None = None,
+    statuses: list[ExecutionStatus] | None = None,
+    limit: BigInteger | None = None,
+    created_time_gte: datetime | None = None,
+    created_time_lte: datetime | None = None,
+    include_exec_data: bool = True,
+) -> bytes | None:
+    """List node executions, last queued first, those never queued before them.
+
+    Args:
+        graph_exec_id: Only of this graph execution.
+        node_id: Only of this node.
+        block_ids: Only of nodes of these blocks; an empty list is no filter.
+        statuses: Only in one of these; an empty list is no filter.
+        limit: At most so many; a negative number means as many from the end.
+        created_time_gte: Only added at this moment or later.
+        created_time_lte: Only added at this moment or earlier.
+        include_exec_data: Whether to read input and output rows; without them a result has only
+            the data that stands in its own row.
+
+    Returns:
+        Their NodeExecutionResult.
+    """
+    arguments = {
+        "graph_exec_id": graph_exec_id,
+        "node_id": node_id,
+        "block_ids": block_ids,
+        "statuses": statuses,
+        "created_time_gte": created_time_gte,
+        "created_time_lte": created_time_lte,
+    }
+    filters, parameters = present(_FILTERS, arguments)
+    source, parameters["limit"] = limited(
+        'platform."AgentNodeExecution" AS execution',
+        f"true{filters}",
+        _ORDERING,
+        limit,
+        joined=JOINED,
+    )
+    columns = NODE_EXECUTION if include_exec_data else NODE_EXECUTION_WITHOUT_ROWS
+    return await database.json(
+        f"SELECT COALESCE(json_agg(result), '[]') FROM (SELECT {columns} {source}) AS result",
+        parameters,
+    )
+
+
+@operation(reads=True)
+async def get_latest_node_execution(
+    database: Database, node_id: str, graph_eid: str
+) -> bytes | None:
+    """Return a node's last queued execution in a graph execution, or null.
+
+    Executions that are INCOMPLETE or in REVIEW don't count.
+
+    Args:
+        node_id: The node.
+        graph_eid: The graph execution.
+
+    Returns:
+        A NodeExecutionResult.
+    """
+    return await database.json(_LATEST, {"node_id": node_id, "graph_eid": graph_eid})
+
+
+@operation(reads=True)
+async def get_execution_outputs_by_node_exec_id(
+    database: Database, node_exec_id: str
+) -> bytes | None:
+    """Return the newest output of each name that a node execution has made.
+
+    Args:
+        node_exec_id: The node execution.
+
+    Returns:
+        An object of bare values by name (not of lists, whatever AutoGPT's annotation says); empty
+        for an unknown node execution.
+    """
+    return await database.json(_OUTPUTS, {"node_exec_id": node_exec_id})

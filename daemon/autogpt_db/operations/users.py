@@ -1,0 +1,76 @@
+"""Users, read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from autogpt_db.errors import InvalidValueError
+from autogpt_db.operations import Database, operation
+
+if TYPE_CHECKING:
+    from typing import LiteralString
+
+# AutoGPT's own model loses these columns on the way and shows their defaults; it also strips its
+# strings and knows no daily limit of 0.
+_BY_ID: LiteralString = """
+SELECT row_to_json(result)
+  FROM (
+        SELECT autogpt_db.stripped_v1("id") AS id,
+               autogpt_db.stripped_v1("email") AS email,
+               true AS email_verified,
+               autogpt_db.stripped_v1("name") AS name,
+               autogpt_db.iso_v1("createdAt") AS created_at,
+               autogpt_db.iso_v1("updatedAt") AS updated_at,
+               autogpt_db.user_metadata_v1("metadata") AS metadata,
+               autogpt_db.stripped_v1("integrations") AS integrations,
+               autogpt_db.stripped_v1("stripeCustomerId") AS stripe_customer_id,
+               autogpt_db.top_up_config_v1("topUpConfig") AS top_up_config,
+               COALESCE(NULLIF("maxEmailsPerDay", 0), 3) AS max_emails_per_day,
+               true AS notify_on_agent_run,
+               true AS notify_on_zero_balance,
+               true AS notify_on_low_balance,
+               true AS notify_on_block_execution_failed,
+               true AS notify_on_continuous_agent_error,
+               true AS notify_on_daily_summary,
+               true AS notify_on_weekly_summary,
+               true AS notify_on_monthly_summary,
+               COALESCE(NULLIF(autogpt_db.stripped_v1("timezone"), ''), 'not-set') AS timezone
+          FROM platform."User"
+         WHERE "id" = %(user_id)s
+       ) AS result
+"""
+_EMAIL: LiteralString = """
+SELECT to_json("email") FROM platform."User" WHERE "id" = %(user_id)s
+"""
+
+
+@operation(reads=True)
+async def get_user_by_id(database: Database, user_id: str) -> bytes:
+    """Return a user.
+
+    As AutoGPT answers, `email_verified` and all `notify_on_…` are true whatever is stored:
+    `get_user_notification_preference` tells what the user wants.
+
+    Args:
+        user_id: The user.
+
+    Returns:
+        A User, as its row is now.
+
+    Raises:
+        InvalidValueError: There is no such user.
+    """
+    document = await database.json(_BY_ID, {"user_id": user_id})
+    if document is None:
+        raise InvalidValueError(f"User not found with ID: {user_id}")
+    return document
+
+
+@operation(reads=True)
+async def get_user_email_by_id(database: Database, user_id: str) -> bytes | None:
+    """Return a user's e-mail address as it is stored, or null.
+
+    Args:
+        user_id: The user.
+    """
+    return await database.json(_EMAIL, {"user_id": user_id})
