@@ -66,7 +66,8 @@ class SupervisedProcess(Subprocess):  # type: ignore[misc]
     end_with_main = signal.SIGKILL
     """What the kernel sends it when main is gone; what has nothing to lose needs no more."""
 
-    laststart: float  # Supervisor starts it at the integer 0
+    laststart: float  # Supervisor starts both at the integer 0
+    delay: float
     backoff_max = 30.0
     ready_timeout = 30.0
     heartbeat_timeout = 4.0
@@ -195,7 +196,7 @@ class SupervisedProcess(Subprocess):  # type: ignore[misc]
         super().change_state(new_state, expected)
         if new_state == States.BACKOFF:
             self.failures += 1
-            self.delay: float = clock.now() + pause_before_restart(self.failures, self.backoff_max)
+            self.delay = clock.now() + pause_before_restart(self.failures, self.backoff_max)
 
     def give_up(self) -> None:
         """Stop trying, which happens only when the whole tree stops."""
