@@ -1,0 +1,305 @@
+"""Node executions, moved on, and the values that go in and come out."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from autogpt_db.errors import InvalidValueError
+from autogpt_db.operations import Database, ExecutionStatus, JsonObject, JsonValue, operation
+from autogpt_db.operations.execution_documents import (
+    JOINED,
+    NODE_EXECUTION,
+    node_execution_columns,
+)
+from autogpt_db.operations.execution_status import allowed_from
+from autogpt_db.operations.node_executions import BY_ID
+
+if TYPE_CHECKING:
+    from typing import LiteralString
+
+    from autogpt_db.operations import JsonText
+
+_CHANGES: LiteralString = """
+           "executionStatus" = %(status)s::text::platform."AgentExecutionStatus",
+           "queuedTime" = CASE %(status)s::text
+               WHEN 'QUEUED' THEN autogpt_db.now_v1()
+               ELSE "queuedTime"
+           END,
+           "startedTime" = CASE %(status)s::text
+               WHEN 'RUNNING' THEN autogpt_db.now_v1()
+               ELSE "startedTime"
+           END,
+           "endedTime" = CASE
+               WHEN %(status)s::text IN ('COMPLETED', 'FAILED') THEN autogpt_db.now_v1()
+               ELSE "endedTime"
+           END,
+           "stats" = COALESCE(%(stats)s::jsonb, "stats")"""
+_MAY_CHANGE: LiteralString = (
+    '"executionStatus" = ANY (%(allowed)s::text::platform."AgentExecutionStatus"[])'
+)
+
+_UPDATE: LiteralString = f"""
+WITH execution AS (
+    UPDATE platform."AgentNodeExecution"
+       SET {_CHANGES},
+           "executionData" = COALESCE(%(execution_data)s::jsonb, "executionData")
+     WHERE "id" = %(node_exec_id)s AND {_MAY_CHANGE}
+    RETURNING *
+)
+SELECT row_to_json(result)
+  FROM (SELECT {NODE_EXECUTION} FROM execution{JOINED}) AS result
+"""
+
+# Locked in one order, so that two batches with rows in common wait for each other instead of
+# ending each other as a deadlock.
+_UPDATE_BATCH: LiteralString = f"""
+WITH held AS (
+    SELECT "id"
+      FROM platform."AgentNodeExecution"
+     WHERE "id" = ANY (%(node_exec_ids)s::text[]) AND {_MAY_CHANGE}
+     ORDER BY "id"
+       FOR NO KEY UPDATE
+)
+UPDATE platform."AgentNodeExecution" AS execution
+   SET {_CHANGES}
+  FROM held
+ WHERE execution."id" = held."id"
+"""
+
+_FIND: LiteralString = """
+    SELECT execution.*
+      FROM platform."AgentNodeExecution" AS execution
+     WHERE execution."agentGraphExecutionId" = %(graph_exec_id)s
+       AND execution."agentNodeId" = %(node_id)s
+       AND execution."executionStatus" = 'INCOMPLETE'
+       AND NOT EXISTS (
+           SELECT
+             FROM platform."AgentNodeExecutionInputOutput" AS entry
+            WHERE entry."referencedByInputExecId" = execution."id"
+              AND entry."name" = %(input_name)s
+              AND entry."time" >= autogpt_db.now_v1() - interval '24 hours'
+       )
+"""
+_CREATE: LiteralString = """
+    INSERT INTO platform."AgentNodeExecution"
+           ("id", "agentGraphExecutionId", "agentNodeId", "addedTime", "executionStatus")
+    SELECT gen_random_uuid()::text, %(graph_exec_id)s, %(node_id)s, autogpt_db.now_v1(),
+           'INCOMPLETE'::platform."AgentExecutionStatus"
+     WHERE NOT EXISTS (SELECT FROM found)
+    RETURNING *
+"""
+# What follows WITH finds or makes the `execution`. Its document is as it was before this insert,
+# which no part of the same statement sees; the caller's value comes back as it was sent.
+_FILL: LiteralString = f"""
+, filled AS (
+    INSERT INTO platform."AgentNodeExecutionInputOutput"
+           ("id", "name", "time", "referencedByInputExecId", "data")
+    SELECT gen_random_uuid()::text, %(input_name)s, autogpt_db.now_v1(), execution."id",
+           %(input_data)s::jsonb
+      FROM execution
+)
+SELECT json_build_array(
+           (
+               SELECT row_to_json(result)
+                 FROM (
+                       SELECT {node_execution_columns(block="''")}
+                         FROM platform."AgentGraphExecution" AS graph_execution
+                        WHERE graph_execution."id" = execution."agentGraphExecutionId"
+                      ) AS result
+           ),
+           (
+               SELECT json_object_agg(given.name, given.data)
+                 FROM (
+                       (
+                           SELECT DISTINCT ON (entry."name") entry."name", to_json(entry."data")
+                             FROM platform."AgentNodeExecutionInputOutput" AS entry
+                            WHERE entry."referencedByInputExecId" = execution."id"
+                              AND entry."name" <> %(input_name)s
+                            ORDER BY entry."name", entry."time" DESC, entry.ctid DESC
+                       )
+                        UNION ALL
+                       SELECT %(input_name)s, %(received)s::json
+                      ) AS given (name, data)
+           )
+       )
+  FROM execution
+"""
+_FILL_ONE: LiteralString = f"""
+WITH execution AS ({_FIND}
+       AND execution."id" = %(node_exec_id)s
+){_FILL}"""
+_FILL_OLDEST_OR_NEW: LiteralString = f"""
+WITH found AS ({_FIND}
+     ORDER BY execution."addedTime", execution.ctid
+     LIMIT 1
+), created AS ({_CREATE}
+), execution AS (
+    SELECT * FROM found UNION ALL SELECT * FROM created
+){_FILL}"""
+
+_ADD_OUTPUT: LiteralString = """
+INSERT INTO platform."AgentNodeExecutionInputOutput"
+       ("id", "name", "time", "referencedByOutputExecId", "data")
+VALUES (gen_random_uuid()::text, %(output_name)s, autogpt_db.now_v1(), %(node_exec_id)s,
+        %(output_data)s::jsonb)
+"""
+
+_EMPTY_OBJECT = re.compile(r"\{\s*\}")
+
+
+@operation(reads=False)
+async def update_node_execution_status(
+    database: Database,
+    node_exec_id: str,
+    status: ExecutionStatus,
+    execution_data: JsonObject | None = None,
+    stats: JsonObject | None = None,
+) -> bytes:
+    """Set a node execution's status, and with it when it was queued, started or ended.
+
+    A status that may not follow the present one changes nothing and is no error. So a repeat does
+    no harm.
+
+    Args:
+        node_exec_id: The node execution.
+        status: The new status.
+        execution_data: Its input, which QUEUED must come with; an empty one keeps the stored.
+        stats: Its stats, in place of the stored ones; empty ones keep them.
+
+    Returns:
+        Its NodeExecutionResult as it is now.
+
+    Raises:
+        InvalidValueError: There is none, the status is INCOMPLETE, or QUEUED has no input.
+    """
+    if status is ExecutionStatus.QUEUED and execution_data is None:
+        raise InvalidValueError("The status QUEUED must come with execution_data.")
+    document = await database.json(
+        _UPDATE,
+        {
+            "node_exec_id": node_exec_id,
+            "status": status,
+            "allowed": allowed_from(status),
+            "execution_data": _unless_empty(execution_data),
+            "stats": _unless_empty(stats),
+        },
+    )
+    if document is None:
+        # Another statement: the first may have waited for whoever changed the row, and would
+        # still see it as it was before.
+        document = await database.json(BY_ID, {"node_exec_id": node_exec_id})
+    if document is None:
+        raise InvalidValueError(f"There is no node execution {node_exec_id}.")
+    return document
+
+
+@operation(reads=False)
+async def update_node_execution_status_batch(
+    database: Database,
+    node_exec_ids: list[str],
+    status: ExecutionStatus,
+    stats: JsonObject | None = None,
+) -> int:
+    """Set the status of all those node executions whose present status allows it.
+
+    A repeat does no harm.
+
+    Args:
+        node_exec_ids: The node executions; unknown ones are skipped.
+        status: The new status.
+        stats: Stats for each, in place of the stored ones; empty ones keep them.
+
+    Returns:
+        How many were changed.
+
+    Raises:
+        InvalidValueError: The status is INCOMPLETE.
+    """
+    allowed = allowed_from(status)
+    if not node_exec_ids:
+        return 0
+    return await database.execute(
+        _UPDATE_BATCH,
+        {
+            "node_exec_ids": node_exec_ids,
+            "status": status,
+            "allowed": allowed,
+            "stats": _unless_empty(stats),
+        },
+    )
+
+
+@operation(reads=False)
+async def upsert_execution_input(
+    database: Database,
+    node_id: str,
+    graph_exec_id: str,
+    input_name: str,
+    input_data: JsonValue,
+    node_exec_id: str | None = None,
+) -> bytes:
+    """Give a value to the oldest execution of a node that still waits for it, or to a new one.
+
+    A repeat gives the value to the next one. Two calls at once may both make an execution.
+
+    Args:
+        node_id: The node.
+        graph_exec_id: The graph execution.
+        input_name: The input. A node execution that got one of this name within 24 hours doesn't
+            wait for it.
+        input_data: The value.
+        node_exec_id: The only node execution that may take it.
+
+    Returns:
+        A pair: the NodeExecutionResult as it was before, and all of its inputs by name now.
+
+    Raises:
+        InvalidValueError: That node execution doesn't wait for the input.
+        ForeignKeyViolationError: Node or graph execution doesn't exist.
+    """
+    document = await database.json(
+        _FILL_ONE if node_exec_id else _FILL_OLDEST_OR_NEW,
+        {
+            "node_id": node_id,
+            "graph_exec_id": graph_exec_id,
+            "input_name": input_name,
+            "input_data": input_data,
+            "received": input_data.received,
+            "node_exec_id": node_exec_id,
+        },
+    )
+    if document is None:
+        raise InvalidValueError(
+            f"Node execution {node_exec_id} of node {node_id} in graph execution {graph_exec_id} "
+            f"doesn't wait for input {input_name!r}."
+        )
+    return document
+
+
+@operation(reads=False)
+async def upsert_execution_output(
+    database: Database, node_exec_id: str, output_name: str, output_data: JsonValue | None
+) -> None:
+    """Add an output to a node execution.
+
+    A repeat adds it again: the outputs of one name make a list.
+
+    Args:
+        node_exec_id: The node execution.
+        output_name: The output.
+        output_data: The value.
+
+    Raises:
+        ForeignKeyViolationError: There is no such node execution.
+    """
+    await database.execute(
+        _ADD_OUTPUT,
+        {"node_exec_id": node_exec_id, "output_name": output_name, "output_data": output_data},
+    )
+
+
+def _unless_empty(document: JsonText | None) -> JsonText | None:
+    if document is None or _EMPTY_OBJECT.fullmatch(document.received):
+        return None
+    return document
