@@ -114,6 +114,13 @@ class NotificationType(enum.StrEnum):
     AGENT_REJECTED = "AGENT_REJECTED"
 
 
+class LibraryAgentSort(enum.StrEnum):
+    """What a list of library agents is ordered by."""
+
+    CREATED_AT = "createdAt"
+    UPDATED_AT = "updatedAt"
+
+
 class NotificationEventModel(Model):
     """A notification on its way."""
 
