@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -269,10 +270,33 @@ def test_without_monthly_refills_the_balance_is_as_it_stands(seeded_database_url
         assert entries(bank) == []
 
 
-def test_a_wish_for_a_top_up_is_passed_over_without_a_provider(bank: Service) -> None:
-    set_balance(bank, 60, user="bob")  # who wants 100 below 50
-    assert spend(bank, 20, user="bob", graph_exec_id="e") == 40
-    assert len(entries(bank, "bob")) == 1
+@pytest.mark.parametrize(
+    ("config", "wanted"),
+    [
+        ('{"amount": 100, "threshold": 50}', True),
+        ('{"amount": "100", "threshold": "41"}', True),
+        ('{"amount": 100, "threshold": 40}', False),
+        ('{"amount": 100, "threshold": 0}', False),
+        ('{"threshold": 50}', False),
+        ('{"amount": 1, "threshold": "x"}', False),
+        ("null", False),
+        ("[]", False),
+        (None, False),
+    ],
+)
+def test_a_wish_for_a_top_up_is_passed_over_without_a_provider(
+    bank: Service, config: str | None, wanted: bool
+) -> None:
+    set_balance(bank, 60)
+    bank.rows('UPDATE "User" SET "topUpConfig" = %(config)s', config=config)
+    with structlog.testing.capture_logs() as logs:
+        assert spend(bank, 20, graph_exec_id="e") == 40
+    skipped = {
+        "event": "auto_top_up_skipped", "log_level": "info", "user_id": "alice",
+        "graph_exec_id": "e",
+    }  # fmt: skip
+    assert logs == ([skipped] if wanted else [])
+    assert len(entries(bank)) == 1
 
 
 def test_amounts_are_32_bit_and_metadata_must_be_there(bank: Service) -> None:

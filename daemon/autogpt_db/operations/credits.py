@@ -6,8 +6,8 @@ import json
 
 from autogpt_db.errors import InsufficientBalanceError, InvalidValueError, UniqueViolationError
 from autogpt_db.operations import Database, UsageTransactionMetadata, operation
-from autogpt_db.operations import top_up as automatic
 from autogpt_db.operations.ledger import balance_of, raw_query, reason, record
+from autogpt_db.operations.top_up import top_up
 
 CREDITS_WITHOUT_ACCOUNTS = 100
 
@@ -91,8 +91,8 @@ async def spend_credits(
     moved = await record(database, user_id, -cost, kind="USAGE", metadata=metadata)
     if moved is None:
         raise await _refusal(database, user_id, -cost)
-    if automatic.is_due(moved.top_up_config, moved.balance):
-        await automatic.top_up(user_id, json.loads(metadata)["graph_exec_id"])
+    if moved.top_up_wanted:
+        await top_up(user_id, json.loads(metadata)["graph_exec_id"])
     return moved.balance
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from autogpt_db.errors import InvalidValueError, RawQueryError, UniqueViolationError
 
@@ -50,9 +50,14 @@ WITH history AS (
            moved."balance", %(metadata)s::jsonb, true, moved."updatedAt"
       FROM moved
 )
-SELECT moved."balance", "User"."topUpConfig"
+SELECT moved."balance",
+       COALESCE(wish.threshold > 0 AND moved."balance" < wish.threshold, false)
   FROM moved
-  JOIN platform."User" ON "User"."id" = %(user_id)s
+  LEFT JOIN (
+       SELECT (autogpt_db.top_up_config_v1("topUpConfig") ->> 'threshold')::numeric AS threshold
+         FROM platform."User"
+        WHERE "id" = %(user_id)s AND "topUpConfig" IS NOT NULL
+  ) AS wish ON true
 """
 
 BALANCE = """
@@ -79,11 +84,11 @@ class Movement(NamedTuple):
 
     Attributes:
         balance: The new balance, in credits.
-        top_up_config: The user's wish for automatic top-ups, as stored.
+        top_up_wanted: Whether it is below the threshold of the user's automatic top-ups.
     """
 
     balance: int
-    top_up_config: Any
+    top_up_wanted: bool
 
 
 class Balance(NamedTuple):

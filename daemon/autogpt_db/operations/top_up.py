@@ -1,28 +1,10 @@
-"""Automatic top-ups: when one is wanted, and the place where a payment provider would be asked."""
+"""Automatic top-ups: the place where a payment provider would be asked."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import structlog
 
 log = structlog.get_logger("autogpt_db.operations")
-
-
-def is_due(config: Any, balance: int) -> bool:
-    """Tell whether a user wants a top-up at this balance.
-
-    Args:
-        config: The user's "topUpConfig" as stored: `{"amount", "threshold"}`, in credits.
-        balance: The balance after spending, in credits.
-    """
-    if not isinstance(config, dict):
-        return False
-    threshold, amount = config.get("threshold"), config.get("amount")
-    # Anything but two integers is no wish at all.
-    if type(threshold) is not int or type(amount) is not int:
-        return False
-    return threshold > 0 and balance < threshold
 
 
 async def top_up(user_id: str, graph_exec_id: str | None) -> None:
