@@ -116,8 +116,10 @@ class DaemonProcess:
 
     # Life ------------------------------------------------------------------------------------
 
-    def launch(self, *, environment: Mapping[str, str] | None = None) -> None:
-        """Start the program without waiting for it."""
+    def launch(
+        self, *, environment: Mapping[str, str] | None = None, stderr: int | None = None
+    ) -> None:
+        """Start the program without waiting for it; its log goes to `stderr` if that is given."""
         if self._notifications is not None:
             self._notifications.close()
         self._notify_path.unlink(missing_ok=True)
@@ -131,7 +133,7 @@ class DaemonProcess:
                 [*self.command, "run"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
-                stderr=log,
+                stderr=log if stderr is None else stderr,
                 env=self.environment
                 | {"NOTIFY_SOCKET": str(self._notify_path)}
                 | dict(environment or {}),
@@ -209,6 +211,11 @@ class DaemonProcess:
         assert done.returncode == 0, done.stderr
         tree: dict[str, Any] = json.loads(done.stdout)
         return tree
+
+    @property
+    def supervisorctl_program(self) -> str:
+        """Return where supervisorctl is."""
+        return str(SUPERVISORCTL)
 
     def supervisorctl(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run plain supervisorctl against it."""

@@ -61,6 +61,12 @@ class Heartbeat:
         with contextlib.suppress(OSError):
             self._socket.sendto(message, self._address)
 
+    def close(self) -> None:
+        """Stop reporting."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
     async def beat_forever(self, figures: Callable[[], Any]) -> NoReturn:
         """Beat every second until cancelled.
 

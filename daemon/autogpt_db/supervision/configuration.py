@@ -95,8 +95,14 @@ def write_configuration(text: str, runtime: Path) -> Path:
     """Write the rendered configuration where `supervisorctl -c` finds it; the owner alone reads it.
 
     Raises:
-        ConfigurationError: The runtime directory's path is too long for a socket in it.
+        ConfigurationError: The directory's path is too long for a socket, or has a percent sign.
     """
+    if "%" in str(runtime):
+        # Supervisor expands some values once and others twice, so no way of writing it is right.
+        raise ConfigurationError(
+            f"runtime_directory: {runtime} has a percent sign, which Supervisor cannot bear. "
+            "Choose another."
+        )
     socket_path = str(runtime / CONTROL_SOCKET)
     if len(socket_path.encode()) > _LONGEST_SOCKET_PATH:
         raise ConfigurationError(

@@ -1,0 +1,240 @@
+"""What the tree does where stock Supervisor would lose requests, hang, or fall silent."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+import psycopg
+
+from daemon_process import DaemonProcess, processes_of
+from waiting import wait_for
+
+TESTS = Path(__file__).parents[1]
+APIS = ("api:api_00", "api:api_01")
+
+
+@contextmanager
+def breakable(database_url: str, how: str = "", **arguments):
+    """Run a daemon whose API processes break as the yielded file says."""
+    daemon = DaemonProcess(database_url=database_url, **arguments)
+    switch = daemon.directory / "break"
+    switch.write_text(how)
+    daemon.environment |= {
+        "AUTOGPT_DB_TEST_OPERATIONS": "failing_operations",
+        "AUTOGPT_DB_TEST_BREAK": str(switch),
+        "PYTHONPATH": str(TESTS),
+    }
+    try:
+        yield daemon, switch
+    finally:
+        daemon.__exit__()
+
+
+def state_of(daemon: DaemonProcess, name: str) -> str:
+    return daemon.supervisorctl("status", name).stdout.split()[1]
+
+
+def test_with_every_child_dead_nobody_is_refused(database_url: str) -> None:
+    with DaemonProcess(database_url=database_url) as daemon:
+        pids = [daemon.pid_of(name) for name in APIS]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)  # both are alive, and accept nothing
+        replies: list[httpx.Response] = []
+        waiting = [
+            threading.Thread(
+                target=lambda: replies.append(httpx.get(f"{daemon.base}/health_check", timeout=30))
+            )
+            for _ in range(8)
+        ]
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        for request in waiting:
+            request.start()  # no child is there to accept: they wait in the socket's backlog
+        for request in waiting:
+            request.join(30)
+        assert [reply.status_code for reply in replies] == [200] * 8
+
+
+def test_running_means_ready_and_a_restart_waits_for_it(database_url: str) -> None:
+    with breakable(database_url) as (daemon, switch):
+        daemon.start()
+        switch.write_text("slow")
+        with subprocess.Popen(
+            [daemon.supervisorctl_program, "-c", str(daemon.runtime / "supervisord.conf"),
+             "restart", "api:api_00"], stdout=subprocess.DEVNULL,
+        ) as restart:  # fmt: skip
+            wait_for(lambda: state_of(daemon, "api:api_00") == "STARTING", what="the start")
+            assert restart.poll() is None
+            assert restart.wait(20) == 0
+        assert state_of(daemon, "api:api_00") == "RUNNING"
+        ready = [e for e in daemon.events("process_ready") if e["child"] == "api_00"]
+        assert ready[-1]["seconds"] > 2
+
+
+def test_a_child_that_keeps_failing_is_started_for_ever_with_pauses_and_named(
+    database_url: str,
+) -> None:
+    with breakable(
+        database_url, "import", assignments=["supervision.backoff_max=1", "worker.processes=0"]
+    ) as (daemon, switch):
+        daemon.launch()
+
+        def failures() -> list[dict]:
+            return [e for e in daemon.events("process_exited") if e["child"] == "api_00"]
+
+        # Stock Supervisor gives up after the third, and is silent from then on.
+        wait_for(lambda: len(failures()) >= 6, seconds=60, what="six failures")
+        pauses = [failure["again_in_seconds"] for failure in failures()]
+        assert pauses[0] == 0
+        assert all(0.3 < pause <= 1 for pause in pauses[1:])
+        assert not any("READY=1" in message for message in daemon.read_notifications())
+        assert any("api_00 failed (exit status 70)" in words for words in daemon.notified)
+        assert {p["state"] for p in daemon.status()["processes"]} <= {"BACKOFF", "STARTING"}
+        switch.write_text("")
+        daemon.wait_notified("READY=1")
+        assert daemon.call("health_check") == "OK"
+
+
+def test_a_child_whose_loop_hangs_is_replaced(database_url: str) -> None:
+    assignments = ["api.processes=1", "supervision.heartbeat_timeout=2"]
+    with breakable(database_url, assignments=assignments) as (daemon, _):
+        daemon.start()
+        pid = daemon.pid_of("api:api_00")
+        with suppress(httpx.RemoteProtocolError):  # its process is killed under it
+            daemon.client.post("/block_the_loop", json={"seconds": 60})
+        wait_for(lambda: daemon.pid_of("api:api_00") not in {0, pid}, what="its replacement")
+        assert daemon.call("health_check") == "OK"
+        (event,) = daemon.events("process_replaced")
+        assert "no heartbeat for" in event["reason"]
+        (process,) = [p for p in daemon.status()["processes"] if p["name"] == "api_00"]
+        assert process["restarts"] == 1
+        assert "no heartbeat" in process["last_exit"]
+
+
+def test_one_that_never_gets_ready_is_replaced(database_url: str) -> None:
+    with breakable(
+        database_url, "stuck", assignments=["supervision.ready_timeout=5", "worker.processes=0"]
+    ) as (daemon, switch):
+        daemon.launch()
+        wait_for(lambda: daemon.events("process_replaced"), what="the replacement")
+        assert daemon.events("process_replaced")[0]["reason"] == "not ready within 5 s"
+        switch.write_text("")
+        daemon.wait_notified("READY=1")
+
+
+def test_a_second_signal_hastens_the_stop(database_url: str) -> None:
+    with DaemonProcess(database_url=database_url) as daemon:
+        daemon.call("set_execution_kv_data", user_id="u", node_exec_id="n", key="k", data=1)
+        with psycopg.connect(database_url) as blocker:
+            blocker.execute('SELECT 1 FROM platform."AgentNodeExecutionKeyValueData" FOR UPDATE')
+            outcome: list[object] = []
+
+            def write() -> None:
+                try:
+                    outcome.append(
+                        httpx.post(
+                            f"{daemon.base}/set_execution_kv_data",
+                            json={"user_id": "u", "node_exec_id": "n", "key": "k", "data": 2},
+                            timeout=60,
+                        ).status_code
+                    )
+                except httpx.HTTPError as error:
+                    outcome.append(error)
+
+            request = threading.Thread(target=write)
+            request.start()
+            with psycopg.connect(database_url, autocommit=True) as observer:
+                wait_for(
+                    lambda: observer.execute(
+                        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                        " AND datname = current_database()"
+                    ).fetchone()[0],
+                    what="the write to wait for its row",
+                )
+            daemon.process.send_signal(signal.SIGTERM)
+            wait_for(lambda: daemon.events("stopping"), what="the drain to begin")
+            assert daemon.process.poll() is None
+            daemon.process.send_signal(signal.SIGTERM)
+            assert daemon.exit_code(seconds=20) == 0  # the row is locked still
+            request.join(20)
+        assert outcome, "the waiting client was told"
+        assert daemon.events("stop_hastened")
+
+
+def test_a_reader_of_the_log_that_leaves_takes_nobody_along(database_url: str) -> None:
+    daemon = DaemonProcess(database_url=database_url)
+    read_end, write_end = os.pipe()
+    try:
+        daemon.launch(stderr=write_end)
+        os.close(write_end)
+        daemon.wait_notified("READY=1")
+        os.close(read_end)
+        pid = daemon.pid_of("api:api_00")
+        os.kill(pid, signal.SIGKILL)  # which main and the new child have much to say about
+        wait_for(lambda: daemon.pid_of("api:api_00") not in {0, pid}, what="its successor")
+        assert daemon.call("health_check") == "OK"
+        assert daemon.stop() == 0
+    finally:
+        daemon.__exit__()
+
+
+def test_postgresql_stops_last_and_nothing_is_left(database_url: str) -> None:
+    del database_url
+    with DaemonProcess() as daemon:
+        assert daemon.stop() == 0
+        stopped = [event["child"] for event in daemon.events("process_stopped")]
+        assert sorted(stopped) == ["api_00", "api_01", "postgresql", "worker_00"]
+        assert stopped[-1] == "postgresql"
+        assert processes_of(daemon.directory) == []
+        assert not list(daemon.runtime.glob("*.sock"))
+
+
+def test_supervisorctl_reload_rolls_instead_of_stopping_everything(database_url: str) -> None:
+    with DaemonProcess(database_url=database_url) as daemon:
+        before = {daemon.pid_of(name) for name in APIS}
+        done = subprocess.run(
+            [daemon.supervisorctl_program, "-c", str(daemon.runtime / "supervisord.conf"),
+             "reload"], input="y\n", text=True, capture_output=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout
+        wait_for(lambda: daemon.events("reloaded"), seconds=30, what="the reload")
+        assert not before & {daemon.pid_of(name) for name in APIS}
+        assert daemon.process.poll() is None
+
+
+def test_a_reload_changes_the_number_of_processes(database_url: str) -> None:
+    with DaemonProcess(database_url=database_url) as daemon:
+        file = daemon.directory / "autogpt-db.toml"
+        for count, round_ in ((3, 1), (1, 2)):
+            file.write_text(f"[api]\nprocesses = {count}\n")
+            daemon.process.send_signal(signal.SIGHUP)
+            wait_for(
+                lambda round_=round_: len(daemon.events("reloaded")) == round_,
+                seconds=40,
+                what="the reload",
+            )
+            names = [p["name"] for p in daemon.status()["processes"] if p["group"] == "api"]
+            assert names == [f"api_{number:02}" for number in range(count)]
+            assert daemon.call("health_check") == "OK"
+
+
+def test_secrets_stand_in_no_child_s_environment_or_argument(database_url: str) -> None:
+    with DaemonProcess(
+        database_url=database_url, environment={"AUTOGPT_DB_API_TOKEN": "s3cr3t-token"}
+    ) as daemon:
+        for name in (*APIS, "worker:worker_00"):
+            directory = Path(f"/proc/{daemon.pid_of(name)}")
+            content = (directory / "environ").read_bytes() + (directory / "cmdline").read_bytes()
+            assert b"s3cr3t-token" not in content
+            assert b"DATABASE_URL" not in content
+        assert daemon.client.post("/get_execution_kv_data", json={}).status_code == 401
+        settings = daemon.runtime / "settings.json"
+        assert settings.stat().st_mode & 0o777 == 0o600
+        assert json.loads(settings.read_text())["api"]["token"] == "s3cr3t-token"

@@ -1,0 +1,186 @@
+"""The parts of supervision that need no process: pauses, the rendered file, heartbeats, sockets."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from supervisor.options import ClientOptions, ServerOptions
+
+from autogpt_db.errors import ConfigurationError, ResourceTakenError
+from autogpt_db.heartbeat import SUPERVISED, Heartbeat
+from autogpt_db.settings import load_settings
+from autogpt_db.settings.sources import is_configuration
+from autogpt_db.supervision import clock
+from autogpt_db.supervision.beats import HeartbeatReceiver
+from autogpt_db.supervision.configuration import packaged_text, render, write_configuration
+from autogpt_db.supervision.listening import address_of, open_sockets
+from autogpt_db.supervision.process import FIRST_PAUSE, ReportingProcess, pause_before_restart
+
+
+@given(st.integers(1, 10_000), st.floats(1, 600))
+def test_the_pause_grows_to_its_bound_and_never_beyond(failures: int, longest: float) -> None:
+    pause = pause_before_restart(failures, longest)
+    assert 0 <= pause <= longest
+    if failures == 1:
+        assert pause == 0
+    else:
+        assert pause >= 0.7 * min(longest, FIRST_PAUSE)
+    if failures > 12:
+        assert pause >= 0.7 * longest
+
+
+def settings_in(directory: Path, *assignments: str):
+    return load_settings(
+        assignments=[
+            f"state_directory={directory}",
+            f"runtime_directory={directory}",
+            *assignments,
+        ],
+        environment={},
+    ).settings
+
+
+@pytest.mark.parametrize("name", ["plain", "with space", "a'b", "ünï"])
+def test_stock_supervisor_reads_what_is_rendered(tmp_path: Path, name: str) -> None:
+    directory = tmp_path / name
+    directory.mkdir()
+    settings = settings_in(directory, "api.processes=3", "worker.processes=2")
+    file = write_configuration(render(settings, "127.0.0.1:8005", None), directory)
+    assert file.stat().st_mode & 0o777 == 0o600
+    server = ServerOptions()
+    server.realize(args=["-c", str(file)], doc="", progname="supervisord")
+    names = {
+        process.name: process
+        for group in server.process_group_configs
+        for process in group.process_configs
+    }
+    assert set(names) == {"api_00", "api_01", "api_02", "worker_00", "worker_01"}
+    assert names["api_00"].environment[SUPERVISED] == str(directory)
+    assert server.server_configs[0]["file"] == str(directory / "supervisor.sock")
+    client = ClientOptions()
+    client.realize(args=["-c", str(file), "status"], doc="")
+    assert client.serverurl == f"unix://{directory}/supervisor.sock"
+
+
+def test_no_worker_processes_means_no_worker_program(tmp_path: Path) -> None:
+    text = render(settings_in(tmp_path, "worker.processes=0"), "127.0.0.1:8005", None)
+    assert "[program:worker]" not in text
+    assert "[fcgi-program:api]" in text
+
+
+def test_nothing_is_left_to_fill_in_and_every_variable_has_its_value(tmp_path: Path) -> None:
+    assert "%(ENV_AUTOGPT_DB_TREE_" in packaged_text()
+    tree = render(settings_in(tmp_path), "127.0.0.1:8005", None).partition("[supervisord]")[2]
+    assert "%(ENV_" not in tree
+
+
+def test_too_long_a_directory_is_refused_by_name(tmp_path: Path) -> None:
+    directory = tmp_path / ("d" * 100)
+    with pytest.raises(ConfigurationError, match=r"runtime_directory: .*dddd.* too long"):
+        write_configuration("", directory)
+
+
+def test_a_percent_sign_is_refused_because_supervisor_expands_it_twice(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="percent"):
+        write_configuration("", tmp_path / "100%")
+
+
+@pytest.mark.parametrize(
+    ("name", "hidden"),
+    [
+        ("DATABASE_URL", True),
+        ("DIRECT_URL", True),
+        ("AUTOGPT_DB_API_TOKEN", True),
+        ("NOTIFY_SOCKET", True),
+        ("LISTEN_FDS", True),
+        ("AUTOGPT_DB_SUPERVISED", False),
+        ("AUTOGPT_DB_TREE_FORMAT", False),
+        ("PATH", False),
+        ("PYTHONPATH", False),
+    ],
+)
+def test_children_see_no_secret_in_their_environment(name: str, hidden: bool) -> None:
+    assert is_configuration(name) is hidden
+
+
+class Beats(ReportingProcess):
+    """A process as far as heartbeats are concerned."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[bool, dict]] = []
+
+    def note_beat(self, *, ready: bool, pool: dict) -> None:
+        self.seen.append((ready, pool))
+
+
+def test_a_heartbeat_is_known_by_its_sender(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SUPERVISED, str(tmp_path))
+    mine, other = Beats(), Beats()
+    receiver = HeartbeatReceiver(tmp_path, {os.getpid(): mine, os.getppid(): other})
+    try:
+        heartbeat = Heartbeat(tmp_path)
+        heartbeat.beat({"size": 3})
+        heartbeat.ready()
+        receiver.receive()
+        assert mine.seen == [(False, {"size": 3}), (True, {})]
+        assert other.seen == []
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as stranger:
+            for message in (b"\xff", b"[]", b"{}", json.dumps({"ready": 1, "pool": 1}).encode()):
+                stranger.sendto(message, str(tmp_path / "heartbeat.sock"))
+        receiver.receive()
+        assert len(mine.seen) == 2
+    finally:
+        receiver.close()
+    heartbeat.beat({})  # nobody listens, nothing happens
+    heartbeat.close()
+
+
+def test_without_a_supervisor_a_heartbeat_does_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(SUPERVISED, raising=False)
+    Heartbeat(tmp_path).ready()
+
+
+def test_supervisor_s_clock_ignores_the_wall_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    import supervisor.process
+
+    clock.install()
+    before = supervisor.process.time.time()
+    monkeypatch.setattr(time, "time", lambda: before + 86400)
+    assert supervisor.process.time.time() - before < 3600
+
+
+def test_a_taken_port_names_its_holder() -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        settings = load_settings(assignments=[f"api.port={port}"], environment={}).settings
+        with pytest.raises(ResourceTakenError, match=f"127.0.0.1:{port} is taken by pid"):
+            open_sockets(settings.api)
+
+
+def test_an_address_of_another_machine_is_refused_by_name() -> None:
+    settings = load_settings(
+        assignments=["api.host=192.0.2.1", "api.trusted_network=true"], environment={}
+    ).settings
+    with pytest.raises(ConfigurationError, match=r"192\.0\.2\.1"):
+        open_sockets(settings.api)
+
+
+def test_replies_wait_for_no_acknowledgement() -> None:
+    settings = load_settings(assignments=["api.port=0"], environment={}).settings
+    (listener,) = open_sockets(settings.api)
+    with listener, socket.create_connection(listener.getsockname()), listener.accept()[0] as taken:
+        assert taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert address_of(listener).startswith("http://127.0.0.1:")
