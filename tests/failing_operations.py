@@ -1,7 +1,8 @@
 """Operations that break their process: AUTOGPT_DB_TEST_OPERATIONS names this module.
 
 `AUTOGPT_DB_TEST_BREAK` names a file that says how: `import` fails at import, `slow` takes two
-seconds to import, `stuck` a minute. It is read at each start, so a test can break and mend a running daemon.
+seconds to import, `stuck` a minute. It is read at each start, so that a test can break and mend a
+running daemon.
 """
 
 from __future__ import annotations
