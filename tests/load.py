@@ -15,6 +15,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+import psycopg
+
 
 @dataclass
 class History:
@@ -147,3 +149,13 @@ async def post(
     }
     reply = await reader.readexactly(int(headers["content-length"]))
     return int(head[0].split()[1]), headers, reply
+
+
+def lost(url: str, acknowledged: list[str]) -> list[str]:
+    """Return the acknowledged keys that the database at `url` does not have."""
+    with psycopg.connect(url) as connection:
+        rows = connection.execute(
+            'SELECT key FROM platform."AgentNodeExecutionKeyValueData" WHERE "userId" = %s',
+            ("load",),
+        ).fetchall()
+    return sorted(set(acknowledged) - {row[0] for row in rows})

@@ -66,7 +66,8 @@ def _configuration_file() -> Iterator[str]:
             )
             name = option.path.rpartition(".")[2]
             if option.default is None:
-                yield f"# {name} = {_UNSET_EXAMPLES[option.path]}  # unset by default"
+                example = _UNSET_EXAMPLES.get(option.path, '"…"')
+                yield f"# {name} = {example}  # unset by default"
             else:
                 yield f"# {name} = {_toml(option.default)}"
 
@@ -116,7 +117,25 @@ def _methods_page() -> Iterator[str]:
         yield ""
         yield f"`{operation.signature}` · {'reads' if operation.reads else 'writes'}"
         yield ""
-        yield operation.documentation
+        yield from _docstring(operation.description)
+
+
+def _docstring(text: str) -> Iterator[str]:
+    """Yield a docstring as Markdown: its sections become lists."""
+    section = ""
+    for line in text.splitlines():
+        if line in {"Args:", "Raises:"}:
+            section = line
+            yield f"{'Arguments' if line == 'Args:' else 'Errors'}:"
+            yield ""
+        elif line == "Returns:":
+            section = line
+            yield "Returns:"
+        elif section in {"Args:", "Raises:"} and line.startswith("    ") and line[4] != " ":
+            name, _, meaning = line.strip().partition(": ")
+            yield f"- `{name}`: {meaning}"
+        else:
+            yield line.strip() if section else line
 
 
 def main(root: Path) -> None:

@@ -6,10 +6,9 @@ import os
 import time
 
 import pytest
-from test_storm import lost
 
 from daemon_process import DaemonProcess
-from load import Writers
+from load import Writers, lost
 from postgres_server import PostgresServer
 from waiting import wait_for
 

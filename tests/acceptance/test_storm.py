@@ -5,24 +5,14 @@ from __future__ import annotations
 import os
 import signal
 
-import psycopg
 import pytest
 
 from daemon_process import DaemonProcess
-from load import Writers
+from load import Writers, lost
 from waiting import wait_for
 
 ROUNDS = int(os.environ.get("AUTOGPT_DB_TEST_ROUNDS", "20"))
 CLIENTS = 32
-
-
-def lost(url: str, acknowledged: list[str]) -> list[str]:
-    with psycopg.connect(url) as connection:
-        rows = connection.execute(
-            'SELECT key FROM platform."AgentNodeExecutionKeyValueData" WHERE "userId" = %s',
-            ("load",),
-        ).fetchall()
-    return sorted(set(acknowledged) - {row[0] for row in rows})
 
 
 @pytest.mark.timeout(300)

@@ -1,0 +1,32 @@
+"""Generated files are what `make reference` writes now."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from autogpt_db.reference import pages
+from autogpt_db.settings.catalog import options
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", sorted(pages()))
+def test_the_page_is_up_to_date(name: str) -> None:
+    assert (ROOT / name).read_text("utf-8") == pages()[name], "run: make reference"
+
+
+def test_every_option_stands_in_the_configuration_file_at_its_default() -> None:
+    text = (ROOT / "etc" / "autogpt-db.toml").read_text("utf-8")
+    uncommented = "\n".join(
+        line.removeprefix("# ") if " = " in line and "`" not in line else line
+        for line in text.splitlines()
+    )
+    content = tomllib.loads(uncommented)
+    for option in options().values():
+        section, _, name = option.path.rpartition(".")
+        value = (content[section] if section else content)[name]
+        if option.default is not None:
+            assert value == option.default, option.path
