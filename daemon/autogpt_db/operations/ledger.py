@@ -11,15 +11,14 @@ from autogpt_db.errors import InvalidValueError, RawQueryError, UniqueViolationE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import LiteralString
 
     from autogpt_db.operations import Database
 
-# The upsert's conflict takes the row's lock and then sees its newest version: concurrent changes
-# of one balance queue up, and of two first ones the second adds to what the first has made. A user
-# without a balance starts from the newest entry that knows one. A conflict also occurs where the
-# statement's snapshot shows no row yet, so the condition is there twice.
-RECORD = """
-WITH history AS (
+# What a user without a balance starts from: the newest entry that knows one. No row for a user
+# with a balance.
+HISTORY: LiteralString = """
+history AS (
     SELECT COALESCE((
         SELECT "runningBalance"
           FROM platform."CreditTransaction"
@@ -28,7 +27,14 @@ WITH history AS (
          LIMIT 1
     ), 0) AS balance
      WHERE NOT EXISTS (SELECT FROM platform."UserBalance" WHERE "userId" = %(user_id)s)
-), moved AS (
+)"""
+
+# The upsert's conflict takes the row's lock and then sees its newest version: concurrent changes
+# of one balance queue up, and of two first ones the second adds to what the first has made. A
+# conflict also occurs where the statement's snapshot shows no row yet, so the condition is there
+# twice.
+RECORD: LiteralString = f"""
+WITH {HISTORY}, moved AS (
     INSERT INTO platform."UserBalance" AS stored ("userId", "balance", "updatedAt")
     SELECT %(user_id)s,
            COALESCE(history.balance, 0) + %(amount)s::integer,
@@ -60,7 +66,7 @@ SELECT moved."balance",
   ) AS wish ON true
 """
 
-BALANCE = """
+BALANCE: LiteralString = """
 SELECT COALESCE(stored."balance", history."runningBalance", 0),
        date_trunc('month', COALESCE(stored."updatedAt", history."createdAt", '-infinity'))
            <> date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC'),
