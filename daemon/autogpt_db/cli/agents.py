@@ -37,7 +37,7 @@ def import_file(settings: Settings, file: Path, *, email: str) -> Iterator[str]:
             f"PostgreSQL at {target.address} does not answer ({error}); {start}"
         ) from None
     with connection:
-        outcome = import_agent(connection, export, email=email)
+        outcome = import_agent(connection, export, email=email, schema_name=target.schema)
     yield from outcome.lines()
 
 
