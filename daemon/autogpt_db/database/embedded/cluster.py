@@ -33,7 +33,7 @@ def data_version(data: Path) -> int | None:
         ConfigurationError: The directory holds something else.
     """
     try:
-        return int((data / "PG_VERSION").read_text("ascii").strip())
+        return int((data / "PG_VERSION").read_text("utf-8").strip())
     except FileNotFoundError:
         if data.is_dir() and any(data.iterdir()):
             raise ConfigurationError(
