@@ -164,13 +164,14 @@ class Exchange:
             self.handle.abandon()
 
     def cancel(self) -> None:
-        """Cancel the work even though it writes: the process ends."""
-        self._task.cancel()
+        """Cancel a write that was given up: the process ends."""
+        if self.given_up and self.may_write:
+            self._task.cancel()
 
     async def settle(self) -> None:
         """Wait until a request that was given up has its reply."""
         if self._replying is not None:
-            await self._replying
+            await asyncio.shield(self._replying)
 
     def close(self) -> None:
         """Stop the clock."""

@@ -77,7 +77,7 @@ class Rpc:
         )
         self._body_limit = settings.api.body_limit
         token = settings.api.token
-        self._credentials = f"Bearer {token.reveal()}".encode() if token else None
+        self._token = token.reveal().encode() if token else None
         self._open_paths = HEALTH_PATHS | {"/live", "/ready"}
         self._exchanges: set[Exchange] = set()
 
@@ -123,7 +123,7 @@ class Rpc:
         if REFUSAL in scope:
             raise scope[REFUSAL]
         path = scope["path"]
-        if self._credentials is not None and path not in self._open_paths:
+        if self._token is not None and path not in self._open_paths:
             self._authorize(exchange)
         operation = self._operations.get(path)
         if operation is None:
@@ -153,8 +153,9 @@ class Rpc:
             await exchange.fail(error)
 
     def _authorize(self, exchange: Exchange) -> None:
-        assert self._credentials is not None
-        if not hmac.compare_digest(exchange.authorization or b"", self._credentials):
+        assert self._token is not None
+        scheme, _, given = (exchange.authorization or b"").partition(b" ")
+        if scheme.lower() != b"bearer" or not hmac.compare_digest(given.strip(), self._token):
             raise UnauthorizedError("This service asks for a token: Authorization: Bearer …")
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:

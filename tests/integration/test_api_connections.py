@@ -1,0 +1,307 @@
+"""Connections: silent, slow, greedy and broken clients, and replies that reach them."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from api_process import ApiProcess, read_reply, read_to_end, request
+from postgres_server import clone, unique_name
+from waiting import wait_for
+
+HEAD_SECONDS = 0.6
+BODY_SECONDS = 0.8
+KEEP_ALIVE = 1.2
+ECHO = request("echo", b'{"text": "x"}')
+
+
+@pytest.fixture(scope="module")
+def api(postgres_server, migrated_template):
+    name = unique_name("connections")
+    with ApiProcess(
+        clone(postgres_server, migrated_template, name),
+        f"api.header_timeout={HEAD_SECONDS}",
+        f"api.body_timeout={BODY_SECONDS}",
+        f"api.keep_alive={KEEP_ALIVE}",
+        "api.body_limit=100000",
+    ) as running:
+        yield running
+    postgres_server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def text_of(reply: tuple[int, dict[str, str], bytes]) -> object:
+    assert reply[0] == 200, reply
+    return json.loads(reply[2])[0]
+
+
+# Time --------------------------------------------------------------------------------------------
+
+
+def test_a_silent_client_is_closed_without_a_word(api: ApiProcess) -> None:
+    with api.connect() as connection:
+        started = time.monotonic()
+        assert read_to_end(connection) == b""
+        assert HEAD_SECONDS * 0.9 < time.monotonic() - started < HEAD_SECONDS + 1
+
+
+@pytest.mark.parametrize("said", [b"P", b"POST /echo HTTP/1.1\r\nhost: t\r\n", b"\r\n\r\n"])
+def test_half_a_head_gets_408(api: ApiProcess, said: bytes) -> None:
+    with api.connect() as connection:
+        connection.sendall(said)
+        status, headers, body = read_reply(connection)
+        assert status == 408
+        assert headers["connection"] == "close"
+        assert "head" in json.loads(body)["detail"]
+        assert read_to_end(connection) == b""
+
+
+def test_a_head_that_trickles_gets_no_more_time(api: ApiProcess) -> None:
+    with api.connect() as connection:
+        started = time.monotonic()
+        status = 0
+        connection.settimeout(0.05)
+        connection.sendall(b"POST /echo HTTP/1.1\r\n")
+        while not status and time.monotonic() < started + 5:
+            connection.sendall(b"a: b\r\n")
+            try:
+                status = read_reply(connection)[0]
+            except TimeoutError:
+                continue
+        assert status == 408
+        assert time.monotonic() - started < HEAD_SECONDS + 1
+
+
+def test_half_a_body_gets_408(api: ApiProcess) -> None:
+    with api.connect() as connection:
+        connection.sendall(ECHO[:-3])
+        started = time.monotonic()
+        status, headers, _ = read_reply(connection)
+        assert (status, headers["connection"]) == (408, "close")
+        assert BODY_SECONDS * 0.9 < time.monotonic() - started < BODY_SECONDS + 1
+        assert read_to_end(connection) == b""
+    (record,) = [one for one in api.events("request") if one["status"] == 408]
+    assert record["method"] == "echo"
+
+
+def test_an_idle_connection_is_closed_and_line_ends_do_not_keep_it(api: ApiProcess) -> None:
+    with api.connect() as idle, api.connect() as fidgety:
+        for connection in (idle, fidgety):
+            connection.sendall(ECHO)
+            assert text_of(read_reply(connection)) == "x"
+        fidgety.sendall(b"\r\n")
+        started = time.monotonic()
+        assert read_to_end(idle) == b""
+        assert KEEP_ALIVE * 0.9 < time.monotonic() - started < KEEP_ALIVE + 1
+        assert read_reply(fidgety)[0] == 408
+
+
+def test_many_silent_clients_do_not_slow_down_others(api: ApiProcess) -> None:
+    with ExitStack() as stack:
+        crowd = [stack.enter_context(api.connect()) for _ in range(300)]
+        for connection in crowd[::2]:
+            connection.sendall(b"POST /echo HTTP/1.1\r\n")
+        started = time.monotonic()
+        for _ in range(20):
+            assert api.call("echo", text="x")[0] == "x"
+        assert time.monotonic() - started < 2
+        for connection in crowd:
+            read_to_end(connection)
+
+
+def test_a_client_that_never_reads_its_reply_is_cut(api: ApiProcess) -> None:
+    with api.connect() as connection:
+        connection.sendall(request("repeat_text", b'{"times": 30000000}'))
+        wait_for(
+            lambda: [one for one in api.events("request") if one["method"] == "repeat_text"],
+            what="the reply",
+        )
+        time.sleep(2 * KEEP_ALIVE + 0.5)  # the time limit itself: two looks at the same rest
+        received = 0
+        while some := connection.recv(1 << 20):
+            received += len(some)
+        assert received < 30_000_000, "only what the kernel held still came"
+
+
+# Size --------------------------------------------------------------------------------------------
+
+
+def test_a_body_that_says_it_is_too_large_is_refused_before_it_comes(api: ApiProcess) -> None:
+    with api.connect() as connection:
+        connection.sendall(
+            b"POST /echo HTTP/1.1\r\nhost: t\r\nexpect: 100-continue\r\n"
+            b"content-length: 100001\r\n\r\n"
+        )
+        status, headers, _ = read_reply(connection)
+        assert (status, headers["connection"]) == (413, "close")
+
+
+def test_the_client_that_sends_it_all_the_same_sees_the_reply(api: ApiProcess) -> None:
+    with api.connect() as connection:
+        connection.sendall(request("echo", b"x" * 8_000_000))
+        assert read_reply(connection)[0] == 413
+
+
+def test_chunks_are_counted(api: ApiProcess) -> None:
+    with api.connect() as connection:
+        connection.sendall(b"POST /echo HTTP/1.1\r\nhost: t\r\ntransfer-encoding: chunked\r\n\r\n")
+        for _ in range(3):
+            connection.sendall(b"c350\r\n" + b"x" * 50_000 + b"\r\n")
+        status, headers, _ = read_reply(connection)
+        assert (status, headers["connection"]) == (413, "close")
+
+
+def test_chunks_within_the_limit_are_a_body(api: ApiProcess) -> None:
+    with api.connect() as connection:
+        connection.sendall(
+            b"POST /echo HTTP/1.1\r\nhost: t\r\ntransfer-encoding: chunked\r\n\r\n"
+            b'9\r\n{"text": \r\n4\r\n"x"}\r\n0\r\n\r\n'
+        )
+        assert text_of(read_reply(connection)) == "x"
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_an_endless_head_gets_431(api: ApiProcess, complete: bool) -> None:
+    with api.connect() as connection:
+        connection.sendall(b"POST /echo HTTP/1.1\r\n" + b"a: " + b"b" * 400_000)
+        if complete:
+            connection.sendall(b"\r\ncontent-length: 2\r\n\r\n{}")
+        status, headers, _ = read_reply(connection)
+        assert (status, headers["connection"]) == (431, "close")
+
+
+def test_a_large_head_is_fine(api: ApiProcess) -> None:
+    with api.connect() as connection:
+        connection.sendall(request("echo", b'{"text": "x"}', "a: " + "b" * 60_000))
+        assert text_of(read_reply(connection)) == "x"
+
+
+# Order -------------------------------------------------------------------------------------------
+
+
+def test_pipelined_requests_are_answered_in_order(api: ApiProcess) -> None:
+    with api.connect() as connection:
+        slow = request("sleep_reading", b'{"seconds": 0.3}')
+        numbered = [request("echo", b'{"text": "%d"}' % number) for number in range(20)]
+        connection.sendall(slow + b"".join(numbered))
+        assert read_reply(connection)[2] == b'"slept"'
+        assert [text_of(read_reply(connection)) for _ in numbered] == [str(n) for n in range(20)]
+
+
+def test_a_refused_request_waits_for_its_turn_in_the_pipeline(api: ApiProcess) -> None:
+    with api.connect() as connection:
+        slow = request("sleep_reading", b'{"seconds": 0.3}')
+        connection.sendall(slow + b"POST /echo HTTP/1.1\r\ncontent-length: 100001\r\n\r\n")
+        assert read_reply(connection)[2] == b'"slept"'
+        assert read_reply(connection)[0] == 413
+
+
+def test_garbage_behind_a_request_does_not_take_its_reply(api: ApiProcess) -> None:
+    with api.connect() as connection:
+        connection.sendall(request("sleep_reading", b'{"seconds": 0.3}') + b"\x00garbage\r\n\r\n")
+        assert read_reply(connection)[2] == b'"slept"'
+        assert read_to_end(connection) == b""
+
+
+def test_a_flood_of_pipelined_requests_is_cut(api: ApiProcess) -> None:
+    with api.connect() as connection, pytest.raises((ConnectionError, AssertionError)):
+        connection.sendall(request("sleep_reading", b'{"seconds": 1}') + ECHO * 500)
+        while read_reply(connection)[0] == 200:
+            pass
+        raise ConnectionError
+    assert api.call("echo", text="x")[0] == "x"
+
+
+# Form --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # TLS
+        b"POST /echo HTTP/1.1\r\ncontent-length: -1\r\n\r\n",
+        b"POST /echo HTTP/1.1\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n",
+        b"GET http:// HTTP/1.1\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\n\r\n",
+        b"nonsense\r\n\r\n",
+    ],
+)
+def test_what_is_no_http_gets_400(api: ApiProcess, said: bytes) -> None:
+    with api.connect() as connection:
+        connection.sendall(said)
+        status, headers, body = read_reply(connection)
+        assert (status, headers["connection"]) == (400, "close")
+        assert json.loads(body)["detail"]
+
+
+def test_a_broken_chunk_ends_its_request(api: ApiProcess) -> None:
+    with api.connect() as connection:
+        connection.sendall(
+            b"POST /echo HTTP/1.1\r\nhost: t\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n"
+        )
+        status, headers, _ = read_reply(connection)
+        assert (status, headers["connection"]) == (400, "close")
+
+
+def test_an_upgrade_is_refused(api: ApiProcess) -> None:
+    with api.connect() as connection:
+        connection.sendall(
+            request("echo", b'{"text": "x"}', "connection: upgrade", "upgrade: websocket")
+        )
+        status, headers, _ = read_reply(connection)
+        assert (status, headers["connection"]) == (400, "close")
+
+
+def test_a_client_that_asks_first_is_told_to_go_on(api: ApiProcess) -> None:
+    with api.connect() as connection:
+        head, _, body = request("echo", b'{"text": "x"}', "expect: 100-continue").partition(
+            b"\r\n\r\n"
+        )
+        connection.sendall(head + b"\r\n\r\n")
+        assert read_reply(connection)[0] == 100
+        connection.sendall(body)
+        assert text_of(read_reply(connection)) == "x"
+
+
+def test_http_1_0_and_connection_close(api: ApiProcess) -> None:
+    for one in (
+        ECHO.replace(b"HTTP/1.1", b"HTTP/1.0"),
+        request("echo", b'{"text": "x"}', "connection: close"),
+    ):
+        with api.connect() as connection:
+            connection.sendall(one)
+            status, headers, _ = read_reply(connection)
+            assert (status, headers["connection"]) == (200, "close")
+            assert read_to_end(connection) == b""
+
+
+def test_a_connection_serves_on_after_every_kind_of_failure(api: ApiProcess) -> None:
+    with api.connect() as connection:
+        for one, expected in (
+            (request("echo", b"{"), 422),
+            (request("nothing"), 404),
+            (request("echo", verb="GET", body=b""), 405),
+            (request("fail_with_a_bug"), 500),
+            (request("echo", b"\xff"), 400),
+            (request("nothing", b"x" * 90_000), 404),
+            (ECHO, 200),
+        ):
+            connection.sendall(one)
+            status, headers, _ = read_reply(connection)
+            assert status == expected
+            assert "connection" not in headers
+
+
+def test_head_has_no_body(api: ApiProcess) -> None:
+    with api.connect() as connection:
+        connection.sendall(
+            b"HEAD /echo HTTP/1.1\r\nhost: t\r\n\r\nHEAD /live HTTP/1.1\r\n\r\n" + ECHO
+        )
+        received = b""
+        while not received.endswith(b'["x",0,false,"None"]'):
+            received += connection.recv(4096)
+        assert received.startswith(b"HTTP/1.1 405 ")
+        assert received.count(b"Method Not Allowed\r\n") == 1
+        assert received.count(b"HTTP/1.1 ") == 3
