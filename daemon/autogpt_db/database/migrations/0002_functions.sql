@@ -7,7 +7,8 @@
 --
 -- Functions with a RETURN body are inlined into the statement that calls them, and let the usual
 -- row through with a look at its type; the odd row goes to a plpgsql function, which may raise.
--- What rests on to_char, pg_column_size or now is STABLE, since only then it is inlined.
+-- What rests on something that PostgreSQL calls STABLE (to_char, pg_column_size, the functions that
+-- build json) is STABLE, too: else it would not be inlined.
 
 -- Moments -----------------------------------------------------------------------------------
 
@@ -325,7 +326,7 @@ END;
 
 -- The odd row: members missing, or of another type that converts.
 CREATE FUNCTION autogpt_db.odd_execution_stats_v1(stats jsonb) RETURNS json
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
 DECLARE
     name text;
@@ -364,7 +365,7 @@ $$;
 
 -- A graph execution's stored stats under the wire's names; NULL when they do not validate.
 CREATE FUNCTION autogpt_db.execution_stats_v1(stats jsonb) RETURNS json
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE
     WHEN stats IS NULL OR jsonb_typeof(stats) <> 'object' THEN NULL
     WHEN stats @@ '
@@ -420,7 +421,7 @@ $$;
 
 -- A user's automatic top-up; NULL when it does not validate.
 CREATE FUNCTION autogpt_db.top_up_config_v1(config jsonb) RETURNS json
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
 DECLARE
     amount CONSTANT numeric := autogpt_db.lax_integer_v1(config -> 'amount');
