@@ -179,7 +179,7 @@ def loaded(model: Any, value: Any) -> Any:
 
 def same(actual: Any, expected: Any) -> bool:
     """Compare numbers as doubles: PostgreSQL keeps every digit of a text."""
-    if type(expected) in {int, float} and type(actual) in {int, float}:
+    if {type(expected), type(actual)} == {int, float}:
         return float(actual) == float(expected)
     return type(actual) is type(expected) and bool(actual == expected)
 
