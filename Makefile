@@ -14,7 +14,7 @@ WORKERS ?= 2
 help: ## Show this help
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '  make %-16s %s\n' "$$name" "$$text"; done
 
-run: .venv/.installed ## Run the service here, on a PostgreSQL of its own (Ctrl-C stops everything)
+run: .venv/.runtime ## Run the service here, on a PostgreSQL of its own (Ctrl-C stops everything)
 	@exec $(RUN)/autogpt-db run
 
 test: .venv/.installed lint types ## Check everything that needs no systemd
@@ -35,13 +35,20 @@ reference: .venv/.installed ## Write the generated reference pages and etc/autog
 	$(RUN)/python -m autogpt_db.reference .
 
 bench-footprint: .venv/.installed ## Print start-up time and memory of the processes
-	$(RUN)/python bench/footprint.py
+	@UV_PROJECT_ENVIRONMENT=build/production $(UV) sync --quiet --frozen --compile-bytecode --no-dev --no-editable --extra embedded
+	AUTOGPT_DB_TEST_PROGRAM=build/production/bin/autogpt-db $(RUN)/python bench/footprint.py
 
 environment: .venv/.installed ## Make the environment, and nothing else
 
-.venv/.installed: uv.lock pyproject.toml | $(UV)
-	@$(UV) sync --quiet --frozen --extra embedded
+# What the service needs, and then what its development needs.
+.venv/.runtime: uv.lock pyproject.toml | $(UV)
+	@$(UV) sync --quiet --frozen --compile-bytecode --inexact --no-dev --extra embedded
+	@$(RUN)/python -m compileall -q daemon
 	@touch $@
+
+.venv/.installed: uv.lock pyproject.toml | $(UV)
+	@$(UV) sync --quiet --frozen --compile-bytecode --extra embedded
+	@touch $@ .venv/.runtime
 
 .uv/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \

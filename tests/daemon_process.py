@@ -22,7 +22,9 @@ from waiting import wait_for
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-PROGRAM = Path(sys.executable).parent / "autogpt-db"
+PROGRAM = Path(
+    os.environ.get("AUTOGPT_DB_TEST_PROGRAM", Path(sys.executable).parent / "autogpt-db")
+).absolute()
 SUPERVISORCTL = Path(sys.executable).parent / "supervisorctl"
 # The machine's own configuration must not reach the daemon under test.
 _SCRUBBED = ("AUTOGPT_DB_", "DATABASE_", "DIRECT_URL", "DB_", "PG", "PYRO_", "NOTIFY_", "LISTEN_",
