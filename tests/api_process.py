@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
+import psycopg
 
 from daemon_process import PROGRAM, clean_environment
 from postgres_server import with_schema
@@ -39,13 +42,13 @@ class ApiProcess:
         environment: Mapping[str, str] | None = None,
         stdin: int | socket.socket = subprocess.DEVNULL,
     ) -> None:
-        self._directory = tempfile.TemporaryDirectory(prefix="api-", dir="/tmp")
-        self._log = Path(self._directory.name) / "log"
+        self._directory = Path(tempfile.mkdtemp(prefix="api-", dir="/tmp"))
+        self._log = self._directory / "log"
         given = ["api.port=0", "logging.format=json", *assignments]
         self._command = [str(PROGRAM), *(word for one in given for word in ("--set", one)), "api"]
         self._environment = clean_environment() | {
             "AUTOGPT_DB_CONFIG": "/dev/null",
-            "AUTOGPT_DB_STATE_DIRECTORY": self._directory.name,
+            "AUTOGPT_DB_STATE_DIRECTORY": str(self._directory),
             "DATABASE_URL": with_schema(database_url),
             "AUTOGPT_DB_TEST_OPERATIONS": ",".join(modules),
             "PYTHONPATH": os.pathsep.join([str(TESTS), *os.environ.get("PYTHONPATH", "").split()]),
@@ -53,9 +56,23 @@ class ApiProcess:
         }
         self._stdin = stdin
         self.port = 0
+        self.base = ""
+        self.client = httpx.Client()
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start it and wait until it listens."""
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 self._command, stdin=self._stdin, stdout=log, stderr=log, env=self._environment
@@ -63,16 +80,17 @@ class ApiProcess:
         listening = wait_for(self._listening, what="the record that it listens")
         self.port = int(listening["address"].rpartition(":")[2])
         self.base = f"http://127.0.0.1:{self.port}"
+        self.client.close()
         self.client = httpx.Client(base_url=self.base, timeout=30)
-        return self
 
-    def __exit__(self, *_error: object) -> None:
+    def stop(self) -> None:
+        """End it as hard as can be, and clean up."""
         assert self.process is not None
         self.client.close()
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        self._directory.cleanup()
+        shutil.rmtree(self._directory, ignore_errors=True)
 
     @property
     def pid(self) -> int:
@@ -125,11 +143,14 @@ def request(method: str, body: bytes = b"{}", *headers: str, verb: str = "POST")
 def read_reply(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
     """Read one reply; its status is 0 when the connection ended instead."""
     received = b""
-    while b"\r\n\r\n" not in received:
-        some = connection.recv(1)  # a byte at a time: what follows belongs to the next reply
-        if not some:
+    while not received.endswith(b"\r\n\r\n"):
+        # What follows the head belongs to the body, or to the next reply: look, then take.
+        seen = received + connection.recv(65536, socket.MSG_PEEK)
+        if seen == received:
             return 0, {}, received
-        received += some
+        end = seen.find(b"\r\n\r\n")
+        wanted = len(seen) if end < 0 else end + 4
+        received += connection.recv(wanted - len(received))
     first, *lines = received.decode("latin-1").strip().split("\r\n")
     headers = {
         name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
@@ -149,3 +170,27 @@ def read_to_end(connection: socket.socket) -> bytes:
     while some := connection.recv(65536):
         received += some
     return received
+
+
+def running(url: str, what: str) -> list[tuple[int, str]]:
+    """Return pid and query of the API's statements that contain `what` and run now."""
+    with psycopg.connect(url, autocommit=True) as observer:
+        return observer.execute(
+            "SELECT pid, query FROM pg_stat_activity WHERE datname = current_database()"
+            " AND state = 'active' AND pid <> pg_backend_pid() AND query LIKE %s",
+            (f"%{what}%",),
+        ).fetchall()
+
+
+def written(url: str, key: str) -> bool:
+    with psycopg.connect(url, autocommit=True) as observer:
+        found = observer.execute(
+            'SELECT 1 FROM platform."AgentNodeExecutionKeyValueData" WHERE key = %s', (key,)
+        )
+        return found.fetchone() is not None
+
+
+def in_background(call: Any) -> list[httpx.Response]:
+    replies: list[httpx.Response] = []
+    threading.Thread(target=lambda: replies.append(call()), daemon=True).start()
+    return replies

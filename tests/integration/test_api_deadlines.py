@@ -1,0 +1,211 @@
+"""Nobody waits for ever: deadlines, clients that leave, full queues, a database that is away."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import httpx
+import psycopg
+
+from api_process import ApiProcess, in_background, request, running, written
+from autogpt_db.database.migration import migrate
+from waiting import wait_for
+
+if TYPE_CHECKING:
+    from postgres_server import PostgresServer
+
+DEADLINE = 1.0
+
+
+def assert_unavailable(reply: httpx.Response) -> str:
+    assert reply.status_code == 503, reply.text
+    assert int(reply.headers["retry-after"]) >= 1
+    body = reply.json()
+    assert body["type"] == "ConnectionError"
+    (words,) = body["args"]
+    assert "connection" not in reply.headers
+    return str(words)
+
+
+def test_a_read_is_cancelled_at_its_deadline(database_url: str) -> None:
+    with ApiProcess(database_url, f"api.request_deadline={DEADLINE}") as api:
+        started = time.monotonic()
+        reply = api.client.post("/sleep_reading", json={"seconds": 30})
+        assert time.monotonic() - started < DEADLINE + 0.2
+        assert "nothing was written" in assert_unavailable(reply)
+        wait_for(lambda: not running(database_url, "pg_sleep"), seconds=2, what="the cancel")
+        assert api.call("tell_time")
+        (line,) = [one for one in api.events("request") if one["method"] == "sleep_reading"]
+        assert line["status"] == 503
+        assert line["level"] == "warning"
+        assert line["seconds"] < DEADLINE + 0.2
+
+
+def test_a_write_runs_on_after_its_deadline(database_url: str) -> None:
+    with ApiProcess(database_url, f"api.request_deadline={DEADLINE}") as api:
+        started = time.monotonic()
+        reply = api.client.post("/sleep_writing", json={"key": "late", "seconds": 1.5})
+        assert time.monotonic() - started < DEADLINE + 0.2
+        assert "may still complete" in assert_unavailable(reply)
+        assert not written(database_url, "late")
+        wait_for(lambda: written(database_url, "late"), seconds=3, what="the write")
+        (end,) = wait_for(lambda: api.events("late_end"), what="the record of its end")
+        assert (end["method"], end["outcome"]) == ("sleep_writing", "done")
+        assert len([1 for one in api.events("request") if one["method"] == "sleep_writing"]) == 1
+
+
+def test_the_reply_is_in_time_even_when_the_backend_is_frozen(own_database_url: str) -> None:
+    with psycopg.connect(own_database_url, autocommit=True) as connection:
+        migrate(connection, schema_name="platform")
+    with ApiProcess(own_database_url, f"api.request_deadline={DEADLINE}") as api:
+        for method, arguments in (
+            ("sleep_reading", {"seconds": 20}),
+            ("sleep_writing", {"key": "frozen", "seconds": 20}),
+        ):
+            started = time.monotonic()
+            replies = in_background(
+                lambda method=method, arguments=arguments: api.client.post(
+                    f"/{method}", json=arguments
+                )
+            )
+            ((pid, _),) = wait_for(lambda: running(own_database_url, "pg_sleep"))
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                (reply,) = wait_for(lambda replies=replies: replies, seconds=DEADLINE + 2)
+                assert time.monotonic() - started < DEADLINE + 0.3
+                assert_unavailable(reply)
+                if method == "sleep_reading":
+                    wait_for(lambda: api.events("backend_closed_hard"), what="the hard close")
+                assert api.call("tell_time")
+            finally:
+                os.kill(pid, signal.SIGCONT)
+                os.kill(pid, signal.SIGTERM)
+            wait_for(lambda: not running(own_database_url, "pg_sleep"), what="its end")
+
+
+def test_a_client_that_leaves_cancels_its_read(database_url: str) -> None:
+    with ApiProcess(database_url) as api:
+        with api.connect() as connection:
+            connection.sendall(request("sleep_reading", b'{"seconds": 30}'))
+            wait_for(lambda: running(database_url, "pg_sleep"), what="the read")
+            left = time.monotonic()
+        wait_for(lambda: not running(database_url, "pg_sleep"), seconds=2, what="the cancel")
+        print(f"\ncancelled {time.monotonic() - left:.3f} s after the client left")
+        (line,) = wait_for(lambda: api.events("request"), what="its line")
+        assert line["status"] == 499
+        assert api.call("tell_time")
+
+
+def test_a_client_that_leaves_cancels_the_first_of_its_pipelined_reads(database_url: str) -> None:
+    with ApiProcess(database_url) as api:
+        with api.connect() as connection:
+            connection.sendall(request("sleep_reading", b'{"seconds": 30}') * 2)
+            wait_for(lambda: running(database_url, "pg_sleep"), what="the read")
+        wait_for(lambda: not running(database_url, "pg_sleep"), seconds=2, what="the cancel")
+        assert api.call("tell_time")
+        assert running(database_url, "pg_sleep") == []
+
+
+def test_a_client_that_leaves_does_not_cancel_its_write(database_url: str) -> None:
+    with ApiProcess(database_url) as api:
+        with api.connect() as connection:
+            connection.sendall(request("sleep_writing", b'{"key": "left", "seconds": 0.7}'))
+            wait_for(lambda: running(database_url, "pg_sleep"), what="the write")
+        wait_for(lambda: api.events("request"), what="its line")
+        assert not written(database_url, "left")
+        wait_for(lambda: written(database_url, "left"), seconds=3, what="the write's end")
+        wait_for(lambda: api.events("late_end"), what="the record of its end")
+
+
+def test_a_full_queue_refuses_at_once(database_url: str) -> None:
+    with ApiProcess(database_url, "database.pool_size=1", "database.pool_max_waiting=1") as api:
+        holding = in_background(lambda: api.client.post("/sleep_reading", json={"seconds": 1}))
+        wait_for(lambda: running(database_url, "pg_sleep"), what="the first to hold the connection")
+        waiting = in_background(lambda: api.client.post("/tell_time", json={}))
+        refused: list[httpx.Response] = []
+
+        def overload() -> bool:
+            started = time.monotonic()
+            reply = api.client.post("/tell_time", json={})
+            if reply.status_code == 503:
+                assert time.monotonic() - started < 0.2
+                refused.append(reply)
+            return bool(refused or holding)
+
+        # The second may not have reached the queue yet: then this one takes its place.
+        with httpx.Client(base_url=api.base, timeout=10) as other:
+            third = in_background(lambda: other.post("/tell_time", json={}))
+            wait_for(overload, what="a refusal")
+            assert "queue is full" in assert_unavailable(refused[0])
+            wait_for(lambda: holding and waiting and third, what="the others")
+        assert holding[0].status_code == 200
+        assert 200 in {waiting[0].status_code, third[0].status_code}
+
+
+def test_waiting_for_a_connection_is_bounded(database_url: str) -> None:
+    with ApiProcess(database_url, "database.pool_size=1", "database.pool_timeout=0.3") as api:
+        holding = in_background(lambda: api.client.post("/sleep_reading", json={"seconds": 1}))
+        wait_for(lambda: running(database_url, "pg_sleep"), what="the first to hold the connection")
+        started = time.monotonic()
+        assert_unavailable(api.client.post("/tell_time", json={}))
+        assert 0.2 < time.monotonic() - started < 0.8
+        unready = api.client.get("/ready")
+        assert unready.status_code == 503
+        assert unready.headers["content-type"] == "application/problem+json"
+        assert unready.json()["reasons"]
+        assert api.client.get("/health_check").status_code == 400
+        wait_for(lambda: holding, what="the first")
+        assert holding[0].status_code == 200
+
+
+def test_a_database_that_is_away_is_told_and_comes_back(
+    own_server: PostgresServer, own_database_url: str
+) -> None:
+    with psycopg.connect(own_database_url, autocommit=True) as connection:
+        migrate(connection, schema_name="platform")
+    with ApiProcess(own_database_url, "api.request_deadline=2", "database.pool_timeout=0.5") as api:
+        assert api.client.get("/ready").status_code == 200
+        own_server.stop()
+        for method, arguments in (
+            ("tell_time", {}),
+            ("sleep_writing", {"key": "away"}),
+            ("tell_time", {}),
+        ):
+            started = time.monotonic()
+            assert_unavailable(api.client.post(f"/{method}", json=arguments))
+            assert time.monotonic() - started < 2.2
+        assert api.client.get("/live").status_code == 200
+        unready = api.client.get("/ready")
+        assert unready.status_code == 503
+        unhealthy = api.client.get("/health_check")
+        assert unhealthy.status_code == 400
+        assert unhealthy.json()["type"] == "UnhealthyServiceError"
+        (words,) = unhealthy.json()["args"]
+        assert words.startswith("[DatabaseManager] - Database health check failed: ")
+        own_server.start()
+        returned = time.monotonic()
+        wait_for(
+            lambda: api.client.post("/tell_time", json={}).status_code == 200, what="the service"
+        )
+        assert time.monotonic() - returned < 5
+        assert api.client.get("/ready").status_code == 200
+        assert api.client.get("/health_check").status_code == 200
+        assert api.call("sleep_writing", key="back") == "back"
+        assert not api.events("internal_error")
+
+
+def test_it_starts_without_a_database_and_serves_when_there_is_one(
+    own_server: PostgresServer, own_database_url: str
+) -> None:
+    own_server.stop()
+    with ApiProcess(own_database_url, "api.request_deadline=2", "database.pool_timeout=0.5") as api:
+        assert_unavailable(api.client.post("/tell_time", json={}))
+        own_server.start()
+        wait_for(
+            lambda: api.client.post("/tell_time", json={}).status_code == 200,
+            seconds=5,
+            what="the service",
+        )
