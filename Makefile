@@ -35,7 +35,7 @@ reference: .venv/.installed ## Write the generated reference pages and etc/autog
 	$(RUN)/python -m autogpt_db.reference .
 
 bench-footprint: .venv/.installed ## Print start-up time and memory of the processes
-	@UV_PROJECT_ENVIRONMENT=build/production $(UV) sync --quiet --frozen --compile-bytecode --no-dev --no-editable --extra embedded
+	@UV_PROJECT_ENVIRONMENT=build/production $(UV) sync --quiet --frozen --compile-bytecode --no-dev --no-editable --reinstall-package autogpt-db --extra embedded
 	AUTOGPT_DB_TEST_PROGRAM=build/production/bin/autogpt-db $(RUN)/python bench/footprint.py
 
 environment: .venv/.installed ## Make the environment, and nothing else

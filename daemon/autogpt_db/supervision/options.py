@@ -7,6 +7,7 @@ import signal
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import structlog
+from supervisor import http, xmlrpc
 from supervisor.options import ServerOptions
 from supervisor.poller import PollPoller
 from supervisor.states import SupervisorStates
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from autogpt_db.supervision.tree import Tree
+
 log = structlog.get_logger("supervisor")
 
 _STOPPING = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP})
-_EXPECTED = "running without any HTTP authentication checking"
 LONGEST_POLL = 1.0
 
 
@@ -54,13 +56,19 @@ class Log:
 
     def error(self, message: str, **values: Any) -> None:
         """Take a record of something that went wrong inside Supervisor."""
-        if _EXPECTED not in message:  # said of a socket that only its owner may open
-            log.error(message % values if values else message)
+        log.error(message % values if values else message)
 
     critical = error
 
     def close(self) -> None:
         """Do nothing: the sink is the process's."""
+
+
+class _Silent:
+    """The HTTP server's own log: each request of supervisorctl, which nobody wants to read."""
+
+    def log(self, message: str) -> None:
+        """Drop a line."""
 
 
 class Poller(PollPoller):  # type: ignore[misc]
@@ -145,6 +153,25 @@ class Options(ServerOptions):  # type: ignore[misc]
     def parse_fcgi_socket(self, sock: str, *_others: Any) -> str:
         """Take the address as it is: the socket is open already."""
         return sock
+
+    def make_http_servers(self, supervisord: Tree) -> list[tuple[dict[str, Any], Any]]:
+        """Open the control socket for XML-RPC and `tail`.
+
+        Replaces stock behaviour: a web interface comes with it, for nobody here, and takes memory.
+        """
+        (config,) = self.server_configs
+        server = http.supervisor_af_unix_http_server(
+            config["file"], config["chmod"], config["chown"], logger_object=_Silent()
+        )
+        namespaces = [
+            (name, factory(supervisord, **options))
+            for name, factory, options in self.rpcinterface_factories
+        ]
+        namespaces.append(("system", xmlrpc.SystemNamespaceRPCInterface(namespaces)))
+        server.install_handler(http.mainlogtail_handler(supervisord))
+        server.install_handler(http.logtail_handler(supervisord))
+        server.install_handler(xmlrpc.supervisor_xmlrpc_handler(supervisord, namespaces))
+        return [(config, server)]
 
     def fork(self) -> int:
         """Fork with stop signals held back.
