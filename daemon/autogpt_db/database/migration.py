@@ -119,7 +119,7 @@ def migrate(
 
     Raises:
         SchemaError: An applied file has changed, the database is newer than this program, or
-            objects of AutoGPT's are missing. Nothing has been changed then.
+            objects of AutoGPT's are missing or in another schema. Nothing has been changed then.
     """
     log = log or structlog.get_logger("autogpt_db.database")
     with connection.transaction():
@@ -128,6 +128,8 @@ def migrate(
         _refuse_newer(connection, recorded)
         _refuse_changed(recorded)
         exists = _has_tables(connection, schema_name)
+        if not exists:
+            _refuse_elsewhere(connection, schema_name)
         ours = "0001_platform" in recorded or not exists
         if not ours:
             verify(connection, schema_name, log)
@@ -164,6 +166,8 @@ def pending(connection: psycopg.Connection[Any], *, schema_name: str) -> list[st
     exists = _has_tables(connection, schema_name)
     if exists:
         verify(connection, schema_name, log)
+    else:
+        _refuse_elsewhere(connection, schema_name)
     ours = "0001_platform" in recorded or not exists
     return [one.name for one in _waiting(connection, schema_name, recorded, ours=ours)]
 
@@ -219,6 +223,22 @@ def _refuse_changed(recorded: dict[str, tuple[int, str]]) -> None:
                 "(its checksum differs). The installation is damaged, or a file was edited after "
                 "it was applied: reinstall autogpt-db."
             )
+
+
+def _refuse_elsewhere(connection: psycopg.Connection[Any], schema_name: str) -> None:
+    # A URL that lacks ?schema= must not get a second, empty set of tables beside the real one.
+    elsewhere = _scalar(
+        connection,
+        "SELECT min(schemaname) FROM pg_catalog.pg_tables"
+        " WHERE tablename = 'AgentGraphExecution' AND schemaname <> %s",
+        schema_name,
+    )
+    if elsewhere is not None:
+        raise SchemaError(
+            f"AutoGPT's tables are in the schema {elsewhere!r} of this database, but the URL names "
+            f"{schema_name!r} (Prisma's default is 'public'). Add ?schema={elsewhere} to "
+            "DATABASE_URL, or name an empty database. Nothing has been changed."
+        )
 
 
 def _has_tables(connection: psycopg.Connection[Any], schema_name: str) -> bool:
