@@ -207,6 +207,10 @@ class UniqueViolationError(InvalidValueError):
         super().__init__(f"Unique constraint failed on the fields: ({fields})")
 
 
+class SchemaObjectMissingError(InvalidValueError):
+    """A table, view or type that only some methods need isn't in the database."""
+
+
 class RawQueryError(InvalidValueError):
     """A statement of the contract's own SQL that PostgreSQL refuses because of its values."""
 

@@ -25,6 +25,8 @@ _UNSET_EXAMPLES = {
     "database.connection_limit": "12",
     "embedded.binaries": '"/usr/lib/postgresql/17/bin"',
     "embedded.user": '"postgres"',
+    "embeddings.openai_api_key": '"sk-…"',
+    "embeddings.openai_base_url": '"https://api.openai.com/v1"',
     "api.token": '"a long random text"',
 }
 

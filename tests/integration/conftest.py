@@ -17,3 +17,10 @@ def service(seeded_database_url: str) -> Iterator[Service]:
     """Yield the operations on a fresh database with the contract's rows."""
     with Service(seeded_database_url) as running:
         yield running
+
+
+@pytest.fixture
+def with_vector(service: Service) -> None:
+    """Skip a test that needs pgvector where this PostgreSQL has none."""
+    if service.value("SELECT to_regtype('vector') IS NULL"):
+        pytest.skip("this PostgreSQL has no pgvector")

@@ -19,6 +19,7 @@ from autogpt_db.errors import (
     OutcomeUnknownError,
     PoolExhaustedError,
     RecordNotFoundError,
+    SchemaObjectMissingError,
     UniqueViolationError,
     ValidationFailedError,
 )
@@ -37,6 +38,10 @@ _OURS: dict[str, Callable[[str], CallError]] = {
 # SQLSTATEs after which nothing was written and the same statement may simply be sent again:
 # serialization failure, deadlock, a plan whose result type changed, a demoted primary.
 REPEATABLE = frozenset({"40001", "40P01", "0A000", "25006"})
+
+# Undefined table, undefined object (pgvector's type), a materialized view without data: some
+# methods' tables are optional (schema.OPTIONAL).
+_MISSING = frozenset({"42P01", "42704", "55000"})
 
 # Classes and codes that say "not now": operator intervention, insufficient resources, connection.
 _PASSING = ("08", "53", "57P")
@@ -109,6 +114,11 @@ def _by_state(error: psycopg.Error, state: str) -> CallError | None:
         case "57014":
             failure = DeadlineExceededError(
                 "PostgreSQL's statement timeout passed; nothing was written."
+            )
+        case _ if state in _MISSING:
+            failure = SchemaObjectMissingError(
+                f"The database lacks what this method needs: {error.diag.message_primary}. Run "
+                "AutoGPT's own migrations (pgvector must be installed)."
             )
         case _ if state in REPEATABLE:
             failure = DatabaseUnavailableError(

@@ -196,6 +196,22 @@ class CreditsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = True
 
 
+class EmbeddingsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The marketplace's search by meaning."""
+
+    openai_api_key: Annotated[
+        Secret | None,
+        option(
+            "OpenAI's key, which turns searching by meaning on (needs autogpt-db[openai]). Unset: "
+            "searches go by words."
+        ),
+    ] = None
+    openai_base_url: Annotated[
+        str | None, option("Where the embeddings come from. Unset: OpenAI's own address.")
+    ] = None
+    timeout: Annotated[float, option("Seconds to wait for embeddings.", ge=0.1, le=600)] = 10.0
+
+
 class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The background jobs."""
 
@@ -269,6 +285,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     embedded: EmbeddedSettings = EmbeddedSettings()
     api: ApiSettings = ApiSettings()
     credits: CreditsSettings = CreditsSettings()
+    embeddings: EmbeddingsSettings = EmbeddingsSettings()
     worker: WorkerSettings = WorkerSettings()
     logging: LoggingSettings = LoggingSettings()
     supervision: SupervisionSettings = SupervisionSettings()
