@@ -244,8 +244,10 @@ def test_no_other_account_gets_to_the_socket(made_state: Path) -> None:
 def test_the_environment_does_not_bend_it(made_state: Path, monkeypatch: Any) -> None:
     for name, value in {"PGPORT": "6000", "PGDATA": "/nowhere", "TZ": "Asia/Tokyo"}.items():
         monkeypatch.setenv(name, value)
-    with running(made_state) as server:
-        assert (server.socket_directory / ".s.PGSQL.5432").exists()
+    monkeypatch.chdir(made_state.parent)
+    with DatabaseManager(Settings(state_directory=Path(made_state.name))) as manager:
+        assert manager.embedded is not None
+        assert (manager.embedded.socket_directory / ".s.PGSQL.5432").exists()
 
 
 # Dying and coming back -------------------------------------------------------------------------

@@ -181,7 +181,8 @@ def database_url(settings: Settings) -> DatabaseUrl:
         return DatabaseUrl.parse(settings.database.url.reveal())
     return DatabaseUrl(
         parameters={
-            "host": str(settings.paths.state / "postgresql" / "socket"),
+            "host": str(settings.paths.state.absolute() / "postgresql" / "socket"),
+            "port": "5432",  # or $PGPORT would name another socket
             "user": EMBEDDED_NAME,
             "dbname": EMBEDDED_NAME,
         },
