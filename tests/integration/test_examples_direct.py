@@ -27,4 +27,7 @@ def service(seeded_database_url_for_module: str) -> Iterator[Service]:
 
 @pytest.mark.parametrize("example", SERVED)
 def test_a_recorded_call_is_answered_the_same(service: Service, example: dict[str, Any]) -> None:
+    vector = service.value("SELECT to_regtype('vector') IS NOT NULL")
+    if example["method"] == "get_embedding_stats" and not vector:
+        pytest.skip("its rows need pgvector")
     check(example, *service.answer(example["method"], example["request"]))
