@@ -164,3 +164,25 @@ def test_any_text_for_any_option_is_taken_or_refused_by_name(values: dict[str, s
     except ConfigurationError as error:
         for problem in error.problems:
             assert problem.split(":")[0] in options()
+
+
+@pytest.mark.parametrize("key", ["short", "ü" * 44, "x" * 44])
+def test_an_encryption_key_must_be_one(key: str) -> None:
+    with pytest.raises(ConfigurationError, match="not 32 bytes in url-safe base64") as caught:
+        load_settings(environment={"ENCRYPTION_KEY": key})
+    assert key not in str(caught.value)
+
+
+def test_autogpts_own_names_of_credits_and_keys_count() -> None:
+    key = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+    settings = load_settings(
+        environment={
+            "ENABLE_CREDIT": "True",
+            "NUM_USER_CREDITS_REFILL": "2500",
+            "ENCRYPTION_KEY": key,
+            "OPENAI_INTERNAL_API_KEY": "sk-1",
+        }
+    ).settings
+    assert (settings.credits.enabled, settings.credits.refill) == (True, 2500)
+    assert settings.integrations.encryption_key == Secret(key)
+    assert settings.embeddings.openai_api_key == Secret("sk-1")

@@ -16,6 +16,7 @@ import psycopg
 import structlog
 
 from autogpt_db.database.embedded import EmbeddedServer
+from autogpt_db.database.encryption import verify_key
 from autogpt_db.database.migration import migrate
 from autogpt_db.database.state_lock import StateLock
 from autogpt_db.database.url import database_url, direct_database_url
@@ -52,7 +53,8 @@ class DatabaseManager:
         embedded: The running embedded server, for supervision to adopt; None with a URL.
 
     Raises:
-        ConfigurationError: The URL, the credentials or the server's version are at fault.
+        ConfigurationError: The URL, the credentials, the server's version or the encryption key
+            are at fault.
         DatabaseUnreachableError: No answer within `database.startup_timeout`.
         ResourceTakenError: Another live daemon owns the state directory.
         SchemaError: The schema is incomplete, or newer than this program.
@@ -89,7 +91,7 @@ class DatabaseManager:
         self._resources.close()
 
     def prove(self) -> None:
-        """Wait for the server, check its version, and migrate the schema."""
+        """Wait for the server, check its version and the encryption key, migrate the schema."""
         with self.connect() as connection:
             version = self.server_version = connection.info.server_version
             if version < OLDEST_SERVER:
@@ -99,6 +101,7 @@ class DatabaseManager:
                 )
             self._notify("checking the schema")
             outcome = migrate(connection, schema_name=self.url.schema, log=log)
+            verify_key(connection, self.settings, self.url.schema)
         if outcome.applied:
             log.info("schema_migrated", applied=outcome.applied)
         log.info(

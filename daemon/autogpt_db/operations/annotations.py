@@ -11,7 +11,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from autogpt_db.operations import lax, moments
-from autogpt_db.operations.documents import NO_DEFAULT, AnyJson, DocumentOf, MappingOf, ModelOf
+from autogpt_db.operations.documents import (
+    NO_DEFAULT,
+    AnyJson,
+    DocumentOf,
+    MappingOf,
+    ModelOf,
+    OneOf,
+)
 from autogpt_db.operations.shapes import Integer, ListOf, Nullable, Scalar, Shape, Text, TupleOf
 from autogpt_db.operations.types import AnyCase, Bits, Document, Model
 
@@ -56,12 +63,12 @@ def shape_of(annotation: Any) -> Shape:
             if isinstance(mark, Bits):
                 return Integer(mark.width)
             if isinstance(mark, Document):
-                content = _document_shape(mark.shape)
+                content = document_shape_of(mark.shape)
                 return DocumentOf(content, endless_as_null=mark.endless_as_null)
     return _common_shape(annotation, shape_of)
 
 
-def _document_shape(annotation: Any) -> Shape:
+def document_shape_of(annotation: Any) -> Shape:
     """Return the shape of something inside a document, which gives plain JSON values."""
     if annotation is Any:
         return AnyJson()
@@ -71,19 +78,36 @@ def _document_shape(annotation: Any) -> Shape:
         return _label_shape(annotation.__origin__, any_case=True)
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in {dict, Mapping} and arguments[0] is str:
-        return MappingOf(_document_shape(arguments[1]))
-    if isinstance(annotation, type) and issubclass(annotation, Model):
-        hints = typing.get_type_hints(annotation, include_extras=True)
-        return ModelOf(
-            annotation.__name__,
-            {
-                name: (_document_shape(hints[name]), getattr(annotation, name, NO_DEFAULT))
-                for name in hints
-                if name not in Model.__annotations__
-            },
-            keeps_extra_keys=annotation.keeps_extra_keys,
-        )
-    return _common_shape(annotation, _document_shape)
+        return MappingOf(document_shape_of(arguments[1]))
+    return _models_shape(annotation) or _common_shape(annotation, document_shape_of)
+
+
+def _models_shape(annotation: Any) -> Shape | None:
+    """Return the shape of a model, or of one of several that their `type` tells apart."""
+    if _is_model(annotation):
+        return _model_shape(annotation)
+    arguments = typing.get_args(annotation)
+    if isinstance(annotation, types.UnionType) and all(map(_is_model, arguments)):
+        models = {typing.get_type_hints(each)["type"].__args__[0]: each for each in arguments}
+        return OneOf({kind: _model_shape(model) for kind, model in models.items()})
+    return None
+
+
+def _model_shape(model: type[Model]) -> ModelOf:
+    hints = typing.get_type_hints(model, include_extras=True)
+    return ModelOf(
+        model.__name__,
+        {
+            name: (document_shape_of(hints[name]), getattr(model, name, NO_DEFAULT))
+            for name in hints
+            if name not in Model.__annotations__
+        },
+        keeps_extra_keys=model.keeps_extra_keys,
+    )
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Model)
 
 
 def _common_shape(annotation: Any, shape_of_part: Callable[[Any], Shape]) -> Shape:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _encode = msgspec.json.Encoder().encode
 
 NO_DEFAULT = msgspec.NODEFAULT
+_Field: type[Any] = type(msgspec.field(default_factory=list))
 
 
 class AnyJson(Shape):
@@ -79,7 +80,8 @@ class ModelOf(Shape):
 
         Args:
             name: The model's name.
-            members: Shape and default by key; `NO_DEFAULT` where it must be there.
+            members: Shape and default by key; `NO_DEFAULT` where it must be there, a
+                `msgspec.field` where each object gets a default of its own.
             keeps_extra_keys: Whether members beyond these are kept.
         """
         self._members = members
@@ -110,7 +112,7 @@ class ModelOf(Shape):
                 problems.add("missing", (*location, key), "Field required", value)
                 converted[key] = INVALID
             else:
-                converted[key] = default
+                converted[key] = _made(default)
         if INVALID in converted.values():
             return INVALID
         if self._keeps_extra_keys:
@@ -123,12 +125,42 @@ class ModelOf(Shape):
         return {
             "type": "object",
             "properties": {
-                key: shape.schema() | ({} if key in required else {"default": default})
+                key: shape.schema()
+                | ({} if isinstance(default, _Field) or key in required else {"default": default})
                 for key, (shape, default) in self._members.items()
             },
             "required": required,
             "additionalProperties": True,
         }
+
+
+class OneOf(Shape):
+    """One of several objects with declared members, told apart by their `type`."""
+
+    # Matches nothing: which of them it is, and what is wrong with it, the slow half says.
+    fast_type = Literal["\0"]
+
+    def __init__(self, models: Mapping[str, ModelOf]) -> None:
+        """Take the models by what their `type` says."""
+        self._models = models
+
+    def convert(self, value: Any, location: Location, problems: Problems) -> Any:
+        """Convert as the model that `type` names."""
+        kind = value.get("type") if isinstance(value, dict) else None
+        model = self._models.get(kind) if isinstance(kind, str) else None
+        if model is not None:
+            return model.convert(value, location, problems)
+        problems.add(
+            "union_tag_invalid",
+            location,
+            "Input should be an object whose 'type' is one of: " + ", ".join(self._models),
+            value,
+        )
+        return INVALID
+
+    def schema(self) -> dict[str, Any]:
+        """Return the schemas of all."""
+        return {"oneOf": [model.schema() for model in self._models.values()]}
 
 
 class DocumentOf(Shape):
@@ -171,6 +203,10 @@ class DocumentOf(Shape):
     def schema(self) -> dict[str, Any]:
         """Return the content's schema."""
         return self._content.schema()
+
+
+def _made(default: Any) -> Any:
+    return default.default_factory() if isinstance(default, _Field) else default
 
 
 def _clean_object(raw: msgspec.Raw) -> JsonText:

@@ -23,6 +23,7 @@ AUTOGPT_NAMES = {
     "LOG_LEVEL": "logging.level",
     "ENABLE_CREDIT": "credits.enabled",
     "NUM_USER_CREDITS_REFILL": "credits.refill",
+    "ENCRYPTION_KEY": "integrations.encryption_key",
     "OPENAI_INTERNAL_API_KEY": "embeddings.openai_api_key",
 }
 # Counts only together with api.trusted_network (closed by default).

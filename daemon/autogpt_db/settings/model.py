@@ -212,6 +212,18 @@ class EmbeddingsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     timeout: Annotated[float, option("Seconds to wait for embeddings.", ge=0.1, le=600)] = 10.0
 
 
+class IntegrationsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The users' credentials for other services."""
+
+    encryption_key: Annotated[
+        Secret | None,
+        option(
+            "Key that the stored credentials are encrypted with: 32 bytes in url-safe base64, the "
+            "same as in AutoGPT's other services. Unset: they can be neither read nor written."
+        ),
+    ] = None
+
+
 class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The background jobs."""
 
@@ -286,6 +298,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     api: ApiSettings = ApiSettings()
     credits: CreditsSettings = CreditsSettings()
     embeddings: EmbeddingsSettings = EmbeddingsSettings()
+    integrations: IntegrationsSettings = IntegrationsSettings()
     worker: WorkerSettings = WorkerSettings()
     logging: LoggingSettings = LoggingSettings()
     supervision: SupervisionSettings = SupervisionSettings()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import difflib
 import ipaddress
 import os
@@ -41,6 +42,8 @@ _MAIN_S = frozenset(
     }
 )
 _NOT_OPTION_PREFIXES = ("AUTOGPT_DB_TEST_", "AUTOGPT_DB_TREE_")
+
+_ENCRYPTION_KEY_LENGTH = 32
 
 
 class LoadedSettings(NamedTuple):
@@ -226,6 +229,20 @@ def _contradictions(settings: Settings) -> Iterator[str]:
             f"database.connection_limit: {limit} is too few for {settings.api.processes} API and "
             f"{settings.worker.processes} worker processes, which need {least} at least."
         )
+
+    key = settings.integrations.encryption_key
+    if key is not None and not _is_encryption_key(key.reveal()):
+        yield (
+            "integrations.encryption_key: is not 32 bytes in url-safe base64, as AutoGPT's "
+            "ENCRYPTION_KEY must be."
+        )
+
+
+def _is_encryption_key(text: str) -> bool:
+    try:
+        return len(base64.urlsafe_b64decode(text.encode())) == _ENCRYPTION_KEY_LENGTH
+    except ValueError:
+        return False
 
 
 def _is_loopback(host: str) -> bool:

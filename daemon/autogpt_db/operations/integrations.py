@@ -1,0 +1,128 @@
+"""Users' credentials for other services, encrypted where they are stored."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from autogpt_db.database.encryption import UndecryptableError, decrypt, encrypt
+from autogpt_db.errors import (
+    ArgumentsInvalidError,
+    InvalidValueError,
+    RecordNotFoundError,
+    ValidationFailedError,
+)
+from autogpt_db.operations import Database, operation
+from autogpt_db.operations.annotations import document_shape_of
+from autogpt_db.operations.credential_models import UserIntegrations, UserIntegrationsModel
+from autogpt_db.operations.detail import Problems
+
+if TYPE_CHECKING:
+    from typing import LiteralString
+
+    from autogpt_db.settings import Secret
+
+log = structlog.get_logger("autogpt_db.operations")
+
+STORED: LiteralString = """
+SELECT "integrations" FROM platform."User" WHERE "id" = %(user_id)s
+"""
+
+STORE: LiteralString = """
+UPDATE platform."User"
+   SET "integrations" = %(integrations)s,
+       "updatedAt" = autogpt_db.now_v1()
+ WHERE "id" = %(user_id)s
+"""
+
+_INTEGRATIONS = document_shape_of(UserIntegrationsModel)
+
+
+@operation(reads=True)
+async def get_user_integrations(database: Database, user_id: str) -> dict[str, Any]:
+    """Return a user's credentials, secrets in clear text.
+
+    Credentials that cannot be decrypted are an error, never none.
+
+    Args:
+        user_id: Whose.
+
+    Raises:
+        RecordNotFoundError: There is no such user.
+        InvalidValueError: They cannot be decrypted, or there is no key.
+        ValidationFailedError: What is stored is no UserIntegrations.
+    """
+    row = await database.row(STORED, {"user_id": user_id})
+    if row is None:
+        raise RecordNotFoundError(f"user {user_id}")
+    (token,) = row
+    return _validated(_decrypted(database, user_id, token) if token else {})
+
+
+@operation(reads=False)
+async def update_user_integrations(
+    database: Database, user_id: str, data: UserIntegrations
+) -> None:
+    """Replace all of a user's credentials; an unknown user is passed over.
+
+    A repeat does no harm, unless somebody else has changed them in between.
+
+    Args:
+        user_id: Whose.
+        data: All that the user is to have.
+
+    Raises:
+        InvalidValueError: There is no key to encrypt them with.
+    """
+    text = json.dumps(_without_nulls(json.loads(data.received)))
+    await database.execute(
+        STORE, {"user_id": user_id, "integrations": encrypt(_key(database), text)}
+    )
+
+
+def _key(database: Database) -> Secret:
+    key = database.settings.integrations.encryption_key
+    if key is None:
+        raise InvalidValueError(
+            "Users' credentials need integrations.encryption_key (ENCRYPTION_KEY); set it."
+        )
+    return key
+
+
+def _decrypted(database: Database, user_id: str, token: str) -> Any:
+    key = _key(database)
+    try:
+        return json.loads(decrypt(key, token))
+    except (UndecryptableError, ValueError) as error:
+        log.error("credentials_undecryptable", users=1, user_id=user_id)  # noqa: TRY400 - no bug
+        raise InvalidValueError(
+            f"The credentials of user {user_id} cannot be decrypted. They were encrypted with "
+            "another key than integrations.encryption_key (ENCRYPTION_KEY), or are damaged."
+        ) from error
+
+
+def _validated(content: Any) -> dict[str, Any]:
+    problems = Problems()
+    try:
+        found = _INTEGRATIONS.convert(content, ("integrations",), problems)
+        problems.raise_any()
+    except (ArgumentsInvalidError, InvalidValueError) as error:
+        # Not the details: they would hold secrets.
+        raise ValidationFailedError("The stored credentials are no UserIntegrations.") from error
+    assert isinstance(found, dict)
+    return found
+
+
+def _without_nulls(integrations: dict[str, Any]) -> dict[str, Any]:
+    """Drop the declared members that are null; what stands in free-form members stays."""
+    return {
+        "managed_credentials": _present(integrations["managed_credentials"]),
+        "credentials": [_present(each) for each in integrations["credentials"]],
+        "oauth_states": [_present(each) for each in integrations["oauth_states"]],
+    }
+
+
+def _present(members: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in members.items() if value is not None}
