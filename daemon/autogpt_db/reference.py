@@ -28,6 +28,8 @@ _UNSET_EXAMPLES = {
     "embeddings.openai_api_key": '"sk-…"',
     "embeddings.openai_base_url": '"https://api.openai.com/v1"',
     "integrations.encryption_key": '"what `openssl rand -base64 32 | tr +/ -_` prints"',
+    "redis.host": '"redis.example"',
+    "redis.password": '"password"',
     "api.token": '"a long random text"',
 }
 

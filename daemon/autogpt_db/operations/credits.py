@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from autogpt_db.errors import InsufficientBalanceError, InvalidValueError, UniqueViolationError
-from autogpt_db.operations import Database, UsageTransactionMetadata, operation
+from autogpt_db.operations import Database, UsageTransactionMetadata, events, operation
 from autogpt_db.operations.ledger import balance_of, raw_query, reason, record
 from autogpt_db.operations.top_up import top_up
 
@@ -60,7 +60,7 @@ WITH moment AS MATERIALIZED (
            %(metadata)s::jsonb, true, moved."updatedAt"
       FROM granted, moved
 )
-SELECT moved."balance" FROM moved
+SELECT moved."balance", granted.amount FROM moved, granted
 """
 
 
@@ -129,7 +129,10 @@ async def get_credits(database: Database, user_id: str) -> int:
         filled_up = None
     if filled_up is None:  # somebody else was quicker
         return (await balance_of(database, user_id)).credits
-    new_balance: int = filled_up[0]
+    new_balance: int
+    new_balance, granted = filled_up
+    if granted:
+        events.forget_lack_of_credits(database.settings, user_id)
     return new_balance
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from autogpt_db.errors import InvalidValueError, UniqueViolationError
-from autogpt_db.operations import Database, operation
+from autogpt_db.operations import Database, events, operation
 from autogpt_db.operations.ledger import HISTORY, raw_query
 
 if TYPE_CHECKING:
     from typing import LiteralString
+
+    from autogpt_db.settings import Settings
 
 CREATE: LiteralString = """
 INSERT INTO platform."UserOnboarding" ("id", "userId", "createdAt", "updatedAt")
@@ -133,6 +135,16 @@ async def increment_onboarding_runs(database: Database, user_id: str) -> None:
             raise InvalidValueError(f"User not found with ID: {user_id}")
         found = await _count(database, user_id)
     assert found is not None
+    _tell(database.settings, user_id, *found)
+
+
+def _tell(settings: Settings, user_id: str, steps: list[str], granted: bool) -> None:
+    reached: list[str | None] = [*steps]
+    for step in reached or [None]:
+        event = "step_completed" if step else "increment_runs"
+        events.notify(settings, user_id, {"type": "onboarding", "event": event, "step": step})
+    if granted:
+        events.forget_lack_of_credits(settings, user_id)
 
 
 async def _count(database: Database, user_id: str) -> tuple[Any, ...] | None:

@@ -25,6 +25,10 @@ AUTOGPT_NAMES = {
     "NUM_USER_CREDITS_REFILL": "credits.refill",
     "ENCRYPTION_KEY": "integrations.encryption_key",
     "OPENAI_INTERNAL_API_KEY": "embeddings.openai_api_key",
+    "REDIS_HOST": "redis.host",
+    "REDIS_PORT": "redis.port",
+    "REDIS_PASSWORD": "redis.password",
+    "NOTIFICATION_EVENT_BUS_NAME": "redis.notification_channel",
 }
 # Counts only together with api.trusted_network (closed by default).
 AUTOGPT_HOST_NAME = "PYRO_HOST"

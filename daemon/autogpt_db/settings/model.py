@@ -224,6 +224,20 @@ class IntegrationsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ] = None
 
 
+class RedisSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """AutoGPT's bus for events. Nothing here needs it."""
+
+    host: Annotated[
+        str | None,
+        option("Host of AutoGPT's Redis. Unset: no events are published, and nobody misses them."),
+    ] = None
+    port: Annotated[int, option("Its TCP port.", ge=1, le=65535)] = 6379
+    password: Annotated[Secret | None, option("Its password. Unset: none.")] = None
+    notification_channel: Annotated[
+        str, option("First part of the channels that users' notifications go to.")
+    ] = "notification_event"
+
+
 class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The background jobs."""
 
@@ -299,6 +313,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     credits: CreditsSettings = CreditsSettings()
     embeddings: EmbeddingsSettings = EmbeddingsSettings()
     integrations: IntegrationsSettings = IntegrationsSettings()
+    redis: RedisSettings = RedisSettings()
     worker: WorkerSettings = WorkerSettings()
     logging: LoggingSettings = LoggingSettings()
     supervision: SupervisionSettings = SupervisionSettings()

@@ -1,0 +1,88 @@
+"""A server that speaks as much of Redis's protocol as events need, and remembers what it was told.
+
+No Redis can be taken for granted where the tests run; the client library is the real one.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import socketserver
+import threading
+from typing import Self
+
+
+class RedisServer:
+    """The server.
+
+    Attributes:
+        port: Its port on the loopback address.
+        published: Channels and messages, in order.
+        keys: The keys it holds.
+        password: What AUTH must say; None for nothing.
+        dropping: Connections that are closed at their first command.
+    """
+
+    def __init__(self, password: str | None = None) -> None:
+        self.published: list[tuple[str, str]] = []
+        self.keys: set[str] = set()
+        self.password = password
+        self.dropping = 0
+        outer = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                self.known = outer.password is None
+                while (command := self.command()) is not None:
+                    if outer.dropping:
+                        outer.dropping -= 1
+                        return
+                    self.wfile.write(self.reply(command))
+
+            def command(self) -> list[str] | None:
+                head = self.rfile.readline()
+                if not head:
+                    return None
+                parts = []
+                for _ in range(int(head[1:])):
+                    length = int(self.rfile.readline()[1:])
+                    parts.append(self.rfile.read(length).decode())
+                    self.rfile.read(2)
+                return parts
+
+            def reply(self, command: list[str]) -> bytes:
+                name, *arguments = command
+                name = name.upper()
+                if name == "AUTH":
+                    self.known = arguments[-1] == outer.password
+                    return b"+OK\r\n" if self.known else b"-WRONGPASS wrong\r\n"
+                if not self.known:
+                    return b"-NOAUTH Authentication required.\r\n"
+                match name:
+                    case "PUBLISH":
+                        outer.published.append((arguments[0], arguments[1]))
+                        return b":1\r\n"
+                    case "SCAN":
+                        pattern = arguments[arguments.index("MATCH") + 1].replace("\\", "")
+                        found = fnmatch.filter(outer.keys, pattern)
+                        keys = b"".join(f"${len(key)}\r\n{key}\r\n".encode() for key in found)
+                        return b"*2\r\n$1\r\n0\r\n*%d\r\n%s" % (len(found), keys)
+                    case "DEL":
+                        outer.keys -= set(arguments)
+                        return b":1\r\n"
+                return b"+OK\r\n"
+
+        class Server(socketserver.ThreadingTCPServer):
+            daemon_threads = True
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        self.port = self._server.server_address[1]
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
