@@ -17,6 +17,8 @@ from postgres_server import with_schema
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
 
+    from autogpt_db.database.merging import Merger
+
 OPERATIONS = load_operations()
 
 
@@ -27,10 +29,16 @@ class Service:
         statements: What the last single call sent to PostgreSQL, in number.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 4, **sections: Any) -> None:
+    def __init__(
+        self, url: str, *, pool_size: int = 4, pool_max_waiting: int = 200, **sections: Any
+    ) -> None:
         self.url = url
         self.settings = Settings(
-            database=DatabaseSettings(url=Secret(with_schema(url)), pool_size=pool_size),
+            database=DatabaseSettings(
+                url=Secret(with_schema(url)),
+                pool_size=pool_size,
+                pool_max_waiting=pool_max_waiting,
+            ),
             **sections,
         )
         self.statements = 0
@@ -86,6 +94,10 @@ class Service:
             return await operation.call(database, arguments)
         finally:
             self.statements = database.statements
+
+    def mergers(self) -> list[Merger]:
+        """Return what merges calls in this process."""
+        return self._database.mergers()
 
     def run(self, awaitable: Awaitable[Any]) -> Any:
         async def main() -> Any:

@@ -18,6 +18,7 @@ from psycopg.adapt import Loader
 from psycopg_pool import AsyncConnectionPool
 
 from autogpt_db.database.failures import REPEATABLE, connection_lost, translate
+from autogpt_db.database.merging import Merger
 from autogpt_db.database.url import database_url
 from autogpt_db.errors import CallError, DeadlineExceededError
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping
     from typing import LiteralString
 
+    from autogpt_db.database.merging import Merged
     from autogpt_db.database.url import DatabaseUrl
     from autogpt_db.settings import Settings
 
@@ -93,6 +95,8 @@ class Connections:
         self._size = size
         self._leases: dict[int, tuple[str, float]] = {}
         self._statements: dict[str, str] = {}
+        self.mergers: dict[Merged, Merger] = {}
+        self._max_waiting = settings.database.pool_max_waiting
         self._tending: asyncio.Task[None] | None = None
         milliseconds = str(int(self.statement_timeout * 1000))
         self._pool: AsyncConnectionPool[_Connection] = AsyncConnectionPool(
@@ -192,6 +196,17 @@ class Connections:
         """Take a lent connection back; a broken one is replaced."""
         self._leases.pop(id(connection), None)
         await self._pool.putconn(connection)
+
+    def merger(self, merged: Merged, name: str) -> Merger:
+        """Return what puts the calls of `merged` together; `name` is the first caller's."""
+        found = self.mergers.get(merged)
+        if found is None:
+
+            def handle() -> Database:
+                return Database(self, name=name, reads=merged.reads)
+
+            found = self.mergers[merged] = Merger(merged, handle, limit=self._max_waiting)
+        return found
 
     async def _tend(self) -> None:
         while True:
@@ -332,6 +347,24 @@ class Database:
     def figures(self) -> PoolFigures:
         """Return the pool's figures."""
         return self._connections.figures()
+
+    def mergers(self) -> list[Merger]:
+        """Return what merges calls, one for each kind that has come in."""
+        return list(self._connections.mergers.values())
+
+    async def merged(self, merged: Merged, parameters: Mapping[str, Any]) -> bytes | None:
+        """Return a document like `json`, its statement merged with those of other calls.
+
+        Inside a transaction it is sent by itself.
+        """
+        if self._in_transaction:
+            return await self.json(merged.single, parameters)
+        self.statements += 1
+        call = self._connections.merger(merged, self._name).submit(parameters)
+        document = await call.outcome
+        self.pool_wait += call.waited
+        self.row_count += document is not None
+        return document
 
     async def json(
         self, sql: LiteralString, parameters: Mapping[str, Any] = _NO_PARAMETERS

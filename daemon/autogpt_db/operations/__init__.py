@@ -11,6 +11,7 @@ A module in this package needs nothing but
 to be found by `load_operations`, served, validated and documented.
 """
 
+from autogpt_db.database.merging import Merged
 from autogpt_db.database.pool import Database
 from autogpt_db.operations.arguments import body_of_another_type
 from autogpt_db.operations.discovery import load_operations, served_operations
@@ -44,6 +45,7 @@ __all__ = [
     "JsonValue",
     "JsonValueToShow",
     "LibraryAgentSort",
+    "Merged",
     "NotificationEvent",
     "NotificationType",
     "Operation",

@@ -110,6 +110,13 @@ JOINED: LiteralString = """
 """
 """What a node execution's document needs beside `execution`."""
 
+JOINED_TO_OUTER: LiteralString = """
+  FROM platform."AgentGraphExecution" AS graph_execution, platform."AgentNode" AS node
+ WHERE graph_execution."id" = execution."agentGraphExecutionId"
+   AND node."id" = execution."agentNodeId"
+"""
+"""The same, inside a LATERAL beside `execution`."""
+
 _META_BEFORE_INPUTS: LiteralString = """
     graph_execution."id" AS id,
     graph_execution."userId" AS user_id,

@@ -6,9 +6,17 @@ import re
 from typing import TYPE_CHECKING
 
 from autogpt_db.errors import InvalidValueError
-from autogpt_db.operations import Database, ExecutionStatus, JsonObject, JsonValue, operation
+from autogpt_db.operations import (
+    Database,
+    ExecutionStatus,
+    JsonObject,
+    JsonValue,
+    Merged,
+    operation,
+)
 from autogpt_db.operations.execution_documents import (
     JOINED,
+    JOINED_TO_OUTER,
     NODE_EXECUTION,
     node_execution_columns,
 )
@@ -20,45 +28,92 @@ if TYPE_CHECKING:
 
     from autogpt_db.operations import JsonText
 
-_CHANGES: LiteralString = """
-           "executionStatus" = %(status)s::text::platform."AgentExecutionStatus",
-           "queuedTime" = CASE %(status)s::text
+
+def _changes(status: LiteralString, stats: LiteralString) -> LiteralString:
+    """Return what a new status sets.
+
+    Args:
+        status: The status, as text.
+        stats: The new stats, a jsonb or NULL.
+    """
+    return f"""
+           "executionStatus" = {status}::platform."AgentExecutionStatus",
+           "queuedTime" = CASE {status}
                WHEN 'QUEUED' THEN autogpt_db.now_v1()
-               ELSE "queuedTime"
+               ELSE execution."queuedTime"
            END,
-           "startedTime" = CASE %(status)s::text
+           "startedTime" = CASE {status}
                WHEN 'RUNNING' THEN autogpt_db.now_v1()
-               ELSE "startedTime"
+               ELSE execution."startedTime"
            END,
            "endedTime" = CASE
-               WHEN %(status)s::text IN ('COMPLETED', 'FAILED') THEN autogpt_db.now_v1()
-               ELSE "endedTime"
+               WHEN {status} IN ('COMPLETED', 'FAILED') THEN autogpt_db.now_v1()
+               ELSE execution."endedTime"
            END,
-           "stats" = COALESCE(%(stats)s::jsonb, "stats")"""
+           "stats" = COALESCE({stats}, execution."stats")"""
+
+
+_CHANGES: LiteralString = _changes("%(status)s::text", "%(stats)s::jsonb")
 _MAY_CHANGE: LiteralString = (
-    '"executionStatus" = ANY (%(allowed)s::text::platform."AgentExecutionStatus"[])'
+    'execution."executionStatus" = ANY (%(allowed)s::text::platform."AgentExecutionStatus"[])'
 )
 
-_UPDATE: LiteralString = f"""
+_UPDATE = Merged(
+    single=f"""
 WITH execution AS (
-    UPDATE platform."AgentNodeExecution"
+    UPDATE platform."AgentNodeExecution" AS execution
        SET {_CHANGES},
-           "executionData" = COALESCE(%(execution_data)s::jsonb, "executionData")
-     WHERE "id" = %(node_exec_id)s AND {_MAY_CHANGE}
+           "executionData" = COALESCE(%(execution_data)s::jsonb, execution."executionData")
+     WHERE execution."id" = %(node_exec_id)s AND {_MAY_CHANGE}
     RETURNING *
 )
 SELECT row_to_json(result)
   FROM (SELECT {NODE_EXECUTION} FROM execution{JOINED}) AS result
-"""
+""",
+    batch=f"""
+WITH call AS MATERIALIZED (
+    SELECT *
+      FROM json_to_recordset(%(calls)s::json) AS call (
+               place integer, node_exec_id text, status text, allowed text,
+               execution_data jsonb, stats jsonb
+           )
+), held AS MATERIALIZED (
+    -- Locked in the order of the calls, which is that of their keys.
+    SELECT call.*
+      FROM call
+     CROSS JOIN LATERAL (
+            SELECT
+              FROM platform."AgentNodeExecution" AS execution
+             WHERE execution."id" = call.node_exec_id
+               FOR NO KEY UPDATE
+           ) AS execution
+), execution AS (
+    UPDATE platform."AgentNodeExecution" AS execution
+       SET {_changes("held.status", "held.stats")},
+           "executionData" = COALESCE(held.execution_data, execution."executionData")
+      FROM held
+     WHERE execution."id" = held.node_exec_id
+       AND execution."executionStatus"
+           = ANY (held.allowed::platform."AgentExecutionStatus"[])
+    RETURNING held.place, execution.*
+)
+SELECT execution.place, row_to_json(result)
+  FROM execution
+ CROSS JOIN LATERAL (SELECT {NODE_EXECUTION} {JOINED_TO_OUTER}) AS result
+""",
+    texts=("node_exec_id", "status", "allowed"),
+    documents=("execution_data", "stats"),
+    key=("node_exec_id",),
+)
 
 # Locked in one order, so that two batches with rows in common wait for each other instead of
 # ending each other as a deadlock.
 _UPDATE_BATCH: LiteralString = f"""
 WITH held AS (
-    SELECT "id"
-      FROM platform."AgentNodeExecution"
-     WHERE "id" = ANY (%(node_exec_ids)s::text[]) AND {_MAY_CHANGE}
-     ORDER BY "id"
+    SELECT execution."id"
+      FROM platform."AgentNodeExecution" AS execution
+     WHERE execution."id" = ANY (%(node_exec_ids)s::text[]) AND {_MAY_CHANGE}
+     ORDER BY execution."id"
        FOR NO KEY UPDATE
 )
 UPDATE platform."AgentNodeExecution" AS execution
@@ -138,12 +193,27 @@ WITH found AS ({_FIND}
     SELECT * FROM found UNION ALL SELECT * FROM created
 ){_FILL}"""
 
-_ADD_OUTPUT: LiteralString = """
+_ADD_OUTPUT = Merged(
+    single="""
 INSERT INTO platform."AgentNodeExecutionInputOutput"
        ("id", "name", "time", "referencedByOutputExecId", "data")
 VALUES (gen_random_uuid()::text, %(output_name)s, autogpt_db.now_v1(), %(node_exec_id)s,
         %(output_data)s::jsonb)
-"""
+RETURNING NULL::json
+""",
+    batch="""
+INSERT INTO platform."AgentNodeExecutionInputOutput"
+       ("id", "name", "time", "referencedByOutputExecId", "data")
+SELECT gen_random_uuid()::text, call.output_name, autogpt_db.now_v1(), call.node_exec_id,
+       call.output_data
+  FROM json_to_recordset(%(calls)s::json) AS call (
+           place integer, output_name text, node_exec_id text, output_data jsonb
+       )
+ ORDER BY call.place
+""",
+    texts=("node_exec_id", "output_name"),
+    documents=("output_data",),
+)
 
 _EMPTY_OBJECT = re.compile(r"\{\s*\}")
 
@@ -175,7 +245,7 @@ async def update_node_execution_status(
     """
     if status is ExecutionStatus.QUEUED and execution_data is None:
         raise InvalidValueError("The status QUEUED must come with execution_data.")
-    document = await database.json(
+    document = await database.merged(
         _UPDATE,
         {
             "node_exec_id": node_exec_id,
@@ -188,7 +258,7 @@ async def update_node_execution_status(
     if document is None:
         # Another statement: the first may have waited for whoever changed the row, and would
         # still see it as it was before.
-        document = await database.json(BY_ID, {"node_exec_id": node_exec_id})
+        document = await database.merged(BY_ID, {"node_exec_id": node_exec_id})
     if document is None:
         raise InvalidValueError(f"There is no node execution {node_exec_id}.")
     return document
@@ -293,7 +363,7 @@ async def upsert_execution_output(
     Raises:
         ForeignKeyViolationError: There is no such node execution.
     """
-    await database.execute(
+    await database.merged(
         _ADD_OUTPUT,
         {"node_exec_id": node_exec_id, "output_name": output_name, "output_data": output_data},
     )

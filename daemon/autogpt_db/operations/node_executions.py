@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from autogpt_db.operations import BigInteger, Database, ExecutionStatus, operation
+from autogpt_db.operations import BigInteger, Database, ExecutionStatus, Merged, operation
 from autogpt_db.operations.execution_documents import (
     JOINED,
     NEWEST_FIRST,
@@ -34,15 +34,28 @@ _FILTERS: dict[str, LiteralString] = {
     "created_time_lte": 'execution."addedTime" <= %(created_time_lte)s',
 }
 
-BY_ID: LiteralString = f"""
+BY_ID = Merged(
+    single=f"""
 SELECT row_to_json(result)
   FROM (
         SELECT {NODE_EXECUTION}
           FROM platform."AgentNodeExecution" AS execution{JOINED}
          WHERE execution."id" = %(node_exec_id)s
        ) AS result
-"""
-"""The statement of `get_node_execution`."""
+""",
+    batch=f"""
+SELECT call.place, row_to_json(result)
+  FROM json_to_recordset(%(calls)s::json) AS call (place integer, node_exec_id text)
+ CROSS JOIN LATERAL (
+        SELECT {NODE_EXECUTION}
+          FROM platform."AgentNodeExecution" AS execution{JOINED}
+         WHERE execution."id" = call.node_exec_id
+       ) AS result
+""",
+    texts=("node_exec_id",),
+    reads=True,
+)
+"""Reads a node execution by its id."""
 
 _LATEST: LiteralString = f"""
 SELECT row_to_json(result)
@@ -78,7 +91,7 @@ async def get_node_execution(database: Database, node_exec_id: str) -> bytes | N
     Returns:
         A NodeExecutionResult.
     """
-    return await database.json(BY_ID, {"node_exec_id": node_exec_id})
+    return await database.merged(BY_ID, {"node_exec_id": node_exec_id})
 
 
 @operation(reads=True)

@@ -1,0 +1,226 @@
+"""Calls of one kind that come in together become one statement, in one transaction.
+
+A batch costs the server little more than one call: one round trip, one plan, one flush. A lone
+call goes at once and by itself. Everyone is answered after the batch's commit, with their own
+row's outcome; when a batch fails, its calls are sent again one by one, so that only the wrong ones
+fail. What may be merged says so beside its SQL (`Merged`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from json.encoder import encode_basestring
+from typing import TYPE_CHECKING, Any
+
+from autogpt_db.errors import PoolExhaustedError, ServiceUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import LiteralString
+
+    from autogpt_db.database.pool import Database
+
+LARGEST_BATCH = 64
+"""Calls in one statement: more gain nothing, and make the first ones wait for the last."""
+IN_FLIGHT = 2
+"""Batches of one kind at once: while one is at the server, the next is put together."""
+
+
+@dataclass(frozen=True, eq=False)
+class Merged:
+    """A statement for one call, and its form for many.
+
+    Attributes:
+        single: Named parameters in, a `json` document in the first column of at most one row.
+        batch: `%(calls)s` is a JSON array of objects: the parameters of each call, and its
+            `place`. Returns rows of place and document; a place that is missing stands for None.
+        texts: Parameters that are text, or null.
+        documents: Parameters that are JSON, or null: they stand in the array as they are.
+        key: Parameters that name the row: no two calls with the same share a batch or are under
+            way at once, so that they happen in the order of their arrival, and a batch touches
+            its rows in the order of their keys, so that two daemons cannot block each other.
+        reads: Whether it only reads.
+    """
+
+    single: LiteralString
+    batch: LiteralString
+    texts: tuple[str, ...]
+    documents: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()
+    reads: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    parameters: Mapping[str, Any]
+    key: tuple[Any, ...]
+    outcome: asyncio.Future[bytes | None]
+    arrived: float
+    waited: float = 0.0
+
+
+@dataclass(slots=True)
+class Figures:
+    """What merging has done since the process started.
+
+    Attributes:
+        calls: Calls that came in.
+        batches: Statements that were sent for them.
+        isolated: Calls that were sent again by themselves, because their batch failed.
+    """
+
+    calls: int = 0
+    batches: int = 0
+    isolated: int = 0
+
+
+@dataclass(eq=False)
+class Merger:
+    """Puts the calls of one `Merged` together.
+
+    Attributes:
+        merged: The statements.
+        open: Returns a handle for one batch.
+        limit: Calls that may wait; one more is refused at once.
+        figures: What has been done.
+    """
+
+    merged: Merged
+    open: Callable[[], Database]
+    limit: int
+    figures: Figures = field(default_factory=Figures)
+    _waiting: deque[_Call] = field(default_factory=deque)
+    _busy_keys: set[tuple[Any, ...]] = field(default_factory=set)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _scheduled: bool = False
+
+    def submit(self, parameters: Mapping[str, Any]) -> _Call:
+        """Take a call in; its outcome is a future.
+
+        Raises:
+            PoolExhaustedError: Too many wait already.
+        """
+        if len(self._waiting) >= self.limit:
+            raise PoolExhaustedError(
+                "Too many calls of this method are waiting; try again shortly."
+            )
+        loop = asyncio.get_running_loop()
+        key = tuple(parameters[name] for name in self.merged.key)
+        call = _Call(parameters, key, loop.create_future(), time.monotonic())
+        self._waiting.append(call)
+        self.figures.calls += 1
+        if not self._scheduled and len(self._tasks) < IN_FLIGHT:
+            # At the end of this turn of the loop: what arrived in it goes together.
+            self._scheduled = True
+            loop.call_soon(self._start)
+        return call
+
+    def _start(self) -> None:
+        self._scheduled = False
+        while self._waiting and len(self._tasks) < IN_FLIGHT:
+            batch = self._take()
+            if not batch:
+                return  # each waits for one of its own row; that one's end starts it
+            task = asyncio.get_running_loop().create_task(self._run(batch))
+            self._tasks.add(task)
+            task.add_done_callback(self._ended)
+
+    def _take(self) -> list[_Call]:
+        waiting = self._waiting
+        batch: list[_Call] = []
+        if not self.merged.key:
+            while waiting and len(batch) < LARGEST_BATCH:
+                call = waiting.popleft()
+                if not call.outcome.done():
+                    batch.append(call)
+            return batch
+        passed: list[_Call] = []
+        seen: set[tuple[Any, ...]] = set()
+        while waiting and len(batch) < LARGEST_BATCH:
+            call = waiting.popleft()
+            if call.outcome.done():
+                continue
+            if call.key in seen or call.key in self._busy_keys:
+                passed.append(call)
+            else:
+                batch.append(call)
+            seen.add(call.key)
+        waiting.extendleft(reversed(passed))
+        self._busy_keys.update(call.key for call in batch)
+        batch.sort(key=lambda call: call.key)
+        return batch
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._start()
+
+    async def _run(self, batch: list[_Call]) -> None:
+        try:
+            if len(batch) == 1:
+                await self._run_alone(batch[0])
+            else:
+                await self._run_together(batch)
+        finally:
+            if self.merged.key:
+                self._busy_keys.difference_update(call.key for call in batch)
+            for call in batch:  # whatever happened, nobody waits for ever
+                call.outcome.cancel()
+
+    async def _run_alone(self, call: _Call) -> None:
+        database = self.open()
+        self.figures.batches += 1
+        try:
+            document = await database.json(self.merged.single, call.parameters)
+        except Exception as error:  # noqa: BLE001 - it is the caller's to deal with
+            _fail(call, error)
+        else:
+            call.waited = database.pool_wait
+            _answer(call, document)
+
+    async def _run_together(self, batch: list[_Call]) -> None:
+        database = self.open()
+        self.figures.batches += 1
+        try:
+            rows = await database.rows(self.merged.batch, {"calls": self._encode(batch)})
+        except ServiceUnavailableError as error:
+            for call in batch:
+                _fail(call, error)
+        except Exception:  # noqa: BLE001 - one of the calls is at fault; its own run says how
+            self.figures.isolated += len(batch)
+            for call in batch:
+                await self._run_alone(call)
+        else:
+            documents = dict(rows)
+            for place, call in enumerate(batch):
+                call.waited = database.pool_wait
+                _answer(call, documents.get(place))
+
+    def _encode(self, batch: list[_Call]) -> str:
+        merged = self.merged
+        objects = []
+        for place, call in enumerate(batch):
+            parameters = call.parameters
+            members = [f'{{"place":{place}']
+            for name in merged.texts:
+                value = parameters[name]
+                if value is not None:
+                    members.append(f'"{name}":{encode_basestring(value)}')
+            for name in merged.documents:
+                value = parameters[name]
+                if value is not None:
+                    members.append(f'"{name}":{value}')
+            objects.append(",".join(members))
+        return "[" + "},".join(objects) + "}]"
+
+
+def _answer(call: _Call, document: bytes | None) -> None:
+    if not call.outcome.done():
+        call.outcome.set_result(document)
+
+
+def _fail(call: _Call, error: BaseException) -> None:
+    if not call.outcome.done():
+        call.outcome.set_exception(error)

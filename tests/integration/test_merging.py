@@ -1,0 +1,287 @@
+"""Merging: what comes in together goes together, and nobody can tell, except by the speed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from autogpt_db.database.merging import LARGEST_BATCH
+from autogpt_db.errors import (
+    CallError,
+    ForeignKeyViolationError,
+    InvalidValueError,
+    OutcomeUnknownError,
+    PoolExhaustedError,
+)
+from service import Service
+
+WRITES = 'platform."AgentNodeExecutionInputOutput"'
+
+
+@pytest.fixture
+def executions(service: Service) -> list[str]:
+    """Return fresh node executions, QUEUED."""
+    found = service.rows(
+        """SELECT e."id", e."agentNodeId" FROM "AgentNodeExecution" e
+             JOIN "AgentGraphExecution" g ON g."id" = e."agentGraphExecutionId" LIMIT 1"""
+    )
+    ((template, _node),) = found
+    names = [f"merge-{number:03}-{uuid.uuid4().hex[:6]}" for number in range(200)]
+    service.rows(
+        """INSERT INTO "AgentNodeExecution"
+               ("id", "agentGraphExecutionId", "agentNodeId", "executionStatus", "addedTime",
+                "queuedTime")
+           SELECT name, "agentGraphExecutionId", "agentNodeId", 'QUEUED', now(), now()
+             FROM unnest(%(names)s::text[]) AS name,
+                  "AgentNodeExecution" AS given
+            WHERE given."id" = %(template)s""",
+        names=names,
+        template=template,
+    )
+    return names
+
+
+def figures(service: Service) -> dict[str, Any]:
+    return {
+        "calls": sum(m.figures.calls for m in service.mergers()),
+        "batches": sum(m.figures.batches for m in service.mergers()),
+        "isolated": sum(m.figures.isolated for m in service.mergers()),
+    }
+
+
+def test_reads_that_come_together_are_one_statement_and_each_gets_its_own(
+    service: Service, executions: list[str]
+) -> None:
+    wanted = [*executions[:99], "missing", executions[0]]
+    together = service.together([("get_node_execution", {"node_exec_id": name}) for name in wanted])
+    seen = figures(service)
+    alone = [service.call("get_node_execution", node_exec_id=name) for name in wanted]
+    assert together == alone
+    assert together[99] is None
+    assert seen["calls"] == 101
+    assert seen["batches"] == 2  # 64 and 37
+    assert seen["isolated"] == 0
+
+
+def test_a_lone_call_waits_for_no_company_and_is_one_plain_statement(
+    service: Service, executions: list[str]
+) -> None:
+    for name in executions[:3]:
+        assert service.call("get_node_execution", node_exec_id=name)["node_exec_id"] == name
+    assert figures(service) == {"calls": 3, "batches": 3, "isolated": 0}
+
+
+def test_every_eighth_is_wrong_and_only_those_fail(service: Service, executions: list[str]) -> None:
+    calls = [
+        (
+            "upsert_execution_output",
+            {
+                "node_exec_id": "nobody" if number % 8 == 0 else executions[number],
+                "output_name": f"n{number}",
+                "output_data": {"number": number},
+            },
+        )
+        for number in range(LARGEST_BATCH)
+    ]
+    replies = service.together(calls)
+    for number, reply in enumerate(replies):
+        if number % 8 == 0:
+            assert isinstance(reply, ForeignKeyViolationError), number
+        else:
+            assert reply is None, number
+    rows = service.rows(
+        f"""SELECT "referencedByOutputExecId", "name", "data" FROM {WRITES}
+             WHERE "referencedByOutputExecId" LIKE 'merge-%'"""
+    )
+    assert sorted(rows) == sorted(
+        (executions[n], f"n{n}", {"number": n}) for n in range(LARGEST_BATCH) if n % 8
+    ), "each once, none lost, none doubled, none at another's"
+    assert figures(service)["isolated"] == LARGEST_BATCH
+
+
+def test_outputs_of_one_execution_keep_the_order_of_their_calls(
+    service: Service, executions: list[str]
+) -> None:
+    name = executions[0]
+    service.together(
+        ("upsert_execution_output", {"node_exec_id": name, "output_name": "o", "output_data": n})
+        for n in range(150)
+    )
+    found = service.call("get_node_execution", node_exec_id=name)["output_data"]["o"]
+    assert found == list(range(150))
+
+
+def test_transitions_of_many_rows_at_once_each_by_its_own_rules(
+    service: Service, executions: list[str]
+) -> None:
+    running = executions[:40]
+    replies = service.together(
+        ("update_node_execution_status", {"node_exec_id": name, "status": "RUNNING"})
+        for name in running
+    )
+    assert {reply["status"] for reply in replies} == {"RUNNING"}
+    mixed = [
+        *((name, "COMPLETED") for name in running[:20]),
+        *((name, "RUNNING") for name in running[20:]),  # not allowed: nothing changes
+        ("nobody", "RUNNING"),
+    ]
+    replies = service.together(
+        (
+            "update_node_execution_status",
+            {"node_exec_id": name, "status": status, "stats": {"walltime": 1.5}},
+        )
+        for name, status in mixed
+    )
+    assert isinstance(replies[-1], InvalidValueError)
+    assert [r["node_exec_id"] for r in replies[:-1]] == running
+    assert [r["status"] for r in replies[:-1]] == ["COMPLETED"] * 20 + ["RUNNING"] * 20
+    stats = dict(
+        service.rows(
+            """SELECT "id", "stats" FROM "AgentNodeExecution" WHERE "id" = ANY (%(names)s)""",
+            names=running,
+        )
+    )
+    assert all(stats[name] == {"walltime": 1.5} for name in running[:20])
+    assert all(stats[name] is None for name in running[20:])
+
+
+def test_calls_on_one_row_happen_in_the_order_of_their_arrival(
+    service: Service, executions: list[str]
+) -> None:
+    name = executions[0]
+    steps = ["RUNNING", "COMPLETED", "FAILED", "RUNNING"]  # the last two are not allowed
+    replies = service.together(
+        ("update_node_execution_status", {"node_exec_id": name, "status": status})
+        for status in steps
+    )
+    assert [reply["status"] for reply in replies] == [
+        "RUNNING", "COMPLETED", "COMPLETED", "COMPLETED",
+    ]  # fmt: skip
+    written = service.together(
+        (
+            "set_execution_kv_data",
+            {"user_id": "u", "node_exec_id": "n", "key": "one", "data": number},
+        )
+        for number in range(1, 30)
+    )
+    assert written == list(range(1, 30))
+    assert service.call("get_execution_kv_data", user_id="u", key="one") == 29
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.tuples(st.sampled_from('abc\x00é"\\'), JSON), min_size=2, max_size=12))
+def test_merged_and_single_statements_store_and_return_the_same(
+    service: Service, entries: list[tuple[str, Any]]
+) -> None:
+    calls = [
+        {"user_id": "p", "node_exec_id": "n", "key": f"{place}{key}", "data": data}
+        for place, (key, data) in enumerate(entries)
+    ]
+
+    def outcome(reply: Any) -> Any:
+        return (type(reply).__name__, str(reply)) if isinstance(reply, CallError) else reply
+
+    together = [
+        outcome(r) for r in service.together(("set_execution_kv_data", call) for call in calls)
+    ]
+    first = stored(service)
+    service.rows('DELETE FROM "AgentNodeExecutionKeyValueData"')
+    alone = []
+    for call in calls:
+        try:
+            alone.append(service.call("set_execution_kv_data", **call))
+        except CallError as error:
+            alone.append(outcome(error))
+    assert together == alone
+    assert first == stored(service)
+    service.rows('DELETE FROM "AgentNodeExecutionKeyValueData"')
+
+
+def stored(service: Service) -> list[tuple[Any, ...]]:
+    return service.rows(
+        """SELECT "key", "data"::text FROM "AgentNodeExecutionKeyValueData" ORDER BY "key" """
+    )
+
+
+def test_more_calls_than_may_wait_are_refused_at_once(seeded_database_url: str) -> None:
+    with (
+        Service(seeded_database_url, pool_max_waiting=10) as service,
+        psycopg.connect(seeded_database_url) as blocker,
+    ):
+        blocker.execute('LOCK platform."AgentNodeExecutionKeyValueData"')
+
+        async def main() -> list[Any]:
+            calls = [
+                asyncio.ensure_future(
+                    service.started(
+                        "set_execution_kv_data",
+                        json.dumps(
+                            {"user_id": "u", "node_exec_id": "n", "key": f"{n}", "data": n}
+                        ).encode(),
+                    )
+                )
+                for n in range(30)
+            ]
+            done, running = await asyncio.wait(calls, return_when=asyncio.FIRST_EXCEPTION)
+            refused = [call.exception() for call in done]
+            blocker.rollback()
+            return [refused, await asyncio.gather(*running)]
+
+        refused, written = service.run(main())
+        assert refused
+        assert all(isinstance(error, PoolExhaustedError) for error in refused)
+        assert len(refused) + len(written) == 30
+
+
+def test_a_connection_that_dies_under_a_batch_leaves_every_outcome_unknown_and_none_doubled(
+    seeded_database_url: str,
+) -> None:
+    with Service(seeded_database_url) as service, psycopg.connect(seeded_database_url) as blocker:
+        blocker.execute('LOCK platform."AgentNodeExecutionKeyValueData"')
+
+        async def main() -> list[Any]:
+            calls = [
+                asyncio.ensure_future(
+                    service.started(
+                        "set_execution_kv_data",
+                        json.dumps(
+                            {"user_id": "u", "node_exec_id": "n", "key": f"{n}", "data": n}
+                        ).encode(),
+                    )
+                )
+                for n in range(20)
+            ]
+            waiting = (
+                "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                " AND datname = current_database()"
+            )
+            with psycopg.connect(seeded_database_url, autocommit=True) as observer:
+                while not (pids := observer.execute(waiting).fetchall()):
+                    await asyncio.sleep(0.01)
+                for (pid,) in pids:
+                    observer.execute("SELECT pg_terminate_backend(%s)", (pid,))
+            blocker.rollback()
+            return await asyncio.gather(*calls, return_exceptions=True)
+
+        replies = service.run(main())
+        assert all(isinstance(reply, OutcomeUnknownError) for reply in replies), replies
+        assert service.call("set_execution_kv_data", user_id="u", node_exec_id="n", key="0",
+                            data="again") == "again"  # fmt: skip
