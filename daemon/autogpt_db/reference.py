@@ -27,7 +27,7 @@ _UNSET_EXAMPLES = {
     "embedded.user": '"postgres"',
     "embeddings.openai_api_key": '"sk-…"',
     "embeddings.openai_base_url": '"https://api.openai.com/v1"',
-    "integrations.encryption_key": '"what `openssl rand -base64 32 | tr +/ -_` prints"',
+    "integrations.encryption_key": '"32 bytes in url-safe base64"',
     "redis.host": '"redis.example"',
     "redis.password": '"password"',
     "api.token": '"a long random text"',
