@@ -175,6 +175,50 @@ def test_calls_on_one_row_happen_in_the_order_of_their_arrival(
     assert service.call("get_execution_kv_data", user_id="u", key="one") == 29
 
 
+def test_inputs_find_make_and_fill_as_one_by_one(service: Service, executions: list[str]) -> None:
+    """The second value of a name goes to a new execution, another name fills the first one."""
+    ((graph_exec_id, node_id),) = service.rows(
+        """SELECT "agentGraphExecutionId", "agentNodeId" FROM "AgentNodeExecution"
+            WHERE "id" = %(name)s""",
+        name=executions[0],
+    )
+    nodes = [f"merge-node-{number}" for number in range(20)]
+    service.rows(
+        """INSERT INTO "AgentNode" ("id", "agentBlockId", "agentGraphId", "agentGraphVersion",
+                                    "constantInput", "metadata")
+           SELECT name, "agentBlockId", "agentGraphId", "agentGraphVersion", '{}', '{}'
+             FROM unnest(%(names)s::text[]) AS name, "AgentNode" AS given
+            WHERE given."id" = %(node)s""",
+        names=nodes,
+        node=node_id,
+    )
+
+    def give(node: str, name: str, value: Any) -> tuple[str, dict[str, Any]]:
+        return (
+            "upsert_execution_input",
+            {
+                "graph_exec_id": graph_exec_id,
+                "node_id": node,
+                "input_name": name,
+                "input_data": value,
+            },
+        )
+
+    replies = service.together(
+        give(node, name, value)
+        for node in nodes
+        for name, value in (("a", None), ("b", {"n": node}), ("a", [2]))
+    )
+    assert not [reply for reply in replies if isinstance(reply, BaseException)]
+    for place, node in enumerate(nodes):
+        (first, one), (second, two), (third, three) = replies[3 * place : 3 * place + 3]
+        assert first["node_id"] == second["node_id"] == third["node_id"] == node
+        assert first["node_exec_id"] == second["node_exec_id"] != third["node_exec_id"]
+        assert (one, two, three) == ({"a": None}, {"a": None, "b": {"n": node}}, {"a": [2]})
+    assert figures(service)["isolated"] == 0
+    assert figures(service)["batches"] < len(replies) / 4
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text(max_size=8),
     lambda inner: (

@@ -106,6 +106,8 @@ class Connections:
                 search_path=f"{_quoted(url.schema)},public,extensions",
                 statement_timeout=milliseconds,
                 idle_in_transaction_session_timeout=milliseconds,
+                # Compiling a plan takes longer than any of our statements.
+                jit="off",
                 TimeZone="UTC",
             ),
             connection_class=_Connection,

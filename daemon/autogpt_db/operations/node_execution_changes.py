@@ -18,7 +18,6 @@ from autogpt_db.operations.execution_documents import (
     JOINED,
     JOINED_TO_OUTER,
     NODE_EXECUTION,
-    node_execution_columns,
 )
 from autogpt_db.operations.execution_status import allowed_from
 from autogpt_db.operations.node_executions import BY_ID
@@ -121,77 +120,6 @@ UPDATE platform."AgentNodeExecution" AS execution
   FROM held
  WHERE execution."id" = held."id"
 """
-
-_FIND: LiteralString = """
-    SELECT execution.*
-      FROM platform."AgentNodeExecution" AS execution
-     WHERE execution."agentGraphExecutionId" = %(graph_exec_id)s
-       AND execution."agentNodeId" = %(node_id)s
-       AND execution."executionStatus" = 'INCOMPLETE'
-       AND NOT EXISTS (
-           SELECT
-             FROM platform."AgentNodeExecutionInputOutput" AS entry
-            WHERE entry."referencedByInputExecId" = execution."id"
-              AND entry."name" = %(input_name)s
-              AND entry."time" >= autogpt_db.now_v1() - interval '24 hours'
-       )
-"""
-_CREATE: LiteralString = """
-    INSERT INTO platform."AgentNodeExecution"
-           ("id", "agentGraphExecutionId", "agentNodeId", "addedTime", "executionStatus")
-    SELECT gen_random_uuid()::text, %(graph_exec_id)s, %(node_id)s, autogpt_db.now_v1(),
-           'INCOMPLETE'::platform."AgentExecutionStatus"
-     WHERE NOT EXISTS (SELECT FROM found)
-    RETURNING *
-"""
-# What follows WITH finds or makes the `execution`. Its document is as it was before this insert,
-# which no part of the same statement sees; the caller's value comes back as it was sent.
-_FILL: LiteralString = f"""
-, filled AS (
-    INSERT INTO platform."AgentNodeExecutionInputOutput"
-           ("id", "name", "time", "referencedByInputExecId", "data")
-    SELECT gen_random_uuid()::text, %(input_name)s, autogpt_db.now_v1(), execution."id",
-           %(input_data)s::jsonb
-      FROM execution
-)
-SELECT json_build_array(
-           (
-               SELECT row_to_json(result)
-                 FROM (
-                       SELECT {node_execution_columns(block="''")}
-                         FROM platform."AgentGraphExecution" AS graph_execution
-                        WHERE graph_execution."id" = execution."agentGraphExecutionId"
-                      ) AS result
-           ),
-           (
-               SELECT json_object_agg(given.name, given.data)
-                 FROM (
-                       (
-                           SELECT DISTINCT ON (entry."name") entry."name", to_json(entry."data")
-                             FROM platform."AgentNodeExecutionInputOutput" AS entry
-                            WHERE entry."referencedByInputExecId" = execution."id"
-                              AND entry."name" <> %(input_name)s
-                            ORDER BY entry."name", entry."time" DESC, entry.ctid DESC
-                       )
-                        UNION ALL
-                       SELECT %(input_name)s, %(received)s::json
-                      ) AS given (name, data)
-           )
-       )
-  FROM execution
-"""
-_FILL_ONE: LiteralString = f"""
-WITH execution AS ({_FIND}
-       AND execution."id" = %(node_exec_id)s
-){_FILL}"""
-_FILL_OLDEST_OR_NEW: LiteralString = f"""
-WITH found AS ({_FIND}
-     ORDER BY execution."addedTime", execution.ctid
-     LIMIT 1
-), created AS ({_CREATE}
-), execution AS (
-    SELECT * FROM found UNION ALL SELECT * FROM created
-){_FILL}"""
 
 _ADD_OUTPUT = Merged(
     single="""
@@ -298,53 +226,6 @@ async def update_node_execution_status_batch(
             "stats": _unless_empty(stats),
         },
     )
-
-
-@operation(reads=False)
-async def upsert_execution_input(
-    database: Database,
-    node_id: str,
-    graph_exec_id: str,
-    input_name: str,
-    input_data: JsonValue,
-    node_exec_id: str | None = None,
-) -> bytes:
-    """Give a value to the oldest execution of a node that still waits for it, or to a new one.
-
-    A repeat gives the value to the next one. Two calls at once may both make an execution.
-
-    Args:
-        node_id: The node.
-        graph_exec_id: The graph execution.
-        input_name: The input. A node execution that got one of this name within 24 hours doesn't
-            wait for it.
-        input_data: The value.
-        node_exec_id: The only node execution that may take it.
-
-    Returns:
-        A pair: the NodeExecutionResult as it was before, and all of its inputs by name now.
-
-    Raises:
-        InvalidValueError: That node execution doesn't wait for the input.
-        ForeignKeyViolationError: Node or graph execution doesn't exist.
-    """
-    document = await database.json(
-        _FILL_ONE if node_exec_id else _FILL_OLDEST_OR_NEW,
-        {
-            "node_id": node_id,
-            "graph_exec_id": graph_exec_id,
-            "input_name": input_name,
-            "input_data": input_data,
-            "received": input_data.received,
-            "node_exec_id": node_exec_id,
-        },
-    )
-    if document is None:
-        raise InvalidValueError(
-            f"Node execution {node_exec_id} of node {node_id} in graph execution {graph_exec_id} "
-            f"doesn't wait for input {input_name!r}."
-        )
-    return document
 
 
 @operation(reads=False)
