@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import structlog
 
 from autogpt_db.api.protocol import CONNECTION
 from autogpt_db.errors import (
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from starlette.types import Scope, Send
 
     from autogpt_db.database.pool import Database
-
-log = structlog.get_logger("autogpt_db.api")
 
 MARGIN = 0.05
 """Seconds before the deadline at which it is given up, so that the reply is out in time."""
@@ -55,11 +52,13 @@ class Policy:
         deadline: Seconds within which it is answered.
         logged: Which get a line: `all`, `failed` or `none`.
         slow: Seconds from which on that line is a warning.
+        log: Bound once: a module's own logger is put together anew for each record.
     """
 
     deadline: float
     logged: str
     slow: float
+    log: Any
 
 
 class Exchange:
@@ -246,7 +245,7 @@ class Exchange:
         status = self.status or LEFT
         is_slow = seconds >= self._policy.slow
         failed = status >= CLIENT_FAULT
-        which = self._policy.logged
+        which, log = self._policy.logged, self._policy.log
         if which == "none" or (which == "failed" and not (failed or is_slow)):
             return
         if is_slow or status >= SERVER_FAULT:
@@ -274,6 +273,7 @@ class Exchange:
         """
         if self.reads:
             return
+        log = self._policy.log
         write = log.info if outcome == "done" else log.warning
         write(
             "late_end",

@@ -42,6 +42,8 @@ PIPELINE_LIMIT = 64
 """Requests that may wait on one connection behind the one that runs."""
 LINGER = 5.0
 """Seconds that a refused body is still read and dropped, so that the client sees the reply."""
+JOINED = 65_536
+"""Bytes of a body up to which it is copied to its head."""
 NEVER = float("inf")
 
 
@@ -155,6 +157,11 @@ class HttpProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._running = cycle
         super()._start_asgi_task(cycle, app)
+
+    def on_response_complete(self) -> None:
+        """Let go of a head that has no body."""
+        self._replies.flush()
+        super().on_response_complete()
 
     def _unsupported_upgrade_warning(self) -> None:
         """Drop what follows; uvicorn would feed it to a parser that has stopped."""
@@ -298,16 +305,36 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 class _Replies:
-    """The transport as a request sees it."""
+    """The transport as a request sees it: a head waits for its body, one packet carries both."""
 
-    __slots__ = ("_protocol", "is_closing", "write")
+    __slots__ = ("_head", "_protocol", "_write", "is_closing")
 
     def __init__(self, protocol: HttpProtocol, transport: asyncio.Transport) -> None:
         self._protocol = protocol
-        self.write = transport.write
+        self._write = transport.write
+        self._head = b""
         self.is_closing = transport.is_closing
 
+    def write(self, data: bytes) -> None:
+        head = self._head
+        if head:
+            self._head = b""
+            if len(data) < JOINED:
+                self._write(head + data)
+            else:
+                self._write(head)
+                self._write(data)
+        elif data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 100 "):
+            self._head = data
+        else:
+            self._write(data)
+
+    def flush(self) -> None:
+        if self._head:
+            self.write(b"")
+
     def close(self) -> None:
+        self.flush()
         self._protocol.close_after_reply()
 
 

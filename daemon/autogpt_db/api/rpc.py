@@ -74,6 +74,7 @@ class Rpc:
             deadline=settings.api.request_deadline,
             logged=settings.logging.requests,
             slow=settings.logging.slow_request,
+            log=log.bind(),
         )
         self._body_limit = settings.api.body_limit
         token = settings.api.token
