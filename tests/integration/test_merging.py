@@ -162,8 +162,11 @@ def test_calls_on_one_row_happen_in_the_order_of_their_arrival(
         for status in steps
     )
     assert [reply["status"] for reply in replies] == [
-        "RUNNING", "COMPLETED", "COMPLETED", "COMPLETED",
-    ]  # fmt: skip
+        "RUNNING",
+        "COMPLETED",
+        "COMPLETED",
+        "COMPLETED",
+    ]
     written = service.together(
         (
             "set_execution_kv_data",
@@ -329,3 +332,24 @@ def test_a_connection_that_dies_under_a_batch_leaves_every_outcome_unknown_and_n
         assert all(isinstance(reply, OutcomeUnknownError) for reply in replies), replies
         assert service.call("set_execution_kv_data", user_id="u", node_exec_id="n", key="0",
                             data="again") == "again"  # fmt: skip
+
+
+def test_nodes_and_executions_read_together_are_those_read_alone(service: Service) -> None:
+    calls = [
+        *(
+            ("get_node", {"node_id": name})
+            for (name,) in service.rows('SELECT "id" FROM "AgentNode"')
+        ),
+        *(
+            ("get_graph_execution_meta", {"execution_id": name, "user_id": user})
+            for name, user in service.rows('SELECT "id", "userId" FROM "AgentGraphExecution"')
+        ),
+        ("get_graph_execution_meta", {"execution_id": "x", "user_id": "y"}),
+    ]
+
+    def outcome(reply: Any) -> Any:
+        return (type(reply), str(reply)) if isinstance(reply, CallError) else reply
+
+    together = [outcome(reply) for reply in service.together(calls)]
+    alone = [outcome(service.together([call])[0]) for call in calls]
+    assert together == alone

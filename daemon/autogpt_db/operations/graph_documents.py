@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from autogpt_db.operations import Merged
 from autogpt_db.operations.blocks import AGENT_EXECUTOR_BLOCK
 
 if TYPE_CHECKING:
@@ -43,10 +44,24 @@ _NODE_MODEL: LiteralString = f"""{_NODE},
     node."agentGraphVersion" AS graph_version,
     node."webhookId" AS webhook_id"""
 
-NODE: LiteralString = f"""
+NODE = Merged(
+    single=f"""
 SELECT row_to_json(result)
   FROM (SELECT {_NODE_MODEL} FROM platform."AgentNode" AS node WHERE "id" = %(node_id)s) AS result
-"""
+""",
+    batch=f"""
+SELECT call.place, row_to_json(result)
+  FROM json_to_recordset(%(calls)s::json) AS call (place integer, node_id text)
+ CROSS JOIN LATERAL (
+        SELECT {_NODE_MODEL}
+          FROM platform."AgentNode" AS node
+         WHERE node."id" = call.node_id
+       ) AS result
+""",
+    texts=("node_id",),
+    reads=True,
+)
+"""Reads a node by its id."""
 
 CONNECTED: LiteralString = f"""
 SELECT COALESCE(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from autogpt_db.operations import BigInteger, Database, ExecutionStatus, operation
+from autogpt_db.operations import BigInteger, Database, ExecutionStatus, Merged, operation
 from autogpt_db.operations.execution_documents import (
     GRAPH_EXECUTION_META,
     graph_execution_document,
@@ -41,10 +41,25 @@ _OWN: LiteralString = """
 """
 _OF_USER = graph_execution_document(_OWN)
 _OF_USER_WITH_NODES = graph_execution_with_nodes_document(_OWN)
-_META_OF_USER: LiteralString = f"""
+_META_OF_USER = Merged(
+    single=f"""
 SELECT row_to_json(result)
   FROM (SELECT {GRAPH_EXECUTION_META} FROM ({_OWN}) AS graph_execution) AS result
-"""
+""",
+    batch=f"""
+SELECT call.place, row_to_json(result)
+  FROM json_to_recordset(%(calls)s::json) AS call (place integer, execution_id text, user_id text)
+ CROSS JOIN LATERAL (
+        SELECT {GRAPH_EXECUTION_META}
+          FROM platform."AgentGraphExecution" AS graph_execution
+         WHERE graph_execution."id" = call.execution_id
+           AND graph_execution."userId" = call.user_id
+           AND NOT graph_execution."isDeleted"
+       ) AS result
+""",
+    texts=("execution_id", "user_id"),
+    reads=True,
+)
 _CHILDREN: LiteralString = f"""
 SELECT COALESCE(json_agg(result), '[]')
   FROM (
@@ -197,4 +212,4 @@ async def get_graph_execution_meta(
     Raises:
         ValidationFailedError: Its stored inputs or credentials do not validate.
     """
-    return await database.json(_META_OF_USER, {"user_id": user_id, "execution_id": execution_id})
+    return await database.merged(_META_OF_USER, {"user_id": user_id, "execution_id": execution_id})

@@ -78,7 +78,7 @@ async def get_node(database: Database, node_id: str) -> bytes:
     Raises:
         RecordNotFoundError: There is no such node.
     """
-    document = await database.json(NODE, {"node_id": node_id})
+    document = await database.merged(NODE, {"node_id": node_id})
     if document is None:
         raise RecordNotFoundError(f"node {node_id}")
     return document
