@@ -12,6 +12,7 @@ from autogpt_db.database.pool import Database
 from autogpt_db.errors import CallError
 from autogpt_db.operations import load_operations
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
+from contract_models import check_reply
 from postgres_server import with_schema
 
 if TYPE_CHECKING:
@@ -63,7 +64,9 @@ class Service:
 
     def send(self, method: str, body: bytes) -> Any:
         """Return the reply to a body's bytes, or raise the call's failure."""
-        return json.loads(self.run(self.started(method, body)))
+        value = json.loads(self.run(self.started(method, body)))
+        check_reply(method, value)
+        return value
 
     def answer(self, method: str, arguments: Any) -> tuple[int, Any]:
         """Return status and body as they would travel."""
