@@ -225,6 +225,16 @@ def test_a_reload_changes_the_number_of_processes(database_url: str) -> None:
             assert daemon.call("health_check") == "OK"
 
 
+def test_tail_shows_a_child_s_log_as_text_whatever_main_writes(database_url: str) -> None:
+    with DaemonProcess(database_url=database_url, assignments=["logging.format=console"]) as daemon:
+        daemon.call("health_check")
+        done = daemon.supervisorctl("tail", "api:api_00")
+        assert done.returncode == 0
+        assert "listening" in done.stdout, done.stdout
+        assert "\x1b" not in done.stdout
+        assert "\x1b" in daemon.log()
+
+
 def test_secrets_stand_in_no_child_s_environment_or_argument(database_url: str) -> None:
     with DaemonProcess(
         database_url=database_url, environment={"AUTOGPT_DB_API_TOKEN": "s3cr3t-token"}

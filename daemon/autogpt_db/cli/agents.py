@@ -78,6 +78,25 @@ def call_method(
         return response.status, content.decode("utf-8", "replace")
 
 
+def pick(text: str, path: str) -> str:
+    """Return one member of a JSON text: a string as it is, anything else as JSON.
+
+    Args:
+        text: The JSON.
+        path: Names and positions, joined by dots.
+
+    Raises:
+        ConfigurationError: There is no such member.
+    """
+    value: Any = json.loads(text)
+    for step in path.split("."):
+        try:
+            value = value[int(step)] if isinstance(value, list) else value[step]
+        except (KeyError, IndexError, ValueError, TypeError):
+            raise ConfigurationError(f"--field {path}: the reply has no {step!r} there.") from None
+    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+
+
 def _arguments(method: str, arguments: Iterable[str]) -> dict[str, Any]:
     from autogpt_db.operations import served_operations
 

@@ -174,17 +174,35 @@ def import_(sources: Sources, file: Path, email: str) -> None:
 @click.argument("method")
 @click.argument("arguments", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--timeout", default=70.0, show_default=True, help="Seconds to wait for the reply.")
+@click.option(
+    "--field",
+    "fields",
+    multiple=True,
+    metavar="PATH",
+    help="Print only this member of the reply, such as id or node_executions.0.node_exec_id; "
+    "text without quotes. May be repeated.",
+)
 @click.pass_obj
-def call(sources: Sources, method: str, arguments: tuple[str, ...], timeout: float) -> None:
+def call(
+    sources: Sources,
+    method: str,
+    arguments: tuple[str, ...],
+    timeout: float,
+    fields: tuple[str, ...],
+) -> None:
     """Call a method of the running daemon and print its JSON.
 
     A VALUE is taken as text where the method expects text, else as JSON.
     """
-    from autogpt_db.cli.agents import call_method
+    from autogpt_db.cli.agents import call_method, pick
 
     with _friendly():
         status, text = call_method(sources.load().settings, method, arguments, timeout=timeout)
-        click.echo(text)
+        if status == 200 and fields:  # noqa: PLR2004 - HTTP's own number
+            for field in fields:
+                click.echo(pick(text, field))
+        else:
+            click.echo(text)
         if status != 200:  # noqa: PLR2004 - HTTP's own number
             sys.exit(1)
 

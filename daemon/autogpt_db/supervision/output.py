@@ -7,7 +7,8 @@ terminal or a pipe our children's lines are finished records already.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -18,7 +19,21 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("autogpt_db.supervision")
 
+# Colours (ECMA-48 control sequences), and what else XML 1.0 has no way to write.
+_NOT_TEXT = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _LONGEST_LINE = 64 * 1024
+
+
+class PlainLog:
+    """Supervisor's log of a child's output, for `supervisorctl tail`: text, no colours."""
+
+    def __init__(self, log: Any) -> None:
+        self._log = log
+
+    def info(self, data: bytes | str) -> None:
+        """Take a piece of output."""
+        raw = data.encode() if isinstance(data, str) else data
+        self._log.info(_NOT_TEXT.sub(b"", raw))
 
 
 class ChildOutput:

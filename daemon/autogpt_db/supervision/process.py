@@ -20,6 +20,7 @@ from supervisor.process import FastCGISubprocess, Subprocess
 from supervisor.states import ProcessStates, SupervisorStates
 
 from autogpt_db.supervision import clock
+from autogpt_db.supervision.output import PlainLog
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,6 +103,17 @@ class SupervisedProcess(Subprocess):  # type: ignore[misc]
         elif pid:
             log.info("process_started", child=self.name, pid=pid)
         return pid
+
+    def _spawn_as_parent(self, pid: int) -> int:
+        """Keep the child's output without colours.
+
+        Replaces stock behaviour: `supervisorctl tail` fails on a log with control characters,
+        which XML cannot carry.
+        """
+        for dispatcher in self.dispatchers.values():
+            if getattr(dispatcher, "childlog", None) is not None:
+                dispatcher.childlog = PlainLog(dispatcher.childlog)
+        return int(super()._spawn_as_parent(pid))
 
     def set_uid(self) -> str | None:
         """Drop privileges, and ask the kernel to end this process together with main.
