@@ -9,7 +9,13 @@ export UV_PYTHON := $(PYTHON)
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types unit integration acceptance environment clean bench-footprint reference
+.PHONY: help run test lint types unit integration acceptance environment clean bench-footprint \
+	reference install uninstall deb test-service
+# Where `make install` puts things; DESTDIR stands before all of them.
+PREFIX ?= /opt/autogpt-db
+DESTDIR ?=
+# A service cannot run a Python from under a home directory, so the system's own is taken.
+SYSTEM_PYTHON ?= /usr/bin/python3
 
 help: ## Show this help
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '  make %-16s %s\n' "$$name" "$$text"; done
@@ -33,6 +39,36 @@ unit integration acceptance: .venv/.installed ## Run one kind of tests
 
 reference: .venv/.installed ## Write the generated reference pages and etc/autogpt-db.toml anew
 	$(RUN)/python -m autogpt_db.reference .
+
+install: | $(UV) ## Install the service on this machine (as root): PREFIX=/opt/autogpt-db
+	@UV="$(UV)" UV_PYTHON=$(SYSTEM_PYTHON) deploy/stage "$(DESTDIR)" $(PREFIX) /usr/local/share /usr/local/bin /usr/local/lib --extra embedded
+	@if [ -z "$(DESTDIR)" ]; then \
+	  systemd-sysusers autogpt-db.conf; \
+	  systemd-tmpfiles --create autogpt-db.conf; \
+	  journalctl --update-catalog; \
+	  systemctl daemon-reload; systemctl try-restart autogpt-db.service; \
+	  echo "Installed. Start it, now and at each boot: systemctl enable --now autogpt-db"; \
+	fi
+
+uninstall: ## Remove what `make install` installed; data and configuration stay
+	@[ -n "$(DESTDIR)" ] || systemctl disable --quiet --now autogpt-db.service autogpt-db.socket || true
+	rm -rf "$(DESTDIR)$(PREFIX)"
+	rm -f "$(DESTDIR)/usr/local/bin/autogpt-db" \
+	  "$(DESTDIR)/usr/local/share/bash-completion/completions/autogpt-db" \
+	  "$(DESTDIR)/usr/local/share/man/man1/autogpt-db.1.gz" \
+	  "$(DESTDIR)/usr/local/share/man/man5/autogpt-db.toml.5.gz" \
+	  "$(DESTDIR)/usr/local/lib/systemd/system/autogpt-db.service" \
+	  "$(DESTDIR)/usr/local/lib/systemd/system/autogpt-db.socket" \
+	  "$(DESTDIR)/usr/local/lib/sysusers.d/autogpt-db.conf" \
+	  "$(DESTDIR)/usr/local/lib/tmpfiles.d/autogpt-db.conf" \
+	  "$(DESTDIR)/usr/lib/systemd/catalog/autogpt-db.catalog"
+	@[ -n "$(DESTDIR)" ] || systemctl daemon-reload
+
+deb: | $(UV) ## Build the .deb for this machine's release into dist/
+	@UV="$(UV)" UV_PYTHON=/usr/bin/python3 deploy/debian/build
+
+test-service: .venv/.installed ## Prove the service on a real systemd (root, Debian; makes a throw-away guest)
+	$(RUN)/pytest -q tests/service
 
 bench-footprint: .venv/.installed ## Print start-up time and memory of the processes
 	@UV_PROJECT_ENVIRONMENT=build/production $(UV) sync --quiet --frozen --compile-bytecode --no-dev --no-editable --reinstall-package autogpt-db --extra embedded

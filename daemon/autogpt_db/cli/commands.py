@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from autogpt_db import __version__
-from autogpt_db.errors import AutogptDbError
+from autogpt_db.cli.control import ctl
+from autogpt_db.cli.friendly import friendly
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,7 +115,7 @@ def check(sources: Sources) -> None:
     """Check configuration, connection and schema, and change nothing."""
     from autogpt_db.cli.inspect import check_everything
 
-    with _friendly():
+    with friendly():
         for line in check_everything(sources.load().settings):
             click.echo(line)
 
@@ -126,7 +127,7 @@ def config(sources: Sources, *, changed: bool) -> None:
     """Print the effective configuration and where each value came from; secrets masked."""
     from autogpt_db.cli.inspect import describe_settings
 
-    with _friendly():
+    with friendly():
         for line in describe_settings(sources.load(), changed=changed):
             click.echo(line)
 
@@ -138,7 +139,7 @@ def migrate(sources: Sources) -> None:
     from autogpt_db.database.manager import DatabaseManager
     from autogpt_db.logs import configure_logging, hold_records
 
-    with _friendly():
+    with friendly():
         hold_records()
         settings = sources.load().settings
         configure_logging(settings.logging)
@@ -153,7 +154,7 @@ def dsn(sources: Sources, *, reveal: bool) -> None:
     """Print the connection string in use, for `psql "$(autogpt-db dsn --reveal)"`."""
     from autogpt_db.database.url import database_url
 
-    with _friendly():
+    with friendly():
         click.echo(database_url(sources.load().settings).display(reveal=reveal))
 
 
@@ -165,7 +166,7 @@ def import_(sources: Sources, file: Path, email: str) -> None:
     """Load an agent that AutoGPT exported: user, blocks and graph, in one transaction."""
     from autogpt_db.cli.agents import import_file
 
-    with _friendly():
+    with friendly():
         for line in import_file(sources.load().settings, file, email=email):
             click.echo(line)
 
@@ -196,7 +197,7 @@ def call(
     """
     from autogpt_db.cli.agents import call_method, pick
 
-    with _friendly():
+    with friendly():
         status, text = call_method(sources.load().settings, method, arguments, timeout=timeout)
         if status == 200 and fields:  # noqa: PLR2004 - HTTP's own number
             for field in fields:
@@ -214,7 +215,7 @@ def status(sources: Sources, *, as_json: bool) -> None:
     """Show the running daemon's processes and pools."""
     from autogpt_db.supervision.status import format_status, read_status
 
-    with _friendly():
+    with friendly():
         tree = read_status(sources.load().settings.paths.runtime)
         click.echo(format_status(tree, as_json=as_json))
 
@@ -243,13 +244,4 @@ def _child(sources: Sources, run_child: Callable[[Settings], int], name: str) ->
         return describe_failure(error)
 
 
-class _friendly:  # noqa: N801 - reads as a statement
-    """Print an error of ours as its sentence, and exit with its code."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, AutogptDbError):
-            click.echo(f"autogpt-db: {error}", err=True)
-            sys.exit(error.exit_code)
+commands.add_command(ctl)

@@ -85,8 +85,10 @@ def configure_logging(settings: LoggingSettings) -> None:
 
 
 def release_held() -> None:
-    """Write out held records; to stderr as plain lines when logging was never configured."""
+    """Write out held records, to stderr in a plain form when logging was never configured."""
     global _emit  # noqa: PLW0603
+    if _emit is None and journal_is_stderr():
+        _emit = JournalSink().emit
     if _emit is None:
         render = console_renderer(colours=sys.stderr.isatty())
         _emit = StreamSink(sys.stderr.fileno(), render).emit

@@ -38,14 +38,19 @@ class Announcer:
     def __call__(self) -> None:
         """Say what is new; called at each turn of Supervisor's loop."""
         tree = self._tree
+        begins = (
+            not self._served
+            and not tree.stopping_now
+            and all(p.state == States.RUNNING for p in tree.processes())
+        )
+        self._served = self._served or begins
         words = self.words()
         if words != self._said:
             self._said = words
             notify(f"STATUS={words}")
         if tree.stopping_now:
             return
-        if not self._served and all(p.state == States.RUNNING for p in tree.processes()):
-            self._served = True
+        if begins:
             notify("READY=1")
             log.info(
                 "serving",

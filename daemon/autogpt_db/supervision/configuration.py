@@ -103,7 +103,7 @@ def write_configuration(text: str, runtime: Path) -> Path:
             f"runtime_directory: {runtime} has a percent sign, which Supervisor cannot bear. "
             "Choose another."
         )
-    socket_path = str(runtime / CONTROL_SOCKET)
+    socket_path = str(runtime / f"{CONTROL_SOCKET}.new")  # what it is called at first
     if len(socket_path.encode()) > _LONGEST_SOCKET_PATH:
         raise ConfigurationError(
             f"runtime_directory: {runtime} is too long a path: the control socket's would have "

@@ -1,4 +1,4 @@
-"""Our own namespace beside Supervisor's XML-RPC: `autogpt_db.status` and `.rolling_restart`."""
+"""Our own namespace beside Supervisor's XML-RPC: `autogpt_db.status`, `.rolling_restart`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from supervisor.states import SupervisorStates, getProcessStateDescription
+from supervisor.states import getProcessStateDescription
 
 from autogpt_db import __version__
 from autogpt_db.supervision import clock
@@ -43,10 +43,20 @@ class ControlInterface:
             }
         )
 
-    def rolling_restart(self) -> bool:
-        """Read the settings anew and restart one process at a time; return at once."""
-        self._tree.options.mood = SupervisorStates.RESTARTING
-        return True
+    def rolling_restart(self) -> int:
+        """Read the settings anew and restart one process at a time; return its number at once."""
+        return self._tree.request_reload()
+
+    def rolling_outcome(self, number: int) -> str:
+        """Return as JSON why a rolling restart failed: a list, empty when it did not.
+
+        Args:
+            number: What `rolling_restart` returned.
+
+        Returns:
+            `null` while it goes on.
+        """
+        return json.dumps(self._tree.reload_outcome(number))
 
 
 def make_interface(tree: Tree, **_options: Any) -> ControlInterface:

@@ -14,6 +14,7 @@ from supervisor.states import SupervisorStates
 
 from autogpt_db.errors import ConfigurationError
 from autogpt_db.supervision import clock
+from autogpt_db.supervision.control_socket import ControlSocket
 
 if TYPE_CHECKING:
     import socket
@@ -160,9 +161,7 @@ class Options(ServerOptions):  # type: ignore[misc]
         Replaces stock behaviour: a web interface comes with it, for nobody here, and takes memory.
         """
         (config,) = self.server_configs
-        server = http.supervisor_af_unix_http_server(
-            config["file"], config["chmod"], config["chown"], logger_object=_Silent()
-        )
+        server = ControlSocket(config["file"], config["chmod"], _Silent())
         namespaces = [
             (name, factory(supervisord, **options))
             for name, factory, options in self.rpcinterface_factories

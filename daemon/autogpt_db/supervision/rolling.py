@@ -29,6 +29,9 @@ _NEEDS_RESTART = (
 )
 
 
+_REMEMBERED = 20
+
+
 class RollingRestart:
     """Reload when asked, at each turn of Supervisor's loop.
 
@@ -48,6 +51,17 @@ class RollingRestart:
         self._current: ReportingProcess | None = None
         self._failures = 0
         self.running = False
+        self._begun = 0
+        self._outcomes: dict[int, list[str]] = {}
+
+    def request(self) -> int:
+        """Ask for a reload; return the number by which `outcome` knows it."""
+        self._tree.options.reload_requested = True
+        return self._begun + 1
+
+    def outcome(self, number: int) -> list[str] | None:
+        """Return why a reload failed, nothing where it did not; None while it goes on."""
+        return self._outcomes.get(number)
 
     def __call__(self) -> None:
         """Take the next step, if there is one."""
@@ -61,6 +75,7 @@ class RollingRestart:
             self._go_on()
 
     def _begin(self) -> None:
+        self._begun += 1
         notify_reloading()
         log.info("reloading")
         try:
@@ -75,6 +90,7 @@ class RollingRestart:
         for problem in problems:
             log.error("configuration_invalid", problem=problem)
         log.error("reload_refused", reason="the settings before stay in effect")
+        self._note([*problems])
         notify("READY=1", "STATUS=reload refused: the configuration is invalid (see the log)")
 
     def _take(self, settings: Settings) -> None:
@@ -127,20 +143,22 @@ class RollingRestart:
                 self._current = None
         elif process.state == States.BACKOFF and process.failures > 1:
             # The others keep serving with what they have; this one is tried again for ever.
-            log.error(
-                "reload_stopped",
-                child=process.name,
-                reason=f"its new process fails ({process.last_exit}); the others were left alone",
-            )
-            self._finish(complete=False)
+            reason = f"its new process fails ({process.last_exit}); the others were left alone"
+            log.error("reload_stopped", child=process.name, reason=reason)
+            self._finish(f"{process.name}: {reason}")
 
-    def _finish(self, *, complete: bool = True) -> None:
+    def _finish(self, *problems: str) -> None:
         self.running = False
         self._current = None
         self._waiting = []
-        if complete:
+        if not problems:
             log.info("reloaded")
+        self._note([*problems])
         notify("READY=1")
+
+    def _note(self, problems: list[str]) -> None:
+        self._outcomes[self._begun] = problems
+        self._outcomes.pop(self._begun - _REMEMBERED, None)
 
 
 def _value(settings: Settings, path: str) -> object:

@@ -64,6 +64,7 @@ def run_processes(manager: DatabaseManager, *, reload: Callable[[], Settings]) -
         announcer = Announcer(tree, database=f"{manager.server} at {manager.url.address}")
         rolling = RollingRestart(tree, reload, address)
         tree.words = announcer.words
+        tree.request_reload, tree.reload_outcome = rolling.request, rolling.outcome
         tree.each_turn += [rolling, announcer]
         output = ChildOutput(finished=format_in_use() != "journal")
         tree.subscriptions = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import xmlrpc.client
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from supervisor.xmlrpc import SupervisorTransport
@@ -12,6 +13,7 @@ from autogpt_db.errors import DatabaseUnreachableError
 from autogpt_db.supervision.configuration import CONTROL_SOCKET
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _COLUMNS = ("process", "state", "pid", "uptime", "restarts", "pool", "last exit")
@@ -26,18 +28,36 @@ def read_status(runtime: Path) -> dict[str, Any]:
     Raises:
         DatabaseUnreachableError: No daemon answers there.
     """
+    with connected(runtime) as daemon:
+        tree: dict[str, Any] = json.loads(str(daemon.autogpt_db.status()))
+    return tree
+
+
+@contextmanager
+def connected(runtime: Path) -> Iterator[xmlrpc.client.ServerProxy]:
+    """Yield the XML-RPC interface of the daemon whose runtime directory this is.
+
+    Raises:
+        DatabaseUnreachableError: No daemon answers there, or not to this user.
+    """
     transport = SupervisorTransport(None, None, f"unix://{runtime / CONTROL_SOCKET}")
-    proxy = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
     try:
-        tree: dict[str, Any] = json.loads(str(proxy.autogpt_db.status()))
+        yield xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
+    except xmlrpc.client.Fault:
+        raise
+    except PermissionError:
+        raise DatabaseUnreachableError(
+            f"{runtime / CONTROL_SOCKET} belongs to another user. Run this as root (sudo), or as "
+            "the user that the daemon runs under."
+        ) from None
     except (OSError, xmlrpc.client.Error) as error:
         raise DatabaseUnreachableError(
             f"No daemon answers at {runtime / CONTROL_SOCKET} ({error}). Start it with "
-            "`autogpt-db run`, or say with --config or --set which one you mean."
+            "`systemctl start autogpt-db` or `autogpt-db run`, or say with --config or --set which "
+            "one you mean."
         ) from None
     finally:
         transport.close()
-    return tree
 
 
 def format_status(tree: dict[str, Any], *, as_json: bool) -> str:

@@ -33,9 +33,17 @@ def notify(*assignments: str) -> None:
         stream.sendto("\n".join(assignments).encode(), address)
 
 
+LONGEST_SILENCE = 600
+"""Seconds that systemd gives us from one announcement to the next while the service starts."""
+
+
 def announce(words: str) -> None:
-    """Tell an operator in words what the service is waiting for, before it is ready."""
-    notify(f"STATUS={words}")
+    """Tell an operator in words what the service is waiting for, before it is ready.
+
+    systemd allows for more time with each: a recovery, a migration or an outage may outlast
+    `TimeoutStartSec`.
+    """
+    notify(f"STATUS={words}", f"EXTEND_TIMEOUT_USEC={LONGEST_SILENCE * 1_000_000}")
 
 
 def notify_reloading() -> None:

@@ -52,6 +52,8 @@ class Tree(Supervisor):  # type: ignore[misc]
         each_turn: What is called at each turn of the loop.
         subscriptions: Kinds of Supervisor's events, and who is called for them.
         words: Returns the tree's state in a sentence.
+        request_reload: Asks for a rolling restart and returns its number.
+        reload_outcome: Returns what went wrong with the one of that number; None: not done yet.
         stop_reason: The signal that asked to stop.
     """
 
@@ -72,6 +74,8 @@ class Tree(Supervisor):  # type: ignore[misc]
         self.each_turn: list[Callable[[], None]] = []
         self.subscriptions: list[tuple[type, Callable[[Any], None]]] = []
         self.words: Callable[[], str] = str
+        self.request_reload: Callable[[], int] = int
+        self.reload_outcome: Callable[[int], list[str] | None] = lambda _number: None
         options.poller.next_due = self._next_due
         self._heartbeats = HeartbeatReceiver(settings.paths.runtime, options.pidhistory)
         self._wake_reader, self._wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
