@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -13,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from autogpt_db.logs.journal import JournalSink
+from autogpt_db.logs.catalog import MESSAGE_IDS
+from autogpt_db.logs.journal import JournalSink, _encode
 from autogpt_db.logs.render import json_renderer
 from autogpt_db.logs.stream import StreamSink
 
@@ -147,3 +149,20 @@ def test_a_journal_that_is_gone_is_counted_not_raised() -> None:
     sink.emit({"event": "lost"})
     assert sink.dropped == 2
     sink.close()
+
+
+def test_a_journal_record_has_its_event_its_duration_and_the_help_for_it() -> None:
+    fields = fields_of(_encode({"event": "process_exited", "child": "api_00", "seconds": 0.25}))
+    assert fields["EVENT"] == "process_exited"
+    assert fields["DURATION_MS"] == "250.000"
+    assert fields["MESSAGE_ID"] == MESSAGE_IDS["process_exited"]
+    sentence = fields_of(_encode({"event": "a library says so", "logger": "some.library"}))
+    assert "EVENT" not in sentence
+
+
+def test_every_event_with_help_stands_in_the_catalog_and_in_the_reference() -> None:
+    root = Path(__file__).parents[2]
+    text = (root / "deploy" / "systemd" / "autogpt-db.catalog").read_text("utf-8")
+    assert set(re.findall(r"^-- ([0-9a-f]{32})$", text, re.MULTILINE)) == set(MESSAGE_IDS.values())
+    page = (root / "docs" / "reference" / "log-fields.md").read_text("utf-8")
+    assert [name for name in MESSAGE_IDS if f"| `{name}` |" not in page] == []

@@ -186,3 +186,15 @@ def test_autogpts_own_names_of_credits_and_keys_count() -> None:
     assert (settings.credits.enabled, settings.credits.refill) == (True, 2500)
     assert settings.integrations.encryption_key == Secret(key)
     assert settings.embeddings.openai_api_key == Secret("sk-1")
+
+
+def test_a_directory_of_credentials_is_read_and_a_single_one_wins(tmp_path: Path) -> None:
+    (tmp_path / "autogpt-db_api_token").write_text("from the directory\n")
+    environment = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    loaded = load_settings(environment=environment)
+    assert loaded.settings.api.token is not None
+    assert loaded.settings.api.token.reveal() == "from the directory"
+    (tmp_path / "api_token").write_text("named")
+    loaded = load_settings(environment=environment)
+    assert loaded.settings.api.token is not None
+    assert loaded.settings.api.token.reveal() == "named"

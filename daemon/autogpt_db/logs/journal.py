@@ -12,6 +12,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING
 
+from autogpt_db.logs.catalog import MESSAGE_IDS
 from autogpt_db.logs.render import exception_text
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _encode(event: EventDict) -> bytes:
     text = exception_text(event)
     level = str(event.pop("level", "info"))
     event.pop("timestamp", None)  # the journal stamps records itself
-    message = str(event.pop("event", ""))
+    name = message = str(event.pop("event", ""))
     words = " ".join(
         f"{key}={value}" for key, value in event.items() if key not in {"process", "logger"}
     )
@@ -93,6 +94,12 @@ def _encode(event: EventDict) -> bytes:
         "PRIORITY": str(_PRIORITIES.get(level, 6)),
         "SYSLOG_IDENTIFIER": "autogpt-db",
     }
+    if "logger" not in event:
+        fields["EVENT"] = name  # a library's is a sentence, not a name
+    if name in MESSAGE_IDS:
+        fields["MESSAGE_ID"] = MESSAGE_IDS[name]
+    if isinstance(event.get("seconds"), int | float):
+        fields["DURATION_MS"] = f"{event['seconds'] * 1000:.3f}"
     for key, value in event.items():
         name = _NAMES.get(key) or "".join(c if c.isalnum() else "_" for c in key.upper())
         fields.setdefault(name.lstrip("_"), str(value))

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 DEFAULT_FILE = Path("/etc/autogpt-db/autogpt-db.toml")
 FILE_VARIABLE = "AUTOGPT_DB_CONFIG"
+DIRECTORY_CREDENTIAL = "autogpt-db"
+"""What systemd's unit calls the directory of credentials."""
 # Set by ourselves for our children, or by tests for theirs: not options.
 _NOT_OPTIONS = frozenset({FILE_VARIABLE, "AUTOGPT_DB_SUPERVISED"})
 _CHILDREN_S = frozenset({"AUTOGPT_DB_SUPERVISED"})
@@ -171,14 +173,18 @@ def _from_credentials(variables: Mapping[str, str], problems: list[str]) -> Iter
     for option in options().values():
         if not option.secret:
             continue
-        path = Path(directory) / option.path.replace(".", "_")
-        try:
-            yield _Value(option.path, path.read_text("utf-8").strip(), f"credential {path.name}",
-                         text=True)  # fmt: skip
-        except FileNotFoundError:
-            continue
-        except (OSError, UnicodeDecodeError) as error:
-            problems.append(f"credential {path.name}: cannot be read: {error}.")
+        name = option.path.replace(".", "_")
+        # The unit loads a whole directory, and systemd puts the directory's name before each
+        # file's; a credential that an administrator names singly wins.
+        for path in (Path(directory) / f"{DIRECTORY_CREDENTIAL}_{name}", Path(directory) / name):
+            try:
+                text = path.read_text("utf-8").strip()
+            except FileNotFoundError:
+                continue
+            except (OSError, UnicodeDecodeError) as error:
+                problems.append(f"credential {name}: cannot be read: {error}.")
+            else:
+                yield _Value(option.path, text, f"credential {name}", text=True)
 
 
 def _from_environment(variables: Mapping[str, str], problems: list[str]) -> Iterator[_Value]:

@@ -77,6 +77,8 @@ class Announcer:
             elif process.state in {States.STOPPED, States.FATAL, States.EXITED}:
                 trouble.append(f"{process.name} stopped")
         tally = ", ".join(f"{count[True]}/{count.total()} {name}" for name, count in counts.items())
+        if self._tree.notice is not None:
+            trouble.append(self._tree.notice)
         if self._tree.stopping_now:
             return f"stopping: {tally} still running"
         state = "serving" if self._served else "starting"

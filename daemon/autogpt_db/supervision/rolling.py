@@ -91,7 +91,8 @@ class RollingRestart:
             log.error("configuration_invalid", problem=problem)
         log.error("reload_refused", reason="the settings before stay in effect")
         self._note([*problems])
-        notify("READY=1", "STATUS=reload refused: the configuration is invalid (see the log)")
+        self._tree.notice = "the last reload was refused (see the log)"
+        notify("READY=1")
 
     def _take(self, settings: Settings) -> None:
         tree = self._tree
@@ -145,6 +146,7 @@ class RollingRestart:
             # The others keep serving with what they have; this one is tried again for ever.
             reason = f"its new process fails ({process.last_exit}); the others were left alone"
             log.error("reload_stopped", child=process.name, reason=reason)
+            self._tree.notice = f"the last reload stopped at {process.name} (see the log)"
             self._finish(f"{process.name}: {reason}")
 
     def _finish(self, *problems: str) -> None:
@@ -152,6 +154,7 @@ class RollingRestart:
         self._current = None
         self._waiting = []
         if not problems:
+            self._tree.notice = None
             log.info("reloaded")
         self._note([*problems])
         notify("READY=1")

@@ -51,6 +51,7 @@ class Tree(Supervisor):  # type: ignore[misc]
         embedded: The private PostgreSQL, if there is one.
         each_turn: What is called at each turn of the loop.
         subscriptions: Kinds of Supervisor's events, and who is called for them.
+        notice: What an operator should know of the last reload.
         words: Returns the tree's state in a sentence.
         request_reload: Asks for a rolling restart and returns its number.
         reload_outcome: Returns what went wrong with the one of that number; None: not done yet.
@@ -73,6 +74,7 @@ class Tree(Supervisor):  # type: ignore[misc]
         self.stop_reason: str | None = None
         self.each_turn: list[Callable[[], None]] = []
         self.subscriptions: list[tuple[type, Callable[[Any], None]]] = []
+        self.notice: str | None = None
         self.words: Callable[[], str] = str
         self.request_reload: Callable[[], int] = int
         self.reload_outcome: Callable[[int], list[str] | None] = lambda _number: None

@@ -1,0 +1,69 @@
+"""One guest for the whole session, the .deb installed in it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from guest import ROOT, Guest, why_not
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    reason = why_not()
+    if reason:
+        for item in items:
+            if Path(__file__).parent in item.path.parents:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def build_package(target: Path, revision: str = "") -> Path:
+    """Build the .deb as `make deb` does; return it in `target`."""
+    done = subprocess.run(
+        ["make", "--no-print-directory", "deb"],
+        cwd=ROOT,
+        env=os.environ | {"AUTOGPT_DB_REVISION": revision},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    package = ROOT / done.stdout.split()[-1]
+    return Path(shutil.move(package, target / package.name))
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the package, and a newer one to upgrade to."""
+    directory = tmp_path_factory.mktemp("packages")
+    build_package(directory).rename(directory / "autogpt-db.deb")
+    build_package(directory, revision="+next").rename(directory / "autogpt-db-next.deb")
+    return directory
+
+
+@pytest.fixture(scope="session")
+def guest(packages: Path) -> Iterator[Guest]:
+    """Boot a guest, and install the service by the two commands of the README."""
+    made = Guest(f"autogpt-db-{os.getpid()}", packages)
+    try:
+        made.up()
+        made.run("dpkg", "-i", "/packages/autogpt-db.deb")
+        made.run("systemctl", "enable", "--now", "autogpt-db")
+        yield made
+    finally:
+        made.down()
+
+
+@pytest.fixture
+def service(guest: Guest) -> Guest:
+    """Return the guest with its service up."""
+    guest.run("systemctl", "start", "autogpt-db")
+    guest.wait_serving()
+    return guest

@@ -1,0 +1,169 @@
+"""A throw-away Debian guest with a real systemd, and the installed service in it."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from load import Writers
+from waiting import wait_for
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+LAB = HERE / "systemd-lab"
+UNIT = "autogpt-db"
+PORT = 8005
+_CLONE_NEWNET = 0x40000000
+
+
+def why_not() -> str | None:
+    """Return why no guest can be had here, or None."""
+    if os.geteuid() != 0:
+        return "needs root, to boot a guest with systemd-nspawn"
+    missing = [tool for tool in ("systemd-nspawn", "mmdebstrap") if shutil.which(tool) is None]
+    if missing:
+        return f"needs {' and '.join(missing)} (`make test-service` installs them with apt)"
+    return None
+
+
+class Guest:
+    """One guest, by systemd-lab.
+
+    Attributes:
+        pid: Its PID 1, as this machine numbers it.
+    """
+
+    def __init__(self, name: str, packages: Path) -> None:
+        self._packages = packages
+        self._environment = os.environ | {"LAB_NAME": name, "LAB_PACKAGES": "postgresql"}
+        self.pid = 0
+
+    def up(self) -> None:
+        self._lab("up", "--bind-ro", f"{self._packages}:/packages")
+        self._look()
+
+    def reboot(self) -> None:
+        self._lab("reboot")
+        self._look()
+
+    def down(self) -> None:
+        self._lab("down")
+
+    def run(self, *words: str, check: bool = True, text: str = "") -> str:
+        """Run a program as the guest's root; return what it wrote."""
+        done = self.attempt(*words, text=text)
+        assert not check or done.returncode == 0, (words, done.returncode, done.stdout, done.stderr)
+        return done.stdout.strip()
+
+    def attempt(self, *words: str, text: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a program as the guest's root, whatever its outcome."""
+        spaces = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd")
+        kept = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/root"}
+        return subprocess.run(
+            ["nsenter", "--target", str(self.pid), *spaces, "--", *words],
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            env=kept,
+        )
+
+    def path(self, name: str) -> Path:
+        """Return where this machine sees a file of the guest's."""
+        return Path(f"/proc/{self.pid}/root", name.lstrip("/"))
+
+    # The service -------------------------------------------------------------------------------
+
+    def property(self, name: str, unit: str = UNIT) -> str:
+        return self.run("systemctl", "show", "-P", name, unit)
+
+    def main_pid(self) -> int:
+        """Return main's pid in the guest, 0 when there is none."""
+        return int(self.property("MainPID"))
+
+    def child_pid(self, name: str) -> int:
+        """Return a child's pid in the guest: `api:api_00`."""
+        return int(self.run("autogpt-db", "ctl", "pid", name))
+
+    def wait_serving(self, *, seconds: float = 40) -> None:
+        def serving() -> bool:
+            return (
+                self.property("ActiveState") == "active"
+                and self.property("StatusText").startswith("serving:")
+            )  # fmt: skip
+
+        try:
+            wait_for(serving, seconds=seconds, what="serving")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log()}") from None
+
+    def log(self, lines: int = 60) -> str:
+        return self.run("journalctl", "-u", UNIT, "--no-pager", "-n", str(lines))
+
+    def records(self, *matches: str, since: str | None = None) -> list[dict[str, Any]]:
+        """Return journal records of the service as journald keeps them."""
+        options = ["--since", since] if since else []
+        text = self.run("journalctl", "-u", UNIT, "-o", "json", "--all", *options, *matches)
+        return [json.loads(line) for line in text.splitlines()]
+
+    def now(self) -> str:
+        """Return the guest's time, for `since`."""
+        return self.run("date", "+%Y-%m-%d %H:%M:%S.%N")
+
+    def call(self, method: str, *arguments: str) -> Any:
+        return json.loads(self.run("autogpt-db", "call", method, *arguments))
+
+    def processes(self) -> list[str]:
+        """Return the command lines of the service's account in the guest, but for its clients."""
+        return self.run("ps", "-u", "autogpt-db", "-o", "args=", check=False).splitlines()
+
+    def database_url(self) -> str:
+        """Return the private PostgreSQL's URL, as this machine reaches it."""
+        directory = self.path("/var/lib/autogpt-db/postgresql/socket")
+        return f"host={directory} user=autogpt_db dbname=autogpt_db"
+
+    def drop_in(self, name: str, text: str | None) -> None:
+        """Write what `systemctl edit` would, or with None take it back."""
+        directory = self.path(f"/etc/systemd/system/{UNIT}.service.d")
+        if text is None:
+            (directory / name).unlink(missing_ok=True)
+        else:
+            directory.mkdir(exist_ok=True)
+            (directory / name).write_text(text)
+        self.run("systemctl", "daemon-reload")
+
+    def _lab(self, *words: str) -> None:
+        done = subprocess.run(
+            [LAB, *words], env=self._environment, capture_output=True, text=True,
+            timeout=600, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, (words, done.stdout, done.stderr)
+
+    def _look(self) -> None:
+        done = subprocess.run([LAB, "pid"], env=self._environment, capture_output=True, check=True)
+        self.pid = int(done.stdout)
+
+
+class GuestWriters(Writers):
+    """Writers whose connections begin inside the guest: their thread joins its network."""
+
+    def __init__(self, guest: Guest, *, clients: int = 32, pause: float = 0.0) -> None:
+        super().__init__(PORT, clients=clients, pause=pause)
+        self._network = Path(f"/proc/{guest.pid}/ns/net")
+
+    async def _run(self) -> None:
+        with self._network.open() as namespace:
+            libc = ctypes.CDLL(None, use_errno=True)
+            assert libc.setns(namespace.fileno(), _CLONE_NEWNET) == 0, ctypes.get_errno()
+        await super()._run()
+
+    def wait_for_more(self, count: int = 200, *, seconds: float = 20) -> None:
+        """Wait until that many more writes were acknowledged."""
+        before = self.ok
+        wait_for(lambda: self.ok >= before + count, seconds=seconds, what=f"{count} more writes")

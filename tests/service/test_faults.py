@@ -1,0 +1,236 @@
+"""Killing, stopping and misconfiguring the installed service."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from guest import PORT, Guest, GuestWriters
+
+from load import lost
+from waiting import wait_for
+
+ROUNDS = int(os.environ.get("AUTOGPT_DB_TEST_ROUNDS", "3"))
+CREDENTIALS = "/etc/autogpt-db/credentials"
+APIS = ("api:api_00", "api:api_01")
+
+
+def restarts(guest: Guest) -> int:
+    return int(guest.property("NRestarts"))
+
+
+def starts_since(guest: Guest, since: str) -> int:
+    """Return how often systemd has started the unit."""
+    text = guest.run("journalctl", "-u", "autogpt-db", "--since", since, "-o", "cat")
+    return text.count("Starting autogpt-db.service")
+
+
+@contextmanager
+def credential(guest: Guest, name: str, text: str) -> Iterator[None]:
+    """Give the service a credential; take it back and let the service serve again."""
+    file = guest.path(f"{CREDENTIALS}/{name}")
+    file.write_text(text)
+    file.chmod(0o600)
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+        guest.run("systemctl", "restart", "autogpt-db")
+
+
+def test_killing_main_loses_nothing_acknowledged_and_refuses_nobody(service: Guest) -> None:
+    slowest_return = 0.0
+    orphans = 0
+    with GuestWriters(service) as writers:
+        for _ in range(ROUNDS):
+            writers.wait_for_more()
+            main = service.main_pid()
+            children = [service.child_pid(name) for name in (*APIS, "worker:worker_00")]
+            killed = time.monotonic()
+            service.run("kill", "-KILL", str(main))
+            writers.wait_for_more(1)
+            slowest_return = max(slowest_return, time.monotonic() - killed)
+            service.wait_serving()
+            orphans += sum(service.path(f"/proc/{pid}").exists() for pid in children)
+    history = writers.history
+    missing = lost(service.database_url(), history.acknowledged)
+    print(
+        f"{ROUNDS} kills of main: {history}; {len(missing)} acknowledged writes lost; "
+        f"back within {slowest_return:.2f} s; {orphans} orphans"
+    )
+    assert missing == []
+    assert history.outcomes["refused"] == 0
+    assert history.outcomes["failed"] <= 32 * ROUNDS  # what was in flight
+    assert slowest_return <= 5
+    assert orphans == 0
+
+
+def test_killing_a_child_refuses_nobody(service: Guest) -> None:
+    with GuestWriters(service) as writers:
+        for name in (*APIS, "worker:worker_00", "postgresql"):
+            writers.wait_for_more()
+            pid = service.child_pid(name)
+            service.run("kill", "-KILL", str(pid))
+            wait_for(lambda name=name, pid=pid: service.child_pid(name) not in {0, pid}, what=name)
+            service.wait_serving()
+        writers.wait_for_more()
+    history = writers.history
+    missing = lost(service.database_url(), history.acknowledged)
+    print(f"a kill of each child: {history}; {len(missing)} acknowledged writes lost")
+    assert missing == []
+    assert history.outcomes["refused"] == 0
+
+
+def test_a_frozen_main_is_restarted_by_the_watchdog_while_children_serve(service: Guest) -> None:
+    before, main = restarts(service), service.main_pid()
+    with GuestWriters(service, clients=8) as writers:
+        writers.wait_for_more()
+        frozen = time.monotonic()
+        service.run("kill", "-STOP", str(main))
+        writers.wait_for_more(1000)
+        wait_for(lambda: restarts(service) > before, seconds=30, what="the watchdog")
+        seconds = time.monotonic() - frozen
+        service.wait_serving()
+    print(f"main frozen: restarted after {seconds:.1f} s; {writers.history}")
+    assert writers.history.outcomes["refused"] == 0
+    assert seconds <= 10 + 2 + 1  # WatchdogSec, what the promise adds, and a poll
+
+
+def test_a_frozen_child_is_replaced(service: Guest) -> None:
+    pid = service.child_pid("api:api_00")
+    since = service.now()
+    frozen = time.monotonic()
+    service.run("kill", "-STOP", str(pid))
+    wait_for(lambda: service.child_pid("api:api_00") not in {0, pid}, seconds=20, what="another")
+    service.wait_serving()
+    seconds = time.monotonic() - frozen
+    (record,) = service.records("EVENT=process_replaced", since=since)
+    print(f"child frozen: replaced and serving after {seconds:.1f} s: {record['MESSAGE']}")
+    assert record["CHILD"] == "api_00"
+    assert record["PRIORITY"] == "3"
+
+
+def assert_failed_without_a_storm(guest: Guest, since: str) -> None:
+    # A waiting client must not start it again: its connection is refused, which is the truth.
+    probe = f"import socket; socket.create_connection(('127.0.0.1', {PORT}))"
+    for _ in range(5):
+        guest.attempt("/opt/autogpt-db/bin/python", "-c", probe)
+    wait_for(lambda: guest.property("ActiveState") == "failed", what="a failed unit")
+    wait_for(
+        lambda: guest.property("ActiveState", "autogpt-db.socket") == "inactive",
+        what="a closed socket",
+    )
+    starts = starts_since(guest, since)
+    print(f"{starts} start(s), {guest.property('Result')}, {guest.property('ExecMainStatus')}")
+    assert starts == 1
+
+
+def test_a_wrong_credential_ends_with_78_and_is_not_tried_again(service: Guest) -> None:
+    since = service.now()
+    with credential(service, "database_url", "postgresql://127.0.0.1/nobody?nonsense=1&port=x"):
+        assert service.attempt("systemctl", "restart", "autogpt-db").returncode != 0
+        assert_failed_without_a_storm(service, since)
+        assert service.property("ExecMainStatus") == "78"
+    service.wait_serving()
+
+
+def test_a_missing_credential_keeps_it_from_starting_without_a_storm(service: Guest) -> None:
+    since = service.now()
+    service.drop_in(
+        "credential.conf",
+        f"[Service]\nLoadCredential=database_url:{CREDENTIALS}/database_url\n",
+    )
+    try:
+        assert service.attempt("systemctl", "restart", "autogpt-db").returncode != 0
+        assert_failed_without_a_storm(service, since)
+    finally:
+        service.drop_in("credential.conf", None)
+        service.run("systemctl", "start", "autogpt-db")
+    service.wait_serving()
+
+
+def test_a_rotated_credential_takes_effect_with_a_restart_under_load(service: Guest) -> None:
+    with GuestWriters(service, clients=8) as writers:
+        writers.wait_for_more()
+        key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+        with credential(service, "integrations_encryption_key", key):
+            service.run("systemctl", "restart", "autogpt-db")
+            writers.wait_for_more()
+        writers.wait_for_more()
+    print(f"two rotations: {writers.history}")
+    assert set(writers.history.outcomes) == {"ok"}
+
+
+def test_postgresql_absent_at_boot_is_awaited_in_words_and_may_arrive_later(
+    service: Guest,
+) -> None:
+    service.run("systemctl", "start", "postgresql")
+    for statement in (
+        "CREATE ROLE outside SUPERUSER LOGIN PASSWORD 'outside'",
+        "CREATE DATABASE outside OWNER outside",
+    ):
+        service.attempt("runuser", "-u", "postgres", "--", "psql", "-qc", statement)
+    service.run("systemctl", "stop", "postgresql")
+    with credential(service, "database_url", "postgresql://outside:outside@127.0.0.1/outside"):
+        service.run("systemctl", "restart", "--no-block", "autogpt-db")
+        status = wait_for(
+            lambda: (
+                service.property("StatusText").startswith("waiting for PostgreSQL")
+                and service.property("StatusText")
+            ),
+            seconds=30,
+            what="the word",
+        )
+        print(status)
+        assert "refused" in status
+        assert service.property("ActiveState") == "activating"
+        arrived = time.monotonic()
+        service.run("systemctl", "start", "postgresql")
+        service.wait_serving()
+        seconds = time.monotonic() - arrived
+        print(f"serving {seconds:.1f} s after PostgreSQL was started")
+        assert "at 127.0.0.1" in service.property("StatusText")
+        assert seconds <= 10
+    service.run("systemctl", "stop", "postgresql")
+    service.wait_serving()
+
+
+def test_journald_may_stop_and_come_back(service: Guest) -> None:
+    with GuestWriters(service, clients=8) as writers:
+        writers.wait_for_more()
+        main = service.main_pid()
+        service.run("systemctl", "restart", "systemd-journald")
+        writers.wait_for_more(500)
+        sockets = ("systemd-journald.socket", "systemd-journald-dev-log.socket",
+                   "systemd-journald-audit.socket")  # fmt: skip
+        service.run("systemctl", "stop", *sockets, "systemd-journald", check=False)
+        writers.wait_for_more(1000)
+        service.run("systemctl", "start", *sockets[:2], "systemd-journald", check=False)
+        writers.wait_for_more(500)
+    print(f"journald restarted and stopped: {writers.history}")
+    assert service.main_pid() == main
+    assert set(writers.history.outcomes) == {"ok"}
+    assert writers.history.slowest <= 1
+
+
+def test_a_taken_port_is_named(service: Guest) -> None:
+    service.run("systemctl", "stop", "autogpt-db", "autogpt-db.socket")
+    taker = "import socket,time; s=socket.create_server(('127.0.0.1',8005)); time.sleep(600)"
+    service.run("systemd-run", "--unit=taker", "--service-type=exec", "python3", "-c", taker)
+    try:
+        wait_for(lambda: ":8005" in service.run("ss", "-ltn"), what="a stranger on the port")
+        since = service.now()
+        assert service.attempt("systemctl", "start", "autogpt-db.socket").returncode != 0
+        service.run("systemctl", "start", "--no-block", "autogpt-db")
+        record = wait_for(
+            lambda: service.records("EVENT=cannot_go_on", since=since), seconds=20, what="a record"
+        )[0]
+        print(record["MESSAGE"])
+        assert "8005 is taken" in record["MESSAGE"]
+    finally:
+        service.run("systemctl", "stop", "taker")
+        service.run("systemctl", "stop", "autogpt-db")
+    service.run("systemctl", "reset-failed", check=False)
+    service.run("systemctl", "start", "autogpt-db.socket")
