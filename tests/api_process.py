@@ -56,7 +56,7 @@ class ApiProcess:
         }
         self._stdin = stdin
         self.port = 0
-        self.base = ""
+        self.address = self.base = ""
         self.client = httpx.Client()
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -78,7 +78,9 @@ class ApiProcess:
                 self._command, stdin=self._stdin, stdout=log, stderr=log, env=self._environment
             )
         listening = wait_for(self._listening, what="the record that it listens")
-        self.port = int(listening["address"].rpartition(":")[2])
+        self.address = listening["address"]
+        port = self.address.rpartition(":")[2]
+        self.port = int(port) if port.isdecimal() else 0  # none where it is a unix socket
         self.base = f"http://127.0.0.1:{self.port}"
         self.client.close()
         self.client = httpx.Client(base_url=self.base, timeout=30)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import httpx
 import psycopg
 
-from api_process import ApiProcess, in_background, request, running, written
+from api_process import ApiProcess, in_background, read_reply, request, running, written
 from autogpt_db.database.migration import migrate
 from waiting import wait_for
 
@@ -118,6 +118,18 @@ def test_a_client_that_leaves_does_not_cancel_its_write(database_url: str) -> No
         assert not written(database_url, "left")
         wait_for(lambda: written(database_url, "left"), seconds=3, what="the write's end")
         wait_for(lambda: api.events("late_end"), what="the record of its end")
+
+
+def test_a_write_that_runs_on_leaves_the_next_request_alone(database_url: str) -> None:
+    with ApiProcess(database_url, "api.request_deadline=2") as api:
+        with api.connect() as connection:
+            connection.sendall(request("sleep_writing", b'{"key": "next", "seconds": 2.3}'))
+            assert read_reply(connection)[0] == 503
+            connection.sendall(request("sleep_reading", b'{"seconds": 30}'))
+            wait_for(lambda: api.events("late_end"), what="the write's end")
+        lines = wait_for(lambda: len(api.events("request")) == 2 and api.events("request"))
+        assert lines[1]["status"] == 499
+        assert lines[1]["seconds"] < 1.5, "the client's leaving ended it, not its deadline"
 
 
 def test_a_full_queue_refuses_at_once(database_url: str) -> None:

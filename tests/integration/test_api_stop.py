@@ -7,6 +7,7 @@ import socket
 import statistics
 import threading
 import time
+from pathlib import Path
 
 import httpx
 import psycopg
@@ -223,6 +224,22 @@ def test_localhost_is_every_address_it_means(database_url: str) -> None:
     with ApiProcess(database_url, "api.host=localhost") as api, api.connect() as connection:
         connection.sendall(ECHO)
         assert read_reply(connection)[0] == 200
+
+
+def test_a_unix_socket_and_one_that_nobody_listens_on_any_more(
+    database_url: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "api.sock"
+    for _ in range(2):  # the first is killed and leaves its socket
+        with (
+            ApiProcess(database_url, f"api.host={path}") as api,
+            socket.socket(socket.AF_UNIX) as connection,
+        ):
+            assert api.address == f"unix:{path}"
+            connection.connect(str(path))
+            connection.sendall(ECHO)
+            assert read_reply(connection)[0] == 200
+        assert path.is_socket()
 
 
 def test_its_sessions_end_with_it(database_url: str) -> None:

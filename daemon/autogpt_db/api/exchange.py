@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from autogpt_db.database.pool import Database
 
-MARGIN = 0.05
-"""Seconds before the deadline at which it is given up, so that the reply is out in time."""
+MARGIN = 0.25
+"""Most seconds before its deadline at which a request is given up, so that its reply is in time."""
 LEFT = 499
 """Status in the log of a request whose client left before its reply, as nginx has it."""
 SERVER_FAULT = 500
@@ -175,7 +175,9 @@ class Exchange:
     def close(self) -> None:
         """Stop the clock."""
         self._timer.cancel()
-        self._connection.on_disconnect = None
+        # After a write that nobody waited for, the connection may serve another request by now.
+        if self._connection.on_disconnect == self._leave:
+            self._connection.on_disconnect = None
 
     async def _reply_and_log(self, error: CallError) -> None:
         await self.fail(error)

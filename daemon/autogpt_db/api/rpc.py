@@ -39,7 +39,7 @@ log = structlog.get_logger("autogpt_db.api")
 
 HEALTH_PATHS = frozenset({"/health_check", "/health_check_async"})
 HEALTH_TIMEOUT = 3.0
-"""Seconds that a health check waits for the database."""
+"""Most seconds that a health check waits for the database."""
 
 
 class ClientLeftError(Exception):
@@ -77,6 +77,8 @@ class Rpc:
             log=log.bind(),
         )
         self._body_limit = settings.api.body_limit
+        # Whatever the deadline: a failed check is a 400, not a 503 (rpc.md §8).
+        self._health_timeout = min(HEALTH_TIMEOUT, settings.api.request_deadline / 2)
         token = settings.api.token
         self._token = token.reveal().encode() if token else None
         self._open_paths = HEALTH_PATHS | {"/live", "/ready"}
@@ -204,13 +206,13 @@ class Rpc:
 
     async def _check_health(self, exchange: Exchange) -> None:
         exchange.handle = handle = self._database.for_call(
-            exchange.name, reads=True, deadline=time.monotonic() + HEALTH_TIMEOUT
+            exchange.name, reads=True, deadline=time.monotonic() + self._health_timeout
         )
         try:
-            async with asyncio.timeout(HEALTH_TIMEOUT):
+            async with asyncio.timeout(self._health_timeout):
                 await handle.row("SELECT 1")
         except TimeoutError:
-            reason = f"the database did not answer within {HEALTH_TIMEOUT:g} seconds"
+            reason = f"the database did not answer within {self._health_timeout:g} seconds"
         except CallError as error:
             reason = str(error)
         else:

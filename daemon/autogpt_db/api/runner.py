@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("autogpt_db.api")
 
+OPEN_FILES = 65_536
+"""Open files, connections included, that a process allows itself where the system lets it."""
 FULL_POOL_WAIT = 5.0
 """Seconds that the start waits for the pool; without a database the process serves 503."""
 
@@ -50,6 +53,7 @@ def run_api(settings: Settings) -> int:
     with stop_on_signals():
         # What uvicorn says below an error, we say ourselves.
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+        _allow_many_connections()
         operations = served_operations()
         listeners = listening_sockets(settings.api)
         uvloop.run(_serve(settings, operations, listeners))
@@ -88,6 +92,14 @@ async def _serve(
             await server.serve(sockets=list(listeners))
         finally:
             beating.cancel()
+
+
+def _allow_many_connections() -> None:
+    """Raise the limit on open files as far as may be: a thousand silent clients are too few."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _first_of(*waits: Coroutine[Any, Any, object]) -> None:
