@@ -15,9 +15,10 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from bench.server import Server
+
 from autogpt_db.database.migration import migrate
 from autogpt_db.operations.blocks import INPUT_BLOCKS, OUTPUT_BLOCKS
-from bench.server import Server
 
 if TYPE_CHECKING:
     import psycopg
