@@ -29,8 +29,12 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("autogpt_db.supervision")
 
-LASTING = 10.0
-"""Seconds of service after which a process counts as healthy: its next failure is a first one."""
+LASTING = 1.0
+"""Seconds of service after which a process counts as healthy: its next failure is a first one.
+
+Short, because pauses are for processes that cannot serve, and one that an operator or the kernel
+killed can: it is needed back at once.
+"""
 FIRST_PAUSE = 0.5
 
 _libc = ctypes.CDLL(None, use_errno=True)
