@@ -13,6 +13,7 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from autogpt_db.api.replies import Replies
 from autogpt_db.errors import (
     BodyTimeoutError,
     BodyTooLargeError,
@@ -42,8 +43,6 @@ PIPELINE_LIMIT = 64
 """Requests that may wait on one connection behind the one that runs."""
 LINGER = 5.0
 """Seconds that a refused body is still read and dropped, so that the client sees the reply."""
-JOINED = 65_536
-"""Bytes of a body up to which it is copied to its head."""
 NEVER = float("inf")
 
 
@@ -87,14 +86,14 @@ class HttpProtocol(HttpToolsProtocol):
         self._discarding = False
         self._unsent = 0
         self._running: RequestResponseCycle | None = None
-        self._replies: Any = None
+        self._replies: Replies = None  # type: ignore[assignment] # until connection_made, as uvicorn's
 
     # The transport's callbacks -----------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock: a client that connects has something to say."""
         super().connection_made(transport)
-        self._replies = _Replies(self, transport)
+        self._replies = Replies(transport, self.close_after_reply)
         self._expect_head()
 
     def data_received(self, data: bytes) -> None:
@@ -139,7 +138,7 @@ class HttpProtocol(HttpToolsProtocol):
         if refusal is not None:
             self._request[REFUSAL] = refusal
         super().on_headers_complete()
-        self.cycle.transport = self._replies
+        self.cycle.transport = cast("asyncio.Transport", self._replies)
         if self.server_state.draining:
             self.cycle.keep_alive = False
         if len(self.pipeline) > PIPELINE_LIMIT:
@@ -302,40 +301,6 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport.write_eof()
         self.deadline = self.loop.time() + LINGER
         self.flow.resume_reading()
-
-
-class _Replies:
-    """The transport as a request sees it: a head waits for its body, one packet carries both."""
-
-    __slots__ = ("_head", "_protocol", "_write", "is_closing")
-
-    def __init__(self, protocol: HttpProtocol, transport: asyncio.Transport) -> None:
-        self._protocol = protocol
-        self._write = transport.write
-        self._head = b""
-        self.is_closing = transport.is_closing
-
-    def write(self, data: bytes) -> None:
-        head = self._head
-        if head:
-            self._head = b""
-            if len(data) < JOINED:
-                self._write(head + data)
-            else:
-                self._write(head)
-                self._write(data)
-        elif data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 100 "):
-            self._head = data
-        else:
-            self._write(data)
-
-    def flush(self) -> None:
-        if self._head:
-            self.write(b"")
-
-    def close(self) -> None:
-        self.flush()
-        self._protocol.close_after_reply()
 
 
 def body_too_large(limit: int) -> BodyTooLargeError:
