@@ -17,18 +17,26 @@ def events_in(source: str) -> set[str]:
     for node in ast.walk(ast.parse(source)):
         if (
             isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "write"  # a level chosen by what happened
+        ):
+            words = node.args[:1]
+        elif (
+            isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
             and node.func.attr in LEVELS
             and isinstance(node.func.value, ast.Name | ast.Attribute)
             and ast.unparse(node.func.value).rpartition(".")[2] in {"log", "record", "_log"}
         ):
             words = node.args[1:2] if node.func.attr == "log" else node.args[:1]
-            found |= {
-                word.value
-                for argument in words
-                for word in ast.walk(argument)
-                if isinstance(word, ast.Constant) and isinstance(word.value, str)
-            }
+        else:
+            continue
+        found |= {
+            word.value
+            for argument in words
+            for word in ast.walk(argument)
+            if isinstance(word, ast.Constant) and isinstance(word.value, str)
+        }
     return found
 
 

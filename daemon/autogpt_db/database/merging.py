@@ -112,15 +112,20 @@ class Merger:
         call = _Call(parameters, key, loop.create_future(), time.monotonic())
         self._waiting.append(call)
         self.figures.calls += 1
-        if not self._scheduled and len(self._tasks) < IN_FLIGHT:
+        if not self._scheduled and len(self._tasks) < self._most_in_flight:
             # At the end of this turn of the loop: what arrived in it goes together.
             self._scheduled = True
             loop.call_soon(self._start)
         return call
 
+    @property
+    def _most_in_flight(self) -> int:
+        # Writes without a key go one batch after the other: side by side they would change order.
+        return IN_FLIGHT if self.merged.reads or self.merged.key else 1
+
     def _start(self) -> None:
         self._scheduled = False
-        while self._waiting and len(self._tasks) < IN_FLIGHT:
+        while self._waiting and len(self._tasks) < self._most_in_flight:
             batch = self._take()
             if not batch:
                 return  # each waits for one of its own row; that one's end starts it
