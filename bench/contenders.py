@@ -1,0 +1,185 @@
+"""The servers that are compared, each started as its users would, with one process that serves."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import httpx
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from daemon_process import DaemonProcess, clean_environment, free_port
+
+if TYPE_CHECKING:
+    from bench.server import Server
+
+ROOT = Path(__file__).parent.parent
+POOL = 8
+"""Connections of every server: more than a few are slower on two cores."""
+_CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Contender:
+    """A server that answers `POST /{method}`.
+
+    Attributes:
+        name: As the results call it.
+        label: As people do.
+        prefix: What stands before the method's name on its wire.
+        port: Where it listens.
+    """
+
+    name: str
+    label: str
+    prefix = "/"
+    port = 0
+
+    def __enter__(self) -> Self:
+        raise NotImplementedError
+
+    def __exit__(self, *_error: object) -> None:
+        raise NotImplementedError
+
+    @property
+    def pids(self) -> list[int]:
+        """Return its processes."""
+        raise NotImplementedError
+
+
+class Daemon(Contender):
+    """This program as it ships: supervised, with its worker; only the API processes are set."""
+
+    name = "autogpt_db"
+    label = "autogpt-db"
+
+    def __init__(self, server: Server, database: str, processes: int = 1) -> None:
+        self._process = DaemonProcess(
+            database_url=server.url(database), assignments=[f"api.processes={processes}"]
+        )
+        self.port = self._process.port
+
+    def __enter__(self) -> Self:
+        self._process.__enter__()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._process.__exit__()
+
+    @property
+    def pids(self) -> list[int]:
+        assert self._process.process is not None
+        main = self._process.process.pid
+        children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+        return [main, *map(int, children)]
+
+    def api_pid(self) -> int:
+        """Return the first API process."""
+        return self._process.pid_of("api:api_00")
+
+
+class _Program(Contender):
+    """A server that is one program."""
+
+    def __init__(self, server: Server, database: str) -> None:
+        self.server = server
+        self.database = database
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def command(self) -> list[str]:
+        raise NotImplementedError
+
+    def environment(self) -> dict[str, str]:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        log = Path(self.server.socket_directory).parent / f"{self.name}.log"
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                self.command(),
+                env=clean_environment() | self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=ROOT,
+            )
+        try:
+            self._wait(log)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _wait(self, log: Path) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                break
+            with suppress(httpx.TransportError):
+                probe = f"http://127.0.0.1:{self.port}{self.prefix}get_node_execution"
+                if httpx.post(probe, json={"node_exec_id": "none"}).status_code == 200:
+                    return
+            time.sleep(0.05)
+        raise SystemExit(f"{self.label} did not start:\n{log.read_text()[-3000:]}")
+
+    def __exit__(self, *_error: object) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+    @property
+    def pids(self) -> list[int]:
+        assert self._process is not None
+        return [self._process.pid]
+
+
+class _Uvicorn(_Program):
+    application: str
+
+    def command(self) -> list[str]:
+        return [
+            sys.executable, "-m", "uvicorn", self.application, "--port", str(self.port),
+            "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning",
+        ]  # fmt: skip
+
+
+class Starlette(_Uvicorn):
+    name = "starlette"
+    label = "Starlette + psycopg"
+    application = "bench.peers.starlette_app:app"
+
+    def environment(self) -> dict[str, str]:
+        return {"DATABASE": self.server.url(self.database), "POOL": str(POOL)}
+
+
+CONTENDERS: dict[str, type[_Program]] = {"starlette": Starlette}
+
+
+def cpu_seconds(pids: list[int]) -> float:
+    """Return the processor time that processes have used, in seconds."""
+    ticks = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / _CLOCK_TICKS
+
+
+def resident(pids: list[int]) -> float:
+    """Return the processes' resident memory together, in MiB."""
+    kilobytes = 0
+    for pid in pids:
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                kilobytes += int(line.split()[1])
+    return kilobytes / 1024

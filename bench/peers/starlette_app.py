@@ -1,0 +1,204 @@
+"""Plain Starlette and psycopg's pool: one route per method, one statement per request.
+
+The statements are the daemon's own: it is the server around them that is compared.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from contextlib import asynccontextmanager
+from typing import Any
+
+from bench import statements
+from psycopg.adapt import Loader
+from psycopg.errors import ForeignKeyViolation
+from psycopg_pool import AsyncConnectionPool
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+ALLOWED = {
+    "QUEUED": "{INCOMPLETE,TERMINATED,REVIEW}",
+    "RUNNING": "{INCOMPLETE,QUEUED,TERMINATED,REVIEW}",
+    "COMPLETED": "{RUNNING}",
+    "FAILED": "{INCOMPLETE,QUEUED,RUNNING,REVIEW}",
+    "TERMINATED": "{INCOMPLETE,QUEUED,RUNNING,REVIEW}",
+    "REVIEW": "{RUNNING}",
+}
+CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+class BytesLoader(Loader):
+    """json as the server wrote it."""
+
+    def load(self, data: Any) -> bytes:
+        return bytes(data)
+
+
+async def configure(connection: Any) -> None:
+    connection.adapters.register_loader("json", BytesLoader)
+
+
+pool = AsyncConnectionPool(
+    os.environ["DATABASE"],
+    min_size=int(os.environ["POOL"]),
+    max_size=int(os.environ["POOL"]),
+    open=False,
+    configure=configure,
+    kwargs={"autocommit": True, "prepare_threshold": 0},
+)
+
+
+@asynccontextmanager
+async def lifespan(_app: Starlette) -> Any:
+    async with pool:
+        await pool.wait()
+        yield
+
+
+def clean(value: Any) -> Any:
+    """Clean a JSON value as AutoGPT does before it is stored."""
+    if isinstance(value, str):
+        return CONTROL_CHARACTERS.sub("", value)
+    if isinstance(value, list):
+        return [clean(item) for item in value]
+    if isinstance(value, dict):
+        return {clean(k): clean(v) for k, v in value.items() if not k.startswith("_sa")}
+    return value
+
+
+def text(value: Any) -> str | None:
+    return None if value is None else json.dumps(clean(value))
+
+
+async def document(sql: str, parameters: dict[str, Any]) -> bytes | None:
+    async with pool.connection() as connection:
+        cursor = await connection.execute(sql, parameters)
+        row = await cursor.fetchone()
+    return row[0] if row else None
+
+
+def answer(found: bytes | None) -> Response:
+    return Response(found or b"null", media_type="application/json")
+
+
+async def get_node_execution(request: Any) -> Response:
+    arguments = await request.json()
+    return answer(
+        await document(statements.NODE_EXECUTION, {"node_exec_id": arguments["node_exec_id"]})
+    )
+
+
+async def get_graph_execution(request: Any) -> Response:
+    arguments = await request.json()
+    if arguments.get("include_node_executions"):
+        sql = statements.GRAPH_EXECUTION_WITH_NODES
+    else:
+        sql = statements.GRAPH_EXECUTION
+    parameters = {"user_id": arguments["user_id"], "execution_id": arguments["execution_id"]}
+    return answer(await document(sql, parameters))
+
+
+async def get_node(request: Any) -> Response:
+    arguments = await request.json()
+    found = await document(statements.NODE, {"node_id": arguments["node_id"]})
+    if found is None:
+        return error("RecordNotFoundError", "There is no such node.")
+    return answer(found)
+
+
+async def update_node_execution_status(request: Any) -> Response:
+    arguments = await request.json()
+    status, node_exec_id = arguments["status"], arguments["node_exec_id"]
+    data, stats = arguments.get("execution_data"), arguments.get("stats")
+    if status not in ALLOWED or (status == "QUEUED" and data is None):
+        return error("ValueError", f"{status} cannot be set like that.")
+    parameters = {
+        "node_exec_id": node_exec_id,
+        "status": status,
+        "allowed": ALLOWED[status],
+        "execution_data": text(data or None),
+        "stats": text(stats or None),
+    }
+    found = await document(statements.UPDATE_STATUS, parameters)
+    if found is None:
+        found = await document(statements.NODE_EXECUTION, {"node_exec_id": node_exec_id})
+    if found is None:
+        return error("ValueError", f"There is no node execution {node_exec_id}.")
+    return answer(found)
+
+
+async def upsert_execution_output(request: Any) -> Response:
+    arguments = await request.json()
+    parameters = {
+        "node_exec_id": arguments["node_exec_id"],
+        "output_name": arguments["output_name"],
+        "output_data": text(arguments["output_data"]),
+    }
+    try:
+        await document(statements.ADD_OUTPUT, parameters)
+    except ForeignKeyViolation:
+        return error("ForeignKeyViolationError", "There is no such node execution.")
+    return answer(None)
+
+
+async def upsert_execution_input(request: Any) -> Response:
+    arguments = await request.json()
+    value = arguments["input_data"]
+    parameters = {
+        "node_id": arguments["node_id"],
+        "graph_exec_id": arguments["graph_exec_id"],
+        "input_name": arguments["input_name"],
+        "input_data": json.dumps(clean(value)),
+        "received": json.dumps(value),
+        "node_exec_id": arguments.get("node_exec_id"),
+    }
+    one = statements.FILL_ONE
+    any_or_new = statements.FILL_OLDEST_OR_NEW
+    try:
+        found = await document(one if parameters["node_exec_id"] else any_or_new, parameters)
+    except ForeignKeyViolation:
+        return error("ForeignKeyViolationError", "There is no such node or graph execution.")
+    if found is None:
+        return error("ValueError", "That node execution doesn't wait for the input.")
+    return answer(found)
+
+
+async def get_execution_kv_data(request: Any) -> Response:
+    arguments = await request.json()
+    parameters = {"user_id": arguments["user_id"], "key": arguments["key"]}
+    return answer(await document(statements.GET_VALUE, parameters))
+
+
+async def set_execution_kv_data(request: Any) -> Response:
+    arguments = await request.json()
+    parameters = {
+        "user_id": arguments["user_id"],
+        "node_exec_id": arguments["node_exec_id"],
+        "key": arguments["key"],
+        "data": json.dumps(clean(arguments["data"])),
+    }
+    return answer(await document(statements.SET_VALUE, parameters))
+
+
+def error(type: str, message: str) -> Response:
+    return JSONResponse({"type": type, "args": [message]}, status_code=400)
+
+
+METHODS = (
+    get_node_execution,
+    get_graph_execution,
+    get_node,
+    update_node_execution_status,
+    upsert_execution_output,
+    upsert_execution_input,
+    get_execution_kv_data,
+    set_execution_kv_data,
+)
+
+app = Starlette(
+    lifespan=lifespan,
+    routes=[Route(f"/{method.__name__}", method, methods=["POST"]) for method in METHODS],
+)

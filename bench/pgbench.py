@@ -1,0 +1,198 @@
+"""What PostgreSQL itself can do: pgbench with the daemon's own statements, prepared."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bench import statements
+from bench.data import NODES_PER_GRAPH
+from bench.works import UpdateNodeExecutionStatus, change, output
+
+from autogpt_db.operations.execution_status import allowed_from
+from autogpt_db.operations.types import ExecutionStatus
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bench.data import Size
+    from bench.server import Server
+
+BEST_OF = (8, 16, 64)
+_NAMED = re.compile(r"%\((\w+)\)s")
+_NODE_EXECUTION = "bench.id('n' || :n::text)"
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A pgbench script.
+
+    Attributes:
+        text: What stands in it.
+        statements: Statements that each of its transactions counts for.
+        variables: Texts that it takes by name.
+    """
+
+    text: str
+    statements: int
+    variables: dict[str, str]
+
+
+def scripts(size: Size) -> dict[str, Script]:
+    """Return the script of each work."""
+    return {
+        "get_node_execution": Script(
+            rf"\set n random(0, {size.node_executions - 1})"
+            f"\n{_statement(statements.NODE_EXECUTION, node_exec_id=_NODE_EXECUTION)}",
+            1,
+            {},
+        ),
+        "get_graph_execution": Script(
+            rf"\set e 10 * random(0, {size.executions // 10 - 1})"
+            "\n"
+            + _statement(
+                statements.GRAPH_EXECUTION_WITH_NODES,
+                execution_id="bench.id('e' || :e::text)",
+                user_id=f"bench.id('u' || (:e::bigint % {size.users}))",
+            ),
+            1,
+            {},
+        ),
+        "upsert_execution_output": Script(
+            rf"\set n random(0, {size.node_executions - 1})"
+            "\n" + _added("result", _NODE_EXECUTION),
+            1,
+            {"result": "result", "value": _text(output(0, 0))},
+        ),
+        "update_node_execution_status": _update_script(size),
+        "run": _run_script(size),
+    }
+
+
+def _update_script(size: Size) -> Script:
+    rows = UpdateNodeExecutionStatus(size).rows()
+    clients = max(BEST_OF)
+    moves = (_moved(status, _NODE_EXECUTION) for status in UpdateNodeExecutionStatus.steps)
+    return Script(
+        rf"\set n (random(0, {len(rows) // clients - 1}) * {clients} + :client_id) * {rows[1]}"
+        "\n" + "".join(moves),
+        len(UpdateNodeExecutionStatus.steps),
+        _status_variables(UpdateNodeExecutionStatus.steps),
+    )
+
+
+def _run_script(size: Size) -> Script:
+    node_id = f"bench.id('a' || (:e::bigint % {size.graphs} * {NODES_PER_GRAPH} + :k::bigint))"
+    user_id = f"bench.id('u' || (:e::bigint % {size.users}))"
+    kept = {"user_id": user_id, "key": "'run-' || :e::text || '-' || :k::text"}
+    execution = ":node_exec_id::text"
+    fill = statements.FILL_OLDEST_OR_NEW.rstrip()
+    assert fill.endswith("FROM execution")
+    fill = fill.removesuffix("FROM execution") + ', execution."id" AS node_exec_id FROM execution'
+    filled = _statement(
+        fill,
+        node_id=node_id,
+        graph_exec_id="bench.id('e' || :e::text)",
+        input_name=":input_name::text",
+        input_data=":value",
+        received=":value",
+    )
+    parts = (
+        rf"\set e random(0, {size.executions - 1})",
+        rf"\set k random(0, {NODES_PER_GRAPH - 1})",
+        _statement(statements.NODE, node_id=node_id),
+        filled.replace(";\n", "\n\\gset"),
+        _moved("QUEUED", execution),
+        _moved("RUNNING", execution),
+        _statement(statements.GET_VALUE, **kept),
+        _statement(
+            statements.SET_VALUE,
+            **kept,
+            node_exec_id=execution,
+            data=":value",
+        ),
+        _added("result", execution),
+        _added("usage", execution),
+        _statement(statements.NODE_EXECUTION, node_exec_id=execution),
+        _moved("COMPLETED", execution),
+    )
+    variables = _status_variables(("QUEUED", "RUNNING", "COMPLETED"))
+    variables |= {"value": _text(output(0, 0)), "result": "result", "usage": "usage"}
+    return Script("\n".join(parts), 10, variables | {"input_name": "text"})
+
+
+def _added(name: str, node_execution: str) -> str:
+    return _statement(
+        statements.ADD_OUTPUT,
+        output_name=f":{name}::text",
+        node_exec_id=node_execution,
+        output_data=":value",
+    )
+
+
+def _moved(status: str, node_execution: str) -> str:
+    given = change(status, 0)
+    return _statement(
+        statements.UPDATE_STATUS,
+        status=f":{status.lower()}",
+        allowed=f":from_{status.lower()}",
+        node_exec_id=node_execution,
+        execution_data=":execution_data" if "execution_data" in given else "NULL",
+        stats=":stats" if "stats" in given else "NULL",
+    )
+
+
+def _status_variables(steps: tuple[str, ...]) -> dict[str, str]:
+    variables = {
+        "execution_data": _text(change("QUEUED", 0)["execution_data"]),
+        "stats": _text(change("COMPLETED", 0)["stats"]),
+    }
+    for status in steps:
+        variables[status.lower()] = status
+        variables[f"from_{status.lower()}"] = allowed_from(ExecutionStatus(status))
+    return variables
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _statement(sql: str, **expressions: str) -> str:
+    without_comments = re.sub(r"--[^\n]*", "", sql)
+    statement = _NAMED.sub(lambda found: expressions[found[1]], without_comments)
+    return statement.strip().replace("%%", "%") + ";\n"
+
+
+def run(
+    server: Server,
+    database: str,
+    script: Script,
+    *,
+    clients: int,
+    seconds: float,
+    directory: Path,
+) -> float:
+    """Return the statements a second that so many clients get through."""
+    program = shutil.which("pgbench") or str(server.binaries / "pgbench")
+    if not os.access(program, os.X_OK):
+        raise SystemExit("pgbench is missing: apt install postgresql-contrib")
+    path = directory / "script.sql"
+    path.write_text(script.text)
+    command = [
+        program, "-n", "-M", "prepared", "-c", str(clients), "-j", str(min(clients, 2)),
+        "-T", str(max(1, round(seconds))), "-f", str(path), "-h", str(server.socket_directory),
+        "-U", "autogpt_db",
+    ]  # fmt: skip
+    for name, value in script.variables.items():
+        command += ["-D", f"{name}={value}"]
+    done = subprocess.run([*command, database], capture_output=True, text=True, check=False)
+    failed = re.search(r"number of failed transactions: ([1-9]\d*)", done.stdout)
+    found = re.search(r"tps = ([\d.]+) \(without", done.stdout)
+    if done.returncode != 0 or failed or not found or "ERROR" in done.stderr:
+        raise SystemExit(f"pgbench failed: {done.stderr[-2000:]}{done.stdout[-500:]}")
+    return float(found[1]) * script.statements
