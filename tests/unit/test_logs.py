@@ -160,6 +160,14 @@ def test_a_journal_record_has_its_event_its_duration_and_the_help_for_it() -> No
     assert "EVENT" not in sentence
 
 
+def test_a_program_s_line_stands_in_the_journal_as_if_it_had_written_it_itself() -> None:
+    fields = fields_of(_encode({"event": "output", "process": "executor", "line": "hello = 1"}))
+    assert fields["MESSAGE"] == "hello = 1"
+    assert fields["SYSLOG_IDENTIFIER"] == fields["AUTOGPT_DB_PROCESS"] == "executor"
+    assert fields["EVENT"] == "output"
+    assert "LINE" not in fields
+
+
 def test_every_event_with_help_stands_in_the_catalog_and_in_the_reference() -> None:
     root = Path(__file__).parents[2]
     text = (root / "deploy" / "systemd" / "autogpt-db.catalog").read_text("utf-8")

@@ -42,6 +42,7 @@ def check_everything(settings: Settings) -> Iterator[str]:
     from autogpt_db.errors import DatabaseUnreachableError
 
     yield "configuration: valid"
+    yield from _describe_programs(settings)
     target = direct_database_url(settings)
     conninfo = target.conninfo(
         connect_timeout=settings.database.connect_timeout, application_name="autogpt-db check"
@@ -60,6 +61,17 @@ def check_everything(settings: Settings) -> Iterator[str]:
         yield f"database: PostgreSQL {version // 10000}.{version % 10000} at {target.address}"
         waiting = pending(connection, schema_name=target.schema)
     yield "schema: " + (f"to be applied at start: {', '.join(waiting)}" if waiting else "complete")
+
+
+def _describe_programs(settings: Settings) -> Iterator[str]:
+    from autogpt_db.supervision.program_files import inspect_programs
+
+    found = inspect_programs(settings)
+    names = [group.name for groups in found.groups.values() for group in groups]
+    if names:
+        yield f"programs: {', '.join(names)}"
+    for path, fault in found.faults.items():
+        yield f"programs: {path} is left out: {fault}"
 
 
 def describe_methods(*, as_json: bool) -> Iterator[str]:

@@ -13,6 +13,7 @@ MESSAGE_IDS = {
     "internal_error": "6d0e7c1f3f0b4f0d9a3a5b0d1c5c7a05",
     "process_exited": "6d0e7c1f3f0b4f0d9a3a5b0d1c5c7a06",
     "process_replaced": "6d0e7c1f3f0b4f0d9a3a5b0d1c5c7a07",
+    "program_refused": "6d0e7c1f3f0b4f0d9a3a5b0d1c5c7a11",
     "reload_refused": "6d0e7c1f3f0b4f0d9a3a5b0d1c5c7a08",
     "reload_stopped": "6d0e7c1f3f0b4f0d9a3a5b0d1c5c7a09",
     "waiting_for_database": "6d0e7c1f3f0b4f0d9a3a5b0d1c5c7a10",

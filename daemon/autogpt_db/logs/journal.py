@@ -82,6 +82,10 @@ def _encode(event: EventDict) -> bytes:
     level = str(event.pop("level", "info"))
     event.pop("timestamp", None)  # the journal stamps records itself
     name = message = str(event.pop("event", ""))
+    identifier = "autogpt-db"
+    if name == "output" and "line" in event:
+        # What a process wrote that knows nothing of events: as if it had written to the journal.
+        identifier, message = str(event.get("process", identifier)), str(event.pop("line"))
     words = " ".join(
         f"{key}={value}" for key, value in event.items() if key not in {"process", "logger"}
     )
@@ -92,7 +96,7 @@ def _encode(event: EventDict) -> bytes:
     fields = {
         "MESSAGE": message,
         "PRIORITY": str(_PRIORITIES.get(level, 6)),
-        "SYSLOG_IDENTIFIER": "autogpt-db",
+        "SYSLOG_IDENTIFIER": identifier,
     }
     if "logger" not in event:
         fields["EVENT"] = name  # a library's is a sentence, not a name

@@ -2,6 +2,7 @@
 
 from autogpt_db.settings.effective import read_effective, write_effective
 from autogpt_db.settings.model import (
+    PROGRAMS_DIRECTORY,
     ApiSettings,
     CreditsSettings,
     DatabaseSettings,
@@ -18,6 +19,7 @@ from autogpt_db.settings.model import (
 from autogpt_db.settings.sources import LoadedSettings, load_settings
 
 __all__ = [
+    "PROGRAMS_DIRECTORY",
     "ApiSettings",
     "CreditsSettings",
     "DatabaseSettings",

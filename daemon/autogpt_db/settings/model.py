@@ -270,6 +270,9 @@ class LoggingSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = 1.0
 
 
+PROGRAMS_DIRECTORY = Path("/etc/autogpt-db/programs.d")
+
+
 class SupervisionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the tree of processes is kept alive."""
 
@@ -288,6 +291,14 @@ class SupervisionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     backoff_max: Annotated[
         float, option("Longest pause between a failing child's restarts, in seconds.", ge=1, le=600)
     ] = 30.0
+    programs_directory: Annotated[
+        Path | None,
+        option(
+            "Directory of *.conf files with [program:x] sections in Supervisor's language: "
+            "programs that run beside the service, started after it and stopped before it. "
+            "Unset: /etc/autogpt-db/programs.d."
+        ),
+    ] = None
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -10,6 +10,7 @@ import structlog
 from autogpt_db.supervision import clock
 from autogpt_db.supervision.listening import address_of
 from autogpt_db.supervision.process import PostgresqlProcess, States
+from autogpt_db.supervision.programs import Program
 from autogpt_db.supervision.systemd import notify, watchdog_interval
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ class Announcer:
         self._database = database
         self._started = clock.now()
         self._said = ""
-        self._served = False
         self._watchdog = watchdog_interval()
         self._fed = 0.0
 
@@ -39,11 +39,14 @@ class Announcer:
         """Say what is new; called at each turn of Supervisor's loop."""
         tree = self._tree
         begins = (
-            not self._served
+            not tree.served
             and not tree.stopping_now
-            and all(p.state == States.RUNNING for p in tree.processes())
+            and all(
+                p.state == States.RUNNING for p in tree.processes() if not isinstance(p, Program)
+            )
         )
-        self._served = self._served or begins
+        if begins:
+            tree.served = True
         words = self.words()
         if words != self._said:
             self._said = words
@@ -55,10 +58,11 @@ class Announcer:
             log.info(
                 "serving",
                 address=", ".join(address_of(listener) for listener in tree.listeners),
-                processes=", ".join(process.name for process in tree.processes()),
+                processes=", ".join(p.name for p in tree.processes() if not isinstance(p, Program)),
                 database=self._database,
                 seconds=round(clock.now() - self._started, 3),
             )
+            tree.release_programs()
         # The loop turns, so main lives; a child that hangs is replaced, and says so in STATUS.
         if self._watchdog is not None and clock.now() - self._fed >= self._watchdog:
             self._fed = clock.now()
@@ -68,8 +72,11 @@ class Announcer:
         """Return the tree's state in a sentence."""
         counts: dict[str, Counter[bool]] = {}
         trouble = []
-        for process in self._tree.processes():
+        tree = self._tree
+        for process in tree.processes():
             running = process.state == States.RUNNING
+            if isinstance(process, Program) and process.idle_by_design:
+                continue
             if not isinstance(process, PostgresqlProcess) or not running:
                 counts.setdefault(process.group.config.name, Counter())[running] += 1
             if process.state == States.BACKOFF:
@@ -77,10 +84,11 @@ class Announcer:
             elif process.state in {States.STOPPED, States.FATAL, States.EXITED}:
                 trouble.append(f"{process.name} stopped")
         tally = ", ".join(f"{count[True]}/{count.total()} {name}" for name, count in counts.items())
+        trouble += [f"{path.name} is faulty (see the log)" for path in tree.options.programs.faults]
         if self._tree.notice is not None:
             trouble.append(self._tree.notice)
         if self._tree.stopping_now:
             return f"stopping: {tally} still running"
-        state = "serving" if self._served else "starting"
+        state = "serving" if self._tree.served else "starting"
         words = f"{state}: {tally}, {self._database}"
         return f"{words}; {'; '.join(trouble)}" if trouble else words

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import structlog
@@ -13,14 +14,16 @@ from supervisor.poller import PollPoller
 from supervisor.states import SupervisorStates
 
 from autogpt_db.errors import ConfigurationError
+from autogpt_db.settings import PROGRAMS_DIRECTORY
 from autogpt_db.supervision import clock
 from autogpt_db.supervision.control_socket import ControlSocket
+from autogpt_db.supervision.program_files import Programs, read_programs
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
-    from pathlib import Path
 
+    from autogpt_db.settings import SupervisionSettings
     from autogpt_db.supervision.tree import Tree
 
 log = structlog.get_logger("supervisor")
@@ -119,12 +122,20 @@ class Options(ServerOptions):  # type: ignore[misc]
     Args:
         file: The rendered configuration.
         hidden: Names of environment variables that no child may see.
+        settings: Which directory the programs of others are in.
+
+    Attributes:
+        programs: What that directory holds.
     """
 
-    def __init__(self, file: Path, *, hidden: Callable[[str], bool]) -> None:
+    def __init__(
+        self, file: Path, *, hidden: Callable[[str], bool], settings: SupervisionSettings
+    ) -> None:
         super().__init__()
         self.configfile = str(file)
-        self._hidden = hidden
+        self.hidden = hidden
+        self.supervision = settings
+        self.programs = Programs({}, {})
         self._mood = SupervisorStates.RUNNING
         self.reload_requested = False
         self.poller = Poller(self)
@@ -146,6 +157,23 @@ class Options(ServerOptions):  # type: ignore[misc]
             self.reload_requested = True
         elif self._mood != SupervisorStates.SHUTDOWN:
             self._mood = value
+
+    def process_config(self, do_usage: bool = True) -> None:
+        """Read the tree, and the programs that join it; `supervisorctl reread` does so too."""
+        super().process_config(do_usage)
+        given = self.supervision.programs_directory
+        self.programs = read_programs(
+            given or PROGRAMS_DIRECTORY,
+            self,
+            runtime=Path(self.configfile).parent,
+            hidden=self.hidden,
+            required=given is not None,
+            before=self.programs.groups,
+        )
+        for path, fault in self.programs.faults.items():
+            log.error("program_refused", file=str(path), reason=fault)
+        for groups in self.programs.groups.values():
+            self.process_group_configs += groups
 
     def usage(self, msg: str) -> NoReturn:
         """Raise instead of printing a hint and exiting with code 2."""
@@ -188,10 +216,9 @@ class Options(ServerOptions):  # type: ignore[misc]
         return pid
 
     def execve(self, filename: str, argv: list[str], env: dict[str, str]) -> None:
-        """Start the program, without the variables that are main's own business."""
+        """Start the program, unless main died meanwhile."""
         if os.getppid() == 1 and self.main_pid != 1:
             os._exit(0)  # main died before the kernel was asked to tell
-        kept = {name: value for name, value in env.items() if not self._hidden(name)}
-        os.execve(filename, argv, kept)  # noqa: S606 - no shell is wanted
+        os.execve(filename, argv, env)  # noqa: S606 - no shell is wanted
 
     main_pid = os.getpid()

@@ -1,12 +1,14 @@
 """What children write on stdout and stderr: kept for `supervisorctl tail`, and passed on.
 
 Under journald our children send their records themselves; what still comes this way is raw (a
-traceback before logging is configured, PostgreSQL's own log) and becomes a record of main's. In a
+traceback before logging is configured, PostgreSQL's own log, what the programs of programs.d say)
+and becomes a record that main writes under the process's name. In a
 terminal or a pipe our children's lines are finished records already.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +23,17 @@ log = structlog.get_logger("autogpt_db.supervision")
 
 # Colours (ECMA-48 control sequences), and what else XML 1.0 has no way to write.
 _NOT_TEXT = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_OURS = frozenset({"api", "worker"})  # groups; no other program can have these names
 _LONGEST_LINE = 64 * 1024
+# sd-daemon(3): a program may say how urgent its line is, as it would to systemd.
+_LEVEL = re.compile(r"<([0-7])>")
+_LEVELS = (
+    *[logging.CRITICAL] * 3,
+    logging.ERROR,
+    logging.WARNING,
+    *[logging.INFO] * 2,
+    logging.DEBUG,
+)
 
 
 class PlainLog:
@@ -37,7 +49,7 @@ class PlainLog:
 
 
 class ChildOutput:
-    """Put children's output together to lines, and pass each on.
+    """Put children's output together to lines, and pass each on under its process's name.
 
     Args:
         finished: Whether the lines of our own children are records already.
@@ -45,21 +57,30 @@ class ChildOutput:
 
     def __init__(self, *, finished: bool) -> None:
         self._finished = finished
-        self._unfinished: dict[str, bytes] = {}
+        self._unfinished: dict[tuple[str, str], bytes] = {}
 
     def take(self, event: ProcessLogEvent) -> None:
         """Take a piece of output; Supervisor calls it for each."""
         name = str(event.process.config.name)
+        channel = (name, str(event.channel))
         data = event.data if isinstance(event.data, bytes) else event.data.encode()
-        *lines, rest = (self._unfinished.pop(name, b"") + data).split(b"\n")
+        *lines, rest = (self._unfinished.pop(channel, b"") + data).split(b"\n")
         if len(rest) > _LONGEST_LINE:
             lines.append(rest)
             rest = b""
         if rest:
-            self._unfinished[name] = rest
-        ours = name.startswith(("api_", "worker_"))
+            self._unfinished[channel] = rest
+        ours = event.process.group.config.name in _OURS
         for line in lines:
             if ours and self._finished:
                 write_line(line + b"\n")
             elif line.strip():
-                log.info("output", child=name, line=line.decode("utf-8", "replace"))
+                _pass_on(name, line)
+
+
+def _pass_on(name: str, line: bytes) -> None:
+    text = _NOT_TEXT.sub(b"", line).decode("utf-8", "replace").rstrip()
+    level = _LEVEL.match(text)
+    if level is not None:
+        text = text[level.end() :]
+    log.log(_LEVELS[int(level[1])] if level else logging.INFO, "output", process=name, line=text)

@@ -119,6 +119,21 @@ class SupervisedProcess(Subprocess):  # type: ignore[misc]
                 dispatcher.childlog = PlainLog(dispatcher.childlog)
         return int(super()._spawn_as_parent(pid))
 
+    def inherits(self, name: str) -> bool:
+        """Tell whether a variable of main's environment is this process's as well."""
+        return not self.config.options.hidden(name)
+
+    def _spawn_as_child(self, filename: str, argv: list[str]) -> None:
+        """Become the program, without the variables that are main's own business.
+
+        Replaces stock behaviour: a child sees all of supervisord's environment, secrets included.
+        What the program's own `environment=` says is added after this, and stays.
+        """
+        for name in list(os.environ):
+            if not self.inherits(name):
+                del os.environ[name]
+        super()._spawn_as_child(filename, argv)
+
     def set_uid(self) -> str | None:
         """Drop privileges, and ask the kernel to end this process together with main.
 
@@ -196,7 +211,9 @@ class SupervisedProcess(Subprocess):  # type: ignore[misc]
             how=self.last_exit,
             code=code if code >= 0 else None,
             served_seconds=round(served, 3),
-            again_in_seconds=round(max(0.0, self.delay - now), 3),
+            again_in_seconds=round(max(0.0, self.delay - now), 3)
+            if self.state == States.BACKOFF
+            else None,
         )
 
     def _restarts_after(self, code: int) -> bool:
@@ -305,6 +322,11 @@ class PostgresqlProcess(SupervisedProcess):
 
     end_with_main = signal.SIGINT  # a fast shutdown: it rolls back, writes out, and ends
     status_file: Path | None = None
+
+    def inherits(self, name: str) -> bool:
+        """Take nothing from main: `environment=` says all that it shall see."""
+        del name
+        return False
 
     def adopt(self, pid: int) -> None:
         """Take over a server that main has started.

@@ -10,10 +10,12 @@ from autogpt_db.errors import ConfigurationError
 from autogpt_db.settings import write_effective
 from autogpt_db.supervision.configuration import render, write_configuration
 from autogpt_db.supervision.process import ReportingProcess, States
+from autogpt_db.supervision.program_files import ProgramGroup
+from autogpt_db.supervision.programs import ProgramChanges
 from autogpt_db.supervision.systemd import notify, notify_reloading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from autogpt_db.settings import Settings
     from autogpt_db.supervision.tree import Tree
@@ -53,6 +55,7 @@ class RollingRestart:
         self.running = False
         self._begun = 0
         self._outcomes: dict[int, list[str]] = {}
+        self._programs = ProgramChanges(tree)
 
     def request(self) -> int:
         """Ask for a reload; return the number by which `outcome` knows it."""
@@ -103,9 +106,13 @@ class RollingRestart:
         text = render(settings, self._address, tree.embedded)
         write_configuration(text, runtime)
         write_effective(settings, runtime)
+        tree.options.supervision = settings.supervision
         tree.options.process_config(do_usage=False)
         tree.settings = settings
+        self._programs.begin()
         for config in tree.options.process_group_configs:
+            if isinstance(config, ProgramGroup):
+                continue
             group = tree.process_groups.get(config.name)
             if group is None:
                 tree.add_process_group(config)
@@ -128,7 +135,9 @@ class RollingRestart:
         process = self._current
         if process is None:
             if not self._waiting:
-                self._finish()
+                if self._programs.step():
+                    faults = self._tree.options.programs.faults.items()
+                    self._finish(left_out=[f"{path}: {fault}" for path, fault in faults])
                 return
             process = self._current = self._waiting.pop(0)
             self._failures = process.failures
@@ -149,14 +158,14 @@ class RollingRestart:
             self._tree.notice = f"the last reload stopped at {process.name} (see the log)"
             self._finish(f"{process.name}: {reason}")
 
-    def _finish(self, *problems: str) -> None:
+    def _finish(self, *problems: str, left_out: Sequence[str] = ()) -> None:
         self.running = False
         self._current = None
         self._waiting = []
         if not problems:
             self._tree.notice = None
             log.info("reloaded")
-        self._note([*problems])
+        self._note([*problems, *left_out])
         notify("READY=1")
 
     def _note(self, problems: list[str]) -> None:

@@ -59,7 +59,7 @@ def run_processes(manager: DatabaseManager, *, reload: Callable[[], Settings]) -
         file = write_configuration(render(settings, address, manager.embedded), runtime)
         write_effective(settings, runtime)
         os.environ[FORMAT] = format_in_use()
-        options = Options(file, hidden=is_configuration)
+        options = Options(file, hidden=is_configuration, settings=settings.supervision)
         tree = Tree(options, settings, listeners, manager.embedded)
         announcer = Announcer(tree, database=f"{manager.server} at {manager.url.address}")
         rolling = RollingRestart(tree, reload, address)
@@ -69,6 +69,7 @@ def run_processes(manager: DatabaseManager, *, reload: Callable[[], Settings]) -
         output = ChildOutput(finished=format_in_use() != "journal")
         tree.subscriptions = [
             (events.ProcessLogStdoutEvent, output.take),
+            (events.ProcessLogStderrEvent, output.take),
             (events.SupervisorStoppingEvent, lambda _event: notify("STOPPING=1")),
         ]
         _give_memory_back()

@@ -23,6 +23,7 @@ from autogpt_db.supervision.process import (
     SupervisedProcess,
     WorkerProcess,
 )
+from autogpt_db.supervision.programs import Program
 
 if TYPE_CHECKING:
     import socket
@@ -56,6 +57,7 @@ class Tree(Supervisor):  # type: ignore[misc]
         request_reload: Asks for a rolling restart and returns its number.
         reload_outcome: Returns what went wrong with the one of that number; None: not done yet.
         stop_reason: The signal that asked to stop.
+        served: Everything of ours has been ready once, so that others may start.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Tree(Supervisor):  # type: ignore[misc]
         self.stop_groups: list[Group] | None = None
         self.stop_signals = 0
         self.stop_reason: str | None = None
+        self.served = False
         self.each_turn: list[Callable[[], None]] = []
         self.subscriptions: list[tuple[type, Callable[[Any], None]]] = []
         self.notice: str | None = None
@@ -120,6 +123,13 @@ class Tree(Supervisor):  # type: ignore[misc]
             for name in sorted(group.processes):
                 yield group.processes[name]
 
+    def release_programs(self) -> None:
+        """Start what has waited until everything of ours was ready."""
+        for process in self.processes():
+            if isinstance(process, Program):
+                process.held = False
+                process.transition()
+
     @property
     def stopping_now(self) -> bool:
         """Tell whether the tree was asked to stop."""
@@ -139,9 +149,11 @@ class Tree(Supervisor):  # type: ignore[misc]
 
     def make_process(self, group: ProcessGroup, config: ProcessConfig) -> SupervisedProcess:
         """Return a new process of the kind that its group is of."""
-        kind = _CLASSES.get(group.config.name, SupervisedProcess)
+        kind = _CLASSES.get(group.config.name, Program)
         process = kind(config)
         process.group = group
+        if isinstance(process, Program):
+            process.held = not self.served
         self.apply_settings(process)
         if isinstance(process, PostgresqlProcess) and self.embedded is not None:
             process.status_file = self.embedded.directory / "postmaster.pid"
