@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 TESTS = Path(__file__).parent
 
+road = "short"
+"""The way that plain calls take in processes started from here on: `short` or `plain`."""
+
 
 class ApiProcess:
     """An API process that serves `extra_operations` beside the package's own.
@@ -44,7 +47,12 @@ class ApiProcess:
     ) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="api-", dir="/tmp"))
         self._log = self._directory / "log"
-        given = ["api.port=0", "logging.format=json", *assignments]
+        given = [
+            "api.port=0",
+            "logging.format=json",
+            f"api.short_road={str(road == 'short').lower()}",
+            *assignments,
+        ]
         self._command = [str(PROGRAM), *(word for one in given for word in ("--set", one)), "api"]
         self._environment = clean_environment() | {
             "AUTOGPT_DB_CONFIG": "/dev/null",

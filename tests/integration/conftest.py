@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import api_process
 from service import Service
 
 if TYPE_CHECKING:
@@ -17,6 +18,14 @@ def service(seeded_database_url: str) -> Iterator[Service]:
     """Yield the operations on a fresh database with the contract's rows."""
     with Service(seeded_database_url) as running:
         yield running
+
+
+@pytest.fixture(scope="module", params=["short", "plain"])
+def road(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Run a module's tests against both ways that a request can take; they differ in nothing."""
+    api_process.road = request.param
+    yield request.param
+    api_process.road = "short"
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from api_process import ApiProcess, read_reply, read_to_end, request
 from postgres_server import clone, unique_name
 from waiting import wait_for
 
+pytestmark = pytest.mark.usefixtures("road")
+
 HEAD_SECONDS = 0.6
 BODY_SECONDS = 0.8
 KEEP_ALIVE = 1.2
@@ -82,7 +84,9 @@ def test_half_a_body_gets_408(api: ApiProcess) -> None:
         assert (status, headers["connection"]) == (408, "close")
         assert BODY_SECONDS * 0.9 < time.monotonic() - started < BODY_SECONDS + 1
         assert read_to_end(connection) == b""
-    (record,) = [one for one in api.events("request") if one["status"] == 408]
+    (record,) = wait_for(
+        lambda: [one for one in api.events("request") if one["status"] == 408], what="its line"
+    )
     assert record["method"] == "echo"
 
 

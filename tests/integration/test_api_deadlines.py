@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import psycopg
+import pytest
 
 from api_process import ApiProcess, in_background, read_reply, request, running, written
 from autogpt_db.database.migration import migrate
@@ -16,6 +17,8 @@ from waiting import wait_for
 
 if TYPE_CHECKING:
     from postgres_server import PostgresServer
+
+pytestmark = pytest.mark.usefixtures("road")
 
 DEADLINE = 1.0
 

@@ -11,6 +11,8 @@ import pytest
 from api_process import ApiProcess
 from waiting import wait_for
 
+pytestmark = pytest.mark.usefixtures("road")
+
 JSON = {"content-type": "application/json"}
 NAN = b'{"text": "x", "document": NaN}'
 DEEP = b'{"text": "x", "document": ' + b"[" * 10_000 + b"]" * 10_000 + b"}"

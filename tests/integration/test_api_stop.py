@@ -25,6 +25,8 @@ from api_process import (
 from autogpt_db.errors import EXIT_CONFIGURATION, EXIT_RESOURCE_TAKEN
 from waiting import wait_for
 
+pytestmark = pytest.mark.usefixtures("road")
+
 ECHO = request("echo", b'{"text": "x"}')
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+    from autogpt_db.api.short_road import ShortRoad
     from autogpt_db.settings.model import ApiSettings
 
 CONNECTION = "autogpt_db.connection"
@@ -52,7 +53,10 @@ class State(ServerState):
     Attributes:
         limits: The settings' bounds.
         draining: True once the process was asked to stop.
+        short_road: Where plain calls go.
     """
+
+    short_road: ShortRoad
 
     def __init__(self, limits: ApiSettings) -> None:
         super().__init__()

@@ -12,18 +12,17 @@ from urllib.parse import quote
 
 import structlog
 
-from autogpt_db.api.exchange import Exchange, Policy
+from autogpt_db.api.exchange import Exchange
 from autogpt_db.api.protocol import REFUSAL, body_too_large
 from autogpt_db.errors import (
     CallError,
     InternalError,
     NotServedError,
-    OutcomeUnknownError,
-    ServiceUnavailableError,
     UnauthorizedError,
     UnhealthyError,
     VerbNotAllowedError,
 )
+from autogpt_db.logs import REQUEST_ID
 from autogpt_db.operations import body_of_another_type
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from autogpt_db.api.calls import Policy
     from autogpt_db.database.pool import Database
     from autogpt_db.operations import Operation
     from autogpt_db.settings import Settings
@@ -54,6 +54,7 @@ class Rpc:
         database: Database,
         operations: Mapping[str, Operation],
         settings: Settings,
+        policy: Policy,
         others: ASGIApp,
         other_paths: frozenset[str],
     ) -> None:
@@ -62,7 +63,8 @@ class Rpc:
         Args:
             database: The process's pool.
             operations: What is served, by name.
-            settings: Limits, token, logging.
+            settings: Limits and token.
+            policy: Deadline and log of every request.
             others: Answers `other_paths`.
             other_paths: What stands beside the methods.
         """
@@ -70,12 +72,7 @@ class Rpc:
         self._operations = {f"/{name}": operation for name, operation in operations.items()}
         self._others = others
         self._other_paths = other_paths
-        self._policy = Policy(
-            deadline=settings.api.request_deadline,
-            logged=settings.logging.requests,
-            slow=settings.logging.slow_request,
-            log=log.bind(),
-        )
+        self._policy = policy
         self._body_limit = settings.api.body_limit
         # Whatever the deadline: a failed check is a 400, not a 503 (rpc.md §8).
         self._health_timeout = min(HEALTH_TIMEOUT, settings.api.request_deadline / 2)
@@ -88,7 +85,7 @@ class Rpc:
         """Serve one request."""
         exchange = Exchange(scope, send, self._policy)
         self._exchanges.add(exchange)
-        structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
+        REQUEST_ID.set(exchange.request_id)
         try:
             await self._serve(exchange, scope, receive)
         except CallError as error:
@@ -112,15 +109,7 @@ class Rpc:
     def give_up(self) -> None:
         """Answer every running request now: the process ends."""
         for exchange in list(self._exchanges):
-            exchange.give_up(
-                OutcomeUnknownError(
-                    f"The service stops while {exchange.name} is under way: it may or may not be "
-                    "applied."
-                )
-                if exchange.may_write
-                else ServiceUnavailableError(f"The service stops before {exchange.name} is done.")
-            )
-            exchange.cancel()
+            exchange.end_now()
 
     async def _serve(self, exchange: Exchange, scope: Scope, receive: Receive) -> None:
         if REFUSAL in scope:

@@ -12,10 +12,13 @@ import structlog
 import uvloop
 
 from autogpt_db.api.app import PATHS, build_app
+from autogpt_db.api.calls import Policy
 from autogpt_db.api.listeners import address_of, listening_sockets
 from autogpt_db.api.protocol import State
+from autogpt_db.api.request_log import RequestLog
 from autogpt_db.api.rpc import Rpc
 from autogpt_db.api.server import Server
+from autogpt_db.api.short_road import ShortRoad
 from autogpt_db.database.pool import Database
 from autogpt_db.errors import EXIT_STOPPED
 from autogpt_db.heartbeat import Heartbeat
@@ -70,7 +73,10 @@ async def _serve(
 ) -> None:
     state = State(settings.api)
     async with Database.open(settings, name="autogpt-db api") as database:
-        rpc = Rpc(database, operations, settings, build_app(database, operations, state), PATHS)
+        policy = Policy(settings.api.request_deadline, RequestLog(settings.logging))
+        state.short_road = ShortRoad(database, operations, settings.api, policy)
+        others = build_app(database, operations, state)
+        rpc = Rpc(database, operations, settings, policy, others, PATHS)
         server = Server(rpc, state)
         server.handle_signals()
         server.give_up = rpc.give_up

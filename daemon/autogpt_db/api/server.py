@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, cast
 
 import structlog
 import uvicorn
 
-from autogpt_db.api.protocol import HttpProtocol, State
+from autogpt_db.api.connection import Connection
 
 if TYPE_CHECKING:
     import socket
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
     from uvicorn._types import ASGI3Application
+
+    from autogpt_db.api.protocol import State
 
 log = structlog.get_logger("autogpt_db.api")
 
@@ -56,7 +59,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 cast("ASGI3Application", application),
-                http=HttpProtocol,
+                http=Connection,
                 ws="none",
                 lifespan="off",
                 interface="asgi3",
@@ -136,6 +139,7 @@ class Server(uvicorn.Server):
         until = loop.time() + LAST_WORDS
         log.warning("requests_given_up", requests=self._running)
         self.give_up()
+        self.server_state.short_road.give_up()
         if self.server_state.tasks:
             await asyncio.wait(list(self.server_state.tasks), timeout=LAST_WORDS)
         for connection in self._connections:
@@ -150,14 +154,15 @@ class Server(uvicorn.Server):
         for connection in self._connections:
             if connection.deadline <= now:
                 connection.expire(now)
+        self.server_state.short_road.expire(time.monotonic())
 
     @property
-    def _connections(self) -> list[HttpProtocol]:
+    def _connections(self) -> list[Connection]:
         return list(self.server_state.connections)  # type: ignore[arg-type] # all are ours
 
     @property
     def _running(self) -> int:
-        return len(self.server_state.tasks)
+        return len(self.server_state.tasks) + len(self.server_state.short_road.running)
 
     @property
     def _busy(self) -> bool:

@@ -9,9 +9,11 @@ from autogpt_db.logs.bootstrap import (
     release_held,
     write_line,
 )
+from autogpt_db.logs.context import REQUEST_ID
 
 __all__ = [
     "FORMAT",
+    "REQUEST_ID",
     "bind_process",
     "configure_logging",
     "format_in_use",

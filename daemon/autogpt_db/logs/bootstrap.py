@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from autogpt_db.logs.context import add_request_id
 from autogpt_db.logs.journal import JournalSink, journal_is_stderr
 from autogpt_db.logs.render import console_renderer, json_renderer
 from autogpt_db.logs.stream import StreamSink
@@ -43,7 +44,7 @@ def hold_records() -> None:
     """Start holding records; structlog is usable from here on."""
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            add_request_id,
             _add_level,
             _stamp,
             _deliver,

@@ -169,6 +169,13 @@ class ApiSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         float,
         option("Seconds that running requests get to finish when a process stops.", ge=0, le=3600),
     ] = 30.0
+    short_road: Annotated[
+        bool,
+        option(
+            "Answer plain calls without ASGI, which costs less; replies are the same. Turn it off "
+            "to see whether a fault lies there."
+        ),
+    ] = True
 
 
 class CreditsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -265,6 +272,15 @@ class LoggingSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         Literal["all", "failed", "none"],
         option("Which requests get a line of their own; failed counts slow ones in."),
     ] = "all"
+    request_lines: Annotated[
+        int,
+        option(
+            "Requests that get a line of their own in a second, per API process; of more, the sums "
+            "are logged. What failed or was slow always has its own.",
+            ge=0,
+            le=100_000,
+        ),
+    ] = 50
     slow_request: Annotated[
         float, option("Seconds after which a request is logged as slow, a warning.", ge=0, le=3600)
     ] = 1.0

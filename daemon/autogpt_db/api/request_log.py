@@ -1,0 +1,136 @@
+"""A line for each request, as long as there are few; above that, a sum for each method and second.
+
+Writing a line costs more than serving a short call does. What failed or was slow keeps its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextvars import Context
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+if TYPE_CHECKING:
+    from autogpt_db.settings.model import LoggingSettings
+
+LEFT = 499
+"""Status in the log of a request whose client left before its reply, as nginx has it."""
+SERVER_FAULT = 500
+CLIENT_FAULT = 400
+WINDOW = 1.0
+"""Seconds that a sum is about."""
+
+
+@dataclass(slots=True)
+class _Sum:
+    calls: int = 0
+    seconds: float = 0.0
+    slowest: float = 0.0
+    pool_wait: float = 0.0
+    rows: int = 0
+
+
+class RequestLog:
+    """Writes what became of requests.
+
+    Args:
+        settings: Which requests get a line, what is slow, and how many lines a second may be.
+    """
+
+    def __init__(self, settings: LoggingSettings) -> None:
+        # Bound once: a module's own logger is put together anew for each record.
+        self.log: Any = structlog.get_logger("autogpt_db.api").bind()
+        self._which = settings.requests
+        self._slow = settings.slow_request
+        self._most_lines = settings.request_lines
+        self._lines = 0
+        self._window_ends = 0.0
+        self._sums: dict[str, _Sum] = {}
+
+    def ended(
+        self,
+        name: str,
+        status: int,
+        seconds: float,
+        *,
+        request_id: str,
+        pool_wait: float = 0.0,
+        rows: int = 0,
+        quiet: bool = False,
+    ) -> None:
+        """Take note of a request that has been answered.
+
+        Args:
+            name: The method, or verb and path.
+            status: The reply's, or `LEFT`.
+            seconds: From its arrival to its reply.
+            request_id: What its line is found by.
+            pool_wait: Seconds of that spent waiting for a connection.
+            rows: Rows that its statements returned or changed.
+            quiet: Whether it is one of the many that look whether we are there.
+        """
+        is_slow = seconds >= self._slow
+        failed = status >= CLIENT_FAULT
+        which = self._which
+        if which == "none" or (which == "failed" and not (failed or is_slow)):
+            return
+        if is_slow or status >= SERVER_FAULT:
+            write = self.log.warning
+        elif failed:
+            write = self.log.info
+        elif quiet:
+            write = self.log.debug
+        elif self._may_write():
+            write = self.log.info
+        else:
+            self._add(name, seconds, pool_wait, rows)
+            return
+        write(
+            "request",
+            method=name,
+            status=status,
+            seconds=round(seconds, 6),
+            pool_wait=round(pool_wait, 6),
+            rows=rows,
+            request_id=request_id,
+        )
+
+    def flush(self) -> None:
+        """Write the sums of the window that has ended, one record for each method."""
+        sums, self._sums = self._sums, {}
+        for name, found in sums.items():
+            self.log.info(
+                "requests",
+                method=name,
+                calls=found.calls,
+                mean=round(found.seconds / found.calls, 6),
+                slowest=round(found.slowest, 6),
+                pool_wait=round(found.pool_wait, 6),
+                rows=found.rows,
+            )
+
+    def _may_write(self) -> bool:
+        """Tell whether one more line fits into this second."""
+        now = time.monotonic()
+        if now >= self._window_ends:
+            self._window_ends = now + WINDOW
+            self._lines = 0
+        self._lines += 1
+        return self._lines <= self._most_lines
+
+    def _add(self, name: str, seconds: float, pool_wait: float, rows: int) -> None:
+        if not self._sums:
+            left = max(0.0, self._window_ends - time.monotonic())
+            # The sums are nobody's request.
+            asyncio.get_running_loop().call_later(left, self.flush, context=Context())
+        found = self._sums.get(name)
+        if found is None:
+            found = self._sums[name] = _Sum()
+        found.calls += 1
+        found.seconds += seconds
+        found.slowest = max(found.slowest, seconds)
+        found.pool_wait += pool_wait
+        found.rows += rows
