@@ -129,7 +129,10 @@ class Rpc:
         arguments = operation.decode(body)
         del body
         exchange.handle = handle = self._database.for_call(
-            operation.name, reads=operation.reads, deadline=exchange.deadline
+            operation.name,
+            reads=operation.reads,
+            deadline=exchange.deadline,
+            heavy=operation.heavy,
         )
         exchange.reads = operation.reads
         result = await operation.call(handle, arguments)

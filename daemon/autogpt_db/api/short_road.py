@@ -162,7 +162,7 @@ class ShortRoad:
             return None
         call = ShortCall(connection, operation, next(self._identities), self._policy)
         handle = call.handle = self._database.for_call(
-            operation.name, reads=operation.reads, deadline=call.deadline
+            operation.name, reads=operation.reads, deadline=call.deadline, heavy=operation.heavy
         )
         self.running[call] = None
         call.task = asyncio.get_running_loop().create_task(

@@ -18,6 +18,7 @@ from psycopg.adapt import Loader
 from psycopg_pool import AsyncConnectionPool
 
 from autogpt_db.database.failures import REPEATABLE, connection_lost, translate
+from autogpt_db.database.lanes import Lane
 from autogpt_db.database.merging import Merger
 from autogpt_db.database.url import database_url
 from autogpt_db.errors import CallError, DeadlineExceededError
@@ -74,6 +75,8 @@ class PoolFigures:
         waiting: Calls waiting for one.
         longest_holder: Name of the operation that holds a connection longest, or None.
         longest_holder_seconds: For how long.
+        heavy_in_use: Connections lent to calls that read much, of the share they may have.
+        heavy_waiting: Such calls waiting for one.
     """
 
     size: int
@@ -81,6 +84,8 @@ class PoolFigures:
     waiting: int
     longest_holder: str | None
     longest_holder_seconds: float
+    heavy_in_use: int = 0
+    heavy_waiting: int = 0
 
 
 class Connections:
@@ -97,6 +102,8 @@ class Connections:
         self._statements: dict[str, str] = {}
         self.mergers: dict[Merged, Merger] = {}
         self._max_waiting = settings.database.pool_max_waiting
+        # The other half stays for short calls.
+        self.heavy_lane = Lane(max(1, size // 2), self._max_waiting)
         self._tending: asyncio.Task[None] | None = None
         milliseconds = str(int(self.statement_timeout * 1000))
         self._pool: AsyncConnectionPool[_Connection] = AsyncConnectionPool(
@@ -164,6 +171,8 @@ class Connections:
             waiting=stats.get("requests_waiting", 0),
             longest_holder=name,
             longest_holder_seconds=round(time.monotonic() - since, 3) if name else 0.0,
+            heavy_in_use=self.heavy_lane.in_use,
+            heavy_waiting=self.heavy_lane.waiting,
         )
 
     def statement(self, sql: LiteralString) -> LiteralString:
@@ -175,6 +184,11 @@ class Connections:
             name = _quoted(self.url.schema)
             found = self._statements[sql] = _PLATFORM.sub(lambda _: f"{name}.", sql)
         return found
+
+    @property
+    def patience(self) -> float:
+        """Return the seconds that a call waits for a connection at most."""
+        return self._timeout
 
     async def borrow(self, holder: str, wait: float | None) -> _Connection:
         """Lend a connection that was checked; `give_back` must follow.
@@ -264,6 +278,7 @@ class Database:
         "_connections",
         "_deadline",
         "_in_transaction",
+        "_lane",
         "_name",
         "_reads",
         "pool_wait",
@@ -278,10 +293,12 @@ class Database:
         name: str = "unnamed",
         reads: bool = False,
         deadline: float | None = None,
+        heavy: bool = False,
     ) -> None:
         self._connections = connections
         self._name = name
         self._reads = reads
+        self._lane = connections.heavy_lane if heavy else None
         self._deadline = deadline
         self._connection: _Connection | None = None
         self._in_transaction = False
@@ -321,7 +338,9 @@ class Database:
         finally:
             await connections.close()
 
-    def for_call(self, name: str, *, reads: bool, deadline: float | None = None) -> Database:
+    def for_call(
+        self, name: str, *, reads: bool, deadline: float | None = None, heavy: bool = False
+    ) -> Database:
         """Return a handle for one call of the operation `name`.
 
         Args:
@@ -329,8 +348,9 @@ class Database:
             reads: Whether its statements only read: those are repeated once when a connection
                 dies, and may be cancelled.
             deadline: `time.monotonic()` moment after which nobody waits for the answer.
+            heavy: Whether it reads much: such calls share half of the connections.
         """
-        return Database(self._connections, name=name, reads=reads, deadline=deadline)
+        return Database(self._connections, name=name, reads=reads, deadline=deadline, heavy=heavy)
 
     @property
     def started(self) -> bool:
@@ -425,7 +445,7 @@ class Database:
             self.row_count += inside.row_count
             self.statements += inside.statements
             self._connection = None
-            await self._connections.give_back(connection)
+            await self._give_back(connection)
 
     def abandon(self) -> None:
         """Say that nobody waits for this call any more (its deadline passed, its client left).
@@ -479,7 +499,7 @@ class Database:
             raise
         finally:
             self._connection = None
-            await self._connections.give_back(connection)
+            await self._give_back(connection)
 
     async def _send(
         self, connection: _Connection, statement: LiteralString, parameters: Mapping[str, Any]
@@ -495,12 +515,33 @@ class Database:
         if left is not None and left <= 0:
             raise DeadlineExceededError("The request's deadline passed before it could start.")
         try:
-            return await self._connections.borrow(self._name, left)
+            return await self._borrow_in_lane(started, left)
         except psycopg.Error as error:
             # Nothing was sent, so nothing can be unknown.
             raise translate(error, reads=True) or error from error
         finally:
             self.pool_wait += time.monotonic() - started
+
+    async def _borrow_in_lane(self, started: float, left: float | None) -> _Connection:
+        lane = self._lane
+        if lane is None:
+            return await self._connections.borrow(self._name, left)
+        patience = self._connections.patience if left is None else left
+        await lane.enter(min(patience, self._connections.patience))
+        try:
+            if left is not None:
+                left = max(0.0, left - (time.monotonic() - started))
+            return await self._connections.borrow(self._name, left)
+        except BaseException:
+            lane.leave()
+            raise
+
+    async def _give_back(self, connection: _Connection) -> None:
+        try:
+            await self._connections.give_back(connection)
+        finally:
+            if self._lane is not None:
+                self._lane.leave()
 
     def _may_repeat(self, error: BaseException) -> bool:
         if isinstance(error, psycopg.Error) and error.sqlstate in REPEATABLE:

@@ -83,7 +83,7 @@ DELETE FROM platform."UnifiedContentEmbedding" AS content
 """
 
 
-@operation(reads=True)
+@operation(reads=True, heavy=True)
 async def get_embedding_stats(database: Database) -> dict[str, Any]:
     """Tell how many of the marketplace's approved versions have an embedding.
 

@@ -88,7 +88,7 @@ async def get_child_graph_executions(database: Database, parent_exec_id: str) ->
     return await database.json(_CHILDREN, {"parent_exec_id": parent_exec_id})
 
 
-@operation(reads=True)
+@operation(reads=True, heavy=True)
 async def get_graph_executions(
     database: Database,
     graph_exec_id: str | None = None,
@@ -140,7 +140,7 @@ async def get_graph_executions(
     )
 
 
-@operation(reads=True)
+@operation(reads=True, heavy=True)
 async def get_graph_executions_count(
     database: Database,
     user_id: str | None = None,
@@ -175,7 +175,7 @@ async def get_graph_executions_count(
     return count
 
 
-@operation(reads=True)
+@operation(reads=True, heavy=True)
 async def get_graph_execution(
     database: Database, user_id: str, execution_id: str, include_node_executions: bool = False
 ) -> bytes | None:

@@ -200,7 +200,7 @@ SELECT {_AGENT}
 """
 
 
-@operation(reads=True)
+@operation(reads=True, heavy=True)
 async def list_library_agents(
     database: Database,
     user_id: str,

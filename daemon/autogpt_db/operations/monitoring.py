@@ -141,7 +141,7 @@ SELECT json_build_object(
 """
 
 
-@operation(reads=True)
+@operation(reads=True, heavy=True)
 async def get_block_error_stats(
     database: Database, start_time: datetime, end_time: datetime
 ) -> bytes | None:
@@ -159,7 +159,7 @@ async def get_block_error_stats(
     return await database.json(BLOCK_ERRORS, parameters)
 
 
-@operation(reads=True)
+@operation(reads=True, heavy=True)
 async def get_frequently_executed_graphs(
     database: Database, days_back: int = 30, min_executions: int = 10
 ) -> bytes | None:
@@ -172,7 +172,7 @@ async def get_frequently_executed_graphs(
     return await database.json(FREQUENT, {"days_back": days_back, "min_executions": min_executions})
 
 
-@operation(reads=True)
+@operation(reads=True, heavy=True)
 async def get_marketplace_graphs_for_monitoring(
     database: Database, days_back: int = 30, min_executions: int = 10
 ) -> bytes | None:
@@ -187,7 +187,7 @@ async def get_marketplace_graphs_for_monitoring(
     return await database.json(OFFERED, {"days_back": days_back, "min_executions": min_executions})
 
 
-@operation(reads=True)
+@operation(reads=True, heavy=True)
 async def get_accuracy_trends_and_alerts(
     database: Database,
     graph_id: str,

@@ -94,7 +94,7 @@ async def get_node_execution(database: Database, node_exec_id: str) -> bytes | N
     return await database.merged(BY_ID, {"node_exec_id": node_exec_id})
 
 
-@operation(reads=True)
+@operation(reads=True, heavy=True)
 async def get_node_executions(
     database: Database,
     graph_exec_id: str | None = None,

@@ -162,7 +162,7 @@ async def create_or_add_to_user_notification_batch(
     )
 
 
-@operation(reads=True)
+@operation(reads=True, heavy=True)
 async def get_all_batches_by_type(
     database: Database, notification_type: NotificationType
 ) -> bytes | None:

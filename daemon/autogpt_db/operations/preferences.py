@@ -44,7 +44,7 @@ SELECT "email",
 """
 
 
-@operation(reads=True)
+@operation(reads=True, heavy=True)
 async def get_active_user_ids_in_timerange(
     database: Database, start_time: str, end_time: str
 ) -> bytes | None:

@@ -56,6 +56,7 @@ class Operation:
     Attributes:
         name: Its name on the wire: `POST /{name}`.
         reads: Whether it only reads, so that it may be repeated, cancelled, or sent to a replica.
+        heavy: Whether it may read much; such calls share a part of the connections.
         subject: The module it stands in, as a heading: `executions`, `graphs` …
         summary: The first line of its docstring.
         description: The whole docstring.
@@ -63,7 +64,7 @@ class Operation:
         parameters: Its arguments, in order.
     """
 
-    def __init__(self, function: AnyFunction, *, reads: bool) -> None:
+    def __init__(self, function: AnyFunction, *, reads: bool, heavy: bool = False) -> None:
         """Read everything off `function`.
 
         Raises:
@@ -71,6 +72,7 @@ class Operation:
         """
         self.name = function.__name__
         self.reads = reads
+        self.heavy = heavy
         self.subject = function.__module__.rpartition(".")[2]
         self._function = function
         self.description = self._docstring(function)
@@ -205,7 +207,7 @@ class Operation:
 
 
 def operation(
-    *, reads: bool
+    *, reads: bool, heavy: bool = False
 ) -> Callable[
     [Callable[Concatenate[Database, P], Awaitable[R]]],
     Callable[Concatenate[Database, P], Awaitable[R]],
@@ -217,6 +219,7 @@ def operation(
 
     Args:
         reads: True when it only reads.
+        heavy: True when it may read much (lists, reports): such calls wait in a lane of their own.
 
     Raises:
         RegistrationError: The function cannot be served.
@@ -225,7 +228,7 @@ def operation(
     def register(
         function: Callable[Concatenate[Database, P], Awaitable[R]],
     ) -> Callable[Concatenate[Database, P], Awaitable[R]]:
-        setattr(function, _MARK, Operation(function, reads=reads))
+        setattr(function, _MARK, Operation(function, reads=reads, heavy=heavy))
         return function
 
     return register

@@ -139,7 +139,7 @@ SELECT json_build_object(
 """
 
 
-@operation(reads=True)
+@operation(reads=True, heavy=True)
 async def get_store_agents(
     database: Database,
     featured: bool = False,
@@ -187,7 +187,7 @@ async def get_store_agents(
     )
 
 
-@operation(reads=True)
+@operation(reads=True, heavy=True)
 async def get_store_agent_details(
     database: Database, username: str, agent_name: str, include_changelog: bool = False
 ) -> bytes:

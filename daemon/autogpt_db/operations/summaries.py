@@ -66,7 +66,7 @@ SELECT json_build_object(
 """
 
 
-@operation(reads=True)
+@operation(reads=True, heavy=True)
 async def get_user_execution_summary_data(
     database: Database, user_id: str, start_time: datetime, end_time: datetime
 ) -> bytes | None:
