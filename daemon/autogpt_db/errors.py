@@ -223,6 +223,37 @@ class InvalidInputError(InvalidValueError):
     wire_type = "InvalidInputError"
 
 
+class LimitExceededError(InvalidValueError):
+    """An argument that is larger than the settings allow."""
+
+    def __init__(self, name: str, size: str, limit: str, most: int) -> None:
+        """Name the field and its bound.
+
+        Args:
+            name: The parameter.
+            size: How large it is, to follow its name: `has 5 items`.
+            limit: The option that bounds it.
+            most: That option's value.
+        """
+        super().__init__(f"{name} {size}, and at most {most} are allowed ({limit}).")
+
+
+class ResultTooLargeError(InvalidValueError):
+    """A reply that is larger than the settings allow."""
+
+    def __init__(self, size: str, limit: str, narrow: str) -> None:
+        """Say what would make it smaller.
+
+        Args:
+            size: How large it would be: `more than 5 rows`.
+            limit: The option that bounds it.
+            narrow: What to do instead.
+        """
+        super().__init__(
+            f"ResultTooLargeError: the reply would hold {size} ({limit}). To narrow it, {narrow}."
+        )
+
+
 class InsufficientBalanceError(InvalidValueError):
     """A user's credits don't cover what would be spent."""
 

@@ -117,17 +117,25 @@ def _methods_page() -> Iterator[str]:
         "Each is `POST /<name>` with a JSON object of keyword arguments. *Reads* are repeated "
         "once when a connection dies, and cancelled when nobody waits for them any more."
     )
+    yield ""
+    yield (
+        "A text argument has at most `limits.text_length` characters, a list `limits.items` items, "
+        "a read's reply `limits.result_bytes` bytes; other bounds stand with their arguments. "
+        "Beyond one the answer is 400 `ValueError`, whose text names the field and the bound, or "
+        "what makes the reply smaller ([settings](settings.md#limits))."
+    )
     for operation in sorted(load_operations().values(), key=lambda found: found.name):
         yield ""
         yield f"## {operation.name}"
         yield ""
         yield f"`{operation.signature}` · {'reads' if operation.reads else 'writes'}"
         yield ""
-        yield from _docstring(operation.description)
+        limits = {each.name: each.limit for each in operation.parameters if each.limit}
+        yield from _docstring(operation.description, limits)
 
 
-def _docstring(text: str) -> Iterator[str]:
-    """Yield a docstring as Markdown: its sections become lists."""
+def _docstring(text: str, limits: Mapping[str, str]) -> Iterator[str]:
+    """Yield a docstring as Markdown: its sections become lists, with the arguments' bounds."""
     section = ""
     for line in text.splitlines():
         if line in {"Args:", "Raises:"}:
@@ -139,7 +147,8 @@ def _docstring(text: str) -> Iterator[str]:
             yield "Returns:"
         elif section in {"Args:", "Raises:"} and line.startswith("    ") and line[4] != " ":
             name, _, meaning = line.strip().partition(": ")
-            yield f"- `{name}`: {meaning}"
+            bound = f" At most `limits.{limits[name]}`." if name in limits else ""
+            yield f"- `{name}`: {meaning}{bound}"
         else:
             yield line.strip() if section else line
 

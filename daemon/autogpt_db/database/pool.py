@@ -24,12 +24,15 @@ from autogpt_db.database.url import database_url
 from autogpt_db.errors import CallError, DeadlineExceededError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
     from typing import LiteralString
 
     from autogpt_db.database.merging import Merged
     from autogpt_db.database.url import DatabaseUrl
     from autogpt_db.settings import Settings
+
+    _Cursor = psycopg.AsyncCursor[tuple[Any, ...]]
+    _Fetch = Callable[[_Cursor], Awaitable[Any]]
 
 
 log = structlog.get_logger("autogpt_db.database")
@@ -43,6 +46,9 @@ within about a second of the server.
 CANCEL_GRACE = 1.0
 """Seconds that a cancelled statement's backend gets before its connection is closed hard."""
 
+LARGEST_KEPT = 8 * 1024 * 1024
+"""Bytes of one value after which a connection is replaced, for the memory that libpq keeps."""
+
 _PLATFORM = re.compile(r"\bplatform\.")
 _NO_PARAMETERS: Mapping[str, Any] = {}
 
@@ -51,13 +57,21 @@ class _JsonBytes(Loader):
     """`json` as the server wrote it: no decoding, no parsing, no encoding again."""
 
     def load(self, data: bytes | bytearray | memoryview) -> bytes:
+        if len(data) > LARGEST_KEPT and isinstance(self.connection, _Connection):
+            self.connection.swollen = True
         return bytes(data)
 
 
 class _Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
-    """A pooled connection that remembers when the server said goodbye while it was idle."""
+    """A pooled connection that remembers what makes it unfit to be lent again.
+
+    Attributes:
+        ended: The server said goodbye while it was idle.
+        swollen: libpq's buffer has grown to a large row, and never shrinks again.
+    """
 
     ended = False
+    swollen = False
 
     def note_end(self, diagnostic: psycopg.errors.Diagnostic) -> None:
         """Take a notice; one that ends the session is an error sent while nothing was asked."""
@@ -209,8 +223,10 @@ class Connections:
             await self._pool.putconn(connection)
 
     async def give_back(self, connection: _Connection) -> None:
-        """Take a lent connection back; a broken one is replaced."""
+        """Take a lent connection back; a broken or swollen one is replaced."""
         self._leases.pop(id(connection), None)
+        if connection.swollen:
+            await connection.close()
         await self._pool.putconn(connection)
 
     def merger(self, merged: Merged, name: str) -> Merger:
@@ -404,22 +420,22 @@ class Database:
         self, sql: LiteralString, parameters: Mapping[str, Any] = _NO_PARAMETERS
     ) -> tuple[Any, ...] | None:
         """Return the first row, or None."""
-        cursor = await self._execute(sql, parameters)
-        return await cursor.fetchone() if cursor.description else None
+        found: tuple[Any, ...] | None = await self._execute(sql, parameters, _first)
+        return found
 
     async def rows(
         self, sql: LiteralString, parameters: Mapping[str, Any] = _NO_PARAMETERS
     ) -> list[tuple[Any, ...]]:
         """Return all rows."""
-        cursor = await self._execute(sql, parameters)
-        return await cursor.fetchall() if cursor.description else []
+        found: list[tuple[Any, ...]] = await self._execute(sql, parameters, _all)
+        return found
 
     async def execute(
         self, sql: LiteralString, parameters: Mapping[str, Any] = _NO_PARAMETERS
     ) -> int:
         """Run a statement and return how many rows it changed."""
-        cursor = await self._execute(sql, parameters)
-        return max(cursor.rowcount, 0)
+        changed: int = await self._execute(sql, parameters, _count)
+        return changed
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Database]:
@@ -468,14 +484,14 @@ class Database:
             stream.shutdown(socket.SHUT_RDWR)
 
     async def _execute(
-        self, sql: LiteralString, parameters: Mapping[str, Any]
-    ) -> psycopg.AsyncCursor[tuple[Any, ...]]:
+        self, sql: LiteralString, parameters: Mapping[str, Any], fetch: _Fetch
+    ) -> Any:
         statement = self._connections.statement(sql)
         if self._in_transaction:
             assert self._connection is not None
-            return await self._send(self._connection, statement, parameters)
+            return await self._send(self._connection, statement, parameters, fetch)
         try:
-            return await self._borrow_and_send(statement, parameters)
+            return await self._borrow_and_send(statement, parameters, fetch)
         except (psycopg.Error, OSError) as error:
             # One transparent repeat: of reads whose connection died, and of statements that are
             # known not to have been applied.
@@ -483,16 +499,16 @@ class Database:
                 raise self._translated(error) from error
             log.info("statement_repeated", operation=self._name, sqlstate=_state(error))
         try:
-            return await self._borrow_and_send(statement, parameters)
+            return await self._borrow_and_send(statement, parameters, fetch)
         except (psycopg.Error, OSError) as error:
             raise self._translated(error) from error
 
     async def _borrow_and_send(
-        self, statement: LiteralString, parameters: Mapping[str, Any]
-    ) -> psycopg.AsyncCursor[tuple[Any, ...]]:
+        self, statement: LiteralString, parameters: Mapping[str, Any], fetch: _Fetch
+    ) -> Any:
         connection = self._connection = await self._borrow()
         try:
-            return await self._send(connection, statement, parameters)
+            return await self._send(connection, statement, parameters, fetch)
         except psycopg.Error as error:
             if error.sqlstate == "25006":
                 await connection.close()  # demoted: the pool must not lend it again
@@ -502,12 +518,16 @@ class Database:
             await self._give_back(connection)
 
     async def _send(
-        self, connection: _Connection, statement: LiteralString, parameters: Mapping[str, Any]
-    ) -> psycopg.AsyncCursor[tuple[Any, ...]]:
+        self,
+        connection: _Connection,
+        statement: LiteralString,
+        parameters: Mapping[str, Any],
+        fetch: _Fetch,
+    ) -> Any:
         self.statements += 1
         cursor = await connection.execute(statement, parameters)
         self.row_count += max(cursor.rowcount, 0)
-        return cursor
+        return await fetch(cursor)
 
     async def _borrow(self) -> _Connection:
         started = time.monotonic()
@@ -551,6 +571,18 @@ class Database:
     def _translated(self, error: BaseException) -> BaseException:
         failure: CallError | None = translate(error, reads=self._reads)
         return failure if failure is not None else error
+
+
+async def _first(cursor: _Cursor) -> tuple[Any, ...] | None:
+    return await cursor.fetchone() if cursor.description else None
+
+
+async def _all(cursor: _Cursor) -> list[tuple[Any, ...]]:
+    return await cursor.fetchall() if cursor.description else []
+
+
+async def _count(cursor: _Cursor) -> int:
+    return max(cursor.rowcount, 0)
 
 
 def _quoted(identifier: str) -> str:

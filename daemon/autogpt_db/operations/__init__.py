@@ -18,6 +18,7 @@ from autogpt_db.operations.discovery import load_operations, served_operations
 from autogpt_db.operations.json_text import JsonText
 from autogpt_db.operations.registry import Operation, Parameter, RegistrationError, operation
 from autogpt_db.operations.types import (
+    BatchSize,
     BigInteger,
     CredentialInputs,
     ExecutionStatus,
@@ -27,13 +28,16 @@ from autogpt_db.operations.types import (
     JsonValue,
     JsonValueToShow,
     LibraryAgentSort,
+    Limit,
     NotificationEvent,
     NotificationType,
+    PageSize,
     StartingNodesInput,
     UsageTransactionMetadata,
 )
 
 __all__ = [
+    "BatchSize",
     "BigInteger",
     "CredentialInputs",
     "Database",
@@ -45,10 +49,12 @@ __all__ = [
     "JsonValue",
     "JsonValueToShow",
     "LibraryAgentSort",
+    "Limit",
     "Merged",
     "NotificationEvent",
     "NotificationType",
     "Operation",
+    "PageSize",
     "Parameter",
     "RegistrationError",
     "StartingNodesInput",

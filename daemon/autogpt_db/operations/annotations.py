@@ -59,13 +59,18 @@ def shape_of(annotation: Any) -> Shape:
     if annotation is datetime:
         return Scalar(str, lax.moment, _SCHEMAS[datetime], moments.from_text)
     if typing.get_origin(annotation) is Annotated:
-        for mark in annotation.__metadata__:
-            if isinstance(mark, Bits):
-                return Integer(mark.width)
-            if isinstance(mark, Document):
-                content = document_shape_of(mark.shape)
-                return DocumentOf(content, endless_as_null=mark.endless_as_null)
+        return _marked_shape(annotation)
     return _common_shape(annotation, shape_of)
+
+
+def _marked_shape(annotation: Any) -> Shape:
+    for mark in annotation.__metadata__:
+        if isinstance(mark, Bits):
+            return Integer(mark.width)
+        if isinstance(mark, Document):
+            content = document_shape_of(mark.shape)
+            return DocumentOf(content, endless_as_null=mark.endless_as_null)
+    return shape_of(annotation.__origin__)
 
 
 def document_shape_of(annotation: Any) -> Shape:

@@ -30,11 +30,13 @@ class ParameterShape:
         name: Its key in the body.
         shape: What it accepts.
         default: What stands for an absent one; `NO_DEFAULT` when it must be there.
+        limit: The option of `limits` that bounds a number, if one does.
     """
 
     name: str
     shape: Shape
     default: Any = NO_DEFAULT
+    limit: str | None = None
 
     @property
     def required(self) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from autogpt_db.errors import InvalidValueError, SchemaObjectMissingError
-from autogpt_db.operations import Database, operation
+from autogpt_db.operations import BatchSize, Database, operation
 from autogpt_db.operations.embedding_source import EmbeddingError, embed
 
 if TYPE_CHECKING:
@@ -104,7 +104,9 @@ async def get_embedding_stats(database: Database) -> dict[str, Any]:
 
 
 @operation(reads=False)
-async def backfill_missing_embeddings(database: Database, batch_size: int = 10) -> dict[str, Any]:
+async def backfill_missing_embeddings(
+    database: Database, batch_size: BatchSize = 10
+) -> dict[str, Any]:
     """Make embeddings for approved versions that have none; all fail without a provider.
 
     A repeat goes on with those that are still without.

@@ -58,8 +58,8 @@ def limited(
 ) -> tuple[LiteralString, int | None]:
     """Return the FROM clause of a list in its order, and the value of its `limit` parameter.
 
-    There is a LIMIT even where there is none (NULL): it makes PostgreSQL sort the rows first and
-    build their documents then.
+    There is a LIMIT even where there is none (then the most rows that a list may have, and one
+    more): it makes PostgreSQL sort the rows first and build their documents then.
 
     Args:
         table: The table and its alias.
@@ -74,7 +74,7 @@ def limited(
     chosen = f"""{alias}.ctid = ANY (ARRAY(
           SELECT {alias}.ctid{_source(table, joined, conditions, ordering.backward)}
     ))"""
-    statement = _source(table, joined, chosen, ordering.forward, limit="NULL")
+    statement = _source(table, joined, chosen, ordering.forward, limit="%(most_rows)s")
     return statement, min(-limit, _MOST)
 
 
@@ -83,11 +83,11 @@ def _source(
     joined: LiteralString,
     conditions: LiteralString,
     order: LiteralString,
-    limit: LiteralString = "%(limit)s",
+    limit: LiteralString = "COALESCE(%(limit)s, %(most_rows)s::bigint + 1)",
 ) -> LiteralString:
     return f"""
   FROM {table}{joined}
  WHERE {conditions}
  ORDER BY {order}
- LIMIT {limit}::bigint
+ LIMIT ({limit})::bigint
 """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from autogpt_db.errors import InvalidValueError, RecordNotFoundError
+from autogpt_db.errors import InvalidValueError, LimitExceededError, RecordNotFoundError
 from autogpt_db.operations import (
     CredentialInputs,
     Database,
@@ -28,6 +28,8 @@ from autogpt_db.operations.json_text import JsonText, clean_text_of
 
 if TYPE_CHECKING:
     from typing import LiteralString
+
+    from autogpt_db.settings import LimitsSettings
 
 _CREATE = graph_execution_with_nodes_document(
     """
@@ -162,7 +164,12 @@ async def create_graph_execution(
     Raises:
         ForeignKeyViolationError: Graph, user, preset, parent or a node doesn't exist; nothing is
             written.
+        LimitExceededError: The nodes have more inputs than the settings allow.
     """
+    limits = database.settings.limits
+    # Each input becomes a row: a colon stands behind every name, and few stand elsewhere.
+    if sum(node_input.count(":") for _, node_input in starting_nodes_input) > limits.items:
+        _check_inputs(starting_nodes_input, limits)
     pairs = [
         f"[{_encode(node_id).decode()},{_input_rows(node_input)}]"
         for node_id, node_input in starting_nodes_input
@@ -260,3 +267,11 @@ def _input_rows(node_input: JsonText) -> JsonText | str:
             )
     cleaned = {name: msgspec.Raw(clean_text_of(value).encode()) for name, value in given.items()}
     return _encode(cleaned).decode()
+
+
+def _check_inputs(starting_nodes_input: list[tuple[str, JsonText]], limits: LimitsSettings) -> None:
+    inputs = sum(len(json.loads(node_input)) for _, node_input in starting_nodes_input)
+    if inputs > limits.items:
+        raise LimitExceededError(
+            "starting_nodes_input", f"has {inputs} inputs", "limits.items", limits.items
+        )

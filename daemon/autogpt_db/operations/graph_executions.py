@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from autogpt_db.operations import BigInteger, Database, ExecutionStatus, Merged, operation
+from autogpt_db.operations import Database, ExecutionStatus, Limit, Merged, operation
+from autogpt_db.operations.bounds import fetch_document, fetch_list, listed
 from autogpt_db.operations.execution_documents import (
     GRAPH_EXECUTION_META,
     graph_execution_document,
@@ -61,7 +62,7 @@ SELECT call.place, row_to_json(result)
     reads=True,
 )
 _CHILDREN: LiteralString = f"""
-SELECT COALESCE(json_agg(result), '[]')
+SELECT row_to_json(result) AS document
   FROM (
         SELECT {GRAPH_EXECUTION_META}
           FROM platform."AgentGraphExecution" AS graph_execution
@@ -76,7 +77,7 @@ SELECT count(*)
 
 
 @operation(reads=True)
-async def get_child_graph_executions(database: Database, parent_exec_id: str) -> bytes | None:
+async def get_child_graph_executions(database: Database, parent_exec_id: str) -> bytes:
     """List the executions that an execution has started.
 
     Args:
@@ -84,8 +85,16 @@ async def get_child_graph_executions(database: Database, parent_exec_id: str) ->
 
     Returns:
         Their GraphExecutionMeta, deleted ones left out; empty for an unknown parent.
+
+    Raises:
+        ResultTooLargeError: The list is longer or larger than the settings allow.
     """
-    return await database.json(_CHILDREN, {"parent_exec_id": parent_exec_id})
+    return await fetch_list(
+        database,
+        listed(_CHILDREN),
+        {"parent_exec_id": parent_exec_id},
+        narrow="use get_graph_executions with a limit",
+    )
 
 
 @operation(reads=True, heavy=True)
@@ -98,8 +107,8 @@ async def get_graph_executions(
     statuses: list[ExecutionStatus] | None = None,
     created_time_gte: datetime | None = None,
     created_time_lte: datetime | None = None,
-    limit: BigInteger | None = None,
-) -> bytes | None:
+    limit: Limit | None = None,
+) -> bytes:
     """List executions, newest first; without any filter, all of them.
 
     Args:
@@ -114,6 +123,9 @@ async def get_graph_executions(
 
     Returns:
         Their GraphExecutionMeta, deleted ones left out.
+
+    Raises:
+        ResultTooLargeError: The list is longer or larger than the settings allow.
     """
     arguments = {
         "graph_exec_id": graph_exec_id,
@@ -131,12 +143,12 @@ async def get_graph_executions(
         _ORDERING,
         limit,
     )
-    return await database.json(
-        "SELECT COALESCE(json_agg(result), '[]') FROM (SELECT"
-        + GRAPH_EXECUTION_META
-        + source
-        + ") AS result",
+    rows = f"SELECT {GRAPH_EXECUTION_META} {source}"
+    return await fetch_list(
+        database,
+        listed(f"SELECT row_to_json(result) AS document FROM ({rows}) AS result"),
         parameters,
+        narrow="give more filters, or a limit",
     )
 
 
@@ -191,9 +203,14 @@ async def get_graph_execution(
 
     Raises:
         ValidationFailedError: Its stored inputs or credentials do not validate.
+        ResultTooLargeError: It is larger than the settings allow.
     """
-    statement = _OF_USER_WITH_NODES if include_node_executions else _OF_USER
-    return await database.json(statement, {"user_id": user_id, "execution_id": execution_id})
+    return await fetch_document(
+        database,
+        _OF_USER_WITH_NODES if include_node_executions else _OF_USER,
+        {"user_id": user_id, "execution_id": execution_id},
+        narrow="leave its node executions out, and read them by get_node_executions with a limit",
+    )
 
 
 @operation(reads=True)

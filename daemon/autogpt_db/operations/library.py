@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autogpt_db.errors import AgentNotFoundError, InvalidInputError
-from autogpt_db.operations import Database, LibraryAgentSort, operation
+from autogpt_db.operations import Database, LibraryAgentSort, PageSize, operation
 
 LONGEST_SEARCH_TERM = 100
 
@@ -207,7 +207,7 @@ async def list_library_agents(
     search_term: str | None = None,
     sort_by: LibraryAgentSort = LibraryAgentSort.UPDATED_AT,
     page: int = 1,
-    page_size: int = 50,
+    page_size: PageSize = 50,
     include_executions: bool = False,
 ) -> bytes | None:
     """List a page of a user's library, without deleted and archived agents.

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from autogpt_db.operations import Database, operation
+from autogpt_db.operations.bounds import fetch_list, listed
 from autogpt_db.operations.ledger import raw_query
 
 if TYPE_CHECKING:
@@ -31,12 +32,12 @@ SELECT COALESCE(json_agg(json_build_object(
   ) AS block
 """
 
-FREQUENT: LiteralString = """
-SELECT COALESCE(json_agg(json_build_object(
+FREQUENT: LiteralString = listed("""
+SELECT json_build_object(
            'graph_id', graph_id,
            'user_id', user_id,
            'execution_count', executions
-       ) ORDER BY executions DESC), '[]')
+       ) AS document
   FROM (
        SELECT "agentGraphId" AS graph_id, "userId" AS user_id, count(*) AS executions
          FROM platform."AgentGraphExecution"
@@ -46,7 +47,8 @@ SELECT COALESCE(json_agg(json_build_object(
         GROUP BY "agentGraphId", "userId"
        HAVING count(*) >= %(min_executions)s
   ) AS frequent
-"""
+ ORDER BY executions DESC
+""")
 
 # A graph that two listings offer in two versions counts its executions twice, as AutoGPT does.
 OFFERED: LiteralString = """
@@ -162,14 +164,22 @@ async def get_block_error_stats(
 @operation(reads=True, heavy=True)
 async def get_frequently_executed_graphs(
     database: Database, days_back: int = 30, min_executions: int = 10
-) -> bytes | None:
+) -> bytes:
     """List graphs and users by the number of ended executions, most first.
 
     Args:
         days_back: Days to look back.
         min_executions: Least number of executions.
+
+    Raises:
+        ResultTooLargeError: The list is longer or larger than the settings allow.
     """
-    return await database.json(FREQUENT, {"days_back": days_back, "min_executions": min_executions})
+    return await fetch_list(
+        database,
+        FREQUENT,
+        {"days_back": days_back, "min_executions": min_executions},
+        narrow="give fewer days_back, or more min_executions",
+    )
 
 
 @operation(reads=True, heavy=True)

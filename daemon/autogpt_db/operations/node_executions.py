@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from autogpt_db.operations import BigInteger, Database, ExecutionStatus, Merged, operation
+from autogpt_db.operations import Database, ExecutionStatus, Limit, Merged, operation
+from autogpt_db.operations.bounds import fetch_document, fetch_list, listed
 from autogpt_db.operations.execution_documents import (
     JOINED,
     NEWEST_FIRST,
@@ -101,11 +102,11 @@ async def get_node_executions(
     node_id: str | None = None,
     block_ids: list[str] | None = None,
     statuses: list[ExecutionStatus] | None = None,
-    limit: BigInteger | None = None,
+    limit: Limit | None = None,
     created_time_gte: datetime | None = None,
     created_time_lte: datetime | None = None,
     include_exec_data: bool = True,
-) -> bytes | None:
+) -> bytes:
     """List node executions, last queued first, those never queued before them.
 
     Args:
@@ -121,6 +122,9 @@ async def get_node_executions(
 
     Returns:
         Their NodeExecutionResult.
+
+    Raises:
+        ResultTooLargeError: The list is longer or larger than the settings allow.
     """
     arguments = {
         "graph_exec_id": graph_exec_id,
@@ -139,9 +143,13 @@ async def get_node_executions(
         joined=JOINED,
     )
     columns = NODE_EXECUTION if include_exec_data else NODE_EXECUTION_WITHOUT_ROWS
-    return await database.json(
-        f"SELECT COALESCE(json_agg(result), '[]') FROM (SELECT {columns} {source}) AS result",
+    return await fetch_list(
+        database,
+        listed(
+            f"SELECT row_to_json(result) AS document FROM (SELECT {columns} {source}) AS result"
+        ),
         parameters,
+        narrow="give more filters, a limit, or include_exec_data false",
     )
 
 
@@ -160,7 +168,12 @@ async def get_latest_node_execution(
     Returns:
         A NodeExecutionResult.
     """
-    return await database.json(_LATEST, {"node_id": node_id, "graph_eid": graph_eid})
+    return await fetch_document(
+        database,
+        _LATEST,
+        {"node_id": node_id, "graph_eid": graph_eid},
+        narrow="use get_node_executions with include_exec_data false",
+    )
 
 
 @operation(reads=True)
@@ -176,4 +189,9 @@ async def get_execution_outputs_by_node_exec_id(
         An object of bare values by name (not of lists, whatever AutoGPT's annotation says); empty
         for an unknown node execution.
     """
-    return await database.json(_OUTPUTS, {"node_exec_id": node_exec_id})
+    return await fetch_document(
+        database,
+        _OUTPUTS,
+        {"node_exec_id": node_exec_id},
+        narrow="raise the bound: nothing else makes it smaller",
+    )

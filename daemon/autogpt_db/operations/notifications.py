@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autogpt_db.operations import Database, NotificationEvent, NotificationType, operation
+from autogpt_db.operations.bounds import fetch_document, fetch_list, listed
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -70,18 +71,14 @@ SELECT {_BATCH}
  GROUP BY batch."id"
 """
 
-BATCHES = f"""
-SELECT COALESCE(json_agg(found.document), '[]')
-  FROM (
-       SELECT {_BATCH} AS document
-         FROM platform."UserNotificationBatch" AS batch
-         JOIN platform."NotificationEvent" AS event
-              ON event."userNotificationBatchId" = batch."id"
-        WHERE batch."type" = %(notification_type)s::text::platform."NotificationType"
-        GROUP BY batch."id"
-        ORDER BY batch."createdAt"
-  ) AS found
-"""
+BATCHES = listed(f"""
+SELECT {_BATCH} AS document
+  FROM platform."UserNotificationBatch" AS batch
+  JOIN platform."NotificationEvent" AS event ON event."userNotificationBatchId" = batch."id"
+ WHERE batch."type" = %(notification_type)s::text::platform."NotificationType"
+ GROUP BY batch."id"
+ ORDER BY batch."createdAt"
+""")
 
 OLDEST = f"""
 SELECT {_EVENT}
@@ -163,15 +160,21 @@ async def create_or_add_to_user_notification_batch(
 
 
 @operation(reads=True, heavy=True)
-async def get_all_batches_by_type(
-    database: Database, notification_type: NotificationType
-) -> bytes | None:
+async def get_all_batches_by_type(database: Database, notification_type: NotificationType) -> bytes:
     """Return all users' batches of a type that hold an event, each with all its events.
 
     Args:
         notification_type: The batches' type.
+
+    Raises:
+        ResultTooLargeError: The list is longer or larger than the settings allow.
     """
-    return await database.json(BATCHES, {"notification_type": notification_type})
+    return await fetch_list(
+        database,
+        BATCHES,
+        {"notification_type": notification_type},
+        narrow="read them user by user with get_user_notification_batch",
+    )
 
 
 @operation(reads=True)
@@ -183,8 +186,16 @@ async def get_user_notification_batch(
     Args:
         user_id: Whose batch.
         notification_type: The batch's type.
+
+    Raises:
+        ResultTooLargeError: The batch is larger than the settings allow.
     """
-    return await database.json(BATCH, {"user_id": user_id, "notification_type": notification_type})
+    return await fetch_document(
+        database,
+        BATCH,
+        {"user_id": user_id, "notification_type": notification_type},
+        narrow="empty the batch, or raise the bound",
+    )
 
 
 @operation(reads=True)

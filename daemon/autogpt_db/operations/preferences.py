@@ -9,15 +9,16 @@ import msgspec
 
 from autogpt_db.errors import InvalidValueError
 from autogpt_db.operations import Database, email_address, moments, operation
+from autogpt_db.operations.bounds import fetch_list, listed
 
-ACTIVE = """
-SELECT COALESCE(json_agg(active."userId"), '[]')
+ACTIVE = listed("""
+SELECT to_json(active."userId") AS document
   FROM (
        SELECT DISTINCT "userId"
          FROM platform."AgentGraphExecution"
         WHERE "createdAt" BETWEEN %(start_time)s AND %(end_time)s
   ) AS active
-"""
+""")
 
 EMAIL_VERIFIED = """
 SELECT "emailVerified" FROM platform."User" WHERE "id" = %(user_id)s
@@ -47,7 +48,7 @@ SELECT "email",
 @operation(reads=True, heavy=True)
 async def get_active_user_ids_in_timerange(
     database: Database, start_time: str, end_time: str
-) -> bytes | None:
+) -> bytes:
     """Return the ids of users with an execution, deleted ones included, created in a time range.
 
     Args:
@@ -56,9 +57,13 @@ async def get_active_user_ids_in_timerange(
 
     Raises:
         InvalidValueError: A moment is no ISO 8601 date or time.
+        ResultTooLargeError: The list is longer than the settings allow.
     """
-    return await database.json(
-        ACTIVE, {"start_time": _moment(start_time), "end_time": _moment(end_time)}
+    return await fetch_list(
+        database,
+        ACTIVE,
+        {"start_time": _moment(start_time), "end_time": _moment(end_time)},
+        narrow="ask for a shorter time range",
     )
 
 

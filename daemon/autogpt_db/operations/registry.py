@@ -14,6 +14,7 @@ from autogpt_db.database.pool import Database
 from autogpt_db.errors import AutogptDbError
 from autogpt_db.operations.annotations import shape_of
 from autogpt_db.operations.arguments import ArgumentsDecoder, ParameterShape
+from autogpt_db.operations.bounds import check_arguments, check_reply, limit_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -41,6 +42,7 @@ class Parameter:
         default: What stands for an absent one.
         annotation: Its type as the signature writes it.
         schema: Its JSON schema.
+        limit: The option of `limits` that bounds a number, if one does.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Parameter:
     default: Any
     annotation: str
     schema: dict[str, Any]
+    limit: str | None = None
 
 
 class Operation:
@@ -88,9 +91,11 @@ class Operation:
                 default=shape.default,
                 annotation=inspect.formatannotation(arguments[shape.name].annotation).strip("'"),
                 schema=shape.shape.schema(),
+                limit=shape.limit,
             )
             for shape in self._shapes
         )
+        self._limits = {shape.name: shape.limit for shape in self._shapes if shape.limit}
 
     def __repr__(self) -> str:
         return f"<Operation {self.name}{self.signature}>"
@@ -130,12 +135,15 @@ class Operation:
             arguments: What `decode` returned.
 
         Raises:
+            LimitExceededError: An argument is larger than the settings allow.
+            ResultTooLargeError: The reply of a read is.
             CallError: The operation's own failures.
         """
+        limits = database.settings.limits
+        check_arguments(arguments, self._limits, limits)
         result = await self._function(database, **arguments)
-        if type(result) is bytes:
-            return result  # a finished document
-        return _encode(result)
+        reply = result if type(result) is bytes else _encode(result)  # bytes: a finished document
+        return check_reply(reply, limits) if self.reads else reply
 
     def request_schema(self) -> dict[str, Any]:
         """Return the JSON schema of the request's body."""
@@ -196,7 +204,7 @@ class Operation:
         try:
             hints = typing.get_type_hints(function, function_globals, include_extras=True)
             return tuple(
-                ParameterShape(name, shape_of(hints[name]), argument.default)
+                ParameterShape(name, shape_of(hints[name]), argument.default, limit_of(hints[name]))
                 for name, argument in arguments.items()
             )
         except (NameError, KeyError, TypeError) as error:

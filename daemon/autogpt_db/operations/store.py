@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from autogpt_db.errors import AgentNotFoundError, InvalidInputError, SchemaObjectMissingError
-from autogpt_db.operations import Database, operation
+from autogpt_db.operations import Database, PageSize, operation
 from autogpt_db.operations.store_search import AGENT, FILTERS, search
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ async def get_store_agents(
     search_query: str | None = None,
     category: str | None = None,
     page: int = 1,
-    page_size: int = 20,
+    page_size: PageSize = 20,
 ) -> bytes | dict[str, Any] | None:
     """List or search the marketplace's available agents.
 

@@ -37,6 +37,13 @@ class Bits:
 
 
 @dataclass(frozen=True, slots=True)
+class AtMost:
+    """Marks an integer parameter with the option of `limits` that bounds it, sign aside."""
+
+    limit: str
+
+
+@dataclass(frozen=True, slots=True)
 class AnyCase:
     """Marks an enumeration, inside a document, whose labels count in any letter case."""
 
@@ -54,7 +61,16 @@ class Model:
 
 
 BigInteger = Annotated[int, Bits(64)]
-"""An integer that goes to no `integer` column: a limit, a page."""
+"""An integer that goes to no `integer` column."""
+
+Limit = Annotated[int, Bits(64), AtMost("rows")]
+"""How many rows a list may have."""
+
+PageSize = Annotated[int, AtMost("page_size")]
+"""How many rows a page may have."""
+
+BatchSize = Annotated[int, AtMost("batch_size")]
+"""How many rows are worked on at once."""
 
 JsonValue = Annotated[JsonText, Document(Any)]
 """Any JSON value. `null` is delivered as the text `null`, but as None to `JsonValue | None`."""

@@ -178,6 +178,35 @@ class ApiSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ] = True
 
 
+class LimitsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much one call may bring and get; beyond that it is refused with 400."""
+
+    text_length: Annotated[
+        int,
+        option(
+            "Characters of one text argument: an id, a name, a key, a search term.",
+            ge=256,
+            le=2**24,
+        ),
+    ] = 65_536
+    items: Annotated[
+        int, option("Items of one list argument: ids, starting nodes.", ge=10, le=10**6)
+    ] = 10_000
+    page_size: Annotated[int, option("Largest page_size.", ge=10, le=10**5)] = 1_000
+    batch_size: Annotated[int, option("Largest batch_size.", ge=1, le=10**5)] = 1_000
+    rows: Annotated[
+        int, option("Largest limit, and rows of a list without one.", ge=10, le=10**7)
+    ] = 100_000
+    result_bytes: Annotated[
+        int,
+        option(
+            "Bytes of one reply. While it is sent, a process holds up to three times as much.",
+            ge=65_536,
+            le=2**29,
+        ),
+    ] = 128 * 1024 * 1024
+
+
 class CreditsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The users' credits."""
 
@@ -337,6 +366,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     database: DatabaseSettings = DatabaseSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
     api: ApiSettings = ApiSettings()
+    limits: LimitsSettings = LimitsSettings()
     credits: CreditsSettings = CreditsSettings()
     embeddings: EmbeddingsSettings = EmbeddingsSettings()
     integrations: IntegrationsSettings = IntegrationsSettings()
