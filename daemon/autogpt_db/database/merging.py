@@ -42,6 +42,8 @@ class Merged:
         key: Parameters that name the row: no two calls with the same share a batch or are under
             way at once, so that they happen in the order of their arrival, and a batch touches
             its rows in the order of their keys, so that two daemons cannot block each other.
+        shares: Whether calls with the same key may share a batch nevertheless, because the batch
+            does them in their order.
         reads: Whether it only reads.
     """
 
@@ -50,6 +52,7 @@ class Merged:
     texts: tuple[str, ...]
     documents: tuple[str, ...] = ()
     key: tuple[str, ...] = ()
+    shares: bool = False
     reads: bool = False
 
 
@@ -148,14 +151,16 @@ class Merger:
             call = waiting.popleft()
             if call.outcome.done():
                 continue
-            if call.key in seen or call.key in self._busy_keys:
+            if call.key in self._busy_keys or call.key in seen:
                 passed.append(call)
             else:
                 batch.append(call)
-            seen.add(call.key)
+            if not self.merged.shares:
+                seen.add(call.key)
         waiting.extendleft(reversed(passed))
         self._busy_keys.update(call.key for call in batch)
-        batch.sort(key=lambda call: call.key)
+        if not self.merged.shares:
+            batch.sort(key=lambda call: call.key)
         return batch
 
     def _ended(self, task: asyncio.Task[None]) -> None:

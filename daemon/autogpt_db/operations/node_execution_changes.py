@@ -141,6 +141,9 @@ SELECT gen_random_uuid()::text, call.output_name, autogpt_db.now_v1(), call.node
 """,
     texts=("node_exec_id", "output_name"),
     documents=("output_data",),
+    # A node execution's outputs keep the order of their calls.
+    key=("node_exec_id",),
+    shares=True,
 )
 
 _EMPTY_OBJECT = re.compile(r"\{\s*\}")
