@@ -320,6 +320,10 @@ class OutcomeUnknownError(ServiceUnavailableError):
     """The connection died at a write's commit: it may or may not have been applied."""
 
 
+class FallbackUnavailableError(ServiceUnavailableError):
+    """A call of a method that we lack got no answer from AutoGPT's own DatabaseManager."""
+
+
 class UnhealthyError(CallError):
     """The health check failed; the contract answers it with 400 (rpc.md §8)."""
 

@@ -31,6 +31,7 @@ _UNSET_EXAMPLES = {
     "supervision.programs_directory": '"/etc/autogpt-db/programs.d"',
     "redis.host": '"redis.example"',
     "redis.password": '"password"',
+    "api.fallback_url": '"http://database_manager:8005"',
     "api.token": '"a long random text"',
 }
 

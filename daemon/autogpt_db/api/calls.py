@@ -106,6 +106,11 @@ class Call(ABC):
         """Tell whether the work may have written, or may yet."""
         return not self.reads and self.handle is not None and self.handle.started
 
+    @property
+    def outcome_unknown(self) -> bool:
+        """Tell whether something may have been written although the caller is told of a failure."""
+        return self.may_write
+
     def give_up(self, error: CallError | None) -> None:
         """Stop waiting for the work: answer with `error`, or nothing when the client has left.
 
@@ -126,7 +131,7 @@ class Call(ABC):
 
     def expire(self) -> None:
         """Give it up: its deadline is here."""
-        words = "a write may still complete" if self.may_write else "nothing was written"
+        words = "a write may still complete" if self.outcome_unknown else "nothing was written"
         self.give_up(
             DeadlineExceededError(
                 f"{self.name} was not done within {self._policy.deadline:g} seconds; {words}."
@@ -143,7 +148,7 @@ class Call(ABC):
             OutcomeUnknownError(
                 f"The service stops while {self.name} is under way: it may or may not be applied."
             )
-            if self.may_write
+            if self.outcome_unknown
             else ServiceUnavailableError(f"The service stops before {self.name} is done.")
         )
         if self.given_up and self.may_write:

@@ -32,7 +32,15 @@ class Exchange(Call):
         authorization: The credentials it came with, or None.
     """
 
-    __slots__ = ("_connection", "_replying", "_send", "_timer", "authorization", "content_type")
+    __slots__ = (
+        "_connection",
+        "_passed_on",
+        "_replying",
+        "_send",
+        "_timer",
+        "authorization",
+        "content_type",
+    )
 
     def __init__(self, scope: Scope, send: Send, policy: Policy) -> None:
         """Start the request's clock.
@@ -59,6 +67,7 @@ class Exchange(Call):
         self._send = send
         self._connection = scope[CONNECTION]
         self._replying: asyncio.Task[None] | None = None
+        self._passed_on = False
         task = asyncio.current_task()
         assert task is not None, "a request is served by a task"
         self.task = task
@@ -71,6 +80,33 @@ class Exchange(Call):
         """Wait until a request that was given up has its reply."""
         if self._replying is not None:
             await asyncio.shield(self._replying)
+
+    @property
+    def outcome_unknown(self) -> bool:
+        """Tell whether something may have been written, here or where it was passed on to."""
+        return self._passed_on or self.may_write
+
+    def passes_on(self, seconds: float) -> None:
+        """Hand the call to another service, whose bound counts instead of the policy's.
+
+        Args:
+            seconds: Within which whoever passes it on gives up by himself.
+        """
+        self._passed_on = True
+        self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds + MARGIN, self.expire)
+
+    def leave(self) -> None:
+        """Give it up: its client left, maybe in the middle of a reply that is passed on."""
+        if self._passed_on and self.status is not None:
+            self.given_up = True
+            self.task.cancel()
+        else:
+            super().leave()
+
+    def cut(self) -> None:
+        """End the connection in the middle of a reply that cannot be completed."""
+        self._connection.cut()
 
     def close(self) -> None:
         """Stop the clock."""

@@ -223,6 +223,12 @@ class HttpProtocol(HttpToolsProtocol):
             if cycle is not None:
                 cycle.keep_alive = cycle.keep_alive and cycle.response_started
 
+    def cut(self) -> None:
+        """End the connection in the middle of a reply: the client must not take it for whole."""
+        if self._running is not None:
+            self._running.disconnected = True  # or uvicorn complains of a reply without an end
+        self.transport.abort()
+
     def close_if_idle(self) -> None:
         """Close the connection unless a request is running or on its way."""
         if self._busy or self._head_bytes or self._discarding or _has_input(self.transport):

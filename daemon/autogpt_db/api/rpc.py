@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import time
-from email.message import Message
+from email.message import Message as MimeMessage
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -14,6 +14,7 @@ import structlog
 
 from autogpt_db.api.exchange import Exchange
 from autogpt_db.api.protocol import REFUSAL, body_too_large
+from autogpt_db.api.unknown import PASSED_ON, UnknownMethods, method_name
 from autogpt_db.errors import (
     CallError,
     InternalError,
@@ -26,11 +27,12 @@ from autogpt_db.logs import REQUEST_ID
 from autogpt_db.operations import body_of_another_type
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from autogpt_db.api.calls import Policy
+    from autogpt_db.api.fallback import Fallback
     from autogpt_db.database.pool import Database
     from autogpt_db.operations import Operation
     from autogpt_db.settings import Settings
@@ -57,6 +59,7 @@ class Rpc:
         policy: Policy,
         others: ASGIApp,
         other_paths: frozenset[str],
+        fallback: Fallback | None = None,
     ) -> None:
         """Prepare the dispatch.
 
@@ -67,6 +70,7 @@ class Rpc:
             policy: Deadline and log of every request.
             others: Answers `other_paths`.
             other_paths: What stands beside the methods.
+            fallback: Passes on the calls of methods that we lack; None: they get 404.
         """
         self._database = database
         self._operations = {f"/{name}": operation for name, operation in operations.items()}
@@ -80,6 +84,8 @@ class Rpc:
         self._token = token.reveal().encode() if token else None
         self._open_paths = HEALTH_PATHS | {"/live", "/ready"}
         self._exchanges: set[Exchange] = set()
+        self._fallback = fallback
+        self._unknown = UnknownMethods()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -160,19 +166,24 @@ class Rpc:
             if len(only) > self._body_limit:
                 raise body_too_large(self._body_limit)
             return only
-        parts = []
+        return b"".join([part async for part in self._parts(message, scope, receive)])
+
+    async def _parts(
+        self, message: Message, scope: Scope, receive: Receive
+    ) -> AsyncIterator[bytes]:
+        """Yield a body as it arrives, from its first message on."""
         size = 0
         while True:
             if message["type"] != "http.request":
                 raise ClientLeftError
             if REFUSAL in scope:
                 raise scope[REFUSAL]
-            parts.append(message["body"])
             size += len(message["body"])
             if size > self._body_limit:
                 raise body_too_large(self._body_limit)
+            yield message["body"]
             if not message.get("more_body", False):
-                return b"".join(parts)
+                return
             message = await receive()
 
     async def _serve_other(self, exchange: Exchange, scope: Scope, receive: Receive) -> None:
@@ -188,10 +199,24 @@ class Rpc:
         else:
             without = path.rstrip("/")
             if path == without or not self._is_path(without):
-                raise NotServedError
+                await self._serve_unknown(exchange, scope, receive)
+                return
             query = scope["query_string"]
             target = quote(without).encode("ascii") + (b"?" + query if query else b"")
             await exchange.reply(307, b"", (b"location", target))
+
+    async def _serve_unknown(self, exchange: Exchange, scope: Scope, receive: Receive) -> None:
+        name = method_name(scope["method"], scope["path"])
+        if name is None:
+            raise NotServedError
+        if self._fallback is None:
+            self._unknown.refused(name, "it is none of ours, and api.fallback_url is not set")
+            raise NotServedError
+        if any(header == PASSED_ON for header, _ in scope["headers"]):
+            self._unknown.refused(name, "api.fallback_url leads back to this service")
+            raise NotServedError
+        body = self._parts(await receive(), scope, receive)
+        await self._fallback.pass_on(exchange, scope, name, body)
 
     def _is_path(self, path: str) -> bool:
         return path in self._operations or path in HEALTH_PATHS or path in self._other_paths
@@ -218,7 +243,7 @@ def _is_json(content_type: bytes | None) -> bool:
     """Tell whether a body of this type is read as JSON: absent, application/json or +json."""
     if not content_type:
         return True
-    message = Message()
+    message = MimeMessage()
     message["content-type"] = content_type.decode("latin-1")
     subtype = message.get_content_subtype()
     return message.get_content_maintype() == "application" and (

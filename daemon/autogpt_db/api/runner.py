@@ -6,6 +6,7 @@ import asyncio
 import logging
 import resource
 import signal
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -28,7 +29,9 @@ from autogpt_db.operations import served_operations
 if TYPE_CHECKING:
     import socket
     from collections.abc import Coroutine, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
 
+    from autogpt_db.api.fallback import Fallback
     from autogpt_db.operations import Operation
     from autogpt_db.settings import Settings
 
@@ -72,11 +75,14 @@ async def _serve(
     listeners: Sequence[socket.socket],
 ) -> None:
     state = State(settings.api)
-    async with Database.open(settings, name="autogpt-db api") as database:
+    async with (
+        Database.open(settings, name="autogpt-db api") as database,
+        _open_fallback(settings) as fallback,
+    ):
         policy = Policy(settings.api.request_deadline, RequestLog(settings.logging))
         state.short_road = ShortRoad(database, operations, settings.api, policy)
         others = build_app(database, operations, state)
-        rpc = Rpc(database, operations, settings, policy, others, PATHS)
+        rpc = Rpc(database, operations, settings, policy, others, PATHS, fallback)
         server = Server(rpc, state)
         server.handle_signals()
         server.give_up = rpc.give_up
@@ -98,6 +104,16 @@ async def _serve(
             await server.serve(sockets=list(listeners))
         finally:
             beating.cancel()
+
+
+def _open_fallback(settings: Settings) -> AbstractAsyncContextManager[Fallback | None]:
+    """Return what passes unknown methods on, if they are to be."""
+    if settings.api.fallback_url is None:
+        return nullcontext()
+    # httpx costs memory and start-up time that only this needs.
+    from autogpt_db.api.fallback import Fallback
+
+    return Fallback(settings.api)
 
 
 def _allow_many_connections() -> None:

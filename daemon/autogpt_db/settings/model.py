@@ -165,6 +165,30 @@ class ApiSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             le=3600,
         ),
     ] = 65.0
+    fallback_url: Annotated[
+        str | None,
+        option(
+            "URL of AutoGPT's own DatabaseManager, which gets the calls of methods that this "
+            "service lacks. Unset: they are answered 404."
+        ),
+    ] = None
+    fallback_timeout: Annotated[
+        float,
+        option(
+            "Seconds within which a call that is passed on is answered whole; AutoGPT's clients "
+            "wait for 300.",
+            ge=0.1,
+            le=3600,
+        ),
+    ] = 300.0
+    fallback_concurrency: Annotated[
+        int,
+        option(
+            "Calls that each API process passes on at once; one more gets 503 at once.",
+            ge=1,
+            le=1000,
+        ),
+    ] = 64
     drain_timeout: Annotated[
         float,
         option("Seconds that running requests get to finish when a process stops.", ge=0, le=3600),

@@ -9,6 +9,7 @@ import os
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -23,6 +24,8 @@ from autogpt_db.settings.model import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from autogpt_db.settings.model import ApiSettings
 
 DEFAULT_FILE = Path("/etc/autogpt-db/autogpt-db.toml")
 FILE_VARIABLE = "AUTOGPT_DB_CONFIG"
@@ -228,6 +231,7 @@ def _contradictions(settings: Settings) -> Iterator[str]:
             "api.trusted_network = true if everybody who can reach it may read and write "
             "everything."
         )
+    yield from _fallback_problems(api)
     limit = settings.database.connection_limit
     least = settings.api.processes + settings.worker.processes * settings.worker.pool_size
     if limit is not None and limit < least:
@@ -241,6 +245,25 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield (
             "integrations.encryption_key: is not 32 bytes in url-safe base64, as AutoGPT's "
             "ENCRYPTION_KEY must be."
+        )
+
+
+def _fallback_problems(api: ApiSettings) -> Iterator[str]:
+    if api.fallback_url is None:
+        return
+    try:
+        url = urlsplit(api.fallback_url)
+        host, port = url.hostname, url.port
+    except ValueError:
+        host = port = None
+    if not host or url.scheme not in {"http", "https"} or url.query or url.fragment or url.username:
+        yield (
+            "api.fallback_url: must look like http://host:port, without user, query or fragment."
+        )
+    elif port == api.port and _is_loopback(host):
+        yield (
+            f"api.fallback_url: {host}:{port} is this service itself; give AutoGPT's own "
+            "DatabaseManager another port (its DATABASE_API_PORT)."
         )
 
 

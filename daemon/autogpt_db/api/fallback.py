@@ -1,0 +1,196 @@
+"""Calls of methods that we lack, passed on to AutoGPT's own DatabaseManager.
+
+Requests and answers are streamed, so a call costs the same memory whatever its size. Only a process
+whose `api.fallback_url` is set imports this module, and httpx with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING, Self
+
+import httpx
+import structlog
+
+from autogpt_db.api.unknown import PASSED_ON, Names
+from autogpt_db.errors import FallbackUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    from starlette.types import Scope
+
+    from autogpt_db.api.exchange import Exchange
+    from autogpt_db.settings.model import ApiSettings
+
+log = structlog.get_logger("autogpt_db.api")
+
+CONNECT_TIMEOUT = 5.0
+"""Most seconds to wait for a connection."""
+IDLE_CONNECTION = 4.0
+"""Seconds that an idle connection is kept: AutoGPT's server closes its side after 5."""
+RETRY_AFTER = 2.0
+"""Seconds after which a caller should ask again when AutoGPT's service does not answer."""
+
+# They belong to one connection, not to the request (RFC 9110 §7.6.1). `expect` was answered here.
+_HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"expect",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+_OUR_OWN = frozenset({b"host", b"x-request-id", PASSED_ON})
+_SET_BY_THE_SERVER = frozenset({b"date", b"server", b"x-request-id"})
+
+Header = tuple[bytes, bytes]
+
+
+class Fallback:
+    """Passes calls on.
+
+    Attributes:
+        calls: How many were passed on, by method; names beyond a bound count as one.
+    """
+
+    def __init__(self, api: ApiSettings) -> None:
+        """Make the client.
+
+        Args:
+            api: Where AutoGPT's service is, and the bounds.
+        """
+        assert api.fallback_url is not None
+        self.calls: Counter[str] = Counter()
+        self._url = api.fallback_url.rstrip("/")
+        self._timeout = api.fallback_timeout
+        self._most = api.fallback_concurrency
+        self._hides_token = api.token is not None
+        self._running = 0
+        self._names = Names()
+        self._client = httpx.AsyncClient(
+            timeout=httpx.Timeout(self._timeout, connect=min(CONNECT_TIMEOUT, self._timeout)),
+            limits=httpx.Limits(
+                max_connections=self._most,
+                max_keepalive_connections=self._most,
+                keepalive_expiry=IDLE_CONNECTION,
+            ),
+            trust_env=False,  # a proxy for the world is none for AutoGPT's own containers
+        )
+
+    async def __aenter__(self) -> Self:
+        """Serve."""
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        """Close the connections, and tell what was passed on."""
+        await self._client.aclose()
+        if self.calls:
+            log.info("calls_passed_on", methods=dict(self.calls.most_common()))
+
+    async def pass_on(
+        self, exchange: Exchange, scope: Scope, name: str, body: AsyncIterator[bytes]
+    ) -> None:
+        """Send a call to AutoGPT's service and its answer back.
+
+        Args:
+            exchange: The request; replied to when this returns.
+            scope: The same, as ASGI has it.
+            name: The method.
+            body: Its body, piece by piece.
+
+        Raises:
+            FallbackUnavailableError: There is no answer.
+            CallError: The request's body is refused.
+        """
+        if self._running >= self._most:
+            raise FallbackUnavailableError(
+                f"{self._most} calls are being passed on already (api.fallback_concurrency).",
+                retry_after=RETRY_AFTER,
+            )
+        self._count(exchange, name)
+        exchange.passes_on(self._timeout)
+        request = httpx.Request(
+            "POST", f"{self._url}/{name}", headers=self._request_headers(exchange, scope),
+            content=body,
+        )  # fmt: skip
+        self._running += 1
+        try:
+            async with asyncio.timeout(self._timeout):
+                answer = await self._client.send(request, stream=True)
+                try:
+                    await self._answer(exchange, answer)
+                finally:
+                    await answer.aclose()
+        except (httpx.TransportError, TimeoutError) as error:
+            self._failed(exchange, name, error)
+        finally:
+            self._running -= 1
+
+    def _count(self, exchange: Exchange, name: str) -> None:
+        if self._names.add(name):
+            log.info("method_passed_on", method=name)
+        # Sums in the log and figures are kept by name: the names have to be few.
+        exchange.name = self._names.bounded(name)
+        self.calls[exchange.name] += 1
+
+    def _request_headers(self, exchange: Exchange, scope: Scope) -> list[Header]:
+        kept = [
+            (name, value)
+            for name, value in _end_to_end(scope["headers"])
+            if name not in _OUR_OWN and not (self._hides_token and name == b"authorization")
+        ]
+        kept += [(b"x-request-id", exchange.request_id.encode("ascii")), (PASSED_ON, b"1")]
+        return kept
+
+    @staticmethod
+    async def _answer(exchange: Exchange, answer: httpx.Response) -> None:
+        headers = [
+            (name, value)
+            for name, value in _end_to_end((n.lower(), v) for n, v in answer.headers.raw)
+            if name not in _SET_BY_THE_SERVER
+        ]
+        await exchange.pass_on(
+            {"type": "http.response.start", "status": answer.status_code, "headers": headers}
+        )
+        async for part in answer.aiter_raw():
+            await exchange.pass_on({"type": "http.response.body", "body": part, "more_body": True})
+        await exchange.pass_on({"type": "http.response.body", "body": b""})
+
+    def _failed(self, exchange: Exchange, name: str, error: Exception) -> None:
+        never_sent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+        reason = str(error) or type(error).__name__
+        if isinstance(error, TimeoutError):
+            reason = f"no whole answer within {self._timeout:g} seconds (api.fallback_timeout)"
+        log.warning("fallback_failed", method=name, reason=reason)
+        if exchange.status is not None:
+            exchange.cut()  # the head is out: an end too early is all that the client can be told
+            return
+        raise FallbackUnavailableError(
+            f"{name} is passed on to AutoGPT's own DatabaseManager, which "
+            + (
+                "cannot be reached; nothing was done."
+                if never_sent
+                else "did not answer; the call may have been applied."
+            ),
+            retry_after=RETRY_AFTER,
+        ) from error
+
+
+def _end_to_end(headers: Iterable[Header]) -> list[Header]:
+    """Return the headers that are about the message, and not about the connection it came on."""
+    given = list(headers)
+    named = {
+        each.strip().lower()
+        for name, value in given
+        if name == b"connection"
+        for each in value.split(b",")
+    }
+    return [(name, value) for name, value in given if name not in _HOP_BY_HOP | named]

@@ -1,0 +1,63 @@
+"""Methods that are none of ours: told apart, remembered by name, refused.
+
+Newer AutoGPT releases call methods that this service does not have. Without `api.fallback_url`
+they get 404, which AutoGPT's clients do not repeat; an operator is told once for each name.
+"""
+
+from __future__ import annotations
+
+import re
+
+import structlog
+
+log = structlog.get_logger("autogpt_db.api")
+
+PASSED_ON = b"autogpt-db-passed-on"
+"""Header of what was passed on; it is passed on once only, or two services could do it for ever."""
+MOST_NAMES = 500
+"""Names that are remembered; newer AutoGPT releases have about 200 methods."""
+OTHER_NAME = "(other)"
+"""What stands for every name beyond `MOST_NAMES`."""
+
+_METHOD_PATH = re.compile(r"/([A-Za-z_][A-Za-z0-9_]{0,99})").fullmatch
+
+
+def method_name(verb: str, path: str) -> str | None:
+    """Return the method that a request calls, or None when it can be no call of one."""
+    match = _METHOD_PATH(path) if verb == "POST" else None
+    return match[1] if match else None
+
+
+class Names:
+    """A set of names that callers cannot make grow for ever."""
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+
+    def add(self, name: str) -> bool:
+        """Take a name; tell whether it is a new one that there was room for."""
+        if name in self._names or len(self._names) >= MOST_NAMES:
+            return False
+        self._names.add(name)
+        return True
+
+    def bounded(self, name: str) -> str:
+        """Return the name if it is remembered, else `OTHER_NAME`."""
+        return name if name in self._names else OTHER_NAME
+
+
+class UnknownMethods:
+    """Tells an operator of each method that somebody calls and nobody serves, once."""
+
+    def __init__(self) -> None:
+        self._names = Names()
+
+    def refused(self, name: str, reason: str) -> None:
+        """Take note of a call that gets 404.
+
+        Args:
+            name: The method.
+            reason: Why nobody serves it, for the operator.
+        """
+        if self._names.add(name):
+            log.warning("method_unknown", method=name, reason=reason)
