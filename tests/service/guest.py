@@ -38,13 +38,15 @@ class Guest:
         pid: Its PID 1, as this machine numbers it.
     """
 
-    def __init__(self, name: str, packages: Path) -> None:
-        self._packages = packages
-        self._environment = os.environ | {"LAB_NAME": name, "LAB_PACKAGES": "postgresql"}
+    def __init__(self, name: str) -> None:
+        self._environment = os.environ | {"LAB_NAME": name, "LAB_PACKAGES": "postgresql make"}
         self.pid = 0
 
-    def up(self) -> None:
-        self._lab("up", "--bind-ro", f"{self._packages}:/packages")
+    def up(self, *, read_only: dict[str, Path], writable: dict[str, Path] | None = None) -> None:
+        """Boot it, with directories of this machine at the given places."""
+        binds = [f"--bind-ro={host}:{place}" for place, host in read_only.items()]
+        binds += [f"--bind={host}:{place}" for place, host in (writable or {}).items()]
+        self._lab("up", *binds)
         self._look()
 
     def reboot(self) -> None:
@@ -57,13 +59,19 @@ class Guest:
     def run(self, *words: str, check: bool = True, text: str = "") -> str:
         """Run a program as the guest's root; return what it wrote."""
         done = self.attempt(*words, text=text)
-        assert not check or done.returncode == 0, (words, done.returncode, done.stdout, done.stderr)
+        if check and done.returncode != 0:
+            said = f"{done.stdout}{done.stderr}\n{self.log()}"
+            raise AssertionError(f"{' '.join(words)} ended with {done.returncode}: {said}")
         return done.stdout.strip()
 
     def attempt(self, *words: str, text: str = "") -> subprocess.CompletedProcess[str]:
         """Run a program as the guest's root, whatever its outcome."""
         spaces = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd")
-        kept = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/root"}
+        kept = {
+            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "LANG": "C.UTF-8",
+            "HOME": "/root",
+        }
         return subprocess.run(
             ["nsenter", "--target", str(self.pid), *spaces, "--", *words],
             input=text,
@@ -104,7 +112,8 @@ class Guest:
             raise AssertionError(f"{error}\n{self.log()}") from None
 
     def log(self, lines: int = 60) -> str:
-        return self.run("journalctl", "-u", UNIT, "--no-pager", "-n", str(lines))
+        quiet = ("--no-pager", "-o", "short-precise", "-n", str(lines))
+        return self.attempt("journalctl", "-u", UNIT, *quiet).stdout
 
     def records(self, *matches: str, since: str | None = None) -> list[dict[str, Any]]:
         """Return journal records of the service as journald keeps them."""
@@ -122,6 +131,14 @@ class Guest:
     def processes(self) -> list[str]:
         """Return the command lines of the service's account in the guest, but for its clients."""
         return self.run("ps", "-u", "autogpt-db", "-o", "args=", check=False).splitlines()
+
+    def cpu_seconds(self, pid: int) -> float:
+        """Return how much CPU time a process of the guest's has used."""
+        return int(self.path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+
+    def files(self) -> set[str]:
+        """Return every file and directory on the guest's disk."""
+        return set(self.run("find", "/", "-xdev", "-not", "-path", "/packages/*").splitlines())
 
     def database_url(self) -> str:
         """Return the private PostgreSQL's URL, as this machine reaches it."""

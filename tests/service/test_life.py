@@ -36,6 +36,38 @@ def test_after_two_commands_it_serves_and_the_first_request_is_in_the_journal(
     assert [record["METHOD"] for record in records] == ["get_execution_kv_data"]
 
 
+def test_an_idle_main_costs_next_to_nothing(service: Guest) -> None:
+    main = service.main_pid()
+    shares = []
+
+    def share() -> float:
+        """Return the percent of one CPU that main takes over five seconds."""
+        began, before = time.monotonic(), service.cpu_seconds(main)
+        wait_for(lambda: time.monotonic() >= began + 5, what="five seconds")
+        return (service.cpu_seconds(main) - before) / (time.monotonic() - began) * 100
+
+    def is_idle() -> bool:
+        shares.append(share())
+        return shares[-1] <= 0.2
+
+    wait_for(is_idle, seconds=30, what="an idle main")
+    print(f"idle main: {', '.join(f'{each:.2f}' for each in shares)} % CPU")
+
+
+def test_a_reboot_brings_it_back_with_its_data(service: Guest) -> None:
+    with GuestWriters(service, clients=8) as writers:
+        writers.wait_for_more()
+    began = time.monotonic()
+    service.reboot()
+    service.wait_serving()
+    missing = lost(service.database_url(), writers.history.acknowledged)
+    print(
+        f"a reboot: serving again {time.monotonic() - began:.1f} s after it was asked for; "
+        f"{len(missing)} of {writers.ok} acknowledged writes lost"
+    )
+    assert missing == []
+
+
 def test_ready_comes_after_every_child_is_ready(service: Guest) -> None:
     service.run("systemctl", "restart", "autogpt-db")  # returns at READY
     rows = service.run("autogpt-db", "ctl", "status").splitlines()
@@ -150,8 +182,9 @@ def test_secrets_are_in_no_command_line_no_environment_and_no_log(service: Guest
         done = service.attempt("sh", "-c", "cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline")
         assert secret not in done.stdout
         assert secret not in service.log(500)
-        refused = service.attempt("autogpt-db", "call", "health_check")
-        assert refused.returncode == 1  # the token counts, and this caller has none
+        refused = service.attempt("autogpt-db", "call", "get_user_by_id", "user_id=u")
+        assert refused.returncode == 1, refused  # the token counts, and this caller has none
+        assert "token" in refused.stdout
     finally:
         credential.unlink()
         service.run("systemctl", "restart", "autogpt-db")

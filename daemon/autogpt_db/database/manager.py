@@ -157,4 +157,4 @@ class DatabaseManager:
 def _reason(error: psycopg.OperationalError) -> str:
     lines = str(error).strip().splitlines() or ["no reason given"]
     text = lines[-1] if lines[-1].startswith("FATAL") else lines[0]
-    return re.sub(r"^.*?(FATAL:\s+|failed: )", "", text).strip().rstrip(".")
+    return re.sub(r"^.*(FATAL:\s+|failed: )", "", text).strip().rstrip(".")

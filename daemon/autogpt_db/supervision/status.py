@@ -7,7 +7,7 @@ import xmlrpc.client
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from supervisor.xmlrpc import SupervisorTransport
+from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from autogpt_db.errors import DatabaseUnreachableError
 from autogpt_db.supervision.configuration import CONTROL_SOCKET
@@ -43,8 +43,12 @@ def connected(runtime: Path) -> Iterator[xmlrpc.client.ServerProxy]:
     transport = SupervisorTransport(None, None, f"unix://{runtime / CONTROL_SOCKET}")
     try:
         yield xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
-    except xmlrpc.client.Fault:
-        raise
+    except xmlrpc.client.Fault as fault:
+        if fault.faultCode != Faults.SHUTDOWN_STATE:
+            raise
+        raise DatabaseUnreachableError(
+            "The daemon is stopping. Try again when it is back."
+        ) from None
     except PermissionError:
         raise DatabaseUnreachableError(
             f"{runtime / CONTROL_SOCKET} belongs to another user. Run this as root (sudo), or as "
