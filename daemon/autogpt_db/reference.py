@@ -28,6 +28,7 @@ _UNSET_EXAMPLES = {
     "embeddings.openai_api_key": '"sk-…"',
     "embeddings.openai_base_url": '"https://api.openai.com/v1"',
     "integrations.encryption_key": '"32 bytes in url-safe base64"',
+    "integrations.previous_encryption_key": '"32 bytes in url-safe base64"',
     "supervision.programs_directory": '"/etc/autogpt-db/programs.d"',
     "redis.host": '"redis.example"',
     "redis.password": '"password"',

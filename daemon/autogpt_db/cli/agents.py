@@ -17,25 +17,11 @@ if TYPE_CHECKING:
 
 def import_file(settings: Settings, file: Path, *, email: str) -> Iterator[str]:
     """Load the export in `file` for the user with this e-mail; yield what was done, for people."""
-    import psycopg
-
-    from autogpt_db.database.url import direct_database_url
+    from autogpt_db.cli.connecting import connect
     from autogpt_db.operations.agent_import import import_agent, read_export
 
     export = read_export(file.read_bytes())
-    target = direct_database_url(settings)
-    conninfo = target.conninfo(
-        connect_timeout=settings.database.connect_timeout,
-        application_name="autogpt-db import",
-        TimeZone="UTC",
-    )
-    try:
-        connection = psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
-    except psycopg.OperationalError as error:
-        start = "start the daemon first: autogpt-db run" if target.embedded else "is it running?"
-        raise DatabaseUnreachableError(
-            f"PostgreSQL at {target.address} does not answer ({error}); {start}"
-        ) from None
+    connection, target = connect(settings, "import")
     with connection:
         outcome = import_agent(connection, export, email=email, schema_name=target.schema)
     yield from outcome.lines()

@@ -171,6 +171,23 @@ def import_(sources: Sources, file: Path, email: str) -> None:
             click.echo(line)
 
 
+@commands.command("rotate-key")
+@click.option("--dry-run", is_flag=True, help="Only look: change nothing.")
+@click.pass_obj
+def rotate_key(sources: Sources, *, dry_run: bool) -> None:
+    """Re-encrypt users' credentials from the previous key to the present one.
+
+    The keys are integrations.encryption_key and integrations.previous_encryption_key, from the
+    file, a credential or the environment; never write them on a command line. It may run beside
+    the service, and again after it was ended.
+    """
+    from autogpt_db.cli.keys import rotate_key as rotated
+
+    with friendly():
+        for line in rotated(sources.load().settings, dry_run=dry_run):
+            click.echo(line)
+
+
 @commands.command()
 @click.argument("method")
 @click.argument("arguments", nargs=-1, metavar="[KEY=VALUE]...")

@@ -1,4 +1,4 @@
-"""The users' encrypted credentials, and the key that must be the one they were written with."""
+"""The users' encrypted credentials, and the keys that must be those they were written with."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from autogpt_db.errors import AutogptDbError, ConfigurationError
 
 if TYPE_CHECKING:
     import psycopg
+    from cryptography.fernet import MultiFernet
 
-    from autogpt_db.settings import Secret, Settings
+    from autogpt_db.settings import IntegrationsSettings, Settings
 
 log = structlog.get_logger("autogpt_db.database")
 
@@ -20,27 +21,33 @@ SAMPLE = 20
 
 
 class UndecryptableError(AutogptDbError):
-    """A text that this key doesn't decrypt: it was written with another one, or damaged."""
+    """A text that no key of ours decrypts: it was written with another one, or damaged."""
 
 
-def encrypt(key: Secret, text: str) -> str:
-    """Return a text as a Fernet token."""
+def fernet_of(keys: IntegrationsSettings) -> MultiFernet:
+    """Return what encrypts with the present key and decrypts with it or the one before."""
     # Not at the top: whoever has no credentials to read doesn't pay for the library.
-    from cryptography.fernet import Fernet
+    from cryptography.fernet import Fernet, MultiFernet
 
-    return Fernet(key.reveal()).encrypt(text.encode()).decode()
+    given = (keys.encryption_key, keys.previous_encryption_key)
+    return MultiFernet([Fernet(key.reveal()) for key in given if key is not None])
 
 
-def decrypt(key: Secret, token: str) -> str:
+def encrypt(keys: IntegrationsSettings, text: str) -> str:
+    """Return a text as a Fernet token of the present key."""
+    return fernet_of(keys).encrypt(text.encode()).decode()
+
+
+def decrypt(keys: IntegrationsSettings, token: str) -> str:
     """Return what a Fernet token says.
 
     Raises:
-        UndecryptableError: It is no token of this key, or doesn't hold UTF-8.
+        UndecryptableError: It is no token of these keys, or doesn't hold UTF-8.
     """
-    from cryptography.fernet import Fernet, InvalidToken
+    from cryptography.fernet import InvalidToken
 
     try:
-        return Fernet(key.reveal()).decrypt(token.encode()).decode()
+        return fernet_of(keys).decrypt(token.encode()).decode()
     except (InvalidToken, UnicodeDecodeError) as error:
         raise UndecryptableError(
             "They were encrypted with another key than integrations.encryption_key "
@@ -49,7 +56,7 @@ def decrypt(key: Secret, token: str) -> str:
 
 
 def verify_key(connection: psycopg.Connection[Any], settings: Settings, schema_name: str) -> None:
-    """Try the key on what some users have stored.
+    """Try the keys on what some users have stored.
 
     Args:
         connection: In autocommit mode.
@@ -57,29 +64,30 @@ def verify_key(connection: psycopg.Connection[Any], settings: Settings, schema_n
         schema_name: The schema of AutoGPT's tables.
 
     Raises:
-        ConfigurationError: It decrypts nothing of that. Where it decrypts some, the rest is logged
-            as an error.
+        ConfigurationError: They decrypt nothing of that. Where they decrypt some, the rest is
+            logged as an error.
     """
-    key = settings.integrations.encryption_key
-    if key is None:
+    keys = settings.integrations
+    if keys.encryption_key is None:
         return
     place = '"' + schema_name.replace('"', '""') + '"'
     rows = connection.execute(
         f"""SELECT "integrations" FROM {place}."User" WHERE "integrations" <> '' LIMIT {SAMPLE}"""
     ).fetchall()
-    failed = sum(not _decrypts(key, token) for (token,) in rows)
+    failed = sum(not _decrypts(keys, token) for (token,) in rows)
     if failed and failed == len(rows):
         raise ConfigurationError(
             "integrations.encryption_key: does not decrypt the credentials that users have stored. "
-            "It must be the ENCRYPTION_KEY of AutoGPT's other services."
+            "It must be the ENCRYPTION_KEY of AutoGPT's other services. If the key has been "
+            "changed: docs/howto/rotate-the-encryption-key.md."
         )
     if failed:
         log.error("credentials_undecryptable", users=failed, tried=len(rows))
 
 
-def _decrypts(key: Secret, token: str) -> bool:
+def _decrypts(keys: IntegrationsSettings, token: str) -> bool:
     try:
-        decrypt(key, token)
+        decrypt(keys, token)
     except UndecryptableError:
         return False
     return True

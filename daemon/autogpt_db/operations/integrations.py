@@ -22,7 +22,7 @@ from autogpt_db.operations.detail import Problems
 if TYPE_CHECKING:
     from typing import LiteralString
 
-    from autogpt_db.settings import Secret
+    from autogpt_db.settings import IntegrationsSettings
 
 log = structlog.get_logger("autogpt_db.operations")
 
@@ -78,23 +78,23 @@ async def update_user_integrations(
     """
     text = json.dumps(_without_nulls(json.loads(data.received)))
     await database.execute(
-        STORE, {"user_id": user_id, "integrations": encrypt(_key(database), text)}
+        STORE, {"user_id": user_id, "integrations": encrypt(_keys(database), text)}
     )
 
 
-def _key(database: Database) -> Secret:
-    key = database.settings.integrations.encryption_key
-    if key is None:
+def _keys(database: Database) -> IntegrationsSettings:
+    keys = database.settings.integrations
+    if keys.encryption_key is None:
         raise InvalidValueError(
             "Users' credentials need integrations.encryption_key (ENCRYPTION_KEY); set it."
         )
-    return key
+    return keys
 
 
 def _decrypted(database: Database, user_id: str, token: str) -> Any:
-    key = _key(database)
+    keys = _keys(database)
     try:
-        return json.loads(decrypt(key, token))
+        return json.loads(decrypt(keys, token))
     except (UndecryptableError, ValueError) as error:
         log.error("credentials_undecryptable", users=1, user_id=user_id)  # noqa: TRY400 - no bug
         raise InvalidValueError(

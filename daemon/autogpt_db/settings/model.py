@@ -282,6 +282,13 @@ class IntegrationsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fie
             "same as in AutoGPT's other services. Unset: they can be neither read nor written."
         ),
     ] = None
+    previous_encryption_key: Annotated[
+        Secret | None,
+        option(
+            "The key before this one, while `autogpt-db rotate-key` is under way: what it wrote is "
+            "still read. Unset: encryption_key alone counts."
+        ),
+    ] = None
 
 
 class RedisSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -240,12 +240,18 @@ def _contradictions(settings: Settings) -> Iterator[str]:
             f"{settings.worker.processes} worker processes, which need {least} at least."
         )
 
-    key = settings.integrations.encryption_key
-    if key is not None and not _is_encryption_key(key.reveal()):
-        yield (
-            "integrations.encryption_key: is not 32 bytes in url-safe base64, as AutoGPT's "
-            "ENCRYPTION_KEY must be."
-        )
+    keys = settings.integrations
+    for name, key in (
+        ("encryption_key", keys.encryption_key),
+        ("previous_encryption_key", keys.previous_encryption_key),
+    ):
+        if key is not None and not _is_encryption_key(key.reveal()):
+            yield (
+                f"integrations.{name}: is not 32 bytes in url-safe base64, as AutoGPT's "
+                "ENCRYPTION_KEY must be."
+            )
+    if keys.previous_encryption_key is not None and keys.encryption_key is None:
+        yield "integrations.previous_encryption_key: means nothing without encryption_key."
 
 
 def _fallback_problems(api: ApiSettings) -> Iterator[str]:

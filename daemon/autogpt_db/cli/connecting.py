@@ -1,0 +1,43 @@
+"""A connection for a command that works on the database itself, beside the daemon."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from autogpt_db.errors import DatabaseUnreachableError
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from autogpt_db.database.url import DatabaseUrl
+    from autogpt_db.settings import Settings
+
+
+def connect(settings: Settings, name: str) -> tuple[psycopg.Connection[Any], DatabaseUrl]:
+    """Return a connection in autocommit mode, and where it leads to.
+
+    Args:
+        settings: Where the database is.
+        name: The command, for `pg_stat_activity`.
+
+    Raises:
+        DatabaseUnreachableError: Nobody answers there.
+    """
+    import psycopg
+
+    from autogpt_db.database.url import direct_database_url
+
+    target = direct_database_url(settings)
+    conninfo = target.conninfo(
+        connect_timeout=settings.database.connect_timeout,
+        application_name=f"autogpt-db {name}",
+        TimeZone="UTC",
+    )
+    try:
+        connection = psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
+    except psycopg.OperationalError as error:
+        start = "start the daemon first: autogpt-db run" if target.embedded else "is it running?"
+        raise DatabaseUnreachableError(
+            f"PostgreSQL at {target.address} does not answer ({error}); {start}"
+        ) from None
+    return connection, target

@@ -1,0 +1,247 @@
+"""A new key for users' credentials: nothing is lost, whoever writes meanwhile, wherever it ends."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from cryptography.fernet import Fernet, InvalidToken
+
+from autogpt_db.cli.keys import rotate_key
+from autogpt_db.database.encryption import decrypt, encrypt, verify_key
+from autogpt_db.database.key_rotation import BATCH, Rotation, rotate
+from autogpt_db.errors import ConfigurationError, InvalidValueError
+from autogpt_db.settings import (
+    DatabaseSettings,
+    IntegrationsSettings,
+    Secret,
+    Settings,
+    load_settings,
+)
+from postgres_server import with_schema
+from service import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OLD, NEW, OTHER = (Fernet.generate_key().decode() for _ in range(3))
+ONLY_OLD = IntegrationsSettings(encryption_key=Secret(OLD))
+ONLY_NEW = IntegrationsSettings(encryption_key=Secret(NEW))
+BOTH = IntegrationsSettings(encryption_key=Secret(NEW), previous_encryption_key=Secret(OLD))
+USERS = 2 * BATCH + 50
+
+
+@pytest.fixture
+def connection(seeded_database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(seeded_database_url, autocommit=True) as opened:
+        opened.execute("SET search_path TO platform")
+        yield opened
+
+
+def fill(connection: psycopg.Connection[Any], users: int = USERS) -> dict[str, bytes]:
+    """Store credentials of many users with the old key; return what they say."""
+    said = {f"user-{n:05}": f'{{"n": {n}, "ü": "\x00"}}'.encode() for n in range(users)}
+    said["user-00001"] = b"\xff no UTF-8"  # whatever is stored is kept as it is
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """INSERT INTO "User" (id, email, "updatedAt", integrations)
+               VALUES (%s, %s, '2026-01-01', %s)""",
+            [
+                (user, f"{user}@example.com", Fernet(OLD).encrypt(text).decode())
+                for user, text in said.items()
+            ],
+        )
+    return said
+
+
+def stored(connection: psycopg.Connection[Any], key: str) -> dict[str, bytes]:
+    """Return what all say that the key decrypts."""
+    rows = connection.execute("""SELECT id, integrations FROM "User" WHERE integrations <> ''""")
+    said = {}
+    for user, token in rows:
+        try:
+            said[user] = Fernet(key).decrypt(token.encode())
+        except InvalidToken:
+            continue
+    return said
+
+
+def test_everything_is_of_the_new_key_and_says_what_it_said(
+    connection: psycopg.Connection[Any],
+) -> None:
+    said = fill(connection)
+    batches: list[int] = []
+    done = rotate(
+        connection, BOTH, "platform", progress=lambda counts: batches.append(counts.users)
+    )
+    assert done == Rotation(users=USERS, rotated=USERS)
+    assert batches == [BATCH, 2 * BATCH, USERS]
+    assert stored(connection, NEW) == said
+    assert stored(connection, OLD) == {}
+    touched = connection.execute(
+        """SELECT count(*) FROM "User" WHERE id ~ '^user-' AND "updatedAt" <> '2026-01-01'"""
+    )
+    assert touched.fetchone() == (0,)  # it is no change of the user
+    assert rotate(connection, BOTH, "platform") == Rotation(users=USERS, present=USERS)
+
+
+def test_a_dry_run_counts_and_changes_nothing(connection: psycopg.Connection[Any]) -> None:
+    said = fill(connection)
+    done = rotate(connection, BOTH, "platform", dry_run=True)
+    assert done == Rotation(users=USERS, rotated=USERS)
+    assert stored(connection, OLD) == said
+
+
+def test_what_was_ended_in_the_middle_goes_on(connection: psycopg.Connection[Any]) -> None:
+    said = fill(connection)
+
+    def killed(_counts: Rotation) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rotate(connection, BOTH, "platform", progress=killed)
+    assert len(stored(connection, NEW)) == BATCH
+    # In the meantime everybody's credentials are readable, by whoever has both keys.
+    tokens = connection.execute("""SELECT integrations FROM "User" WHERE id <> 'user-00001'""")
+    assert all(decrypt(BOTH, token) for (token,) in tokens if token)
+    done = rotate(connection, BOTH, "platform")
+    assert done == Rotation(users=USERS, present=BATCH, rotated=USERS - BATCH)
+    assert stored(connection, NEW) == said
+
+
+def test_what_is_written_meanwhile_is_never_overwritten(
+    connection: psycopg.Connection[Any], seeded_database_url: str
+) -> None:
+    said = fill(connection)
+    stop = threading.Event()
+    written: dict[str, str] = {}
+
+    def writer(part: int) -> None:
+        """Change credentials as a service does that has both keys."""
+        with psycopg.connect(seeded_database_url, autocommit=True) as own:
+            number = part
+            while not stop.is_set():
+                user = f"user-{number % USERS:05}"
+                text = f'{{"written": {number}}}'
+                own.execute(
+                    'UPDATE platform."User" SET integrations = %s WHERE id = %s',
+                    (encrypt(BOTH, text), user),
+                )
+                written[user] = text
+                number += 4  # every writer has users of its own
+
+    with ThreadPoolExecutor(4) as threads:
+        writers = [threads.submit(writer, part) for part in range(4)]
+        try:
+            done = rotate(connection, BOTH, "platform")
+        finally:
+            stop.set()
+        for each in writers:
+            each.result()
+    assert written
+    assert done.users == USERS
+    assert stored(connection, NEW) == said | {user: text.encode() for user, text in written.items()}
+
+
+def test_a_change_between_reading_and_storing_wins(connection: psycopg.Connection[Any]) -> None:
+    fill(connection, users=3)
+    # A trigger stands for somebody who is quicker: once, at the first attempt to store.
+    connection.execute(
+        """
+        CREATE FUNCTION platform.quicker() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF current_setting('test.late', true) = 'on' THEN RETURN NEW; END IF;
+            RETURN NULL;
+        END $$;
+        CREATE TRIGGER quicker BEFORE UPDATE ON platform."User" FOR EACH ROW
+            WHEN (OLD.id = 'user-00002') EXECUTE FUNCTION platform.quicker();
+        """
+    )
+    with pytest.raises(ConfigurationError, match="still being written with the old key"):
+        rotate(connection, BOTH, "platform")
+    connection.execute("SET test.late = 'on'")
+    done = rotate(connection, BOTH, "platform")
+    assert (done.users, done.present, done.rotated) == (3, 2, 1)
+
+
+def test_what_neither_key_decrypts_is_named_and_left(
+    connection: psycopg.Connection[Any], seeded_database_url: str
+) -> None:
+    fill(connection, users=5)
+    strange = Fernet(OTHER).encrypt(b"{}").decode()
+    connection.execute(
+        """UPDATE "User" SET integrations = %s WHERE id = 'user-00003'""", (strange,)
+    )
+    connection.execute("""UPDATE "User" SET integrations = 'x ü' WHERE id = 'user-00004'""")
+    options = Settings(
+        database=DatabaseSettings(url=Secret(with_schema(seeded_database_url))), integrations=BOTH
+    )
+    lines: list[str] = []
+    with pytest.raises(ConfigurationError, match="user-00003, user-00004") as caught:
+        lines.extend(rotate_key(options, dry_run=False))
+    assert lines == [
+        "users with credentials: 5",
+        "of the new key already: 0",
+        "re-encrypted: 3",
+        "decrypted by neither key: 2",
+    ]
+    assert caught.value.exit_code == 78
+    assert strange in {token for (token,) in connection.execute('SELECT integrations FROM "User"')}
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        (ONLY_NEW, "needs both keys"),
+        (IntegrationsSettings(previous_encryption_key=Secret(OLD)), "needs both keys"),
+        (
+            IntegrationsSettings(encryption_key=Secret(OLD), previous_encryption_key=Secret(OLD)),
+            "the new key is the old one",
+        ),
+    ],
+)
+def test_two_different_keys_are_needed(
+    connection: psycopg.Connection[Any], keys: IntegrationsSettings, said: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        rotate(connection, keys, "platform")
+
+
+def test_the_service_reads_by_both_keys_and_writes_by_the_new_one(
+    connection: psycopg.Connection[Any], seeded_database_url: str
+) -> None:
+    credential = {"type": "api_key", "id": "c", "provider": "p", "api_key": "k"}
+    with Service(seeded_database_url, integrations=ONLY_OLD) as before:
+        before.call("update_user_integrations", user_id="alice", data={"credentials": [credential]})
+    with Service(seeded_database_url, integrations=BOTH) as between:
+        found = between.call("get_user_integrations", user_id="alice")
+        assert found["credentials"][0]["api_key"] == "k"
+        between.call("update_user_integrations", user_id="bob", data=found)
+    assert set(stored(connection, OLD)) == {"alice"}
+    assert set(stored(connection, NEW)) == {"bob"}
+    verify_key(connection, Settings(integrations=BOTH), "platform")
+    assert rotate(connection, BOTH, "platform").rotated == 1
+    with Service(seeded_database_url, integrations=ONLY_NEW) as after:
+        for user in ("alice", "bob"):
+            assert after.call("get_user_integrations", user_id=user) == found
+    with (
+        Service(seeded_database_url, integrations=ONLY_OLD) as too_late,
+        pytest.raises(InvalidValueError, match="cannot be decrypted"),
+    ):
+        too_late.call("get_user_integrations", user_id="alice")
+    with pytest.raises(ConfigurationError, match=r"rotate-the-encryption-key\.md"):
+        verify_key(connection, Settings(integrations=ONLY_OLD), "platform")
+
+
+def test_keys_of_a_wrong_form_and_a_lone_previous_key_are_refused() -> None:
+    name = "AUTOGPT_DB_INTEGRATIONS_PREVIOUS_ENCRYPTION_KEY"
+    with pytest.raises(ConfigurationError, match="previous_encryption_key: is not 32 bytes"):
+        load_settings(environment={"ENCRYPTION_KEY": NEW, name: "short"})
+    with pytest.raises(ConfigurationError, match="means nothing without encryption_key"):
+        load_settings(environment={name: OLD})
+    found = load_settings(environment={"ENCRYPTION_KEY": NEW, name: OLD}).settings.integrations
+    assert found.previous_encryption_key is not None
+    assert found.previous_encryption_key.reveal() == OLD
