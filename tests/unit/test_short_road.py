@@ -68,7 +68,7 @@ def test_what_takes_the_short_road_is_what_the_parser_would_read(
         found, start = ROAD.look_up(message)
         if found.operation is None:
             continue
-        assert start == len(message)
+        assert start == message.index(b"\r\n\r\n") + 4  # an empty line ends the head
         body = b"x" * found.body
         seen = Seen(message + body)  # raises when the parser refuses it
         assert (seen.method, seen.url, seen.version) == (b"POST", b"/get_node", "1.1")
