@@ -216,20 +216,30 @@ CONTENDERS: dict[str, type[_Program]] = {
 }
 
 
-def cpu_seconds(pids: list[int]) -> float:
-    """Return the processor time that processes have used, in seconds."""
-    ticks = 0
+def cpu_seconds(pids: list[int]) -> dict[int, float]:
+    """Return the processor time that each process has used, in seconds; those that live."""
+    used = {}
     for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / _CLOCK_TICKS
+        with suppress(OSError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            used[pid] = (int(fields[11]) + int(fields[12])) / _CLOCK_TICKS
+    return used
 
 
 def resident(pids: list[int]) -> float:
     """Return the processes' resident memory together, in MiB."""
+    return _memory(pids, "VmRSS:")
+
+
+def resident_peak(pids: list[int]) -> float:
+    """Return the most that each has ever had, together, in MiB."""
+    return _memory(pids, "VmHWM:")
+
+
+def _memory(pids: list[int], name: str) -> float:
     kilobytes = 0
     for pid in pids:
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
+            if line.startswith(name):
                 kilobytes += int(line.split()[1])
     return kilobytes / 1024

@@ -76,6 +76,11 @@ class Server:
     def rename(self, database: str, name: str) -> None:
         self._maintain(f'ALTER DATABASE "{database}" RENAME TO "{name}"')
 
+    def pids(self) -> list[int]:
+        """Return its processes that are alive now."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return [self.pid, *map(int, children)]
+
     def checkpoint(self) -> None:
         """Write out what the one before has left, so that everybody starts alike."""
         self.execute("CHECKPOINT")
