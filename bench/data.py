@@ -21,6 +21,8 @@ from autogpt_db.database.migration import migrate
 from autogpt_db.operations.blocks import INPUT_BLOCKS, OUTPUT_BLOCKS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import psycopg
 
 EXECUTIONS = 100_000
@@ -167,12 +169,13 @@ class Size:
         executions: Graph executions, a multiple of ten.
     """
 
-    def __init__(self, scale: float) -> None:
-        self.scale = scale
-        self.executions = max(100, round(EXECUTIONS * scale / 10) * 10)
+    def __init__(self, scale: float, *, surroundings: float | None = None) -> None:
+        """Scale everything; users and graphs by `surroundings` where that is given."""
+        self.executions = _executions(scale)
         self.node_executions = self.executions * 20
-        self.users = max(10, self.executions // 100)
-        self.graphs = max(4, self.executions // 500)
+        around = self.executions if surroundings is None else _executions(surroundings)
+        self.users = max(10, around // 100)
+        self.graphs = max(4, around // 500)
 
     def values(self) -> dict[str, Any]:
         """Return what the statements have to know."""
@@ -185,6 +188,10 @@ class Size:
             "plain_block": PLAIN_BLOCK,
             "before": "{" + ",".join(map(str, _BEFORE)) + "}",
         }
+
+
+def _executions(scale: float) -> int:
+    return max(100, round(EXECUTIONS * scale / 10) * 10)
 
 
 def identifier(name: str) -> str:
@@ -202,8 +209,27 @@ def make(server: Server, size: Size, *, seed: int = 1, say: Any = print) -> str:
     began = time.monotonic()
     unfinished = f"{name}_unfinished"
     server.create(unfinished)
+    fill(lambda: server.connect(unfinished), size, seed=seed, say=say)
+    server.rename(unfinished, name)
+    server.checkpoint()
+    say(f"  made {name} in {time.monotonic() - began:.0f} s")
+    return name
+
+
+def fill(
+    connect: Callable[[], psycopg.Connection[Any]], size: Size, *, seed: int = 1, say: Any = print
+) -> None:
+    """Make the schema and the rows in a database.
+
+    Args:
+        connect: Opens a connection to it, as a superuser, in autocommit.
+        size: How much.
+        seed: Another one gives other values.
+        say: Is told how it goes.
+    """
+    began = time.monotonic()
     values = size.values()
-    with server.connect(unfinished) as connection:
+    with connect() as connection:
         migrate(connection, schema_name="platform")
         connection.execute(FUNCTIONS.format(seed=seed).encode())
         _prepare(connection)
@@ -217,15 +243,11 @@ def make(server: Server, size: Size, *, seed: int = 1, say: Any = print) -> str:
         for first in range(0, size.executions, _AT_ONCE)
         for last in [min(first + _AT_ONCE, size.executions)]
     ]
-    _in_parallel(server, unfinished, chunks)
+    _in_parallel(connect, chunks)
     say(f"  rows after {time.monotonic() - began:.0f} s; indexes …")
-    _in_parallel(server, unfinished, dropped)
-    with server.connect(unfinished) as connection:
+    _in_parallel(connect, dropped)
+    with connect() as connection:
         connection.execute("VACUUM (ANALYZE)")
-    server.rename(unfinished, name)
-    server.checkpoint()
-    say(f"  made {name} in {time.monotonic() - began:.0f} s")
-    return name
 
 
 def _prepare(connection: psycopg.Connection[Any]) -> None:
@@ -249,13 +271,13 @@ def _drop_indexes(connection: psycopg.Connection[Any]) -> list[str]:
     return [definition for _, definition in rows]
 
 
-def _in_parallel(server: Server, database: str, statements: list[str]) -> None:
+def _in_parallel(connect: Callable[[], psycopg.Connection[Any]], statements: list[str]) -> None:
     waiting = list(reversed(statements))
     failures: list[BaseException] = []
 
     def work() -> None:
         try:
-            with server.connect(database) as connection:
+            with connect() as connection:
                 _prepare(connection)
                 while waiting:
                     connection.execute(waiting.pop().encode())
