@@ -12,9 +12,11 @@ from http import HTTPStatus
 from typing import Any, ClassVar
 
 EXIT_STOPPED = 0
+EXIT_BACKUP_DAMAGED = 65  # EX_DATAERR
 EXIT_DATABASE_UNREACHABLE = 69  # EX_UNAVAILABLE
 EXIT_BUG = 70  # EX_SOFTWARE
 EXIT_RESOURCE_TAKEN = 71  # EX_OSERR
+EXIT_MAINTENANCE_FAILED = 74  # EX_IOERR
 EXIT_CONFIGURATION = 78  # EX_CONFIG: systemd's RestartPreventExitStatus
 
 
@@ -53,6 +55,18 @@ class ResourceTakenError(AutogptDbError):
     """An address or a directory that must be ours is held by another live process."""
 
     exit_code = EXIT_RESOURCE_TAKEN
+
+
+class BackupDamagedError(AutogptDbError):
+    """A backup isn't what it was when it was made, or is none."""
+
+    exit_code = EXIT_BACKUP_DAMAGED
+
+
+class MaintenanceError(AutogptDbError):
+    """A backup, a restore or an upgrade of the private cluster failed; the data is as it was."""
+
+    exit_code = EXIT_MAINTENANCE_FAILED
 
 
 # Faults that end a call ----------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from autogpt_db import __version__
+from autogpt_db.cli.cluster import backup, restore, upgrade_cluster, verify_backup
 from autogpt_db.cli.control import ctl
 from autogpt_db.cli.friendly import friendly
 
@@ -261,4 +262,5 @@ def _child(sources: Sources, run_child: Callable[[Settings], int], name: str) ->
         return describe_failure(error)
 
 
-commands.add_command(ctl)
+for command in (backup, ctl, restore, upgrade_cluster, verify_backup):
+    commands.add_command(command)

@@ -102,8 +102,8 @@ def _check_major(binaries: Binaries, data_major: int | None) -> None:
             f"state_directory: its data was made by PostgreSQL {data_major}, but "
             f"{binaries.directory} is PostgreSQL {binaries.version}, which cannot read it. Install "
             f"PostgreSQL {data_major} (apt install postgresql-{data_major}; it is found by itself) "
-            "or set embedded.binaries to its bin directory. To move to the newer one: dump with "
-            "the old, set an empty state_directory, restore."
+            "or set embedded.binaries to its bin directory. With both installed, `autogpt-db "
+            "upgrade-cluster` moves the data to the newer one."
         )
 
 

@@ -62,28 +62,7 @@ def initialise(binaries: Binaries, account: Account | None, data: Path) -> None:
         shutil.rmtree(unfinished, ignore_errors=True)
     fresh = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=data.parent))  # with mode 0700
     try:
-        if account is not None:
-            os.chown(fresh, account.user_id, account.group_id)
-        # Nothing is synced on the way; --sync-only then does it once for all.
-        _initdb(
-            binaries,
-            account,
-            fresh,
-            "--username",
-            EMBEDDED_NAME,
-            # Whoever reaches the socket may come in. That is right because nobody else does: the
-            # socket's directory is 0700 and owned by PostgreSQL's account, so that account and
-            # root alone pass. `peer` would have to know who the daemon is in each start, and
-            # would refuse root's daemon when PostgreSQL runs under another account. On TCP, where
-            # nothing listens, everybody is refused.
-            "--auth-local=trust",
-            "--auth-host=reject",
-            "--encoding=UTF8",
-            "--data-checksums",
-            "--no-sync",
-            "--no-instructions",
-            *_locale(binaries),
-        )
+        make_empty(binaries, account, fresh)
         _checked(
             [
                 *(str(binaries.directory / "postgres"), "--single", "-D", str(fresh)),
@@ -94,7 +73,7 @@ def initialise(binaries: Binaries, account: Account | None, data: Path) -> None:
             fresh,
             text=f"CREATE DATABASE {EMBEDDED_NAME};\n",
         )
-        _initdb(binaries, account, fresh, "--sync-only")
+        sync_data(binaries, account, fresh)
         fresh.rename(data)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -106,6 +85,44 @@ def initialise(binaries: Binaries, account: Account | None, data: Path) -> None:
         directory=str(data),
         seconds=round(time.monotonic() - began, 2),
     )
+
+
+def make_empty(binaries: Binaries, account: Account | None, fresh: Path) -> None:
+    """Run initdb in an empty directory; nothing is synced yet, and no database of ours is in it.
+
+    Raises:
+        ConfigurationError: It fails; the message holds PostgreSQL's reason.
+    """
+    if account is not None:
+        os.chown(fresh, account.user_id, account.group_id)
+    _initdb(
+        binaries,
+        account,
+        fresh,
+        "--username",
+        EMBEDDED_NAME,
+        # Whoever reaches the socket may come in. That is right because nobody else does: the
+        # socket's directory is 0700 and owned by PostgreSQL's account, so that account and
+        # root alone pass. `peer` would have to know who the daemon is in each start, and
+        # would refuse root's daemon when PostgreSQL runs under another account. On TCP, where
+        # nothing listens, everybody is refused.
+        "--auth-local=trust",
+        "--auth-host=reject",
+        "--encoding=UTF8",
+        "--data-checksums",
+        "--no-sync",
+        "--no-instructions",
+        *_locale(binaries),
+    )
+
+
+def sync_data(binaries: Binaries, account: Account | None, data: Path) -> None:
+    """Write a data directory to the disk as a whole.
+
+    Raises:
+        ConfigurationError: It fails.
+    """
+    _initdb(binaries, account, data, "--sync-only")
 
 
 def sync_directory(directory: Path) -> None:

@@ -1,0 +1,117 @@
+"""The private cluster moved from PostgreSQL 15 to a newer one with the same data, or left alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from autogpt_db.database.embedded.backup import back_up
+from autogpt_db.database.embedded.maintenance import connect, serving, stopped
+from autogpt_db.database.embedded.restore import restore
+from autogpt_db.database.embedded.upgrade import upgrade
+from autogpt_db.database.manager import DatabaseManager
+from autogpt_db.errors import ConfigurationError, MaintenanceError, ResourceTakenError
+from autogpt_db.settings import EmbeddedSettings, Settings, load_settings
+from postgres_server import binaries
+from private_cluster import fill, look
+
+SYSTEM_15 = Path("/usr/lib/postgresql/15/bin")
+NEWER = Path(os.environ.get("AUTOGPT_DB_TEST_NEWER_POSTGRES", binaries()))
+
+pytestmark = pytest.mark.skipif(not SYSTEM_15.exists(), reason="needs Debian's postgresql-15")
+
+
+@pytest.fixture
+def old() -> Iterator[Settings]:
+    """Yield the settings of a new state directory, run with PostgreSQL 15."""
+    directory = Path(tempfile.mkdtemp(prefix="adb-", dir="/tmp"))
+    directory.chmod(0o755)
+    settings = load_settings(
+        assignments=[f"state_directory={directory}/state", f"runtime_directory={directory}/run"],
+        environment={},
+    ).settings
+    yield msgspec.structs.replace(settings, embedded=EmbeddedSettings(binaries=SYSTEM_15))
+    shutil.rmtree(directory)
+
+
+def unpinned(settings: Settings) -> Settings:
+    return msgspec.structs.replace(settings, embedded=EmbeddedSettings())
+
+
+def version_of(settings: Settings) -> int:
+    with serving(settings), connect(settings) as connection:
+        return connection.info.server_version // 10000
+
+
+def names_in(settings: Settings) -> set[str]:
+    place = settings.paths.state / "postgresql"
+    return {path.name.partition("-2")[0] for path in place.iterdir() if path.name[0].islower()}
+
+
+def test_15_becomes_the_newer_one_with_the_same_data_and_the_old_one_is_kept(old: Settings) -> None:
+    before = fill(old)
+    conf = old.paths.state / "postgresql" / "data" / "postgresql.conf"
+    with conf.open("a") as stream:
+        stream.write("work_mem = 32MB  # ours\n")
+    done = upgrade(unpinned(old), binaries=NEWER if binaries() != NEWER else None)
+    print(f"\nfrom {done.before} to {done.after} in {done.seconds:.1f} s")
+    assert done.before.startswith("15.")
+    new = msgspec.structs.replace(
+        old, embedded=EmbeddedSettings(binaries=NEWER if binaries() != NEWER else None)
+    )
+    after = look(new)
+    assert after == before
+    newer = version_of(new)
+    assert newer > 15
+    assert done.after.startswith(f"{newer}.")
+    assert done.not_carried_over == ["postgresql.conf: work_mem = 32MB"]
+    with serving(new), connect(new) as connection:
+        (analysed,) = connection.execute(
+            "SELECT count(*) FROM pg_catalog.pg_stats WHERE schemaname = 'platform'"
+        ).fetchone()
+        assert analysed > 0
+        assert connection.execute("SHOW data_checksums").fetchone() == ("on",)
+    with DatabaseManager(new):  # and the service starts on it
+        pass
+
+    # The old one is a cluster still.
+    data = done.kept.parent / "data"
+    shutil.rmtree(data)
+    done.kept.rename(data)
+    assert version_of(unpinned(old)) == 15
+    assert look(unpinned(old)) == before
+
+
+def test_what_pg_upgrade_refuses_is_left_as_it_was(old: Settings) -> None:
+    fill(old)
+    with serving(old), connect(old) as connection:
+        connection.execute("CREATE TABLE platform.odd (call regprocedure)")  # it cannot move these
+    before = look(old)
+    with pytest.raises(MaintenanceError, match=r"pg_upgrade failed.*(?s:.*)as it was") as refused:
+        upgrade(unpinned(old))
+    assert "odd.call" in str(refused.value), "the object is named"
+    assert look(old) == before
+    assert names_in(old) <= {"data", "socket", "postgresql.log"}
+
+
+def test_there_has_to_be_something_newer_and_the_service_has_to_be_stopped(old: Settings) -> None:
+    fill(old)
+    with pytest.raises(ConfigurationError, match="PostgreSQL 15 already"):
+        upgrade(old)
+    with stopped(old), pytest.raises(ResourceTakenError, match="systemctl stop"):
+        upgrade(unpinned(old))
+
+
+def test_a_backup_of_15_is_restored_with_15(old: Settings, tmp_path: Path) -> None:
+    before = fill(old)
+    backup = back_up(old, tmp_path).directory
+    shutil.rmtree(old.paths.state)
+    restore(unpinned(old), backup)
+    assert version_of(unpinned(old)) == 15
+    assert look(unpinned(old)) == before
