@@ -39,7 +39,9 @@ def settings_for(url: str, *, schedule: str = NEVER, direct_url: str | None = No
             connect_timeout=2,
         ),
         api=ApiSettings(drain_timeout=5.0),
-        worker=WorkerSettings(oauth_cleanup_schedule=schedule, concurrency=4),
+        worker=WorkerSettings(
+            oauth_cleanup_schedule=schedule, idempotency_cleanup_schedule=NEVER, concurrency=4
+        ),
     )
 
 

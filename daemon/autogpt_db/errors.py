@@ -268,6 +268,20 @@ class ResultTooLargeError(InvalidValueError):
         )
 
 
+class IdempotencyKeyInvalidError(InvalidValueError):
+    """An `Idempotency-Key` header that is no key."""
+
+
+class IdempotencyKeyReusedError(InvalidValueError):
+    """An `Idempotency-Key` that came before, with another content."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class ReplyNotKeptError(InvalidValueError):
+    """A reply too large to be kept under a key; the call has been undone."""
+
+
 class InsufficientBalanceError(InvalidValueError):
     """A user's credits don't cover what would be spent."""
 
@@ -320,6 +334,10 @@ class ServiceUnavailableError(CallError):
 
 class DatabaseUnavailableError(ServiceUnavailableError):
     """PostgreSQL cannot be reached now; nothing was written."""
+
+
+class StatementCollidedError(DatabaseUnavailableError):
+    """A statement that another one stood in the way of, as in a deadlock; nothing was written."""
 
 
 class PoolExhaustedError(ServiceUnavailableError):

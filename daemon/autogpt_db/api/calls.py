@@ -56,6 +56,7 @@ class Call(ABC):
         status: The reply's; None before it.
         handle: What its operation talks to the database through.
         reads: Whether the work only reads, and is cancelled when nobody waits for it any more.
+        replayed: Whether its reply is that of another call with the same idempotency key.
         given_up: Whether nobody waits for the work any more: it has been replied to, or the
             client left.
         task: What does the work.
@@ -69,6 +70,7 @@ class Call(ABC):
         "name",
         "quiet",
         "reads",
+        "replayed",
         "request_id",
         "started",
         "status",
@@ -92,6 +94,7 @@ class Call(ABC):
         self.handle: Database | None = None
         self.reads = True
         self.given_up = False
+        self.replayed = False
         self.quiet = False
         self._policy = policy
         self._logged = False
@@ -110,6 +113,11 @@ class Call(ABC):
     def outcome_unknown(self) -> bool:
         """Tell whether something may have been written although the caller is told of a failure."""
         return self.may_write
+
+    @property
+    def state_in_words(self) -> str:
+        """Say what has become of the work so far, for a caller who is not waiting any longer."""
+        return "a write may still complete" if self.outcome_unknown else "nothing was written"
 
     def give_up(self, error: CallError | None) -> None:
         """Stop waiting for the work: answer with `error`, or nothing when the client has left.
@@ -131,10 +139,10 @@ class Call(ABC):
 
     def expire(self) -> None:
         """Give it up: its deadline is here."""
-        words = "a write may still complete" if self.outcome_unknown else "nothing was written"
         self.give_up(
             DeadlineExceededError(
-                f"{self.name} was not done within {self._policy.deadline:g} seconds; {words}."
+                f"{self.name} was not done within {self._policy.deadline:g} seconds; "
+                f"{self.state_in_words}."
             )
         )
 
@@ -172,6 +180,7 @@ class Call(ABC):
             pool_wait=handle.pool_wait if handle else 0.0,
             rows=handle.row_count if handle else 0,
             quiet=self.quiet,
+            replayed=self.replayed,
         )
 
     def log_late_end(self, outcome: str) -> None:

@@ -30,6 +30,8 @@ class Exchange(Call):
     Attributes:
         content_type: The body's type, or None.
         authorization: The credentials it came with, or None.
+        idempotency_key: Its `idempotency-key`, several of them joined, or None.
+        waits_for: What the work waits for without a connection, in words, while it does.
     """
 
     __slots__ = (
@@ -40,6 +42,8 @@ class Exchange(Call):
         "_timer",
         "authorization",
         "content_type",
+        "idempotency_key",
+        "waits_for",
     )
 
     def __init__(self, scope: Scope, send: Send, policy: Policy) -> None:
@@ -52,6 +56,7 @@ class Exchange(Call):
         """
         self.content_type = self.authorization = None
         given_id = None
+        keys: list[bytes] = []
         for name, value in scope["headers"]:
             if name == b"content-type":
                 self.content_type = self.content_type or value
@@ -59,6 +64,9 @@ class Exchange(Call):
                 given_id = value
             elif name == b"authorization":
                 self.authorization = value
+            elif name == b"idempotency-key":
+                keys.append(value)
+        self.idempotency_key = b", ".join(keys) if keys else None
         if given_id is not None and _REQUEST_ID.fullmatch(given_id):
             request_id = given_id.decode("ascii")
         else:
@@ -68,6 +76,7 @@ class Exchange(Call):
         self._connection = scope[CONNECTION]
         self._replying: asyncio.Task[None] | None = None
         self._passed_on = False
+        self.waits_for: str | None = None
         task = asyncio.current_task()
         assert task is not None, "a request is served by a task"
         self.task = task
@@ -85,6 +94,11 @@ class Exchange(Call):
     def outcome_unknown(self) -> bool:
         """Tell whether something may have been written, here or where it was passed on to."""
         return self._passed_on or self.may_write
+
+    @property
+    def state_in_words(self) -> str:
+        """Say what has become of the work so far, or what it waits for."""
+        return self.waits_for or super().state_in_words
 
     def passes_on(self, seconds: float) -> None:
         """Hand the call to another service, whose bound counts instead of the policy's.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from autogpt_db import __version__
+from autogpt_db.api.idempotency import LONGEST_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +28,21 @@ def describe(operations: Mapping[str, Operation]) -> dict[str, Any]:
         },
         "paths": {f"/{name}": {"post": _entry(each)} for name, each in operations.items()},
         "components": {
+            "parameters": {
+                "IdempotencyKey": {
+                    "name": "Idempotency-Key",
+                    "in": "header",
+                    "description": "A text of the client's for this one call. A repeat with the "
+                    "same key and body has no effect and gets the same reply.",
+                    "schema": {"type": "string", "pattern": f"^[!-~]{{1,{LONGEST_KEY}}}$"},
+                }
+            },
+            "headers": {
+                "IdempotencyReplayed": {
+                    "description": "The reply is that of an earlier call with the same key.",
+                    "schema": {"const": "true"},
+                }
+            },
             "schemas": {
                 "Failure": {
                     "type": "object",
@@ -51,7 +67,7 @@ def describe(operations: Mapping[str, Operation]) -> dict[str, Any]:
 
 
 def _entry(operation: Operation) -> dict[str, Any]:
-    return {
+    entry: dict[str, Any] = {
         "operationId": operation.name,
         "tags": [operation.subject],
         "summary": operation.summary,
@@ -66,6 +82,12 @@ def _entry(operation: Operation) -> dict[str, Any]:
             "503": {"$ref": "#/components/responses/Failure"},
         },
     }
+    if not operation.reads:
+        entry["parameters"] = [{"$ref": "#/components/parameters/IdempotencyKey"}]
+        entry["responses"]["200"]["headers"] = {
+            "Idempotency-Replayed": {"$ref": "#/components/headers/IdempotencyReplayed"}
+        }
+    return entry
 
 
 def _content(schema: dict[str, Any]) -> dict[str, Any]:

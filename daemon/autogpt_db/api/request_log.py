@@ -60,6 +60,7 @@ class RequestLog:
         pool_wait: float = 0.0,
         rows: int = 0,
         quiet: bool = False,
+        replayed: bool = False,
     ) -> None:
         """Take note of a request that has been answered.
 
@@ -71,6 +72,7 @@ class RequestLog:
             pool_wait: Seconds of that spent waiting for a connection.
             rows: Rows that its statements returned or changed.
             quiet: Whether it is one of the many that look whether we are there.
+            replayed: Whether its reply is that of another call with the same idempotency key.
         """
         is_slow = seconds >= self._slow
         failed = status >= CLIENT_FAULT
@@ -96,6 +98,7 @@ class RequestLog:
             pool_wait=round(pool_wait, 6),
             rows=rows,
             request_id=request_id,
+            **({"replayed": True} if replayed else {}),
         )
 
     def flush(self) -> None:

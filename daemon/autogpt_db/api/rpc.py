@@ -13,6 +13,7 @@ from urllib.parse import quote
 import structlog
 
 from autogpt_db.api.exchange import Exchange
+from autogpt_db.api.idempotency import KeyedCalls
 from autogpt_db.api.protocol import REFUSAL, body_too_large
 from autogpt_db.api.unknown import PASSED_ON, UnknownMethods, method_name
 from autogpt_db.errors import (
@@ -42,6 +43,8 @@ log = structlog.get_logger("autogpt_db.api")
 HEALTH_PATHS = frozenset({"/health_check", "/health_check_async"})
 HEALTH_TIMEOUT = 3.0
 """Most seconds that a health check waits for the database."""
+
+_REPLAYED = (b"idempotency-replayed", b"true")
 
 
 class ClientLeftError(Exception):
@@ -73,6 +76,7 @@ class Rpc:
             fallback: Passes on the calls of methods that we lack; None: they get 404.
         """
         self._database = database
+        self._keyed = KeyedCalls(database, settings)
         self._operations = {f"/{name}": operation for name, operation in operations.items()}
         self._others = others
         self._other_paths = other_paths
@@ -132,6 +136,9 @@ class Rpc:
         body = await self._body(scope, receive)
         if exchange.content_type != b"application/json" and not _is_json(exchange.content_type):
             raise body_of_another_type(body)
+        if exchange.idempotency_key is not None and not operation.reads:
+            await self._serve_keyed(exchange, operation, body, exchange.idempotency_key)
+            return
         arguments = operation.decode(body)
         del body
         exchange.handle = handle = self._database.for_call(
@@ -146,6 +153,17 @@ class Rpc:
             exchange.log_late_end("done")
         else:
             await exchange.reply(200, result)
+
+    async def _serve_keyed(
+        self, exchange: Exchange, operation: Operation, body: bytes, key: bytes
+    ) -> None:
+        exchange.reads = False
+        status, reply, exchange.replayed = await self._keyed.call(exchange, operation, body, key)
+        if exchange.given_up:
+            exchange.log_late_end("done")
+        else:
+            headers = [_REPLAYED] if exchange.replayed else []
+            await exchange.reply(status, reply, *headers)
 
     async def _fail(self, exchange: Exchange, error: CallError) -> None:
         if exchange.given_up:

@@ -20,6 +20,7 @@ from autogpt_db.errors import (
     PoolExhaustedError,
     RecordNotFoundError,
     SchemaObjectMissingError,
+    StatementCollidedError,
     UniqueViolationError,
     ValidationFailedError,
 )
@@ -121,9 +122,7 @@ def _by_state(error: psycopg.Error, state: str) -> CallError | None:
                 "AutoGPT's own migrations (pgvector must be installed)."
             )
         case _ if state in REPEATABLE:
-            failure = DatabaseUnavailableError(
-                "The statement collided with another one; try again."
-            )
+            failure = StatementCollidedError("The statement collided with another one; try again.")
         case _ if state[:2] in {"22", "23", "54"}:
             failure = InvalidValueError(
                 f"PostgreSQL refused a value of this call: {error.diag.message_primary}."

@@ -50,6 +50,10 @@ LARGEST_KEPT = 8 * 1024 * 1024
 """Bytes of one value after which a connection is replaced, for the memory that libpq keeps."""
 
 _PLATFORM = re.compile(r"\bplatform\.")
+_SAVEPOINT = "SAVEPOINT statement"
+_NEXT_SAVEPOINT = "RELEASE SAVEPOINT statement; SAVEPOINT statement"
+_UNDO_STATEMENT = "ROLLBACK TO SAVEPOINT statement"
+_UNDO_FIRST = "ROLLBACK TO SAVEPOINT work"
 _NO_PARAMETERS: Mapping[str, Any] = {}
 
 
@@ -297,6 +301,7 @@ class Database:
         "_lane",
         "_name",
         "_reads",
+        "_undoable",
         "pool_wait",
         "row_count",
         "statements",
@@ -318,6 +323,7 @@ class Database:
         self._deadline = deadline
         self._connection: _Connection | None = None
         self._in_transaction = False
+        self._undoable: int | None = None
         self.pool_wait = 0.0
         self.row_count = 0
         self.statements = 0
@@ -463,6 +469,22 @@ class Database:
             self._connection = None
             await self._give_back(connection)
 
+    async def make_undoable(self) -> None:
+        """Inside a transaction: let each statement fail by itself from here on, as it does outside.
+
+        One that fails is undone alone and raises a failure of ours, so that whoever can deal with
+        it goes on; `undo` takes all of them back.
+        """
+        assert self._connection is not None, "only inside a transaction"
+        await self._connection.execute("SAVEPOINT work", prepare=False)
+        self._undoable = 0
+
+    async def undo(self) -> None:
+        """Take back what was written since `make_undoable`."""
+        assert self._connection is not None, "only inside a transaction"
+        await self._connection.execute("ROLLBACK TO SAVEPOINT work", prepare=False)
+        self._undoable = None
+
     def abandon(self) -> None:
         """Say that nobody waits for this call any more (its deadline passed, its client left).
 
@@ -489,6 +511,8 @@ class Database:
         statement = self._connections.statement(sql)
         if self._in_transaction:
             assert self._connection is not None
+            if self._undoable is not None:
+                return await self._send_undoable(self._connection, statement, parameters, fetch)
             return await self._send(self._connection, statement, parameters, fetch)
         try:
             return await self._borrow_and_send(statement, parameters, fetch)
@@ -516,6 +540,26 @@ class Database:
         finally:
             self._connection = None
             await self._give_back(connection)
+
+    async def _send_undoable(
+        self,
+        connection: _Connection,
+        statement: LiteralString,
+        parameters: Mapping[str, Any],
+        fetch: _Fetch,
+    ) -> Any:
+        earlier = self._undoable or 0
+        self._undoable = earlier + 1
+        try:
+            if earlier:  # right before the first stands `work` itself
+                mark = _NEXT_SAVEPOINT if earlier > 1 else _SAVEPOINT
+                await connection.execute(mark, prepare=False)
+            return await self._send(connection, statement, parameters, fetch)
+        except (psycopg.Error, OSError) as error:
+            if not connection_lost(error):
+                back = _UNDO_STATEMENT if earlier else _UNDO_FIRST
+                await connection.execute(back, prepare=False)
+            raise self._translated(error) from error
 
     async def _send(
         self,

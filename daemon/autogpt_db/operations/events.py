@@ -9,12 +9,14 @@ import asyncio
 import importlib
 import json
 import re
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from redis.asyncio import Redis
 
@@ -30,6 +32,7 @@ MOST_WAITING = 100
 
 _GLOB = re.compile(r"([*?\[\]\\^-])")
 _under_way: set[asyncio.Task[None]] = set()
+_held: ContextVar[list[Callable[[], None]] | None] = ContextVar("held_events", default=None)
 
 
 def notify(settings: Settings, user_id: str, content: dict[str, Any]) -> None:
@@ -67,6 +70,27 @@ def forget_lack_of_credits(settings: Settings, user_id: str) -> None:
     _start(settings.redis, "lack_of_credits", send)
 
 
+@contextmanager
+def held() -> Iterator[Callable[[], None]]:
+    """Keep back what is published inside.
+
+    Yields:
+        What publishes it, to be called once the transaction that it tells of is committed.
+    """
+    waiting: list[Callable[[], None]] = []
+
+    def release() -> None:
+        for start in waiting:
+            start()
+        waiting.clear()
+
+    token = _held.set(waiting)
+    try:
+        yield release
+    finally:
+        _held.reset(token)
+
+
 async def drain() -> None:
     """Wait until nothing is on its way any more."""
     while _under_way:
@@ -76,6 +100,14 @@ async def drain() -> None:
 def _start(options: RedisSettings, what: str, send: Callable[[Redis], Awaitable[None]]) -> None:
     if options.host is None:
         return
+    waiting = _held.get()
+    if waiting is not None:
+        waiting.append(lambda: _publish(options, what, send))
+    else:
+        _publish(options, what, send)
+
+
+def _publish(options: RedisSettings, what: str, send: Callable[[Redis], Awaitable[None]]) -> None:
     if len(_under_way) >= MOST_WAITING:
         log.warning("event_not_published", what=what, reason="too many are waiting for Redis")
         return

@@ -231,6 +231,35 @@ class LimitsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ] = 128 * 1024 * 1024
 
 
+class IdempotencySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Writes that carry an `Idempotency-Key`."""
+
+    keep: Annotated[
+        float,
+        option(
+            "Seconds for which the reply to a key is kept and a repeat gets it.", ge=60, le=2592000
+        ),
+    ] = 86400.0
+    reply_limit: Annotated[
+        int,
+        option(
+            "Largest reply that is kept, in bytes; a call whose reply is larger is undone and "
+            "refused.",
+            ge=1024,
+            le=2**28,
+        ),
+    ] = 8 * 2**20
+    max_waiting: Annotated[
+        int,
+        option(
+            "Calls that may wait in each API process for another one with the same key; one more "
+            "gets 503 at once.",
+            ge=1,
+            le=10000,
+        ),
+    ] = 200
+
+
 class CreditsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The users' credits."""
 
@@ -316,6 +345,9 @@ class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     oauth_cleanup_schedule: Annotated[
         str, option("When expired OAuth tokens are deleted: a cron line, in UTC.")
     ] = "17 */6 * * *"
+    idempotency_cleanup_schedule: Annotated[
+        str, option("When replies older than idempotency.keep are deleted: a cron line, in UTC.")
+    ] = "*/10 * * * *"
 
 
 class LoggingSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -398,6 +430,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     embedded: EmbeddedSettings = EmbeddedSettings()
     api: ApiSettings = ApiSettings()
     limits: LimitsSettings = LimitsSettings()
+    idempotency: IdempotencySettings = IdempotencySettings()
     credits: CreditsSettings = CreditsSettings()
     embeddings: EmbeddingsSettings = EmbeddingsSettings()
     integrations: IntegrationsSettings = IntegrationsSettings()

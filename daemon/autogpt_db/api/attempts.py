@@ -1,0 +1,152 @@
+"""One call with an idempotency key, attempted until its end is known."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, NamedTuple
+
+import structlog
+
+from autogpt_db.database.idempotency import run_once
+from autogpt_db.errors import (
+    DatabaseUnavailableError,
+    IdempotencyKeyReusedError,
+    OutcomeUnknownError,
+    ServiceUnavailableError,
+    StatementCollidedError,
+)
+from autogpt_db.operations import events
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from contextlib import AbstractContextManager
+
+    from autogpt_db.api.exchange import Exchange
+    from autogpt_db.database.idempotency import Kept, Outcome, Slot
+    from autogpt_db.database.pool import Database
+
+log = structlog.get_logger("autogpt_db.api")
+
+MOST_RUNS = 2
+"""How often one call does its work: once more after a collision or a lost connection."""
+SHORTEST_PAUSE = 0.01
+LONGEST_PAUSE = 0.25
+"""Seconds between two looks at a key that another process holds, or at a database that is away."""
+
+UNDER_WAY = "another call with the same Idempotency-Key is still under way"
+NOT_KNOWN = "the database connection was lost, and it is not known yet whether it was applied"
+
+
+class Answer(NamedTuple):
+    """What a call with a key is answered.
+
+    Attributes:
+        status: The reply's HTTP status.
+        reply: The reply's body: the same bytes for every call with the key.
+        replayed: Whether another call did the work.
+    """
+
+    status: int
+    reply: bytes
+    replayed: bool
+
+
+class _RunsSpentError(DatabaseUnavailableError):
+    """Each run has lost its connection, and none has left a trace."""
+
+
+def _nothing() -> None:
+    """Publish nothing."""
+
+
+@dataclass(slots=True, eq=False)
+class Attempts:
+    """What has been tried of one call.
+
+    Attributes:
+        database: The process's pool.
+        exchange: The request.
+        slot: Its key's place.
+        work: What is to be done once, on a handle inside the key's transaction.
+        pausing: Makes the context of a pause from what is waited for: no connection is held in it.
+        runs: How often the work was begun.
+        lost: Whether a connection was lost, so that only the key tells what became of it.
+        publish: Publishes what the latest run had to tell.
+    """
+
+    database: Database
+    exchange: Exchange
+    slot: Slot
+    work: Callable[[Database], Awaitable[Outcome]]
+    pausing: Callable[[str], AbstractContextManager[None]]
+    runs: int = 0
+    lost: bool = False
+    publish: Callable[[], None] = _nothing
+
+    async def settle(self) -> Answer:
+        """Attempt it until its end is known, for as long as the client waits.
+
+        Raises:
+            CallError: It has failed, nothing was written, and nothing is kept.
+        """
+        pause = SHORTEST_PAUSE
+        while True:
+            with events.held() as release:
+                kept = await self._attempt(release)
+            if kept is not None:
+                return self._answer(kept)
+            reason = NOT_KNOWN if self.lost else UNDER_WAY
+            if self.exchange.given_up:
+                raise DatabaseUnavailableError(f"Given up: {reason}.")
+            with self.pausing(reason):
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+            pause = min(pause * 1.5, LONGEST_PAUSE)
+
+    async def _attempt(self, release: Callable[[], None]) -> Kept | None:
+        """Do the work or find its outcome; None when it must be tried again."""
+
+        async def work(database: Database) -> Outcome:
+            if self.runs == MOST_RUNS:
+                raise _RunsSpentError(
+                    "The database connection was lost each time; nothing was written. Try again "
+                    "shortly."
+                )
+            self.runs += 1
+            self.publish = release
+            return await self.work(database)
+
+        self.exchange.handle = handle = self.database.for_call(
+            self.slot.method, reads=False, deadline=self.exchange.deadline
+        )
+        try:
+            return await run_once(handle, self.slot, work)
+        except (StatementCollidedError, _RunsSpentError):
+            if self.runs == MOST_RUNS:
+                raise
+        except ServiceUnavailableError as error:
+            self.lost = self.lost or isinstance(error, OutcomeUnknownError)
+            if not self.lost:
+                raise
+        return None
+
+    def _answer(self, kept: Kept) -> Answer:
+        if kept.fingerprint != self.slot.fingerprint:
+            raise reused(self.slot.method)
+        status, reply = kept.outcome
+        ours = kept.transaction_id == self.slot.transaction_id
+        if self.lost:
+            log.info("outcome_found", method=self.slot.method, runs=self.runs)
+        if ours and status < HTTPStatus.BAD_REQUEST:
+            self.publish()
+        return Answer(status, reply, replayed=not ours)
+
+
+def reused(method: str) -> IdempotencyKeyReusedError:
+    """Return the failure of a key that comes with another content."""
+    return IdempotencyKeyReusedError(
+        f"This Idempotency-Key was used for another call of {method}: its content was not the "
+        "same. Take a new key for each call, and the same only to repeat one."
+    )

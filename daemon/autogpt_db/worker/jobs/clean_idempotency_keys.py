@@ -1,0 +1,17 @@
+"""Replies kept for repeats that nobody may repeat any more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from autogpt_db.database.idempotency import delete_expired
+from autogpt_db.worker.registry import job
+
+if TYPE_CHECKING:
+    from autogpt_db.database.pool import Database
+
+
+@job(schedule="idempotency_cleanup_schedule")
+async def clean_idempotency_keys(database: Database) -> dict[str, int]:
+    """Delete the replies to idempotency keys that are older than `idempotency.keep`."""
+    return {"deleted": await delete_expired(database, database.settings.idempotency.keep)}

@@ -1,0 +1,706 @@
+"""Writes with an `Idempotency-Key`: one effect, one reply, whatever happens in between."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from api_process import ApiProcess, in_background, read_reply, request, running
+from autogpt_db.database.pool import Database
+from autogpt_db.settings import DatabaseSettings, Secret, Settings
+from autogpt_db.worker.registry import discover
+from cutting_proxy import CuttingProxy
+from postgres_server import with_schema
+from redis_server import RedisServer
+from waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from postgres_server import PostgresServer
+
+MODULES = ("extra_operations", "keyed_operations")
+
+
+class Keyed(ApiProcess):
+    """An API process, called with keys."""
+
+    def __init__(self, url: str, *assignments: str, **options: Any) -> None:
+        super().__init__(url, *assignments, modules=MODULES, **options)
+
+    def post(
+        self, method: str, key: str | None, client: httpx.Client | None = None, /, **arguments: Any
+    ) -> httpx.Response:
+        headers = {} if key is None else {"idempotency-key": key}
+        return (client or self.client).post(f"/{method}", json=arguments, headers=headers)
+
+    def count(self, key: str | None, counter: str = "c", **arguments: Any) -> httpx.Response:
+        return self.post("count_up", key, counter=counter, **arguments)
+
+
+@pytest.fixture
+def outside(database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    """Look at the database from outside."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def api(database_url: str) -> Iterator[Keyed]:
+    with Keyed(database_url) as process:
+        yield process
+
+
+def counted(outside: psycopg.Connection[Any], counter: str = "c") -> int:
+    row = outside.execute(
+        'SELECT data::int FROM platform."AgentNodeExecutionKeyValueData"'
+        " WHERE \"userId\" = 'counter' AND key = %s",
+        (counter,),
+    ).fetchone()
+    return row[0] if row else 0
+
+
+def kept(outside: psycopg.Connection[Any]) -> list[tuple[str, str, int]]:
+    return outside.execute(
+        "SELECT method, key, status FROM autogpt_db.idempotency_key ORDER BY 1, 2"
+    ).fetchall()
+
+
+def assert_replayed(reply: httpx.Response, first: httpx.Response) -> None:
+    assert reply.headers.get("idempotency-replayed") == "true"
+    assert "idempotency-replayed" not in first.headers
+    assert (reply.status_code, reply.content) == (first.status_code, first.content)
+    assert reply.headers["content-type"] == first.headers["content-type"]
+
+
+def assert_failed(reply: httpx.Response, status: int, kind: str) -> str:
+    assert reply.status_code == status, reply.text
+    body = reply.json()
+    assert set(body) == {"type", "args"}
+    assert body["type"] == kind
+    (words,) = body["args"]
+    return str(words)
+
+
+# One effect and one reply --------------------------------------------------------------------
+
+
+def test_a_repeat_gets_the_same_bytes_and_has_no_effect(
+    api: Keyed, outside: psycopg.Connection[Any]
+) -> None:
+    first = api.count("k1")
+    assert first.status_code == 200
+    for _ in range(3):
+        assert_replayed(api.count("k1"), first)
+    assert counted(outside) == 1
+    assert api.count("k2").content != first.content
+    assert api.count(None).content != first.content
+    assert counted(outside) == 3
+    assert kept(outside) == [("count_up", "k1", 200), ("count_up", "k2", 200)]
+    lines = [line for line in api.events("request") if line["method"] == "count_up"]
+    assert [line.get("replayed", False) for line in lines] == ([False] + [True] * 3 + [False] * 2)
+
+
+def test_a_key_belongs_to_one_method(api: Keyed, outside: psycopg.Connection[Any]) -> None:
+    first, other = api.count("k"), api.post("count_up_elsewhere", "k", counter="c")
+    assert first.content != other.content
+    assert counted(outside) == 2
+    assert_replayed(api.post("count_up_elsewhere", "k", counter="c"), other)
+
+
+def test_other_content_under_the_same_key_is_refused(
+    api: Keyed, outside: psycopg.Connection[Any]
+) -> None:
+    first = api.count("k")
+    words = assert_failed(api.count("k", counter="other"), 422, "ValueError")
+    assert "Idempotency-Key" in words
+    assert_replayed(api.count("k"), first)
+
+    replies = in_background(lambda: api.count("running", seconds=1.0))
+    wait_for(lambda: running(api_url(outside), "pg_sleep"))
+    assert_failed(api.count("running", counter="other", seconds=1.0), 422, "ValueError")
+    (slow,) = wait_for(lambda: replies)
+    assert slow.status_code == 200
+    assert counted(outside, "other") == 0
+    assert counted(outside) == 2
+
+
+def api_url(outside: psycopg.Connection[Any]) -> str:
+    return outside.info.dsn
+
+
+def test_a_refusal_is_kept_and_its_writes_are_undone(
+    api: Keyed, outside: psycopg.Connection[Any]
+) -> None:
+    first = api.count("k", ending="refused")
+    assert "on purpose" in assert_failed(first, 400, "ValueError")
+    assert_replayed(api.count("k", ending="refused"), first)
+    assert counted(outside) == 0
+    assert kept(outside) == [("count_up", "k", 400)]
+
+    # A refusal by PostgreSQL itself, inside the transaction.
+    output = {"node_exec_id": "nobody", "output_name": "o", "output_data": 1}
+    first = api.post("upsert_execution_output", "k", **output)
+    assert_failed(first, 400, "ForeignKeyViolationError")
+    assert_replayed(api.post("upsert_execution_output", "k", **output), first)
+
+
+@pytest.mark.parametrize(("ending", "status"), [("unavailable", 503), ("bug", 500)])
+def test_a_failure_of_the_service_is_not_kept(
+    api: Keyed, outside: psycopg.Connection[Any], ending: str, status: int
+) -> None:
+    outside.execute("CREATE SEQUENCE public.runs")
+    failed = api.count("k", ending=f"first {ending}")
+    assert failed.status_code == status
+    assert (counted(outside), kept(outside)) == (0, [])
+    first = api.count("k", ending=f"first {ending}")
+    assert first.status_code == 200
+    assert_replayed(api.count("k", ending=f"first {ending}"), first)
+    assert counted(outside) == 1
+
+
+def test_a_collision_is_tried_again_by_itself(api: Keyed, outside: psycopg.Connection[Any]) -> None:
+    outside.execute("CREATE SEQUENCE public.runs")
+    assert api.count("k", ending="first collided").status_code == 200
+    assert counted(outside) == 1
+    assert outside.execute("SELECT last_value FROM public.runs").fetchone() == (2,)
+    assert_failed(api.count("always", ending="collided"), 503, "ConnectionError")
+    assert counted(outside) == 1
+
+
+def test_what_does_not_fit_the_signature_is_not_kept(
+    api: Keyed, outside: psycopg.Connection[Any]
+) -> None:
+    assert api.post("count_up", "k", counter=7).status_code == 422
+    assert kept(outside) == []
+    assert api.count("k").status_code == 200
+
+
+def test_a_failed_statement_that_the_operation_deals_with_does_not_end_it(
+    api: Keyed, outside: psycopg.Connection[Any]
+) -> None:
+    assert api.post("insert_or_count_up", "1", counter="c").json() == "100"
+    assert api.post("insert_or_count_up", "2", counter="c").json().startswith("101 ")
+    assert counted(outside) == 101
+    assert [status for *_, status in kept(outside)] == [200, 200]
+
+
+def test_calls_with_keys_are_never_merged(api: Keyed, outside: psycopg.Connection[Any]) -> None:
+    def keep(number: int) -> None:
+        data = {"user_id": "u", "node_exec_id": "n", "key": f"k{number}", "data": number}
+        reply = api.post("set_execution_kv_data", f"key-{number}", **data)
+        assert reply.status_code == 200, reply.text
+
+    with ThreadPoolExecutor(24) as pool:
+        list(pool.map(keep, range(24)))
+    transactions = outside.execute(
+        'SELECT count(DISTINCT xmin::text) FROM platform."AgentNodeExecutionKeyValueData"'
+    ).fetchone()
+    assert transactions == (24,)
+
+
+# Together ------------------------------------------------------------------------------------
+
+
+def test_64_calls_at_once_have_one_effect_and_equal_replies(
+    database_url: str, outside: psycopg.Connection[Any]
+) -> None:
+    with (
+        Keyed(database_url, "database.pool_size=3") as one,
+        Keyed(database_url, "database.pool_size=3") as other,
+        ThreadPoolExecutor(64) as pool,
+    ):
+        barrier = threading.Barrier(64)
+
+        def call(number: int) -> httpx.Response:
+            process = (one, other)[number % 2]
+            with httpx.Client(base_url=process.base, timeout=30) as client:
+                barrier.wait()
+                return process.post("count_up", "k", client, counter="c", seconds=0.3, size=1000)
+
+        replies = list(pool.map(call, range(64)))
+    assert {(reply.status_code, reply.content) for reply in replies} == {(200, replies[0].content)}
+    assert sum("idempotency-replayed" not in reply.headers for reply in replies) == 1
+    assert counted(outside) == 1
+
+
+def test_those_who_wait_hold_no_connection_and_are_bounded(
+    database_url: str, outside: psycopg.Connection[Any]
+) -> None:
+    with (
+        Keyed(database_url, "database.pool_size=2", "idempotency.max_waiting=5") as api,
+        ThreadPoolExecutor(8) as pool,
+        psycopg.connect(database_url) as blocker,
+    ):
+        blocker.execute('LOCK TABLE platform."AgentNodeExecutionKeyValueData"')
+        first = pool.submit(api.count, "k")
+        wait_for(lambda: waiting_for_locks(outside) == 1)
+        waiters = [pool.submit(api.count, "k") for _ in range(6)]
+        (refused,) = wait_for(lambda: [one for one in waiters if one.done()])
+        reply = refused.result()
+        assert "waiting" in assert_failed(reply, 503, "ConnectionError")
+        assert int(reply.headers["retry-after"]) >= 1
+        # Five wait, one works: of two connections one is free.
+        assert api.call("tell_time")
+        assert waiting_for_locks(outside) == 1
+        blocker.rollback()
+        replies = [one.result() for one in waiters if one is not refused]
+        for reply in replies:
+            assert_replayed(reply, first.result())
+    assert counted(outside) == 1
+
+
+def waiting_for_locks(outside: psycopg.Connection[Any]) -> int:
+    ((count,),) = outside.execute(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    ).fetchall()
+    return int(count)
+
+
+def test_who_waits_elsewhere_learns_the_end_without_a_connection(
+    database_url: str, outside: psycopg.Connection[Any]
+) -> None:
+    with (
+        Keyed(database_url) as one,
+        Keyed(database_url, "database.pool_size=1") as other,
+        psycopg.connect(database_url) as blocker,
+    ):
+        blocker.execute('LOCK TABLE platform."AgentNodeExecutionKeyValueData"')
+        first = in_background(lambda: one.count("k"))
+        wait_for(lambda: waiting_for_locks(outside) == 1)
+        second = in_background(lambda: other.count("k"))
+        wait_for(lambda: claims(outside) > 0, what="a look at the key from the other process")
+        for _ in range(20):  # its only connection is to be had all the time
+            assert other.call("tell_time")
+        assert not second
+        blocker.rollback()
+        (reply,) = wait_for(lambda: second)
+        assert_replayed(reply, first[0])
+    assert counted(outside) == 1
+
+
+def claims(outside: psycopg.Connection[Any]) -> int:
+    """Count the sessions whose latest statement was a look at a key that is taken."""
+    ((count,),) = outside.execute(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND query LIKE 'COMMIT' AND application_name = 'autogpt-db api'"
+    ).fetchall()
+    return int(count)
+
+
+def test_who_waits_too_long_is_told_and_may_ask_again(
+    database_url: str, outside: psycopg.Connection[Any]
+) -> None:
+    deadline = "api.request_deadline=1"
+    with (
+        Keyed(database_url, deadline) as one,
+        Keyed(database_url, deadline) as other,
+        psycopg.connect(database_url) as blocker,
+    ):
+        blocker.execute('LOCK TABLE platform."AgentNodeExecutionKeyValueData"')
+        first = in_background(lambda: one.count("k"))
+        wait_for(lambda: waiting_for_locks(outside) == 1)
+        for process in (one, other):
+            words = assert_failed(process.count("k"), 503, "ConnectionError")
+            assert "still under way" in words
+        (late,) = wait_for(lambda: first)
+        assert "may still complete" in assert_failed(late, 503, "ConnectionError")
+        blocker.rollback()
+        wait_for(lambda: counted(outside) == 1, what="the end of the first call")
+        wait_for(lambda: kept(outside))
+        replies = [process.count("k") for process in (one, other)]
+    assert [reply.headers["idempotency-replayed"] for reply in replies] == ["true", "true"]
+    assert replies[0].content == replies[1].content
+    assert counted(outside) == 1
+
+
+def test_a_client_that_leaves_does_not_fail_those_who_wait(
+    api: Keyed, database_url: str, outside: psycopg.Connection[Any]
+) -> None:
+    with psycopg.connect(database_url) as blocker:
+        blocker.execute('LOCK TABLE platform."AgentNodeExecutionKeyValueData"')
+        body = json.dumps({"counter": "c"}).encode()
+        with api.connect() as leaving:
+            leaving.sendall(request("count_up", body, "idempotency-key: k"))
+            wait_for(lambda: waiting_for_locks(outside) == 1)
+            second = in_background(
+                lambda: api.client.post(
+                    "/count_up",
+                    content=body,
+                    headers={"idempotency-key": "k", "content-type": "application/json"},
+                )
+            )
+            wait_for(lambda: api.client.get("/live").status_code == 200)
+        wait_for(lambda: [e for e in api.events("request") if e["status"] == 499])
+        blocker.rollback()
+        (reply,) = wait_for(lambda: second)
+    assert reply.status_code == 200
+    assert reply.headers["idempotency-replayed"] == "true"
+    assert counted(outside) == 1
+
+
+def test_a_client_that_leaves_before_it_began_makes_room_for_the_next(
+    database_url: str, outside: psycopg.Connection[Any]
+) -> None:
+    with (
+        Keyed(database_url, "database.pool_size=1") as api,
+        psycopg.connect(database_url) as blocker,
+    ):
+        blocker.execute('LOCK TABLE platform."AgentNodeExecutionKeyValueData"')
+        busy = in_background(lambda: api.count(None, "busy"))
+        wait_for(lambda: waiting_for_locks(outside) == 1)
+        body = json.dumps({"counter": "c"}).encode()
+        with api.connect() as leaving, api.connect() as staying:
+            for connection in (leaving, staying):  # the first waits for the only connection
+                connection.sendall(request("count_up", body, "idempotency-key: k"))
+                wait_for(lambda: api.client.get("/live").status_code == 200)
+            leaving.close()
+            wait_for(lambda: [e for e in api.events("request") if e["status"] == 499])
+            blocker.rollback()
+            status, headers, _ = read_reply(staying)
+        assert status == 200
+        assert "idempotency-replayed" not in headers
+        assert wait_for(lambda: busy)[0].status_code == 200
+    assert counted(outside) == 1
+
+
+# Accidents -----------------------------------------------------------------------------------
+
+
+def test_a_process_killed_in_the_middle_leaves_the_key_to_the_next(
+    database_url: str, outside: psycopg.Connection[Any]
+) -> None:
+    with (
+        Keyed(database_url) as one,
+        Keyed(database_url) as other,
+        psycopg.connect(database_url) as blocker,
+    ):
+        blocker.execute('LOCK TABLE platform."AgentNodeExecutionKeyValueData"')
+        body = json.dumps({"counter": "c"}).encode()
+        with one.connect() as dying:
+            dying.sendall(request("count_up", body, "idempotency-key: k"))
+            wait_for(lambda: waiting_for_locks(outside) == 1)
+            second = in_background(lambda: other.count("k"))
+            one.signal(9)
+            one.exit_code()
+            assert read_reply(dying)[0] == 0
+        blocker.rollback()  # the dead one's server process notices, and its transaction ends
+        (reply,) = wait_for(lambda: second)
+        assert reply.status_code == 200
+        assert_replayed(other.count("k"), reply)
+    assert counted(outside) == int(reply.json().split()[0])
+    assert counted(outside) == 1
+
+
+@pytest.fixture
+def proxy(postgres_server: PostgresServer) -> Iterator[CuttingProxy]:
+    with CuttingProxy(postgres_server.directory) as running_proxy:
+        yield running_proxy
+
+
+@pytest.fixture
+def behind_proxy(proxy: CuttingProxy, database_url: str) -> Iterator[Keyed]:
+    with Keyed(
+        proxy.url(database_url), "api.request_deadline=5", "database.pool_size=1"
+    ) as process:
+        yield process
+
+
+@pytest.mark.parametrize("cut", ["before", "after"])
+def test_a_connection_lost_at_commit_is_resolved_through_the_key(
+    proxy: CuttingProxy, behind_proxy: Keyed, outside: psycopg.Connection[Any], cut: str
+) -> None:
+    proxy.cuts = [cut]
+    first = behind_proxy.count("k")
+    assert proxy.cuts == []
+    assert first.status_code == 200, first.text
+    assert_replayed(behind_proxy.count("k"), first)
+    assert counted(outside) == 1
+    (found,) = behind_proxy.events("outcome_found")
+    assert found["runs"] == (1 if cut == "after" else 2)
+
+    without = behind_proxy.count(None, "other")
+    assert without.status_code == 200
+
+
+def test_the_outcome_is_looked_up_for_as_long_as_the_client_waits(
+    proxy: CuttingProxy, behind_proxy: Keyed, outside: psycopg.Connection[Any]
+) -> None:
+    proxy.cuts, proxy.refusing = ["after"], True
+    first = in_background(lambda: behind_proxy.count("k"))
+    wait_for(lambda: proxy.refused > 1, what="attempts to connect again")
+    assert not first
+    proxy.refusing = False
+    (reply,) = wait_for(lambda: first)
+    assert reply.status_code == 200, reply.text
+    assert_replayed(behind_proxy.count("k"), reply)
+    assert counted(outside) == 1
+
+
+def test_an_outcome_that_stays_unknown_is_resolved_by_the_next_call(
+    proxy: CuttingProxy, behind_proxy: Keyed, outside: psycopg.Connection[Any]
+) -> None:
+    proxy.cuts, proxy.refusing = ["after"], True
+    first = in_background(lambda: behind_proxy.count("k"))
+    wait_for(lambda: counted(outside) == 1)
+    (reply,) = wait_for(lambda: first)
+    assert_failed(reply, 503, "ConnectionError")
+    proxy.refusing = False
+    wait_for(lambda: behind_proxy.client.get("/ready").status_code == 200)
+    again = behind_proxy.count("k")
+    assert again.status_code == 200
+    assert again.headers["idempotency-replayed"] == "true"
+    assert counted(outside) == 1
+
+
+def test_a_call_that_loses_every_connection_is_known_to_have_written_nothing(
+    proxy: CuttingProxy, behind_proxy: Keyed, outside: psycopg.Connection[Any]
+) -> None:
+    proxy.cuts = ["before", "before"]
+    words = assert_failed(behind_proxy.count("k"), 503, "ConnectionError")
+    assert "nothing was written" in words
+    assert (counted(outside), kept(outside)) == (0, [])
+    assert behind_proxy.count("k").status_code == 200
+
+
+# Events --------------------------------------------------------------------------------------
+
+
+def test_events_are_published_after_the_commit_and_once(
+    proxy: CuttingProxy, database_url: str, outside: psycopg.Connection[Any]
+) -> None:
+    outside.execute("CREATE SEQUENCE public.runs")
+    with (
+        RedisServer() as redis,
+        Keyed(proxy.url(database_url), "redis.host=127.0.0.1", f"redis.port={redis.port}") as api,
+        psycopg.connect(database_url) as blocker,
+    ):
+
+        def published() -> list[int]:
+            return [
+                json.loads(message)["payload"]["payload"]["counted"]
+                for _, message in redis.published
+            ]
+
+        assert api.count("refused", ending="refused").status_code == 400
+        assert api.count("unavailable", ending="unavailable").status_code == 503
+        blocker.execute("LOCK TABLE autogpt_db.idempotency_key IN SHARE MODE")
+        first = in_background(lambda: api.count("k"))
+        wait_for(lambda: waiting_for_locks(outside) == 1)  # its work is done, its commit is not
+        assert api.count(None, "sentinel").status_code == 200
+        wait_for(lambda: published() == [1], what="the event of the call without a key")
+        blocker.rollback()
+        assert wait_for(lambda: first)[0].status_code == 200
+        wait_for(lambda: published() == [1, 1])
+        assert_replayed(api.count("k"), first[0])
+
+        proxy.cuts = ["after"]  # committed, and told after it was looked up
+        assert api.count("lost").status_code == 200
+        proxy.cuts = ["before"]  # done twice, committed once
+        assert api.count("again").status_code == 200
+        assert api.count(None, "end").status_code == 200
+        wait_for(lambda: published() == [1, 1, 2, 3, 1], what=f"the events ({published()})")
+
+
+# Bounds --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "key", ["", "a b", "k" * 256, "tab\there", "caf\u00e9", "a, b"], ids=lambda key: repr(key[:9])
+)
+def test_what_is_no_key_is_refused(api: Keyed, outside: psycopg.Connection[Any], key: str) -> None:
+    body = json.dumps({"counter": "c"}).encode()
+    with api.connect() as connection:
+        connection.sendall(request("count_up", body, f"idempotency-key: {key}"))
+        status, _, reply = read_reply(connection)
+    assert status == 400
+    assert "Idempotency-Key" in json.loads(reply)["args"][0]
+    assert counted(outside) == 0
+
+
+def test_the_largest_key_and_the_oddest(api: Keyed, outside: psycopg.Connection[Any]) -> None:
+    odd = "\"{}%s\\'!~" + "k" * 246
+    assert len(odd) == 255
+    for key in ("k" * 255, odd):
+        first = api.count(key)
+        assert first.status_code == 200
+        assert_replayed(api.count(key), first)
+    assert counted(outside) == 2
+
+
+def test_a_key_given_twice_is_refused(api: Keyed, outside: psycopg.Connection[Any]) -> None:
+    with api.connect() as connection:
+        connection.sendall(
+            request("count_up", b'{"counter": "c"}', "idempotency-key: a", "Idempotency-Key: a")
+        )
+        assert read_reply(connection)[0] == 400
+    assert counted(outside) == 0
+
+
+def test_methods_that_only_read_ignore_the_header(
+    api: Keyed, outside: psycopg.Connection[Any]
+) -> None:
+    for key in ("k", "a b", "k" * 300):
+        first, second = (api.post("tell_time", key) for _ in range(2))
+        assert first.status_code == second.status_code == 200
+        assert first.content != second.content
+        assert "idempotency-replayed" not in second.headers
+    assert kept(outside) == []
+
+
+def test_a_reply_too_large_to_be_kept_undoes_its_call(
+    database_url: str, outside: psycopg.Connection[Any]
+) -> None:
+    with Keyed(database_url, "idempotency.reply_limit=2000") as api:
+        words = assert_failed(api.count("k", size=2000), 400, "ValueError")
+        assert "idempotency.reply_limit" in words
+        assert (counted(outside), kept(outside)) == (0, [])
+        assert api.count(None, size=2000).status_code == 200
+        assert api.count("k", size=1900).status_code == 200
+        assert counted(outside) == 2
+
+
+def test_large_replies_are_kept_to_the_byte(api: Keyed) -> None:
+    first = api.count("k", size=5_000_000)
+    assert len(first.content) > 5_000_000
+    assert_replayed(api.count("k", size=5_000_000), first)
+
+
+# Time ----------------------------------------------------------------------------------------
+
+
+def age(outside: psycopg.Connection[Any], key: str, how_long: str) -> None:
+    outside.execute(
+        "UPDATE autogpt_db.idempotency_key SET created_at = now() - %s::interval WHERE key = %s",
+        (how_long, key),
+    )
+
+
+def test_a_reply_stands_for_a_day(api: Keyed, outside: psycopg.Connection[Any]) -> None:
+    first = api.count("k")
+    age(outside, "k", "23 hours 59 minutes")
+    assert_replayed(api.count("k"), first)
+    age(outside, "k", "24 hours 1 second")
+    second = api.count("k", size=3)  # another content: the key is free again
+    assert second.status_code == 200
+    assert "idempotency-replayed" not in second.headers
+    assert_replayed(api.count("k", size=3), second)
+    assert counted(outside) == 2
+    assert kept(outside) == [("count_up", "k", 200)]
+
+
+def test_how_long_it_stands_is_a_setting(
+    database_url: str, outside: psycopg.Connection[Any]
+) -> None:
+    with Keyed(database_url, "idempotency.keep=60") as api:
+        first = api.count("k")
+        age(outside, "k", "59 seconds")
+        assert_replayed(api.count("k"), first)
+        age(outside, "k", "61 seconds")
+        assert api.count("k").json().startswith("2 ")
+
+
+def test_a_job_deletes_what_has_expired(
+    database_url: str, outside: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autogpt_db.database.idempotency.BATCH", 10)
+    outside.execute(
+        "INSERT INTO autogpt_db.idempotency_key (method, key, fingerprint, status, reply,"
+        " created_at) SELECT 'm', number::text, '', 200, '', now() - number * interval '1 hour'"
+        " FROM generate_series(1, 59) AS number"
+    )
+
+    async def main() -> Any:
+        options = Settings(database=DatabaseSettings(url=Secret(with_schema(database_url))))
+        async with Database.open(options, size=1) as database:
+            job = discover()["clean_idempotency_keys"]
+            handle = database.for_call(job.name, reads=False)
+            with psycopg.connect(database_url) as other:
+                other.execute("SELECT FROM autogpt_db.idempotency_key WHERE key = '59' FOR UPDATE")
+                found = [await job.function(handle)]
+                assert handle.statements == 4, "batches of ten"
+            found.append(await job.function(handle))
+            return found
+
+    # One row is somebody else's just now, and is left for the next time.
+    assert asyncio.run(main()) == [{"deleted": 35}, {"deleted": 1}]
+    assert len(kept(outside)) == 23
+
+
+# All of it against a model -------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def long_running(seeded_database_url_for_module: str) -> Iterator[tuple[Keyed, Any]]:
+    url = seeded_database_url_for_module
+    with Keyed(url) as process, psycopg.connect(url, autocommit=True) as outside:
+        yield process, outside
+
+
+calls = st.tuples(
+    st.sampled_from(["a", "b", None]),
+    st.sampled_from(["count_up", "count_up_elsewhere", "insert_or_count_up"]),
+    st.sampled_from(["", "refused", "unavailable"]),
+    st.integers(1, 4),
+)
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(sequence=st.lists(calls, min_size=1, max_size=10))
+def test_any_sequence_of_calls_is_as_the_model_says(
+    long_running: tuple[Keyed, Any], sequence: list[tuple[str | None, str, str, int]]
+) -> None:
+    api, outside = long_running
+    outside.execute("TRUNCATE autogpt_db.idempotency_key")
+    outside.execute('TRUNCATE platform."AgentNodeExecutionKeyValueData"')
+    model: dict[tuple[str, str], tuple[dict[str, Any], int, bytes]] = {}
+    count = 0
+    for key, method, ending, at_once in sequence:
+        content = {"counter": "c"} | ({"ending": ending} if method == "count_up" else {})
+        status = {"": 200, "refused": 400, "unavailable": 503}[content.get("ending", "")]
+        with ThreadPoolExecutor(at_once) as pool:
+            replies = [
+                future.result()
+                for future in [
+                    pool.submit(api.post, method, key, **content) for _ in range(at_once)
+                ]
+            ]
+        if key is None:
+            assert {reply.status_code for reply in replies} == {status}
+            begins = method == "insert_or_count_up" and count == 0
+            # Without a key nothing is undone: each statement stands by itself.
+            count += at_once + (99 if begins else 0)
+            continue
+        known = model.get((method, key))
+        if known is None and status != 503:
+            (first,) = [one for one in replies if "idempotency-replayed" not in one.headers]
+            known = model[method, key] = content, first.status_code, first.content
+            assert first.status_code == status
+            if status == 200:
+                begins = method == "insert_or_count_up" and count == 0
+                count += 100 if begins else 1
+            replies.remove(first)
+        for reply in replies:
+            if known is None:
+                assert reply.status_code == 503
+            elif known[0] != content:
+                assert reply.status_code == 422
+            else:
+                assert (reply.status_code, reply.content) == known[1:]
+                assert reply.headers["idempotency-replayed"] == "true"
+    assert counted(outside) == count
+    assert {(method, key): status for method, key, status in kept(outside)} == {
+        place: status for place, (_, status, _) in model.items()
+    }
