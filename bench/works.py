@@ -45,7 +45,13 @@ class Work:
         raise NotImplementedError
 
     def verify(
-        self, server: Server, database: str, since: datetime, number: int, outcome: Outcome
+        self,
+        server: Server,
+        database: str,
+        since: datetime,
+        number: int,
+        sessions: list[Session],
+        outcome: Outcome,
     ) -> None:
         """Compare the tables with what the clients were told.
 
@@ -58,7 +64,7 @@ class GetNodeExecution(Work):
     name = "get_node_execution"
 
     def sessions(self, number: int) -> list[Session]:
-        chosen = random.Random(number).choices(range(self.size.node_executions), k=20_000)
+        chosen = random.Random(number).choices(range(self.size.node_executions), k=10_000)
         return [
             (Request(self.name, {"node_exec_id": name}, f'"node_exec_id":"{name}"'),)
             for name in (identifier(f"n{n}") for n in chosen)
@@ -96,7 +102,7 @@ class UpsertExecutionOutput(Work):
     writes = True
 
     def sessions(self, number: int) -> list[Session]:
-        count = min(20_000, self.size.node_executions)
+        count = min(10_000, self.size.node_executions)
         chosen = random.Random(number).sample(range(self.size.node_executions), k=count)
         return [
             (
@@ -114,9 +120,14 @@ class UpsertExecutionOutput(Work):
         ]
 
     def verify(
-        self, server: Server, database: str, since: datetime, number: int, outcome: Outcome
+        self,
+        server: Server,
+        database: str,
+        since: datetime,
+        number: int,
+        sessions: list[Session],
+        outcome: Outcome,
     ) -> None:
-        sessions = self.sessions(number)
         told = Counter()
         for (session, step), count in outcome.acknowledged.items():
             arguments = sessions[session][step].arguments
@@ -145,7 +156,7 @@ class UpdateNodeExecutionStatus(Work):
 
     def rows(self) -> list[int]:
         """Return the node executions that it changes, a multiple of the most clients."""
-        count = min(200 * MOST_CLIENTS, self.size.node_executions // 128 * MOST_CLIENTS)
+        count = min(50 * MOST_CLIENTS, self.size.node_executions // 128 * MOST_CLIENTS)
         step = self.size.node_executions // count
         return [place * step for place in range(count)]
 
@@ -173,9 +184,14 @@ class UpdateNodeExecutionStatus(Work):
         ]
 
     def verify(
-        self, server: Server, database: str, since: datetime, number: int, outcome: Outcome
+        self,
+        server: Server,
+        database: str,
+        since: datetime,
+        number: int,
+        sessions: list[Session],
+        outcome: Outcome,
     ) -> None:
-        sessions = self.sessions(number)
         last = len(self.steps) - 1
         told = {
             sessions[session][step].arguments["node_exec_id"]
@@ -208,7 +224,7 @@ class Run(Work):
         return session * 7 % self.size.executions, session // self.size.executions
 
     def sessions(self, number: int) -> list[Session]:
-        count = min(5_000, self.size.executions * NODES_PER_GRAPH)
+        count = min(2_000, self.size.executions * NODES_PER_GRAPH)
         return [self._session(number, session) for session in range(count)]
 
     def _session(self, number: int, session: int) -> Session:
@@ -257,7 +273,13 @@ class Run(Work):
         )
 
     def verify(
-        self, server: Server, database: str, since: datetime, number: int, outcome: Outcome
+        self,
+        server: Server,
+        database: str,
+        since: datetime,
+        number: int,
+        sessions: list[Session],
+        outcome: Outcome,
     ) -> None:
         rows = server.execute(
             'SELECT execution."id", execution."executionStatus"::text,'
@@ -273,7 +295,7 @@ class Run(Work):
             since,
             database=database,
         )
-        whole = len(self.sessions(number)[0])
+        whole = len(sessions[0])
         told = Counter(
             (name, "COMPLETED", number, (session,), (session, session))
             for session, name, answered in outcome.sessions

@@ -381,7 +381,16 @@ static void run_at_rate(double began) {
             send_message(idle[--idle_count], due);
             due = began + (double)++sent / rate;
         }
-        if (due >= measured_until && idle_count == client_count) break;
+        if (due >= measured_until) { /* what has begun is finished */
+            int still_idle = 0;
+            for (int place = 0; place < idle_count; place++) {
+                struct client *client = idle[place];
+                if (client->next == session_start[client->session]) idle[still_idle++] = client;
+                else send_message(client, moment);
+            }
+            idle_count = still_idle;
+            if (idle_count == client_count) break;
+        }
         double pause = idle_count == 0 || due >= measured_until ? 0.5 : due - now();
         struct timespec limit = {0, pause > 0 ? (long)(pause * 1e9) : 0};
         int ready = epoll_pwait2(poller, events, 256, &limit, NULL);
@@ -390,8 +399,8 @@ static void run_at_rate(double began) {
         for (int place = 0; place < ready; place++) {
             struct client *client = events[place].data.ptr;
             if (!receive(client)) continue;
-            if (advance(client) && now() >= measured_until) send_message(client, now());
-            else idle[idle_count++] = client;
+            advance(client);
+            idle[idle_count++] = client;
         }
     }
 }
