@@ -135,7 +135,7 @@ class DatabaseManager:
                 connection.close()
                 reason = "it is a standby; waiting for a primary"
             except psycopg.OperationalError as error:
-                reason = _reason(error)
+                reason = reason_of(error)
                 if _REFUSED_FOR_GOOD.search(reason):
                     raise ConfigurationError(
                         f"database.url: PostgreSQL at {target.address} refused the connection: "
@@ -154,7 +154,8 @@ class DatabaseManager:
             pause = min(pause * 2, _LONGEST_PAUSE)
 
 
-def _reason(error: psycopg.OperationalError) -> str:
+def reason_of(error: psycopg.Error) -> str:
+    """Return why a connection failed, in PostgreSQL's words."""
     lines = str(error).strip().splitlines() or ["no reason given"]
     text = lines[-1] if lines[-1].startswith("FATAL") else lines[0]
     return re.sub(r"^.*(FATAL:\s+|failed: )", "", text).strip().rstrip(".")

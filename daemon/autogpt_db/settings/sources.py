@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 DEFAULT_FILE = Path("/etc/autogpt-db/autogpt-db.toml")
 FILE_VARIABLE = "AUTOGPT_DB_CONFIG"
+SYSTEM_CREDENTIALS = Path("/etc/autogpt-db/credentials")
 DIRECTORY_CREDENTIAL = "autogpt-db"
 """What systemd's unit calls the directory of credentials."""
 # Set by ourselves for our children, or by tests for theirs: not options.
@@ -96,7 +97,7 @@ def load_settings(
     origins: dict[str, str] = {}
     sources = (
         *_from_file(file, variables, problems),
-        *_from_credentials(variables, problems),
+        *_from_credentials(file, variables, problems, notices),
         *_from_environment(variables, problems),
         *_from_assignments(assignments, problems),
     )
@@ -169,10 +170,22 @@ def _from_file(
                 yield _Value(option, item, str(path), text=False)
 
 
-def _from_credentials(variables: Mapping[str, str], problems: list[str]) -> Iterator[_Value]:
+def _from_credentials(
+    file: Path | None,
+    variables: Mapping[str, str],
+    problems: list[str],
+    notices: list[str],
+) -> Iterator[_Value]:
     directory = variables.get("CREDENTIALS_DIRECTORY")
     if not directory:
-        return
+        # A command in an administrator's shell means the service, so it reads what the service is
+        # given; as another account it cannot, and says so.
+        if file or variables.get(FILE_VARIABLE) or not SYSTEM_CREDENTIALS.is_dir():
+            return
+        if not os.access(SYSTEM_CREDENTIALS, os.R_OK | os.X_OK):
+            notices.append(f"{SYSTEM_CREDENTIALS} cannot be read by this user: run this as root.")
+            return
+        directory = str(SYSTEM_CREDENTIALS)
     for option in options().values():
         if not option.secret:
             continue

@@ -61,7 +61,7 @@ def _bind(host: str, port: int) -> socket.socket:
         listener.close()
         if error.errno == errno.EADDRINUSE:
             raise ResourceTakenError(
-                f"{host}:{port} is taken by {_holder(port)}. Stop it, or choose another api.port."
+                f"{host}:{port} is taken by {holder_of(port)}. Stop it, or choose another api.port."
             ) from None
         raise ConfigurationError(
             f"api.host, api.port: cannot listen on {host}:{port}: {error.strerror}."
@@ -69,7 +69,7 @@ def _bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _holder(port: int) -> str:
+def holder_of(port: int) -> str:
     """Name the process that listens on a TCP port, as far as /proc shows it to this user."""
     inodes = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):

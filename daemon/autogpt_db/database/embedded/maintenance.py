@@ -172,10 +172,11 @@ def connect(settings: Settings) -> psycopg.Connection[tuple[Any, ...]]:
     try:
         return psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
     except psycopg.OperationalError as error:
-        reason = str(error).strip().splitlines()[-1]
+        from autogpt_db.database.manager import reason_of
+
         raise DatabaseUnreachableError(
-            f"The private PostgreSQL at {url.address} does not answer: {reason}. If the service is "
-            "starting, try again when it is ready."
+            f"The private PostgreSQL at {url.address} does not answer: {reason_of(error)}. If the "
+            "service is starting, try again when it is ready."
         ) from None
 
 

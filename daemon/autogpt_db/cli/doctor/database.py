@@ -1,0 +1,161 @@
+"""Is the database there, complete, readable with our key, and large enough for us?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from autogpt_db.cli.doctor.findings import Finding
+from autogpt_db.errors import AutogptDbError, ConfigurationError, SchemaError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from autogpt_db.cli.doctor.findings import Situation
+
+_FEW_LEFT = 0.9
+
+_HAS_CREDENTIALS = """
+SELECT EXISTS (SELECT FROM {place}."User" WHERE "integrations" <> '')
+"""
+
+_CONNECTIONS = """
+SELECT current_setting('max_connections')::int
+    - current_setting('superuser_reserved_connections')::int,
+    count(*) FILTER (WHERE coalesce(application_name, '') NOT LIKE 'autogpt-db%')
+FROM pg_catalog.pg_stat_activity
+WHERE backend_type = 'client backend'
+"""
+
+
+def reachable(situation: Situation) -> Iterator[Finding]:
+    """Connect; where the private server doesn't run, look whether it could."""
+    target = situation.target
+    connection = situation.connection
+    if connection is not None:
+        version = connection.info.server_version
+        text = f"PostgreSQL {version // 10000}.{version % 10000} at {target.address}"
+        if version < 150000:  # noqa: PLR2004 - PostgreSQL 15
+            yield Finding("fail", "database", f"{text} is too old", "Move to PostgreSQL 15 to 18.")
+        elif connection.info.parameter_status("in_hot_standby") == "on":
+            yield Finding("fail", "database", f"{text} is a standby", "Name the primary.")
+        else:
+            yield Finding("ok", "database", text)
+        return
+    problem = f"{target.address} does not answer: {situation.connection_problem}"
+    if not target.embedded:
+        remedy = "Start it, or correct DATABASE_URL (`autogpt-db dsn` shows it); under systemd, "
+        remedy += "IPAddressAllow= has to let the service reach it."
+        yield Finding("fail", "database", problem, remedy)
+    elif situation.tree is not None:
+        remedy = "journalctl -u autogpt-db AUTOGPT_DB_PROCESS=postgresql -e"
+        yield Finding("fail", "database", problem, remedy)
+    else:
+        yield from _private(situation)
+
+
+def _private(situation: Situation) -> Iterator[Finding]:
+    from autogpt_db.database.embedded.cluster import data_version
+    from autogpt_db.database.embedded.maintenance import private_cluster
+
+    try:
+        cluster = private_cluster(situation.settings)
+        major = data_version(cluster.data)
+        if major is None:
+            yield Finding("ok", "database", f"private, to be made in {cluster.data} at first start")
+            return
+        binaries = cluster.binaries(situation.settings, major)
+    except PermissionError:
+        state = situation.settings.paths.state
+        yield Finding("warn", "database", f"private; {state} is closed to you", "Run this as root.")
+    except (AutogptDbError, OSError) as error:
+        yield Finding("fail", "database", str(error).rstrip("."))
+    else:
+        text = f"private, not running; PostgreSQL {binaries.version} fits its data"
+        yield Finding("ok", "database", text)
+
+
+def schema(situation: Situation) -> Iterator[Finding]:
+    """Look whether everything that the methods need is there."""
+    from autogpt_db.database.migration import pending
+
+    if situation.connection is None:
+        return
+    try:
+        waiting = pending(situation.connection, schema_name=situation.target.schema)
+    except SchemaError as error:
+        yield Finding("fail", "schema", str(error).rstrip("."))
+        return
+    if waiting:
+        text = f"to be applied at the next start: {', '.join(waiting)}"
+        yield Finding(
+            "warn", "schema", text, "systemctl restart autogpt-db, or: autogpt-db migrate"
+        )
+    else:
+        yield Finding("ok", "schema", f"{situation.target.schema}, complete")
+
+
+def encryption_key(situation: Situation) -> Iterator[Finding]:
+    """Try the key on what users have stored."""
+    from autogpt_db.database.encryption import verify_key
+
+    connection, settings = situation.connection, situation.settings
+    name = situation.target.schema
+    if connection is None or not _has_users(situation):
+        return
+    place = '"' + name.replace('"', '""') + '"'
+    row = connection.execute(_HAS_CREDENTIALS.format(place=place).encode()).fetchone()
+    stored = row is not None and row[0]
+    if settings.integrations.encryption_key is None:
+        if stored:
+            text = "not set, and users have stored credentials, which nobody can read without it"
+            remedy = "Set integrations.encryption_key to AutoGPT's ENCRYPTION_KEY."
+            yield Finding("warn", "encryption key", text, remedy)
+        else:
+            yield Finding("ok", "encryption key", "not set; nothing is stored that needs one")
+        return
+    try:
+        verify_key(connection, settings, name)
+    except ConfigurationError as error:
+        yield Finding("fail", "encryption key", str(error).rstrip("."))
+    else:
+        what = "decrypts what users have stored" if stored else "set; nothing is stored yet"
+        yield Finding("ok", "encryption key", what)
+
+
+def _has_users(situation: Situation) -> bool:
+    assert situation.connection is not None
+    place = '"' + situation.target.schema.replace('"', '""') + '"'
+    row = situation.connection.execute("SELECT to_regclass(%s)", [f'{place}."User"']).fetchone()
+    return row is not None and row[0] is not None
+
+
+def connections(situation: Situation) -> Iterator[Finding]:
+    """Compare the connections that the service may open with those that the server has left."""
+    connection, settings = situation.connection, situation.settings
+    if connection is None or situation.target.pgbouncer:
+        return
+    row = connection.execute(_CONNECTIONS).fetchone()
+    assert row is not None
+    allowed, others = int(row[0]), int(row[1])
+    ours = settings.api.processes * settings.api_pool_size
+    ours += settings.worker.processes * settings.worker.pool_size
+    text = f"the service may open {ours}, others have {others}, the server allows {allowed}"
+    if ours + others > allowed:
+        remedy = "Raise max_connections there, or lower database.connection_limit here."
+        yield Finding("fail", "connections", text, remedy)
+    elif ours + others > allowed * _FEW_LEFT:
+        yield Finding("warn", "connections", text, "Few are left: plan for more.")
+    else:
+        yield Finding("ok", "connections", text)
+
+
+def kept_data(situation: Situation) -> Iterator[Finding]:
+    """Name the data directories that restores and upgrades have kept."""
+    place = situation.settings.paths.state / "postgresql"
+    try:
+        kept = sorted(path for path in place.glob("data.*") if path.is_dir())
+    except PermissionError:
+        return
+    for path in kept:
+        remedy = "Remove it when you are sure that nobody needs it."
+        yield Finding("warn", "kept data", f"{path} is left from a restore or an upgrade", remedy)

@@ -1,0 +1,103 @@
+"""What a check finds, and what all checks may look at."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from autogpt_db.cli.control import runtime_of
+from autogpt_db.errors import AutogptDbError, ConfigurationError
+from autogpt_db.settings import LoadedSettings, Settings
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from autogpt_db.cli.control import Loads
+    from autogpt_db.database.url import DatabaseUrl
+
+
+class Finding(NamedTuple):
+    """What one check found.
+
+    Attributes:
+        level: `fail` keeps the service from doing its work, or soon will.
+        check: The check's name.
+        text: What was found, without a full stop.
+        remedy: What to do; empty when there is nothing.
+    """
+
+    level: Literal["ok", "warn", "fail"]
+    check: str
+    text: str
+    remedy: str = ""
+
+
+class Situation:
+    """The installation as the checks see it: everything is looked up once.
+
+    Args:
+        sources: Where the settings are.
+    """
+
+    def __init__(self, sources: Loads) -> None:
+        self._sources = sources
+        self.problems: tuple[str, ...] = ()
+        self.connection_problem = ""
+        self.service_problem = ""
+
+    def close(self) -> None:
+        """Close the connection to the database, if there is one."""
+        connection = self.__dict__.get("connection")
+        if connection is not None:
+            connection.close()
+
+    @cached_property
+    def loaded(self) -> LoadedSettings:
+        """Return the settings; the defaults where they are at fault, and then `problems`."""
+        try:
+            return self._sources.load()
+        except ConfigurationError as error:
+            self.problems = error.problems
+            return LoadedSettings(Settings(), {}, [])
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings."""
+        return self.loaded.settings
+
+    @cached_property
+    def tree(self) -> dict[str, Any] | None:
+        """Return the running service's status; None where none answers, with `service_problem`."""
+        from autogpt_db.supervision.status import read_status
+
+        try:
+            return read_status(runtime_of(self._sources))
+        except AutogptDbError as error:
+            self.service_problem = str(error)
+            return None
+
+    @cached_property
+    def target(self) -> DatabaseUrl:
+        """Return where the database is."""
+        from autogpt_db.database.url import direct_database_url
+
+        return direct_database_url(self.settings)
+
+    @cached_property
+    def connection(self) -> psycopg.Connection[tuple[Any, ...]] | None:
+        """Return a connection to the database; None, with `connection_problem`, without one."""
+        import psycopg
+
+        from autogpt_db.database.manager import reason_of
+
+        conninfo = self.target.conninfo(
+            connect_timeout=self.settings.database.connect_timeout,
+            application_name="autogpt-db doctor",
+            TimeZone="UTC",
+            statement_timeout="10s",
+        )
+        try:
+            return psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
+        except psycopg.Error as error:
+            self.connection_problem = reason_of(error)
+            return None

@@ -1,0 +1,169 @@
+"""Is it configured, installed, running and answering?"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from autogpt_db.cli.control import SYSTEM_RUNTIME
+from autogpt_db.cli.doctor.findings import Finding
+from autogpt_db.errors import ResourceTakenError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from autogpt_db.cli.doctor.findings import Situation
+
+UNIT = "autogpt-db.service"
+_SECONDS = 5.0
+_OK = 200
+
+
+def systemctl_show(*properties: str) -> dict[str, str]:
+    """Return properties of our unit; nothing where there is no systemd, or it doesn't answer."""
+    if not Path("/run/systemd/system").is_dir():
+        return {}
+    command = ["systemctl", "show", UNIT, f"--property={','.join(properties)}"]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return {}
+    return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+
+
+def configuration(situation: Situation) -> Iterator[Finding]:
+    """Look whether the settings are valid."""
+    loaded = situation.loaded
+    for problem in situation.problems:
+        yield Finding("fail", "configuration", problem.rstrip("."), "Correct it.")
+    for notice in loaded.notices:
+        yield Finding("warn", "configuration", notice.rstrip("."))
+    if not situation.problems and not loaded.notices:
+        count = len(loaded.origins)
+        yield Finding("ok", "configuration", f"valid; {count} options are not at their default")
+
+
+def unit(_situation: Situation) -> Iterator[Finding]:
+    """Look what systemd says of the unit."""
+    shown = systemctl_show(
+        "LoadState", "ActiveState", "SubState", "UnitFileState", "Result", "ExecMainStatus"
+    )
+    if not shown:
+        yield Finding("ok", "unit", "systemd does not run here")
+        return
+    if shown["LoadState"] != "loaded":
+        yield Finding(
+            "warn",
+            "unit",
+            f"{UNIT} is {shown['LoadState']}",
+            "`make install` or the .deb brings it; without it, nobody restarts the service.",
+        )
+        return
+    state = f"{UNIT} is {shown['ActiveState']} ({shown['SubState']})"
+    if shown["ActiveState"] == "failed":
+        yield Finding(
+            "fail",
+            "unit",
+            f"{state}: {shown['Result']}, exit code {shown['ExecMainStatus']}",
+            "journalctl -u autogpt-db -x says why; then: systemctl start autogpt-db.",
+        )
+    elif shown["ActiveState"] == "inactive":
+        yield Finding("warn", "unit", state, "systemctl start autogpt-db")
+    else:
+        yield Finding("ok", "unit", state)
+    if shown["UnitFileState"] in {"disabled", "masked"}:
+        text = f"{UNIT} is {shown['UnitFileState']}: it is not started at boot"
+        yield Finding("warn", "unit", text, "systemctl enable autogpt-db")
+
+
+def processes(situation: Situation) -> Iterator[Finding]:
+    """Look at the running tree."""
+    tree = situation.tree
+    if tree is None:
+        yield Finding("warn", "service", situation.service_problem.rstrip("."))
+        return
+    words, _, trouble = tree["words"].partition("; ")
+    for part in trouble.split("; ") if trouble else ():
+        yield Finding("warn", "service", part, "The log says more: journalctl -u autogpt-db -e.")
+    for process in tree["processes"]:
+        if process["state"] in {"BACKOFF", "FATAL"}:
+            name, end = process["name"], process["last_exit"] or "it could not be started"
+            remedy = f"journalctl -u autogpt-db AUTOGPT_DB_PROCESS={name} -e"
+            yield Finding("fail", "service", f"{name} keeps failing: {end}", remedy)
+    yield Finding("ok", "service", f"pid {tree['pid']}, version {tree['version']}, {words}")
+
+
+def addresses(situation: Situation) -> Iterator[Finding]:
+    """Ask the service at each of its addresses; without one, look whether its port is free."""
+    api = situation.settings.api
+    if situation.tree is None:
+        from autogpt_db.supervision.listening import holder_of, open_sockets
+
+        if Path("/run/systemd/system").is_dir() and SYSTEM_RUNTIME.exists():
+            return  # systemd's socket holds it
+        try:
+            for listener in open_sockets(api):
+                listener.close()
+        except ResourceTakenError:
+            text = f"{api.host}:{api.port} is taken by {holder_of(api.port)}, not by the service"
+            yield Finding("fail", "address", text, "Stop that, or choose another api.port.")
+        else:
+            yield Finding("ok", "address", f"{api.host}:{api.port} is free")
+        return
+    token = api.token.reveal() if api.token is not None else None
+    for address in situation.tree["address"]:
+        reason = _ask(address, token)
+        if reason is None:
+            yield Finding("ok", "address", f"{address} answers")
+        else:
+            remedy = "Look at `autogpt-db status`; journalctl -u autogpt-db -e"
+            yield Finding("fail", "address", f"{address} does not answer: {reason}", remedy)
+
+
+def _ask(address: str, token: str | None) -> str | None:
+    """Return why the service doesn't answer a health check at `address`, or None."""
+    connection: http.client.HTTPConnection
+    if address.startswith("unix:"):
+        connection = http.client.HTTPConnection("localhost", timeout=_SECONDS)
+        stream = socket.socket(socket.AF_UNIX)
+        stream.settimeout(_SECONDS)
+        connection.sock = stream
+        path: str | None = address.removeprefix("unix:")
+    else:
+        parts = urlsplit(address)
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(parts.hostname or "", parts.hostname)  # noqa: S104 - what to call
+        connection = http.client.HTTPConnection(host or "", parts.port, timeout=_SECONDS)
+        path = None
+    try:
+        if path is not None:
+            connection.sock.connect(path)
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        connection.request("GET", "/health_check", headers=headers)
+        response = connection.getresponse()
+        content = response.read(1000)
+    except OSError as error:
+        return str(error)
+    finally:
+        connection.close()
+    if response.status == _OK:
+        return None
+    return f"status {response.status}, {content.decode('utf-8', 'replace').strip()}"
+
+
+def programs(situation: Situation) -> Iterator[Finding]:
+    """Look at the files of programs.d."""
+    from autogpt_db.supervision.program_files import inspect_programs
+
+    found = inspect_programs(situation.settings)
+    for path, fault in found.faults.items():
+        remedy = "Correct it, then: systemctl reload autogpt-db."
+        yield Finding("warn", "programs", f"{path} is left out: {fault}".rstrip("."), remedy)
+    names = [group.name for groups in found.groups.values() for group in groups]
+    if names:
+        yield Finding("ok", "programs", ", ".join(names))

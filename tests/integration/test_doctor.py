@@ -1,0 +1,223 @@
+"""doctor: what is wrong is found, named, and comes with something to do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from autogpt_db.cli.commands import Sources
+from autogpt_db.cli.doctor import checks, host
+from autogpt_db.cli.doctor.checks import examine
+from autogpt_db.cli.doctor.findings import Finding
+from autogpt_db.settings import sources as settings_sources
+from postgres_server import with_schema
+
+Examine = Callable[..., dict[str, list[Finding]]]
+
+
+@pytest.fixture
+def examined(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Examine:
+    """Return a function that examines a stopped service on a migrated database."""
+    file = tmp_path / "autogpt-db.toml"
+    file.touch()
+    for name in ("DATABASE_URL", "CREDENTIALS_DIRECTORY", "AUTOGPT_DB_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+
+    def examine_with(*assignments: str, content: str = "", url: str | None = None):
+        file.write_text(content)
+        monkeypatch.setenv("DATABASE_URL", url or with_schema(database_url))
+        given = (f"state_directory={tmp_path}", f"runtime_directory={tmp_path}/run", "api.port=0")
+        found: dict[str, list[Finding]] = {}
+        for finding in examine(Sources(file, (*given, *assignments))):
+            found.setdefault(finding.check, []).append(finding)
+        return found
+
+    return examine_with
+
+
+def test_a_sound_installation_has_nothing_to_do(examined: Examine) -> None:
+    found = examined()
+    levels = {name: {finding.level for finding in findings} for name, findings in found.items()}
+    assert levels.pop("service") == {"warn"}, "it is not running"
+    assert set.union(*levels.values()) == {"ok"}, found
+    expected = "configuration unit address database schema connections permissions clock limits"
+    assert {*expected.split(), "encryption key", "disk space"} <= set(levels)
+
+
+def only(found: dict[str, list[Finding]], check: str) -> Finding:
+    (finding,) = [one for one in found[check] if one.level != "ok"]
+    assert finding.text
+    assert not finding.text.endswith(".")
+    return finding
+
+
+def test_every_fault_of_the_configuration_is_named(examined: Examine) -> None:
+    found = examined(content="[api]\nprt = 1\nprocesses = 1000\n")
+    texts = [finding.text for finding in found["configuration"]]
+    assert {finding.level for finding in found["configuration"]} == {"fail"}
+    assert any("did you mean api.port" in text for text in texts)
+    assert any("api.processes" in text for text in texts)
+    assert "database" in found, "the rest is looked at all the same"
+
+
+def test_a_database_that_does_not_answer(examined: Examine) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        found = examined(url=f"postgresql://user:hunter2@127.0.0.1:{port}/d?schema=platform")
+    finding = only(found, "database")
+    assert finding.level == "fail"
+    assert "refused" in finding.text
+    assert "DATABASE_URL" in finding.remedy
+    assert "hunter2" not in str(found)
+    assert "schema" not in found
+
+
+def test_a_schema_that_is_newer_or_not_there_yet(
+    examined: Examine, database_url: str, empty_database: str
+) -> None:
+    finding = only(examined(url=with_schema(empty_database)), "schema")
+    assert finding.level == "warn"
+    assert "0001_platform" in finding.text
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO autogpt_db.migration VALUES (9001, '9001_future', 'x', '7.2.1')"
+        )
+    finding = only(examined(), "schema")
+    assert finding.level == "fail"
+    assert "9001_future" in finding.text
+
+
+def test_a_key_that_is_missing_or_another(examined: Examine, database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            'INSERT INTO platform."User" ("id", "email", "updatedAt", "integrations")'
+            " VALUES ('u', 'e', now(), 'gAAAAA-not-of-this-key')"
+        )
+    finding = only(examined(), "encryption key")
+    assert finding.level == "warn"
+    assert "ENCRYPTION_KEY" in finding.remedy
+    key = "YXV0b2dwdC1kYi1hdXRvZ3B0LWRiLWF1dG9ncHQtZGI="
+    finding = only(examined(f"integrations.encryption_key={key}"), "encryption key")
+    assert finding.level == "fail"
+    assert key not in str(finding)
+
+
+def test_more_connections_than_the_server_allows(examined: Examine) -> None:
+    finding = only(examined("database.pool_size=200"), "connections")
+    assert finding.level == "fail"
+    assert "max_connections" in finding.remedy
+
+
+def test_a_port_that_another_holds(examined: Examine) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        finding = only(examined(f"api.port={holder.getsockname()[1]}"), "address")
+    assert finding.level == "fail"
+    assert f"pid {os.getpid()}" in finding.text
+
+
+def test_a_faulty_program_file(examined: Examine, tmp_path: Path) -> None:
+    directory = tmp_path / "programs.d"
+    directory.mkdir()
+    (directory / "x.conf").write_text("[program:api]\ncommand=/bin/true\n")
+    found = examined(f"supervision.programs_directory={directory}")
+    assert "x.conf is left out" in only(found, "programs").text
+
+
+def test_secrets_that_others_may_read(
+    examined: Examine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "autogpt-db.toml").chmod(0o644)
+    finding = only(examined(content='[api]\ntoken = "s3cr3t"\n'), "credentials")
+    assert finding.level == "fail"
+    assert "everybody may read" in finding.text
+    assert "s3cr3t" not in str(finding)
+    (tmp_path / "autogpt-db.toml").chmod(0o600)
+    assert "command line" in only(examined("api.token=s3cr3t"), "credentials").text
+
+    directory = tmp_path / "credentials"
+    directory.mkdir(0o700)
+    monkeypatch.setattr(host, "SYSTEM_CREDENTIALS", directory)
+    for name, mode, content in (
+        ("api_token", 0o644, "x"),
+        ("api_tokn", 0o600, "x"),
+        ("redis_password", 0o600, ""),
+    ):
+        (directory / name).write_text(content)
+        (directory / name).chmod(mode)
+    texts = [f"{f.level} {f.text} {f.remedy}" for f in examined()["credentials"]]
+    assert any(text.startswith("warn") and "0644" in text for text in texts)
+    assert any(text.startswith("warn") and "Did you mean api_token?" in text for text in texts)
+    assert any(text.startswith("fail") and "redis_password is empty" in text for text in texts)
+
+
+def test_a_command_in_root_s_shell_sees_the_service_s_credentials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "api_token").write_text("s3cr3t\n")
+    monkeypatch.setattr(settings_sources, "SYSTEM_CREDENTIALS", tmp_path)
+    loaded = settings_sources.load_settings(environment={})
+    assert loaded.settings.api.token is not None
+    assert loaded.origins["api.token"] == "credential api_token"
+    # Another configuration is another service's.
+    file = tmp_path / "other.toml"
+    file.touch()
+    assert settings_sources.load_settings(file=file, environment={}).origins == {}
+
+
+def test_a_directory_that_everybody_may_write_to(examined: Examine, tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    finding = only(examined(), "permissions")
+    assert finding.level == "fail"
+    assert finding.remedy == f"chmod o-w {tmp_path}"
+
+
+def test_a_disk_that_is_full_or_nearly(examined: Examine, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.statvfs("/")
+    for share, level in ((0.001, "fail"), (0.05, "warn")):
+        blocks = 10 * 1024**3 // real.f_frsize
+
+        def filled(_path: object, share: float = share, blocks: int = blocks) -> os.statvfs_result:
+            values = list(real)
+            values[2], values[4] = blocks, int(blocks * share)
+            return os.statvfs_result(values)
+
+        monkeypatch.setattr(os, "statvfs", filled)
+        assert only(examined(), "disk space").level == level
+
+
+def test_a_clock_that_is_off(examined: Examine, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = host.time.time
+    monkeypatch.setattr(host.time, "time", lambda: now() + 3600)
+    finding = only(examined(), "clock")
+    assert "3600 s ahead" in finding.text or "3599 s ahead" in finding.text
+
+
+def test_what_a_restore_has_kept_is_named(examined: Examine, tmp_path: Path) -> None:
+    kept = tmp_path / "postgresql" / "data.before-restore-20260101T000000Z"
+    kept.mkdir(parents=True)
+    assert str(kept) in only(examined(), "kept data").text
+    shutil.rmtree(kept)
+    assert "kept data" not in examined()
+
+
+def test_a_check_that_fails_itself_does_not_stop_the_others(
+    examined: Examine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_situation: object):
+        raise RuntimeError("as it happens")
+        yield
+
+    monkeypatch.setattr(checks, "_CHECKS", (broken, *checks._CHECKS))
+    found = examined()
+    assert found["broken"][0].level == "fail"
+    assert "as it happens" in found["broken"][0].text
+    assert "schema" in found
