@@ -20,6 +20,8 @@ class RedisServer:
         keys: The keys it holds.
         password: What AUTH must say; None for nothing.
         dropping: Connections that are closed at their first command.
+        gate: What is published waits while it is clear.
+        waiting: Whether something does.
     """
 
     def __init__(self, password: str | None = None) -> None:
@@ -27,6 +29,9 @@ class RedisServer:
         self.keys: set[str] = set()
         self.password = password
         self.dropping = 0
+        self.gate = threading.Event()
+        self.gate.set()
+        self.waiting = False
         outer = self
 
         class Handler(socketserver.StreamRequestHandler):
@@ -59,6 +64,8 @@ class RedisServer:
                     return b"-NOAUTH Authentication required.\r\n"
                 match name:
                     case "PUBLISH":
+                        outer.waiting = True
+                        outer.gate.wait(30)
                         outer.published.append((arguments[0], arguments[1]))
                         return b":1\r\n"
                     case "SCAN":
@@ -83,6 +90,7 @@ class RedisServer:
         return self
 
     def __exit__(self, *_error: object) -> None:
+        self.gate.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -27,6 +27,8 @@ _UNSET_EXAMPLES = {
     "embedded.user": '"postgres"',
     "embeddings.openai_api_key": '"sk-…"',
     "embeddings.openai_base_url": '"https://api.openai.com/v1"',
+    "credits.stripe_api_key": '"sk_live_…"',
+    "credits.stripe_base_url": '"https://api.stripe.com"',
     "integrations.encryption_key": '"32 bytes in url-safe base64"',
     "integrations.previous_encryption_key": '"32 bytes in url-safe base64"',
     "supervision.programs_directory": '"/etc/autogpt-db/programs.d"',

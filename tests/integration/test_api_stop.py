@@ -23,6 +23,7 @@ from api_process import (
     written,
 )
 from autogpt_db.errors import EXIT_CONFIGURATION, EXIT_RESOURCE_TAKEN
+from redis_server import RedisServer
 from waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("road")
@@ -257,3 +258,39 @@ def test_its_sessions_end_with_it(database_url: str) -> None:
         api.signal()
         assert api.exit_code() == 0
         wait_for(lambda: observer.execute(sessions).fetchone() == (0,), what="their end")
+
+
+def test_an_event_under_way_is_delivered_before_the_end(seeded_database_url: str) -> None:
+    with RedisServer() as redis:
+        redis.gate.clear()
+        options = ("redis.host=127.0.0.1", f"redis.port={redis.port}")
+        with ApiProcess(seeded_database_url, *options) as api:
+            api.call("increment_onboarding_runs", user_id="alice")
+            wait_for(lambda: redis.waiting, what="the event at Redis")
+            api.signal()
+            wait_for(lambda: api.events("drained"), what="the end of the drain")
+            assert api.process is not None
+            assert api.process.poll() is None
+            assert redis.published == []
+            redis.gate.set()
+            assert api.exit_code() == 0
+            assert [channel for channel, _ in redis.published] == ["notification_event/alice"]
+            assert api.events("background_given_up") == []
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_an_event_that_nobody_takes_holds_up_no_end(seeded_database_url: str, signals: int) -> None:
+    with RedisServer() as redis:
+        redis.gate.clear()
+        options = ("redis.host=127.0.0.1", f"redis.port={redis.port}")
+        patience = "api.drain_timeout=1" if signals == 1 else "api.drain_timeout=600"
+        with ApiProcess(seeded_database_url, *options, patience) as api:
+            api.call("increment_onboarding_runs", user_id="alice")
+            wait_for(lambda: redis.waiting, what="the event at Redis")
+            for _ in range(signals):
+                api.signal()
+                wait_for(lambda: api.events("drained"), what="the end of the drain")
+            assert api.exit_code(seconds=20) == 0
+            (given_up,) = api.events("background_given_up")
+            assert given_up["work"] == ["event-notification"]
+            assert redis.published == []

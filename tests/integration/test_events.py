@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
-from autogpt_db.operations import events
+from autogpt_db.operations import background
 from autogpt_db.settings import CreditsSettings, RedisSettings, Secret
 from redis_server import RedisServer
 from service import Service
@@ -33,7 +33,7 @@ def service_with(url: str, port: int, **options: Any) -> Service:
 
 def run(service: Service) -> None:
     service.call("increment_onboarding_runs", user_id="alice")
-    service.run(events.drain())
+    service.run(background.drain())
 
 
 def message(event: str, step: str | None) -> Any:
@@ -67,14 +67,14 @@ def test_new_credits_forget_that_there_were_none(
     redis.keys = {f"{KEY}:alice:1", f"{KEY}:alice:2", f"{KEY}:bob:1", "other:alice:1"}
     with service_with(seeded_database_url, redis.port) as service:
         assert service.call("get_credits", user_id="alice") == 1500
-        service.run(events.drain())
+        service.run(background.drain())
         assert redis.keys == {f"{KEY}:bob:1", "other:alice:1"}
         redis.keys.add(f"{KEY}:alice:3")
         service.call("get_credits", user_id="alice")
         service.rows("""UPDATE "UserBalance" SET "updatedAt" = '2026-01-01'""")
         service.rows('UPDATE "CreditTransaction" SET "transactionKey" = gen_random_uuid()')
         service.call("get_credits", user_id="alice")  # filled up by nothing
-        service.run(events.drain())
+        service.run(background.drain())
         assert f"{KEY}:alice:3" in redis.keys
         service.call("increment_onboarding_runs", user_id="alice")
         service.rows('UPDATE "UserOnboarding" SET "agentRuns" = 9')
@@ -100,8 +100,8 @@ def test_a_redis_that_is_away_holds_nobody_up(seeded_database_url: str) -> None:
             structlog.testing.capture_logs() as logs,
         ):
             service.call("increment_onboarding_runs", user_id="alice")
-            assert events._under_way  # answered before Redis was
-            service.run(events.drain())
+            assert background._under_way  # answered before Redis was
+            service.run(background.drain())
     (record,) = (each for each in logs if each["event"] == "event_not_published")
     assert (record["log_level"], record["what"]) == ("warning", "notification")
     assert "hunter2" not in str(logs)
@@ -120,5 +120,5 @@ def test_a_wrong_password_is_a_warning(seeded_database_url: str, redis: RedisSer
 def test_without_a_redis_nothing_is_started(seeded_database_url: str) -> None:
     with Service(seeded_database_url) as service, structlog.testing.capture_logs() as logs:
         service.call("increment_onboarding_runs", user_id="alice")
-        assert not events._under_way
+        assert not background._under_way
     assert logs == []

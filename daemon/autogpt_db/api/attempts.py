@@ -18,7 +18,7 @@ from autogpt_db.errors import (
     ServiceUnavailableError,
     StatementCollidedError,
 )
-from autogpt_db.operations import events
+from autogpt_db.operations import background
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -94,7 +94,7 @@ class Attempts:
         """
         pause = SHORTEST_PAUSE
         while True:
-            with events.held() as release:
+            with background.held() as release:
                 kept = await self._attempt(release)
             if kept is not None:
                 return self._answer(kept)

@@ -24,7 +24,7 @@ from autogpt_db.database.pool import Database
 from autogpt_db.errors import EXIT_STOPPED
 from autogpt_db.heartbeat import Heartbeat
 from autogpt_db.lifecycle import stop_on_signals
-from autogpt_db.operations import served_operations
+from autogpt_db.operations import background, served_operations
 
 if TYPE_CHECKING:
     import socket
@@ -102,6 +102,7 @@ async def _serve(
 
             server.when_started = started
             await server.serve(sockets=list(listeners))
+            await background.drain(server.seconds_left, server.hastened)
         finally:
             beating.cancel()
 

@@ -32,6 +32,8 @@ LAME_DUCK = 0.5
 """Seconds in which connections that look idle are kept, for requests that are on their way."""
 LAST_WORDS = 2.0
 """Seconds for requests that were given up to reply and to end."""
+LEAST_LEFT = 1.0
+"""Seconds that work which requests have started gets, however long the drain was."""
 TICK = 0.02
 """Seconds between two looks at what is left while draining."""
 
@@ -44,6 +46,7 @@ class Server(uvicorn.Server):
             answered now.
         when_started: Called once connections are accepted.
         stopping: Set once the stop was asked for.
+        hastened: Set once it was asked for again.
     """
 
     server_state: State
@@ -75,7 +78,8 @@ class Server(uvicorn.Server):
         self.give_up: Callable[[], None] = _nothing
         self.when_started: Callable[[], None] = _nothing
         self.stopping = asyncio.Event()
-        self._hasten = asyncio.Event()
+        self.hastened = asyncio.Event()
+        self._stopped_at = 0.0
 
     def handle_signals(self) -> None:
         """Stop on SIGTERM and SIGINT: the first drains, the second hastens."""
@@ -91,7 +95,7 @@ class Server(uvicorn.Server):
     def stop(self) -> None:
         """Ask for the stop; asked again, hasten it."""
         if self.should_exit:
-            self._hasten.set()
+            self.hastened.set()
         self.should_exit = True
         self.server_state.draining = True
         self.stopping.set()
@@ -113,7 +117,7 @@ class Server(uvicorn.Server):
             sockets: The listening sockets; other processes may hold them too.
         """
         loop = asyncio.get_running_loop()
-        began = loop.time()
+        began = self._stopped_at = loop.time()
         for server in self.servers:
             server.close()
         for listener in sockets or ():
@@ -123,16 +127,22 @@ class Server(uvicorn.Server):
             connection.announce_close()
         log.info("draining", connections=len(self._connections), requests=self._running)
         patience = began + self.server_state.limits.drain_timeout
-        while self._busy and not self._hasten.is_set() and loop.time() < patience:
+        while self._busy and not self.hastened.is_set() and loop.time() < patience:
             self._expire()
             if loop.time() > began + LAME_DUCK:
                 for connection in self._connections:
                     connection.close_if_idle()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._hasten.wait(), TICK)
+                await asyncio.wait_for(self.hastened.wait(), TICK)
         if self._busy:
             await self._end_now()
         log.info("drained", seconds=round(loop.time() - began, 3))
+
+    @property
+    def seconds_left(self) -> float:
+        """Return what is left of the drain, after it, for work that requests have started."""
+        gone = asyncio.get_running_loop().time() - self._stopped_at
+        return max(LEAST_LEFT, self.server_state.limits.drain_timeout - gone)
 
     async def _end_now(self) -> None:
         loop = asyncio.get_running_loop()

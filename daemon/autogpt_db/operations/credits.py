@@ -92,7 +92,7 @@ async def spend_credits(
     if moved is None:
         raise await _refusal(database, user_id, -cost)
     if moved.top_up_wanted:
-        await top_up(user_id, json.loads(metadata)["graph_exec_id"])
+        top_up(database, user_id, json.loads(metadata)["graph_exec_id"])
     return moved.balance
 
 

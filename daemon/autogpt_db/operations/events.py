@@ -9,14 +9,15 @@ import asyncio
 import importlib
 import json
 import re
-from contextlib import contextmanager
-from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from autogpt_db.operations import background
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
 
     from redis.asyncio import Redis
 
@@ -27,12 +28,8 @@ log = structlog.get_logger("autogpt_db.operations")
 TIMEOUT = 2.0
 """Seconds for one attempt to connect, to send, or to read a reply."""
 ATTEMPTS = 3
-MOST_WAITING = 100
-"""Events that may be on their way at once in each process; one more is dropped, with a warning."""
 
 _GLOB = re.compile(r"([*?\[\]\\^-])")
-_under_way: set[asyncio.Task[None]] = set()
-_held: ContextVar[list[Callable[[], None]] | None] = ContextVar("held_events", default=None)
 
 
 def notify(settings: Settings, user_id: str, content: dict[str, Any]) -> None:
@@ -70,50 +67,14 @@ def forget_lack_of_credits(settings: Settings, user_id: str) -> None:
     _start(settings.redis, "lack_of_credits", send)
 
 
-@contextmanager
-def held() -> Iterator[Callable[[], None]]:
-    """Keep back what is published inside.
-
-    Yields:
-        What publishes it, to be called once the transaction that it tells of is committed.
-    """
-    waiting: list[Callable[[], None]] = []
-
-    def release() -> None:
-        for start in waiting:
-            start()
-        waiting.clear()
-
-    token = _held.set(waiting)
-    try:
-        yield release
-    finally:
-        _held.reset(token)
-
-
-async def drain() -> None:
-    """Wait until nothing is on its way any more."""
-    while _under_way:
-        await asyncio.gather(*_under_way)
-
-
 def _start(options: RedisSettings, what: str, send: Callable[[Redis], Awaitable[None]]) -> None:
     if options.host is None:
         return
-    waiting = _held.get()
-    if waiting is not None:
-        waiting.append(lambda: _publish(options, what, send))
-    else:
-        _publish(options, what, send)
 
-
-def _publish(options: RedisSettings, what: str, send: Callable[[Redis], Awaitable[None]]) -> None:
-    if len(_under_way) >= MOST_WAITING:
+    def refused() -> None:
         log.warning("event_not_published", what=what, reason="too many are waiting for Redis")
-        return
-    task = asyncio.create_task(_send(options, what, send), name=f"event-{what}")
-    _under_way.add(task)
-    task.add_done_callback(_under_way.discard)
+
+    background.start(f"event-{what}", partial(_send, options, what, send), refused)
 
 
 async def _send(

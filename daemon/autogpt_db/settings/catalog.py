@@ -23,6 +23,7 @@ AUTOGPT_NAMES = {
     "LOG_LEVEL": "logging.level",
     "ENABLE_CREDIT": "credits.enabled",
     "NUM_USER_CREDITS_REFILL": "credits.refill",
+    "STRIPE_API_KEY": "credits.stripe_api_key",
     "ENCRYPTION_KEY": "integrations.encryption_key",
     "OPENAI_INTERNAL_API_KEY": "embeddings.openai_api_key",
     "REDIS_HOST": "redis.host",

@@ -283,6 +283,20 @@ class CreditsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             "AutoGPT's flag enable-platform-payment, on for everybody."
         ),
     ] = True
+    stripe_api_key: Annotated[
+        Secret | None,
+        option(
+            "Stripe's secret key, which turns automatic top-ups on (needs autogpt-db[stripe]): a "
+            "user's card is charged when their balance falls below their threshold. Unset: logged "
+            "only."
+        ),
+    ] = None
+    stripe_base_url: Annotated[
+        str | None, option("Where Stripe's API is. Unset: Stripe's own address.")
+    ] = None
+    stripe_timeout: Annotated[
+        float, option("Seconds to wait for one answer of Stripe's.", ge=0.1, le=600)
+    ] = 20.0
 
 
 class EmbeddingsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

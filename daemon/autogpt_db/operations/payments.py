@@ -1,0 +1,139 @@
+"""The payment provider, Stripe, by its own client library; off without a key."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import importlib.util
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable
+
+    from stripe import StripeClient
+
+    from autogpt_db.settings import CreditsSettings
+
+MOST_CARDS = 10
+"""Cards of one customer that are tried."""
+REPEATS = 2
+"""Times that the library repeats a request that got no answer, under the same idempotency key."""
+
+
+class PaymentError(Exception):
+    """Nothing was charged; the message says why."""
+
+
+class PaymentUnknownError(Exception):
+    """Nobody knows whether something was charged; the message says why."""
+
+
+async def charge(options: CreditsSettings, customer: str, amount: int, key: str, user: str) -> str:
+    """Charge one of a customer's cards, or check one when there is nothing to charge.
+
+    Cards are tried in the provider's order until one is taken. Where a charge's end is unknown no
+    other card is tried: nobody pays twice.
+
+    Args:
+        options: With the provider's key.
+        customer: The provider's id of the customer.
+        amount: US cents.
+        key: Names this payment: the provider takes it once, however often it is asked.
+        user: Whose it is; stored with the payment.
+
+    Returns:
+        The provider's id of the payment.
+
+    Raises:
+        PaymentError: No card was taken.
+        PaymentUnknownError: A card may have been charged.
+    """
+    # Beside the loop: it takes a second.
+    stripe: Any = await asyncio.to_thread(importlib.import_module, "stripe")
+    stripe.enable_telemetry = False
+    async with _opened(stripe, options) as client:
+        return await _charge(stripe, client, customer, amount, key, user)
+
+
+async def _charge(
+    stripe: Any, client: StripeClient, customer: str, amount: int, key: str, user: str
+) -> str:
+    try:
+        cards = await client.v1.payment_methods.list_async(
+            {"customer": customer, "type": "card", "limit": MOST_CARDS}
+        )
+    except stripe.StripeError as error:
+        raise PaymentError(_described(error)) from error
+    reasons = []
+    for card in cards.data:
+        try:
+            payment = await _asked(client, customer, amount, card.id, key, user)
+        except stripe.CardError as error:
+            reasons.append(_described(error))
+        except stripe.APIConnectionError as error:
+            raise PaymentUnknownError(_described(error)) from error
+        except stripe.StripeError as error:
+            status = error.http_status or 0
+            kind = PaymentUnknownError if status >= 500 else PaymentError  # noqa: PLR2004 - HTTP's
+            raise kind(_described(error)) from error
+        else:
+            if payment.status == "succeeded":
+                found: str = payment.id
+                return found
+            if payment.status == "processing":
+                raise PaymentUnknownError(f"{payment.id} is still being processed")
+            # It asks for its holder: one who says yes later must not pay for nothing.
+            await _cancelled(stripe, client, amount, payment.id)
+            reasons.append(f"{payment.id}: {payment.status}")
+    raise PaymentError("; ".join(reasons) or "the customer has no card")
+
+
+def available() -> bool:
+    """Tell whether the provider's library is installed."""
+    return importlib.util.find_spec("stripe") is not None
+
+
+@asynccontextmanager
+async def _opened(stripe: Any, options: CreditsSettings) -> AsyncIterator[StripeClient]:
+    assert options.stripe_api_key is not None
+    transport = stripe.HTTPXClient(timeout=options.stripe_timeout)
+    try:
+        yield stripe.StripeClient(
+            options.stripe_api_key.reveal(),
+            base_addresses={"api": options.stripe_base_url} if options.stripe_base_url else {},
+            max_network_retries=REPEATS,
+            http_client=transport,
+        )
+    finally:
+        await transport.close_async()
+
+
+def _asked(
+    client: StripeClient, customer: str, amount: int, card: str, key: str, user: str
+) -> Awaitable[Any]:
+    common: dict[str, Any] = {
+        "customer": customer,
+        "payment_method": card,
+        "payment_method_types": ["card"],
+        "confirm": True,
+        "metadata": {"user_id": user, "transaction_key": key},
+    }
+    options: Any = {"idempotency_key": f"{key}:{card}"[:255]}
+    if amount == 0:
+        check: Any = {**common, "usage": "off_session"}
+        return client.v1.setup_intents.create_async(check, options)
+    payment: Any = {**common, "amount": amount, "currency": "usd", "off_session": True}
+    return client.v1.payment_intents.create_async(payment, options)
+
+
+async def _cancelled(stripe: Any, client: StripeClient, amount: int, payment: str) -> None:
+    intents = client.v1.payment_intents if amount else client.v1.setup_intents
+    try:
+        await intents.cancel_async(payment)
+    except stripe.StripeError as error:
+        raise PaymentUnknownError(f"{payment} could not be cancelled: {error}") from error
+
+
+def _described(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
