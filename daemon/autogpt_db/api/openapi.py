@@ -73,6 +73,9 @@ def _entry(operation: Operation) -> dict[str, Any]:
         "summary": operation.summary,
         "description": operation.description,
         "x-reads": operation.reads,
+        "x-tables": {
+            table.name: "writes" if table.written else "reads" for table in operation.tables
+        },
         "requestBody": {"required": True, "content": _content(operation.request_schema())},
         "responses": {
             "200": {"description": "The method's return value.", "content": _content({})},
@@ -82,6 +85,8 @@ def _entry(operation: Operation) -> dict[str, Any]:
             "503": {"$ref": "#/components/responses/Failure"},
         },
     }
+    if operation.repeat is not None:
+        entry["x-repeat"] = operation.repeat._asdict()
     if not operation.reads:
         entry["parameters"] = [{"$ref": "#/components/parameters/IdempotencyKey"}]
         entry["responses"]["200"]["headers"] = {

@@ -242,7 +242,7 @@ def status(sources: Sources, *, as_json: bool) -> None:
 @commands.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def methods(*, as_json: bool) -> None:
-    """List the methods that are served."""
+    """List the methods that are served: what they read and write, and what a repeat does."""
     from autogpt_db.cli.inspect import describe_methods
 
     for line in describe_methods(as_json=as_json):

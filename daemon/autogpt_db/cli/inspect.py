@@ -10,6 +10,7 @@ from autogpt_db.settings.catalog import options
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from autogpt_db.operations import Operation
     from autogpt_db.settings import LoadedSettings, Settings
 
 
@@ -75,20 +76,54 @@ def _describe_programs(settings: Settings) -> Iterator[str]:
 
 
 def describe_methods(*, as_json: bool) -> Iterator[str]:
-    """Yield a line for each method: name, whether it reads or writes, what it does."""
+    """Yield the methods as a table, or as JSON: what each reads and writes, what a repeat does."""
     from autogpt_db.operations import served_operations
 
     operations = sorted(served_operations().values(), key=lambda operation: operation.name)
     if as_json:
         yield json.dumps(
             [
-                {"name": o.name, "reads": o.reads, "summary": o.summary, "signature": o.signature}
+                {
+                    "name": o.name,
+                    "reads": o.reads,
+                    "tables": {
+                        "read": [table.name for table in o.tables if not table.written],
+                        "written": [table.name for table in o.tables if table.written],
+                    },
+                    "idempotency": {
+                        "key": not o.reads,
+                        "repeat_is_harmless": _repeat_is_harmless(o),
+                        "repeat": o.repeat.effect if o.repeat else None,
+                    },
+                    "summary": o.summary,
+                    "signature": o.signature,
+                }
                 for o in operations
             ],
             indent=2,
         )
         return
-    width = max(len(operation.name) for operation in operations)
-    for operation in operations:
-        kind = "reads " if operation.reads else "writes"
-        yield f"{operation.name:<{width}}  {kind}  {operation.summary}"
+    yield from _columns(
+        ("METHOD", "DOES", "A REPEAT", "TABLES (* written)"),
+        *(
+            (
+                operation.name,
+                "reads" if operation.reads else "writes",
+                "is harmless" if _repeat_is_harmless(operation) else "NEEDS A KEY",
+                " ".join(f"{'*' * table.written}{table.name}" for table in operation.tables),
+            )
+            for operation in operations
+        ),
+    )
+
+
+def _repeat_is_harmless(operation: Operation) -> bool:
+    # Of a write that doesn't say, nobody knows.
+    return operation.reads or (operation.repeat is not None and operation.repeat.harmless)
+
+
+def _columns(*rows: tuple[str, ...]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(cells).rstrip()

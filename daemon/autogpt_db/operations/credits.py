@@ -7,6 +7,7 @@ import json
 from autogpt_db.errors import InsufficientBalanceError, InvalidValueError, UniqueViolationError
 from autogpt_db.operations import Database, UsageTransactionMetadata, events, operation
 from autogpt_db.operations.ledger import balance_of, raw_query, reason, record
+from autogpt_db.operations.repeats import harmful, harmless
 from autogpt_db.operations.top_up import top_up
 
 CREDITS_WITHOUT_ACCOUNTS = 100
@@ -64,14 +65,13 @@ SELECT moved."balance", granted.amount FROM moved, granted
 """
 
 
-@operation(reads=False)
+@operation(reads=False, repeat=harmful("Spends again."))
 async def spend_credits(
     database: Database, user_id: str, cost: int, metadata: UsageTransactionMetadata
 ) -> int:
     """Take credits from a user's balance, all or nothing, and enter it in the ledger.
 
-    Concurrent calls for one user queue up: the balance never falls below 0. A repeat spends again,
-    unless it carries the same idempotency key.
+    Concurrent calls for one user queue up: the balance never falls below 0.
 
     Args:
         user_id: Who pays.
@@ -96,11 +96,9 @@ async def spend_credits(
     return moved.balance
 
 
-@operation(reads=False)
+@operation(reads=False, repeat=harmless("A month's refill is entered once."))
 async def get_credits(database: Database, user_id: str) -> int:
     """Return a user's balance, filled up first if that hasn't happened this month.
-
-    A repeat does no harm: a month's refill is entered once.
 
     Args:
         user_id: Whose.

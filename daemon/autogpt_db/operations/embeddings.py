@@ -9,6 +9,7 @@ import structlog
 from autogpt_db.errors import InvalidValueError, SchemaObjectMissingError
 from autogpt_db.operations import BatchSize, Database, operation
 from autogpt_db.operations.embedding_source import EmbeddingError, embed
+from autogpt_db.operations.repeats import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,13 +104,11 @@ async def get_embedding_stats(database: Database) -> dict[str, Any]:
     }
 
 
-@operation(reads=False)
+@operation(reads=False, repeat=harmless("Goes on with the versions that are still without."))
 async def backfill_missing_embeddings(
     database: Database, batch_size: BatchSize = 10
 ) -> dict[str, Any]:
     """Make embeddings for approved versions that have none; all fail without a provider.
-
-    A repeat goes on with those that are still without.
 
     Args:
         batch_size: At most so many.
@@ -134,9 +133,9 @@ async def backfill_missing_embeddings(
     }
 
 
-@operation(reads=False)
+@operation(reads=False, repeat=harmless("Finds no orphans, and returns 0."))
 async def cleanup_orphaned_embeddings(database: Database) -> dict[str, Any]:
-    """Delete embeddings of versions that the marketplace no longer offers; a repeat finds none.
+    """Delete embeddings of versions that the marketplace no longer offers.
 
     Returns:
         What was deleted `by_type`, and the `totals`. Embeddings of AutoGPT's blocks and

@@ -25,6 +25,7 @@ from autogpt_db.operations.execution_documents import (
 )
 from autogpt_db.operations.execution_status import allowed_from
 from autogpt_db.operations.json_text import JsonText, clean_text_of
+from autogpt_db.operations.repeats import harmful, harmless
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -130,7 +131,7 @@ _BY_ID = graph_execution_document(
 _encode = msgspec.json.Encoder().encode
 
 
-@operation(reads=False)
+@operation(reads=False, repeat=harmful("Makes another execution."))
 async def create_graph_execution(
     database: Database,
     graph_id: str,
@@ -145,7 +146,7 @@ async def create_graph_execution(
 ) -> bytes | None:
     """Make an execution, with a queued node execution for each node that starts it.
 
-    A repeat makes another one. Nothing is checked but that what is named exists.
+    Nothing is checked but that what is named exists.
 
     Args:
         graph_id: The graph to execute.
@@ -190,11 +191,12 @@ async def create_graph_execution(
     )
 
 
-@operation(reads=False)
+@operation(
+    reads=False,
+    repeat=harmful("Moves the start, and sets an execution RUNNING again that has moved on since."),
+)
 async def update_graph_execution_start_time(database: Database, graph_exec_id: str) -> bytes | None:
     """Set an execution RUNNING, started now, whatever it was before.
-
-    A repeat moves the start.
 
     Args:
         graph_exec_id: The execution; may be deleted.
@@ -205,7 +207,7 @@ async def update_graph_execution_start_time(database: Database, graph_exec_id: s
     return await database.json(_START, {"graph_exec_id": graph_exec_id})
 
 
-@operation(reads=False)
+@operation(reads=False, repeat=harmless("Sets the same stats; a status that was reached stays."))
 async def update_graph_execution_stats(
     database: Database,
     graph_exec_id: str,
@@ -215,7 +217,6 @@ async def update_graph_execution_stats(
     """Set an execution's status, its stats, or both.
 
     A status that may not follow the present one changes nothing, stats included, and is no error.
-    So a repeat does no harm.
 
     Args:
         graph_exec_id: The execution; may be deleted.

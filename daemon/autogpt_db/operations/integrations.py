@@ -18,6 +18,7 @@ from autogpt_db.operations import Database, operation
 from autogpt_db.operations.annotations import document_shape_of
 from autogpt_db.operations.credential_models import UserIntegrations, UserIntegrationsModel
 from autogpt_db.operations.detail import Problems
+from autogpt_db.operations.repeats import harmless
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -61,13 +62,13 @@ async def get_user_integrations(database: Database, user_id: str) -> dict[str, A
     return _validated(_decrypted(database, user_id, token) if token else {})
 
 
-@operation(reads=False)
+@operation(
+    reads=False, repeat=harmless("Stores the same again, over what others have stored since.")
+)
 async def update_user_integrations(
     database: Database, user_id: str, data: UserIntegrations
 ) -> None:
     """Replace all of a user's credentials; an unknown user is passed over.
-
-    A repeat does no harm, unless somebody else has changed them in between.
 
     Args:
         user_id: Whose.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from autogpt_db.operations import Database, JsonValue, Merged, operation
+from autogpt_db.operations.repeats import harmless
 
 _GET = Merged(
     single="""
@@ -79,13 +80,13 @@ async def get_execution_kv_data(database: Database, user_id: str, key: str) -> b
     return await database.merged(_GET, {"user_id": user_id, "key": key})
 
 
-@operation(reads=False)
+@operation(
+    reads=False, repeat=harmless("Stores the same again, over what others have stored since.")
+)
 async def set_execution_kv_data(
     database: Database, user_id: str, node_exec_id: str, key: str, data: JsonValue
 ) -> bytes | None:
     """Keep a value for a user under a key, in place of the one before.
-
-    Repeating the call changes nothing.
 
     Args:
         user_id: The user; need not exist.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from autogpt_db.errors import AgentNotFoundError, InvalidInputError
 from autogpt_db.operations import Database, LibraryAgentSort, PageSize, operation
+from autogpt_db.operations.repeats import harmless
 
 LONGEST_SEARCH_TERM = 100
 
@@ -242,13 +243,11 @@ async def list_library_agents(
     )
 
 
-@operation(reads=False)
+@operation(reads=False, repeat=harmless("Returns the agent that is there."))
 async def add_store_agent_to_library(
     database: Database, store_listing_version_id: str, user_id: str
 ) -> bytes:
     """Put the graph of a marketplace listing into a user's library, or take it back out of the bin.
-
-    A repeat does no harm: it returns the agent that is there.
 
     Args:
         store_listing_version_id: The listing's version.

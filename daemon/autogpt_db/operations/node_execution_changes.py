@@ -21,6 +21,7 @@ from autogpt_db.operations.execution_documents import (
 )
 from autogpt_db.operations.execution_status import allowed_from
 from autogpt_db.operations.node_executions import BY_ID
+from autogpt_db.operations.repeats import harmful, harmless
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -149,7 +150,7 @@ SELECT gen_random_uuid()::text, call.output_name, autogpt_db.now_v1(), call.node
 _EMPTY_OBJECT = re.compile(r"\{\s*\}")
 
 
-@operation(reads=False)
+@operation(reads=False, repeat=harmless("A status that was reached stays, and so do its times."))
 async def update_node_execution_status(
     database: Database,
     node_exec_id: str,
@@ -159,8 +160,7 @@ async def update_node_execution_status(
 ) -> bytes:
     """Set a node execution's status, and with it when it was queued, started or ended.
 
-    A status that may not follow the present one changes nothing and is no error. So a repeat does
-    no harm.
+    A status that may not follow the present one changes nothing and is no error.
 
     Args:
         node_exec_id: The node execution.
@@ -195,7 +195,9 @@ async def update_node_execution_status(
     return document
 
 
-@operation(reads=False)
+@operation(
+    reads=False, repeat=harmless("A status that was reached stays; those are not counted again.")
+)
 async def update_node_execution_status_batch(
     database: Database,
     node_exec_ids: list[str],
@@ -203,8 +205,6 @@ async def update_node_execution_status_batch(
     stats: JsonObject | None = None,
 ) -> int:
     """Set the status of all those node executions whose present status allows it.
-
-    A repeat does no harm.
 
     Args:
         node_exec_ids: The node executions; unknown ones are skipped.
@@ -231,13 +231,15 @@ async def update_node_execution_status_batch(
     )
 
 
-@operation(reads=False)
+@operation(
+    reads=False, repeat=harmful("Adds the output again: the outputs of one name make a list.")
+)
 async def upsert_execution_output(
     database: Database, node_exec_id: str, output_name: str, output_data: JsonValue | None
 ) -> None:
     """Add an output to a node execution.
 
-    A repeat adds it again: the outputs of one name make a list.
+    The outputs of one name make a list.
 
     Args:
         node_exec_id: The node execution.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from autogpt_db.errors import InvalidValueError
 from autogpt_db.operations import Database, JsonValue, Merged, operation
 from autogpt_db.operations.execution_documents import node_execution_columns
+from autogpt_db.operations.repeats import harmful
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -149,7 +150,13 @@ SELECT execution.place, {_pair("execution.input_name", "execution.received")}
 )
 
 
-@operation(reads=False)
+@operation(
+    reads=False,
+    repeat=harmful(
+        "Gives the value to the next execution that waits for it, or to a new one. With "
+        "`node_exec_id` it is refused with 400: the input is there."
+    ),
+)
 async def upsert_execution_input(
     database: Database,
     node_id: str,
@@ -160,7 +167,7 @@ async def upsert_execution_input(
 ) -> bytes:
     """Give a value to the oldest execution of a node that still waits for it, or to a new one.
 
-    A repeat gives the value to the next one. Two calls at once may both make an execution.
+    Two calls at once may both make an execution.
 
     Args:
         node_id: The node.

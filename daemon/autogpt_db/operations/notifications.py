@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from autogpt_db.operations import Database, NotificationEvent, NotificationType, operation
 from autogpt_db.operations.bounds import fetch_document, fetch_list, listed
+from autogpt_db.operations.repeats import harmful, harmless
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -127,7 +128,7 @@ DELETE FROM platform."UserNotificationBatch" AS batch
 """
 
 
-@operation(reads=False)
+@operation(reads=False, repeat=harmful("Adds the event again."))
 async def create_or_add_to_user_notification_batch(
     database: Database,
     user_id: str,
@@ -135,8 +136,6 @@ async def create_or_add_to_user_notification_batch(
     notification_data: NotificationEvent,
 ) -> bytes | None:
     """Add an event to the user's batch of a type, making the batch where there is none.
-
-    A repeat adds the event again, unless it carries the same idempotency key.
 
     Args:
         user_id: Whose batch.
@@ -211,11 +210,11 @@ async def get_user_notification_oldest_message_in_batch(
     return await database.json(OLDEST, {"user_id": user_id, "notification_type": notification_type})
 
 
-@operation(reads=False)
+@operation(reads=False, repeat=harmless("Finds nothing, but deletes events that have come since."))
 async def empty_user_notification_batch(
     database: Database, user_id: str, notification_type: NotificationType
 ) -> None:
-    """Delete a user's batch of a type and its events; a repeat finds nothing and does nothing.
+    """Delete a user's batch of a type and its events.
 
     Args:
         user_id: Whose batch.
@@ -224,9 +223,9 @@ async def empty_user_notification_batch(
     await _change(database, EMPTY, user_id, notification_type)
 
 
-@operation(reads=False)
+@operation(reads=False, repeat=harmless("Finds nothing, but deletes events that have come since."))
 async def clear_all_user_notification_batches(database: Database, user_id: str) -> None:
-    """Delete all of a user's batches and their events; a repeat finds nothing and does nothing.
+    """Delete all of a user's batches and their events.
 
     Args:
         user_id: Whose batches.
@@ -234,7 +233,7 @@ async def clear_all_user_notification_batches(database: Database, user_id: str) 
     await _change(database, EMPTY, user_id)
 
 
-@operation(reads=False)
+@operation(reads=False, repeat=harmless("Finds those events gone."))
 async def remove_notifications_from_batch(
     database: Database,
     user_id: str,
@@ -242,8 +241,6 @@ async def remove_notifications_from_batch(
     notification_ids: list[str],
 ) -> None:
     """Delete some events of a user's batch of a type, and the batch when none is left.
-
-    A repeat does no harm.
 
     Args:
         user_id: Whose batch.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from autogpt_db.operations import Database, operation
+from autogpt_db.operations.repeats import harmless
 
 BATCH = 5000
 
@@ -49,7 +50,7 @@ SELECT (SELECT count(*) FROM codes),
 """
 
 
-@operation(reads=False)
+@operation(reads=False, repeat=harmless("Finds nothing expired, and returns zeros."))
 async def cleanup_expired_oauth_tokens(database: Database) -> dict[str, int]:
     """Delete expired OAuth authorization codes, access tokens and refresh tokens.
 

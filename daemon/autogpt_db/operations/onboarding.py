@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from autogpt_db.errors import InvalidValueError, UniqueViolationError
 from autogpt_db.operations import Database, events, operation
 from autogpt_db.operations.ledger import HISTORY, raw_query
+from autogpt_db.operations.repeats import harmful
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -117,11 +118,11 @@ SELECT ARRAY(SELECT step::text FROM reached ORDER BY place),
 """
 
 
-@operation(reads=False)
+@operation(reads=False, repeat=harmful("Counts another run; a milestone is rewarded once."))
 async def increment_onboarding_runs(database: Database, user_id: str) -> None:
     """Count a run of a user's agents, and reward the milestones that it reaches.
 
-    A repeat counts again, unless it carries the same idempotency key; a milestone is rewarded once.
+    A milestone is rewarded once.
 
     Args:
         user_id: Whose run.

@@ -15,9 +15,12 @@ from autogpt_db.errors import AutogptDbError
 from autogpt_db.operations.annotations import shape_of
 from autogpt_db.operations.arguments import ArgumentsDecoder, ParameterShape
 from autogpt_db.operations.bounds import check_arguments, check_reply, limit_of
+from autogpt_db.operations.tables import Table, tables_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from autogpt_db.operations.repeats import Repeat
 
     AnyFunction = Callable[..., Awaitable[Any]]
 
@@ -60,6 +63,7 @@ class Operation:
         name: Its name on the wire: `POST /{name}`.
         reads: Whether it only reads, so that it may be repeated, cancelled, or sent to a replica.
         heavy: Whether it may read much; such calls share a part of the connections.
+        repeat: What a blind repeat does; None where it wasn't said, and for what only reads.
         subject: The module it stands in, as a heading: `executions`, `graphs` …
         summary: The first line of its docstring.
         description: The whole docstring.
@@ -67,7 +71,14 @@ class Operation:
         parameters: Its arguments, in order.
     """
 
-    def __init__(self, function: AnyFunction, *, reads: bool, heavy: bool = False) -> None:
+    def __init__(
+        self,
+        function: AnyFunction,
+        *,
+        reads: bool,
+        heavy: bool = False,
+        repeat: Repeat | None = None,
+    ) -> None:
         """Read everything off `function`.
 
         Raises:
@@ -76,6 +87,7 @@ class Operation:
         self.name = function.__name__
         self.reads = reads
         self.heavy = heavy
+        self.repeat = repeat
         self.subject = function.__module__.rpartition(".")[2]
         self._function = function
         self.description = self._docstring(function)
@@ -103,6 +115,11 @@ class Operation:
     @cached_property
     def _decoder(self) -> ArgumentsDecoder:
         return ArgumentsDecoder(self.name, self._shapes)
+
+    @cached_property
+    def tables(self) -> tuple[Table, ...]:
+        """Return the tables that its statements name."""
+        return tables_of(self._function)
 
     def decode(self, body: bytes) -> dict[str, Any]:
         """Return the call's arguments.
@@ -167,6 +184,8 @@ class Operation:
             "description": self.description,
             "signature": self.signature,
             "reads": self.reads,
+            "tables": [table._asdict() for table in self.tables],
+            "repeat": self.repeat._asdict() if self.repeat else None,
             "request": self.request_schema(),
         }
 
@@ -215,7 +234,7 @@ class Operation:
 
 
 def operation(
-    *, reads: bool, heavy: bool = False
+    *, reads: bool, heavy: bool = False, repeat: Repeat | None = None
 ) -> Callable[
     [Callable[Concatenate[Database, P], Awaitable[R]]],
     Callable[Concatenate[Database, P], Awaitable[R]],
@@ -228,6 +247,8 @@ def operation(
     Args:
         reads: True when it only reads.
         heavy: True when it may read much (lists, reports): such calls wait in a lane of their own.
+        repeat: What a repeat without an idempotency key does: `harmless` or `harmful`. Each write
+            of the package says so.
 
     Raises:
         RegistrationError: The function cannot be served.
@@ -236,7 +257,7 @@ def operation(
     def register(
         function: Callable[Concatenate[Database, P], Awaitable[R]],
     ) -> Callable[Concatenate[Database, P], Awaitable[R]]:
-        setattr(function, _MARK, Operation(function, reads=reads, heavy=heavy))
+        setattr(function, _MARK, Operation(function, reads=reads, heavy=heavy, repeat=repeat))
         return function
 
     return register

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from autogpt_db.errors import InvalidValueError
 from autogpt_db.operations import Database, JsonValue, JsonValueToShow, operation
+from autogpt_db.operations.repeats import harmless
 
 # A person who approves all of a node's future actions leaves a row under this key.
 APPROVAL = """
@@ -122,7 +123,7 @@ async def check_approval(
     )
 
 
-@operation(reads=False)
+@operation(reads=False, repeat=harmless("Returns what there is: a node execution has one review."))
 async def get_or_create_human_review(
     database: Database,
     user_id: str,
@@ -136,7 +137,7 @@ async def get_or_create_human_review(
 ) -> bytes | None:
     """Ask for a person's review of data, or return the answer that there is.
 
-    A repeat does no harm: a node execution has one review, which stays as it was made.
+    A node execution has one review, which stays as it was made.
 
     Args:
         user_id: Who is to review.
@@ -180,13 +181,11 @@ async def has_pending_reviews_for_graph_exec(database: Database, graph_exec_id: 
     return await database.row(HAS_PENDING, {"graph_exec_id": graph_exec_id}) == (True,)
 
 
-@operation(reads=False)
+@operation(reads=False, repeat=harmless("Says the same again."))
 async def update_review_processed_status(
     database: Database, node_exec_id: str, processed: bool
 ) -> None:
     """Say whether a review's answer has been processed; an unknown review is passed over.
-
-    A repeat does no harm.
 
     Args:
         node_exec_id: The review's node execution.
@@ -195,13 +194,11 @@ async def update_review_processed_status(
     await database.execute(MARK_PROCESSED, {"node_exec_id": node_exec_id, "processed": processed})
 
 
-@operation(reads=False)
+@operation(reads=False, repeat=harmless("Finds nothing waiting, and returns 0."))
 async def cancel_pending_reviews_for_execution(
     database: Database, graph_exec_id: str, user_id: str
 ) -> int:
     """Reject what a stopped graph execution still has waiting for its user.
-
-    A repeat finds nothing waiting and returns 0.
 
     Args:
         graph_exec_id: The graph execution.

@@ -1,0 +1,78 @@
+"""Which of AutoGPT's tables a method touches, read off the SQL that its function refers to.
+
+Statements stand beside their functions as constants, put together from literals when a module is
+loaded; so whatever texts a function names, itself or through other functions of the package, are
+all that it can send.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from types import CodeType, FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from autogpt_db.database.merging import Merged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PACKAGE = __name__.rpartition(".")[0]
+
+# What follows `::` is a type. Tables stand in quotes where they are named like a class.
+_MENTIONED = re.compile(r'(?<!::)\bplatform\."?(\w+)"?')
+_WRITTEN = re.compile(r'\b(?:INSERT INTO|UPDATE|DELETE FROM)\s+platform\."?(\w+)"?')
+
+
+class Table(NamedTuple):
+    """A table or view of AutoGPT's.
+
+    Attributes:
+        name: Its name, without the schema.
+        written: Whether rows are added, changed or deleted, and not only read.
+    """
+
+    name: str
+    written: bool
+
+
+def tables_of(function: Callable[..., Any]) -> tuple[Table, ...]:
+    """Return the tables that the function's statements name, by name."""
+    texts = set(_texts(function, set()))
+    mentioned = {name for text in texts for name in _MENTIONED.findall(text)}
+    written = {name for text in texts for name in _WRITTEN.findall(text)}
+    return tuple(Table(name, name in written) for name in sorted(mentioned))
+
+
+def _texts(thing: Any, seen: set[int]) -> Iterator[str]:
+    if isinstance(thing, str):
+        yield thing
+    elif isinstance(thing, Merged):
+        yield thing.single
+        yield thing.batch
+    elif isinstance(thing, dict):
+        yield from _texts(tuple(thing.values()), seen)
+    elif isinstance(thing, tuple | list):
+        for member in thing:
+            yield from _texts(member, seen)
+    elif callable(thing):
+        function = inspect.unwrap(thing)
+        if (
+            isinstance(function, FunctionType)
+            and function.__module__.startswith(PACKAGE)
+            and id(function) not in seen
+        ):
+            seen.add(id(function))
+            yield from _texts_of_code(function.__code__, function.__globals__, seen)
+
+
+def _texts_of_code(code: CodeType, scope: dict[str, Any], seen: set[int]) -> Iterator[str]:
+    modules = [scope[name] for name in code.co_names if isinstance(scope.get(name), ModuleType)]
+    for name in code.co_names:
+        for place in (scope, *(vars(module) for module in modules)):
+            yield from _texts(place.get(name), seen)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _texts_of_code(constant, scope, seen)
+        else:
+            yield from _texts(constant, seen)

@@ -1,0 +1,237 @@
+"""What a method says of itself is true: the tables it touches, and what a blind repeat does."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from autogpt_db.database.pool import Database
+from autogpt_db.errors import CallError
+from autogpt_db.settings import CreditsSettings, EmbeddingsSettings, IntegrationsSettings, Secret
+from embedding_provider import EmbeddingProvider
+from examples import EXAMPLES
+from service import OPERATIONS, Service
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WRITES = sorted(name for name, operation in OPERATIONS.items() if not operation.reads)
+NEED_VECTOR = {"backfill_missing_embeddings", "cleanup_orphaned_embeddings", "get_embedding_stats"}
+# Moments of change may differ, and a cipher text is never the same twice.
+VOLATILE = ["updatedAt", "integrations"]
+
+ALICE = {"user_id": "alice"}
+BATCH = {**ALICE, "notification_type": "AGENT_RUN"}
+EVENT = {**ALICE, "type": "AGENT_RUN", "data": {"agent_name": "x"}}
+REVIEW = {
+    **ALICE,
+    "graph_exec_id": "e3",
+    "graph_id": "g1",
+    "graph_version": 2,
+    "input_data": {"a": 1},
+    "message": "?",
+    "editable": True,
+}
+INPUT = {"node_id": "n-out", "graph_exec_id": "e1", "input_name": "i", "input_data": 1}
+CREATE = {
+    **ALICE,
+    "graph_id": "g1",
+    "graph_version": 2,
+    "starting_nodes_input": [["n-in", {"text": "x"}]],
+    "inputs": {},
+}
+
+# Calls of the writes, each with an effect, on the contract's rows and on what PREPARED adds. The
+# reads' are the contract's recorded ones.
+CALLS: dict[str, list[dict[str, Any]]] = {
+    "add_store_agent_to_library": [{**ALICE, "store_listing_version_id": "slv1"}],
+    "backfill_missing_embeddings": [{}],
+    "cancel_pending_reviews_for_execution": [{**ALICE, "graph_exec_id": "e3"}],
+    "cleanup_expired_oauth_tokens": [{}],
+    "cleanup_orphaned_embeddings": [{}],
+    "clear_all_user_notification_batches": [ALICE],
+    "create_graph_execution": [CREATE],
+    "create_or_add_to_user_notification_batch": [{**BATCH, "notification_data": EVENT}],
+    "empty_user_notification_batch": [BATCH],
+    "get_credits": [ALICE, {"user_id": "bob"}],
+    "get_or_create_human_review": [{**REVIEW, "node_exec_id": "new"}],
+    "increment_onboarding_runs": [ALICE],
+    "remove_notifications_from_batch": [{**BATCH, "notification_ids": ["event"]}],
+    "set_execution_kv_data": [{**ALICE, "node_exec_id": "x1", "key": "k", "data": [1]}],
+    "spend_credits": [{**ALICE, "cost": 5, "metadata": {"graph_exec_id": "e1"}}],
+    "update_graph_execution_start_time": [{"graph_exec_id": "e3"}],
+    "update_graph_execution_stats": [
+        {"graph_exec_id": "e3", "status": "RUNNING"},
+        {"graph_exec_id": "e3", "status": "COMPLETED", "stats": {"cost": 7}},
+        {"graph_exec_id": "e1", "stats": {"cost": 8}},
+    ],
+    "update_node_execution_status": [
+        {"node_exec_id": "x1", "status": "QUEUED", "execution_data": {"a": 1}},
+        {"node_exec_id": "x1", "status": "RUNNING"},
+        {"node_exec_id": "x1", "status": "COMPLETED", "stats": {"walltime": 1}},
+    ],
+    "update_node_execution_status_batch": [{"node_exec_ids": ["x1", "none"], "status": "QUEUED"}],
+    "update_review_processed_status": [{"node_exec_id": "review", "processed": True}],
+    "update_user_integrations": [{**ALICE, "data": {}}],
+    "upsert_execution_input": [INPUT, {**INPUT, "node_id": "n-in", "node_exec_id": "x1"}],
+    "upsert_execution_output": [{"node_exec_id": "x1", "output_name": "o", "output_data": 1}],
+}
+
+PREPARED = """
+UPDATE "AgentGraphExecution" SET "executionStatus" = 'QUEUED' WHERE "id" = 'e3';
+UPDATE "AgentNodeExecution" SET "executionStatus" = 'INCOMPLETE' WHERE "id" = 'x1';
+INSERT INTO "UserBalance" ("userId", "balance", "updatedAt") VALUES ('alice', 20, '2020-01-01');
+INSERT INTO "UserNotificationBatch" ("id", "userId", "type", "updatedAt")
+VALUES ('batch', 'alice', 'AGENT_RUN', now());
+INSERT INTO "NotificationEvent" ("id", "userNotificationBatchId", "type", "data", "updatedAt")
+VALUES ('event', 'batch', 'AGENT_RUN', '{}', now());
+INSERT INTO "UserOnboarding" ("id", "userId", "agentRuns", "updatedAt")
+VALUES ('onboarding', 'alice', 9, now());
+"""
+OFFERED = """
+INSERT INTO "StoreListingVersion"
+SELECT (jsonb_populate_record(listed, '{"id": "slv2", "version": 2}')).*
+  FROM "StoreListingVersion" AS listed
+"""
+
+LOCKS = """
+SELECT relation.relname, array_agg(held.mode)
+  FROM pg_locks AS held
+  JOIN pg_class AS relation ON relation.oid = held.relation
+ WHERE held.pid = pg_backend_pid()
+   AND relation.relnamespace = 'platform'::regnamespace
+   AND relation.relkind IN ('r', 'v', 'm')
+ GROUP BY relation.relname
+"""
+BELOW_VIEWS = """
+SELECT DISTINCT view.relname, below.relname
+  FROM pg_rewrite AS rule
+  JOIN pg_class AS view ON view.oid = rule.ev_class
+  JOIN pg_depend AS needed ON needed.objid = rule.oid AND needed.classid = 'pg_rewrite'::regclass
+  JOIN pg_class AS below ON below.oid = needed.refobjid AND below.oid <> view.oid
+ WHERE view.relkind = 'v'
+"""
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[EmbeddingProvider]:
+    with EmbeddingProvider(["cool"]) as running:
+        yield running
+
+
+@pytest.fixture
+def service(seeded_database_url: str, provider: EmbeddingProvider) -> Iterator[Service]:
+    with Service(
+        seeded_database_url,
+        credits=CreditsSettings(enabled=True),
+        embeddings=EmbeddingsSettings(openai_api_key=Secret("x"), openai_base_url=provider.url),
+        integrations=IntegrationsSettings(
+            encryption_key=Secret("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
+        ),
+    ) as running:
+        running.rows(PREPARED)
+        running.rows(OFFERED)
+        running.call("get_or_create_human_review", **REVIEW, node_exec_id="review")
+        yield running
+
+
+def calls_of(service: Service, method: str) -> list[dict[str, Any]]:
+    if method in NEED_VECTOR and not service.value("SELECT to_regtype('vector') IS NOT NULL"):
+        pytest.skip("its statements need pgvector")
+    return CALLS.get(method) or [
+        example["request"] for example in EXAMPLES if example["method"] == method
+    ]
+
+
+# Repeats -------------------------------------------------------------------------------------
+
+
+def everything(service: Service) -> dict[str, list[str]]:
+    """Return all rows of AutoGPT's tables, without what may differ."""
+    tables = service.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'platform'")
+    return {
+        name: sorted(
+            json.dumps(row, sort_keys=True)
+            for (row,) in service.rows(
+                f'SELECT to_jsonb(row) - %(volatile)s::text[] FROM "{name}" AS row',
+                volatile=VOLATILE,
+            )
+        )
+        for (name,) in tables
+    }
+
+
+def test_every_write_says_what_a_repeat_does_and_no_read_does() -> None:
+    for name, operation in OPERATIONS.items():
+        assert (operation.repeat is None) == operation.reads, name
+        if operation.repeat is not None:
+            assert operation.repeat.effect.endswith("."), name
+
+
+@pytest.mark.parametrize("method", WRITES)
+def test_what_a_repeat_does_is_true(service: Service, method: str) -> None:
+    repeat = OPERATIONS[method].repeat
+    assert repeat is not None
+    changed = 0
+    for arguments in calls_of(service, method):
+        before = everything(service)
+        service.call(method, **arguments)
+        after_one = everything(service)
+        if method not in {"update_user_integrations", "update_review_processed_status"}:
+            assert after_one != before, "a call without an effect proves nothing"
+        service.rows("SELECT pg_sleep(0.002)")  # moments have milliseconds
+        assert service.answer(method, arguments)[0] < 500
+        changed += everything(service) != after_one
+    assert (changed == 0) == repeat.harmless
+
+
+# Tables --------------------------------------------------------------------------------------
+
+
+def locked(service: Service, method: str, arguments: dict[str, Any]) -> dict[str, set[str]]:
+    """Return the tables and views that a call has locked, and how: all that it touched."""
+    operation = OPERATIONS[method]
+
+    async def call() -> list[tuple[Any, ...]]:
+        async with (
+            Database.open(service.settings, size=1) as database,
+            database.for_call(method, reads=False).transaction() as transaction,
+        ):
+            try:
+                given = operation.decode(json.dumps(arguments).encode())
+                await transaction.make_undoable()
+                await operation.call(transaction, given)
+            except CallError:
+                return []
+            return await transaction.rows(LOCKS)
+
+    return {name: set(modes) for name, modes in service.run(call())}
+
+
+def neighbours(service: Service, tables: set[str]) -> set[str]:
+    """Return the tables at the other end of these tables' foreign keys."""
+    keys = service.rows(
+        "SELECT one.relname, other.relname FROM pg_constraint AS key"
+        " JOIN pg_class AS one ON one.oid = key.conrelid"
+        " JOIN pg_class AS other ON other.oid = key.confrelid WHERE key.contype = 'f'"
+    )
+    pairs = {pair for key in keys for pair in (key, key[::-1])}
+    return {other for one, other in pairs if one in tables}
+
+
+@pytest.mark.parametrize("method", sorted(OPERATIONS))
+def test_the_tables_are_those_that_are_touched(service: Service, method: str) -> None:
+    declared = {table.name for table in OPERATIONS[method].tables}
+    written = {table.name for table in OPERATIONS[method].tables if table.written}
+    seen: dict[str, set[str]] = {}
+    for arguments in calls_of(service, method):
+        for name, modes in locked(service, method, arguments).items():
+            seen.setdefault(name, set()).update(modes)
+    below = {name for view, name in service.rows(BELOW_VIEWS) if view in declared}
+    below |= {name for view, name in service.rows(BELOW_VIEWS) if view in below}
+    by_keys = {name for name in neighbours(service, written) if seen.get(name) == {"RowShareLock"}}
+    assert set(seen) - by_keys - below <= declared
+    assert declared <= set(seen)
+    assert {name for name, modes in seen.items() if "RowExclusiveLock" in modes} == written
