@@ -1,0 +1,248 @@
+"""How many statements a call costs, as PostgreSQL's own log counts them.
+
+`AUTOGPT_DB_TEST_WRITE_PAGES=1 pytest tests/integration/test_statements.py` writes the page anew.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import psycopg
+import pytest
+from cryptography.fernet import Fernet
+
+from autogpt_db.database.migration import migrate
+from autogpt_db.settings import CreditsSettings, IntegrationsSettings, Secret
+from examples import CONTRACT, EXAMPLES
+from postgres_server import PostgresServer, clone
+from service import OPERATIONS, Service
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "statements.md"
+MOST = 2
+DATABASE = "counted"
+ALICE = {"user_id": "alice"}
+BATCH = {"user_id": "alice", "notification_type": "AGENT_RUN"}
+EVENT = {"type": "AGENT_RUN", "user_id": "alice", "data": {"a": 1}}
+NODE = {"node_id": "n-std", "graph_exec_id": "e1", "input_name": "data", "input_data": 1}
+
+# What AutoGPT's engine sends, from the contract's notes: where it says nothing, nobody counted.
+AUTOGPT = {
+    "get_graph_execution": "6",
+    "create_graph_execution": "9, and 2 for each starting node with inputs",
+    "get_node_executions": "5",
+    "update_node_execution_status": "8",
+    "update_graph_execution_start_time": "9",
+    "update_graph_execution_stats": "9",
+    "upsert_execution_input": "4, or 7 for a new row",
+    "upsert_execution_output": "1",
+    "set_execution_kv_data": "1",
+    "get_node": "4",
+    "get_graph": "5, and 5 for each level of sub-graphs",
+    "get_connected_output_nodes": "5",
+    "spend_credits": "2",
+    "get_credits": "1",
+    "get_active_user_ids_in_timerange": "1",
+    "get_or_create_human_review": "5",
+    "create_or_add_to_user_notification_batch": "7, or 8 for an existing one",
+    "empty_user_notification_batch": "4",
+    "list_library_agents": "4",
+    "increment_onboarding_runs": "6",
+}
+
+# Beyond two: which, how many, and what forces it.
+_BATCHES = (
+    "a transaction: the batch is locked, and a statement of its own then sees the events that were "
+    "being added, so that none is deleted unread"
+)
+EXCEPTIONS = {
+    "empty_user_notification_batch": _BATCHES,
+    "clear_all_user_notification_batches": _BATCHES,
+    "remove_notifications_from_batch": _BATCHES,
+    "increment_onboarding_runs (first run ever)": (
+        "the row is made first, then counted as any other: two first runs at once count as two"
+    ),
+}
+
+
+class Call(NamedTuple):
+    """A call whose statements are counted.
+
+    Attributes:
+        method: Its method.
+        arguments: Its arguments.
+        case: What is special about it, for the page; a method's usual call has none.
+    """
+
+    method: str
+    arguments: dict[str, Any]
+    case: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} ({self.case})" if self.case else self.method
+
+
+def reads() -> Iterator[Call]:
+    """Yield the first recorded call of every read that succeeds."""
+    seen = set()
+    for example in EXAMPLES:
+        method = example["method"]
+        if example["status"] == 200 and method in OPERATIONS and method not in seen:
+            seen.add(method)
+            yield Call(method, example["request"])
+
+
+WRITES = [
+    Call("get_credits", ALICE, "first of a month"),
+    Call("get_credits", ALICE),
+    Call("spend_credits", {**ALICE, "cost": 1, "metadata": {}}),
+    Call("increment_onboarding_runs", ALICE, "first run ever"),
+    Call("increment_onboarding_runs", ALICE),
+    Call("update_user_integrations", {**ALICE, "data": {}}),
+    Call(
+        "create_graph_execution",
+        {
+            **ALICE, "graph_id": "g1", "graph_version": 2, "inputs": {"a": 1},
+            "starting_nodes_input": [["n-in", {"name": "a", "value": 1}], ["n-std", {"data": 1}]],
+        },
+    ),
+    Call("update_graph_execution_start_time", {"graph_exec_id": "e3"}),
+    Call("update_graph_execution_stats", {"graph_exec_id": "e3", "stats": {"cost": 1}}),
+    Call(
+        "update_graph_execution_stats",
+        {"graph_exec_id": "e3", "status": "COMPLETED", "stats": {"cost": 1}},
+        "with a status",
+    ),
+    Call(
+        "update_graph_execution_stats",
+        {"graph_exec_id": "e3", "status": "RUNNING"},
+        "refused transition",
+    ),
+    Call("upsert_execution_input", NODE, "new row"),
+    Call("upsert_execution_input", {**NODE, "input_name": "more"}),
+    Call("upsert_execution_output", {"node_exec_id": "x1", "output_name": "o", "output_data": 1}),
+    Call(
+        "update_node_execution_status",
+        {"node_exec_id": "x4", "status": "QUEUED", "execution_data": {"a": 1}},
+    ),
+    Call(
+        "update_node_execution_status",
+        {"node_exec_id": "x4", "status": "COMPLETED"},
+        "refused transition",
+    ),
+    Call(
+        "update_node_execution_status_batch", {"node_exec_ids": ["x4", "x1"], "status": "RUNNING"}
+    ),
+    Call(
+        "set_execution_kv_data", {**ALICE, "node_exec_id": "x1", "key": "key", "data": {"a": 1}}
+    ),
+    Call(
+        "get_or_create_human_review",
+        {
+            **ALICE, "node_exec_id": "x9", "graph_exec_id": "e1", "graph_id": "g1",
+            "graph_version": 2, "input_data": {"a": 1}, "message": "m", "editable": True,
+        },
+    ),
+    Call("update_review_processed_status", {"node_exec_id": "x9", "processed": False}),
+    Call("cancel_pending_reviews_for_execution", {**ALICE, "graph_exec_id": "e1"}),
+    Call(
+        "create_or_add_to_user_notification_batch", {**BATCH, "notification_data": EVENT}, "new"
+    ),
+    Call("create_or_add_to_user_notification_batch", {**BATCH, "notification_data": EVENT}),
+    Call("remove_notifications_from_batch", {**BATCH, "notification_ids": ["none"]}),
+    Call("empty_user_notification_batch", BATCH),
+    Call("create_or_add_to_user_notification_batch", {**BATCH, "notification_data": EVENT}, "new"),
+    Call("clear_all_user_notification_batches", ALICE),
+    Call("add_store_agent_to_library", {**ALICE, "store_listing_version_id": "slv1"}),
+    Call("cleanup_expired_oauth_tokens", {}),
+    Call("backfill_missing_embeddings", {}),
+    Call("cleanup_orphaned_embeddings", {}),
+    Call(
+        "get_graph",
+        {**ALICE, "graph_id": "g1", "version": None, "include_subgraphs": True},
+        "with sub-graphs",
+    ),
+    Call("get_store_agents", {"search_query": "weather"}, "search"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def counted() -> Iterator[tuple[Service, Path]]:
+    """Yield the operations on a server that logs every statement, and its log."""
+    with PostgresServer() as server:
+        url = clone(server, None, DATABASE)
+        with psycopg.connect(url, autocommit=True) as connection:
+            migrate(connection, schema_name="platform")
+            connection.execute("SET search_path TO platform, public")
+            if connection.execute("SELECT to_regtype('vector') IS NULL").fetchone() == (True,):
+                pytest.skip("this PostgreSQL has no pgvector")
+            connection.execute((CONTRACT / "seed.sql").read_bytes())
+            connection.execute("ALTER SYSTEM SET log_line_prefix = '%a|'")
+            connection.execute("ALTER SYSTEM SET log_statement = 'all'")
+            connection.execute("SELECT pg_reload_conf()")
+        keys = IntegrationsSettings(encryption_key=Secret(Fernet.generate_key().decode()))
+        accounts = CreditsSettings(enabled=True)
+        with Service(url, integrations=keys, credits=accounts, pool_size=2) as service:
+            assert service.run(service._database.wait(15))
+            yield service, server.directory / "log"
+
+
+def statements(log: str) -> list[str]:
+    """Return the statements that the service's own sessions ran."""
+    return re.findall(r"^autogpt-db\|LOG:  (?:statement|execute [^:]*): (.*)$", log, re.MULTILINE)
+
+
+def test_a_call_costs_two_statements_at_most(counted: tuple[Service, Path]) -> None:
+    service, log = counted
+    counts: dict[str, int] = {}
+    for call in (*reads(), *WRITES):
+        before = len(log.read_text())
+        service.call(call.method, **call.arguments)
+        found = statements(log.read_text()[before:])
+        print(f"{call.name}: {len(found)}")
+        assert found, call.name
+        assert counts.setdefault(call.name, len(found)) == len(found), found
+    assert {name.partition(" ")[0] for name in counts} == set(OPERATIONS)
+    beyond = {name for name, count in counts.items() if count > MOST}
+    assert beyond == set(EXCEPTIONS)
+    page = "\n".join(rows(counts)) + "\n"
+    if os.environ.get("AUTOGPT_DB_TEST_WRITE_PAGES"):
+        PAGE.write_text(page)
+    assert PAGE.read_text() == page
+
+
+def rows(counts: dict[str, int]) -> Iterator[str]:
+    """Yield the page's lines."""
+    yield "# Statements"
+    yield ""
+    yield (
+        "What a call sends to PostgreSQL, BEGIN and COMMIT included, as the server's own log has "
+        "it. Written and checked by `tests/integration/test_statements.py`. Calls that come in "
+        "together may share one. An `Idempotency-Key` adds its transaction and its row. AutoGPT's "
+        "numbers are those of its February 2026 snapshot, with its own engine; where none stands, "
+        "they were not counted."
+    )
+    yield ""
+    yield "| call | here | AutoGPT |"
+    yield "|---|---|---|"
+    for name in sorted(counts):
+        method, space, case = name.partition(" ")
+        here = f"{counts[name]}" + (" (see below)" if name in EXCEPTIONS else "")
+        yield f"| `{method}`{space}{case} | {here} | {AUTOGPT.get(name, '')} |"
+    yield ""
+    yield "More than two:"
+    yield ""
+    for name, why in sorted(EXCEPTIONS.items()):
+        yield f"- `{name}`: {why}."
+    yield ""
+    yield (
+        "A call that is refused may need one more to say why: `spend_credits` without the balance "
+        "for it reads the balance. Large clean-ups go in batches of one statement each "
+        "(`cleanup_expired_oauth_tokens`, `backfill_missing_embeddings`)."
+    )
