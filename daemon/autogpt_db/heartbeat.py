@@ -22,9 +22,17 @@ if TYPE_CHECKING:
 SUPERVISED = "AUTOGPT_DB_SUPERVISED"
 """Set by supervision for its children: the runtime directory."""
 
+NAME = "SUPERVISOR_PROCESS_NAME"
+"""Set by Supervisor for its children."""
+
 SOCKET_NAME = "heartbeat.sock"
 INTERVAL = 1.0
 """Seconds between two beats."""
+
+
+def name_in_tree() -> str | None:
+    """Return what supervision calls this process, `api_00`; None where it didn't start it."""
+    return os.environ.get(NAME) if SUPERVISED in os.environ else None
 
 
 class Heartbeat:

@@ -47,6 +47,7 @@ def pages() -> Mapping[str, str]:
         "etc/autogpt-db.toml": "\n".join(_configuration_file()) + "\n",
         "docs/reference/settings.md": "\n".join(_settings_page()) + "\n",
         "docs/reference/methods.md": "\n".join(_methods_page()) + "\n",
+        "docs/reference/metrics.md": "\n".join(_metrics_page()) + "\n",
     }
 
 
@@ -163,6 +164,48 @@ def _touched(operation: Operation) -> Iterator[str]:
 
 def _uncapitalized(sentence: str) -> str:
     return sentence[0].lower() + sentence[1:]
+
+
+def _metrics_page() -> Iterator[str]:
+    from autogpt_db.metrics.families import FAMILIES
+
+    yield "# Metrics"
+    yield ""
+    yield _GENERATED
+    yield ""
+    yield (
+        "`GET /metrics`, on the API's own port, answers in Prometheus' text format for all "
+        "processes of the service on this host, whichever of them is asked. Where `api.token` is "
+        "set, a scrape carries it too, unless `metrics.needs_token` is false. How to set up "
+        "Prometheus: [monitor with Prometheus](../howto/monitor-with-prometheus.md)."
+    )
+    yield ""
+    yield (
+        "Counters go on when a process is restarted or killed; they begin anew when the service "
+        "is. What has the label `process` is that process's own and is gone with it, counters "
+        "excepted; all else is the sum over the processes. PostgreSQL's figures are asked for when "
+        "a scrape comes, at most every `metrics.database_interval` seconds (sizes, tables and the "
+        "queue every 60); when it does not answer within 20 ms the reply has those of the time "
+        "before, and `autogpt_db_database_observed_timestamp_seconds` tells their age."
+    )
+    yield ""
+    yield (
+        "The figures are kept in `metrics/` below the runtime directory: a file of 257 KiB "
+        "for each process's name. A process has room for 1,024 series; what comes beyond is "
+        "counted as `other`."
+    )
+    yield ""
+    yield "| metric | type | labels | meaning |"
+    yield "|---|---|---|---|"
+    for name, family in FAMILIES.items():
+        labels = ", ".join(f"`{label}`" for label in family.labels) or "-"
+        yield f"| `{name}` | {family.kind} | {labels} | {family.help} |"
+    yield ""
+    yield "Buckets of the histograms:"
+    yield ""
+    for name, family in FAMILIES.items():
+        if family.bounds:
+            yield f"- `{name}`: {', '.join(f'{bound:g}' for bound in family.bounds)}, +Inf"
 
 
 def _docstring(text: str, limits: Mapping[str, str]) -> Iterator[str]:

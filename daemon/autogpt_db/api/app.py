@@ -1,4 +1,4 @@
-"""What stands beside the methods: liveness, readiness, and the description of them all."""
+"""What stands beside the methods: liveness, readiness, metrics, and a description of them all."""
 
 from __future__ import annotations
 
@@ -20,22 +20,26 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from autogpt_db.api.metrics import Metrics
     from autogpt_db.api.protocol import State
     from autogpt_db.database.pool import Database
     from autogpt_db.operations import Operation
 
-PATHS = frozenset({"/live", "/ready", "/openapi.json"})
+PATHS = frozenset({"/live", "/ready", "/openapi.json", "/metrics"})
 READY_TIMEOUT = 2.0
 """Seconds that readiness waits for the database."""
 
 
-def build_app(database: Database, operations: Mapping[str, Operation], state: State) -> Starlette:
+def build_app(
+    database: Database, operations: Mapping[str, Operation], state: State, metrics: Metrics
+) -> Starlette:
     """Return the application for `PATHS`.
 
     Args:
         database: The process's pool.
         operations: What is served.
         state: Whether the process is draining.
+        metrics: What has been counted and measured.
     """
     description: list[bytes] = []
 
@@ -58,6 +62,7 @@ def build_app(database: Database, operations: Mapping[str, Operation], state: St
             Route("/live", live, methods=["GET"]),
             Route("/ready", ready, methods=["GET"]),
             Route("/openapi.json", openapi, methods=["GET"]),
+            Route("/metrics", metrics.reply, methods=["GET"]),
         ],
         exception_handlers={HTTPException: _on_http_exception},
     )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 if TYPE_CHECKING:
+    from autogpt_db.metrics import RequestCounters
     from autogpt_db.settings.model import LoggingSettings
 
 LEFT = 499
@@ -38,9 +39,11 @@ class RequestLog:
 
     Args:
         settings: Which requests get a line, what is slow, and how many lines a second may be.
+        counters: Where all of them are counted.
     """
 
-    def __init__(self, settings: LoggingSettings) -> None:
+    def __init__(self, settings: LoggingSettings, counters: RequestCounters) -> None:
+        self._count = counters.count
         # Bound once: a module's own logger is put together anew for each record.
         self.log: Any = structlog.get_logger("autogpt_db.api").bind()
         self._which = settings.requests
@@ -74,6 +77,7 @@ class RequestLog:
             quiet: Whether it is one of the many that look whether we are there.
             replayed: Whether its reply is that of another call with the same idempotency key.
         """
+        self._count(name, status, seconds)
         is_slow = seconds >= self._slow
         failed = status >= CLIENT_FAULT
         which = self._which

@@ -86,7 +86,10 @@ class Rpc:
         self._health_timeout = min(HEALTH_TIMEOUT, settings.api.request_deadline / 2)
         token = settings.api.token
         self._token = token.reveal().encode() if token else None
-        self._open_paths = HEALTH_PATHS | {"/live", "/ready"}
+        self._quiet_paths = HEALTH_PATHS | {"/live", "/ready", "/metrics"}
+        self._open_paths = self._quiet_paths - (
+            {"/metrics"} if settings.metrics.needs_token else set()
+        )
         self._exchanges: set[Exchange] = set()
         self._fallback = fallback
         self._unknown = UnknownMethods()
@@ -206,7 +209,7 @@ class Rpc:
 
     async def _serve_other(self, exchange: Exchange, scope: Scope, receive: Receive) -> None:
         path = scope["path"]
-        exchange.quiet = path in self._open_paths
+        exchange.quiet = path in self._quiet_paths
         if path in HEALTH_PATHS:
             if scope["method"] not in {"GET", "POST"}:
                 raise VerbNotAllowedError("GET, POST")

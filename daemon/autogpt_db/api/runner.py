@@ -15,15 +15,18 @@ import uvloop
 from autogpt_db.api.app import PATHS, build_app
 from autogpt_db.api.calls import Policy
 from autogpt_db.api.listeners import address_of, listening_sockets
+from autogpt_db.api.metrics import Metrics
 from autogpt_db.api.protocol import State
 from autogpt_db.api.request_log import RequestLog
-from autogpt_db.api.rpc import Rpc
+from autogpt_db.api.rpc import HEALTH_PATHS, Rpc
 from autogpt_db.api.server import Server
 from autogpt_db.api.short_road import ShortRoad
 from autogpt_db.database.pool import Database
 from autogpt_db.errors import EXIT_STOPPED
 from autogpt_db.heartbeat import Heartbeat
 from autogpt_db.lifecycle import stop_on_signals
+from autogpt_db.metrics import RequestCounters, open_store
+from autogpt_db.metrics.publishing import publish_forever
 from autogpt_db.operations import background, served_operations
 
 if TYPE_CHECKING:
@@ -79,15 +82,19 @@ async def _serve(
         Database.open(settings, name="autogpt-db api") as database,
         _open_fallback(settings) as fallback,
     ):
-        policy = Policy(settings.api.request_deadline, RequestLog(settings.logging))
+        store = open_store(settings)
+        counters = RequestCounters(store, _countable(operations))
+        policy = Policy(settings.api.request_deadline, RequestLog(settings.logging, counters))
         state.short_road = ShortRoad(database, operations, settings.api, policy)
-        others = build_app(database, operations, state)
+        metrics = Metrics(database, settings, state, store)
+        others = build_app(database, operations, state, metrics)
         rpc = Rpc(database, operations, settings, policy, others, PATHS, fallback)
         server = Server(rpc, state)
         server.handle_signals()
         server.give_up = rpc.give_up
         heartbeat = Heartbeat(settings.paths.runtime)
         beating = asyncio.create_task(heartbeat.beat_forever(database.figures), name="heartbeat")
+        publishing = asyncio.create_task(publish_forever(metrics.publish), name="metrics")
         try:
             await _first_of(database.wait(FULL_POOL_WAIT), server.stopping.wait())
 
@@ -105,6 +112,14 @@ async def _serve(
             await background.drain(server.seconds_left, server.hastened)
         finally:
             beating.cancel()
+            publishing.cancel()
+            await metrics.close()
+
+
+def _countable(operations: Mapping[str, Operation]) -> set[str]:
+    """Return the requests that are counted by name."""
+    asked = {f"{verb} {path}" for verb in ("GET", "HEAD") for path in PATHS}
+    return asked | {path.lstrip("/") for path in HEALTH_PATHS} | operations.keys()
 
 
 def _open_fallback(settings: Settings) -> AbstractAsyncContextManager[Fallback | None]:

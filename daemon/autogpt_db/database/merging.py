@@ -73,11 +73,21 @@ class Figures:
         calls: Calls that came in.
         batches: Statements that were sent for them.
         isolated: Calls that were sent again by themselves, because their batch failed.
+        sizes: Statements by the number of their calls: up to 1, 2, 4, … `LARGEST_BATCH`.
+        sent: Calls in all of these.
     """
 
     calls: int = 0
     batches: int = 0
     isolated: int = 0
+    sizes: list[int] = field(default_factory=lambda: [0] * LARGEST_BATCH.bit_length())
+    sent: int = 0
+
+    def add_batch(self, size: int) -> None:
+        """Count a statement for `size` calls."""
+        self.batches += 1
+        self.sizes[(size - 1).bit_length()] += 1
+        self.sent += size
 
 
 @dataclass(eq=False)
@@ -181,7 +191,7 @@ class Merger:
 
     async def _run_alone(self, call: _Call) -> None:
         database = self.open()
-        self.figures.batches += 1
+        self.figures.add_batch(1)
         try:
             document = await database.json(self.merged.single, call.parameters)
         except Exception as error:  # noqa: BLE001 - it is the caller's to deal with
@@ -192,7 +202,7 @@ class Merger:
 
     async def _run_together(self, batch: list[_Call]) -> None:
         database = self.open()
-        self.figures.batches += 1
+        self.figures.add_batch(len(batch))
         try:
             rows = await database.rows(self.merged.batch, {"calls": self._encode(batch)})
         except ServiceUnavailableError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import re
 import select
@@ -72,10 +73,12 @@ class _Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
     Attributes:
         ended: The server said goodbye while it was idle.
         swollen: libpq's buffer has grown to a large row, and never shrinks again.
+        standby: It leads to a standby, which takes no writes.
     """
 
     ended = False
     swollen = False
+    standby = False
 
     def note_end(self, diagnostic: psycopg.errors.Diagnostic) -> None:
         """Take a notice; one that ends the session is an error sent while nothing was asked."""
@@ -106,6 +109,23 @@ class PoolFigures:
     heavy_waiting: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class PoolTotals:
+    """What a pool has done since its process started.
+
+    Attributes:
+        waits: Calls that had to wait for a connection.
+        wait_seconds: For how long, all together.
+        refusals: Calls that got none.
+        lost: Connections that broke, or were replaced.
+    """
+
+    waits: int
+    wait_seconds: float
+    refusals: int
+    lost: int
+
+
 class Connections:
     """The pool proper: opening, checking, lending, and tending it through outages."""
 
@@ -119,6 +139,7 @@ class Connections:
         self._leases: dict[int, tuple[str, float]] = {}
         self._statements: dict[str, str] = {}
         self.mergers: dict[Merged, Merger] = {}
+        self.standby_met = -math.inf
         self._max_waiting = settings.database.pool_max_waiting
         # The other half stays for short calls.
         self.heavy_lane = Lane(max(1, size // 2), self._max_waiting)
@@ -193,6 +214,16 @@ class Connections:
             heavy_waiting=self.heavy_lane.waiting,
         )
 
+    def totals(self) -> PoolTotals:
+        """Return what the pool has done."""
+        stats = self._pool.get_stats()
+        return PoolTotals(
+            waits=stats.get("requests_queued", 0),
+            wait_seconds=stats.get("requests_wait_ms", 0) / 1000,
+            refusals=stats.get("requests_errors", 0),
+            lost=stats.get("connections_lost", 0) + stats.get("returns_bad", 0),
+        )
+
     def statement(self, sql: LiteralString) -> LiteralString:
         """Return `sql` with AutoGPT's schema under its name in this database."""
         if self.url.schema == "platform":
@@ -222,6 +253,8 @@ class Connections:
             if _usable(connection):
                 self._leases[id(connection)] = (holder, time.monotonic())
                 return connection
+            if connection.standby:
+                self.standby_met = time.monotonic()
             # Not the pool's own `check`: it pauses a second and more after each dead connection,
             # and after a server's restart all of them are dead.
             await self._pool.putconn(connection)
@@ -274,10 +307,11 @@ def _usable(connection: _Connection) -> bool:
                 break
             pgconn.consume_input()
             pgconn.is_busy()  # parses, which is what calls note_end
+    connection.standby = pgconn.parameter_status(b"in_hot_standby") == b"on"
     if (
         not connection.ended
         and pgconn.status == psycopg.pq.ConnStatus.OK
-        and pgconn.parameter_status(b"in_hot_standby") != b"on"
+        and not connection.standby
     ):
         return True
     pgconn.finish()
@@ -391,6 +425,19 @@ class Database:
     def figures(self) -> PoolFigures:
         """Return the pool's figures."""
         return self._connections.figures()
+
+    def totals(self) -> PoolTotals:
+        """Return what the pool has done since its process started."""
+        return self._connections.totals()
+
+    def met_standby(self, seconds: float) -> bool:
+        """Tell whether a connection of the last `seconds` led to a standby, and wasn't used."""
+        return time.monotonic() - self._connections.standby_met < seconds
+
+    @property
+    def heavy_lane(self) -> Lane:
+        """Return the lane of the calls that read much."""
+        return self._connections.heavy_lane
 
     def mergers(self) -> list[Merger]:
         """Return what merges calls, one for each kind that has come in."""

@@ -392,6 +392,19 @@ class LoggingSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = 1.0
 
 
+class MetricsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What GET /metrics says, for Prometheus."""
+
+    needs_token: Annotated[
+        bool,
+        option("Whether a scrape must carry api.token, where that is set, as every call must."),
+    ] = True
+    database_interval: Annotated[
+        float,
+        option("Seconds that PostgreSQL's own figures are good for.", ge=1, le=3600),
+    ] = 10.0
+
+
 PROGRAMS_DIRECTORY = Path("/etc/autogpt-db/programs.d")
 
 
@@ -451,6 +464,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     redis: RedisSettings = RedisSettings()
     worker: WorkerSettings = WorkerSettings()
     logging: LoggingSettings = LoggingSettings()
+    metrics: MetricsSettings = MetricsSettings()
     supervision: SupervisionSettings = SupervisionSettings()
 
     @property

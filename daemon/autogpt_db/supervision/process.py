@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from supervisor.options import ProcessConfig
 
+    from autogpt_db.supervision.counting import TreeMetrics
+
 log = structlog.get_logger("autogpt_db.supervision")
 
 LASTING = 1.0
@@ -73,6 +75,7 @@ class SupervisedProcess(Subprocess):  # type: ignore[misc]
 
     laststart: float  # Supervisor starts both at the integer 0
     delay: float
+    metrics: TreeMetrics | None = None
     backoff_max = 30.0
     ready_timeout = 30.0
     heartbeat_timeout = 4.0
@@ -86,6 +89,7 @@ class SupervisedProcess(Subprocess):  # type: ignore[misc]
         self.ready_since: float | None = None
         self.last_beat = 0.0
         self.replaced_for: str | None = None
+        self.replaced_as = ""
 
     @property
     def name(self) -> str:
@@ -101,6 +105,8 @@ class SupervisedProcess(Subprocess):  # type: ignore[misc]
         self.replaced_for = None
         self.pool = {}
         self.restarts += 1
+        if self.metrics is not None and self.restarts:
+            self.metrics.started_again(self.name)
         pid: int | None = super().spawn()
         if self.spawnerr:
             log.error("process_not_started", child=self.name, reason=self.spawnerr)
@@ -190,6 +196,9 @@ class SupervisedProcess(Subprocess):  # type: ignore[misc]
         now = clock.now()
         served = 0.0 if self.ready_since is None else now - self.ready_since
         self.last_exit = self.replaced_for or words
+        if self.metrics is not None:
+            how = "stopped" if asked else self.replaced_as if self.replaced_for else words
+            self.metrics.ended(self.name, how)
         # Steer the stock method, which compares these two.
         starting = self.state == States.STARTING
         self.laststart = now - (0.001 if starting else float(self.config.startsecs) + 1)
@@ -236,9 +245,15 @@ class SupervisedProcess(Subprocess):  # type: ignore[misc]
         if self.config.options.mood < SupervisorStates.RUNNING:
             super().give_up()
 
-    def replace(self, reason: str) -> None:
-        """Kill it so that it is started again: unlike a stop, this is a failure."""
+    def replace(self, reason: str, kind: str) -> None:
+        """Kill it so that it is started again: unlike a stop, this is a failure.
+
+        Args:
+            reason: In words, for people.
+            kind: The same without figures, to count it by.
+        """
         self.replaced_for = reason
+        self.replaced_as = kind
         log.error("process_replaced", child=self.name, pid=self.pid, reason=reason)
         self.config.options.kill(self.pid, signal.SIGKILL)
 
@@ -284,9 +299,9 @@ class ReportingProcess(SupervisedProcess):
             return
         silent = clock.now() - self.last_beat
         if self.state == States.STARTING and clock.now() - self.laststart > self.ready_timeout:
-            self.replace(f"not ready within {self.ready_timeout:g} s")
+            self.replace(f"not ready within {self.ready_timeout:g} s", "not ready")
         elif self.state == States.RUNNING and silent > self.heartbeat_timeout:
-            self.replace(f"no heartbeat for {silent:.1f} s")
+            self.replace(f"no heartbeat for {silent:.1f} s", "no heartbeat")
 
 
 class ApiProcess(ReportingProcess, FastCGISubprocess):  # type: ignore[misc]

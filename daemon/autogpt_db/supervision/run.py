@@ -19,6 +19,7 @@ from autogpt_db.settings.sources import is_configuration
 from autogpt_db.supervision import clock
 from autogpt_db.supervision.announcing import Announcer
 from autogpt_db.supervision.configuration import render, write_configuration
+from autogpt_db.supervision.counting import TreeMetrics
 from autogpt_db.supervision.listening import open_sockets
 from autogpt_db.supervision.options import Options
 from autogpt_db.supervision.output import ChildOutput
@@ -63,9 +64,10 @@ def run_processes(manager: DatabaseManager, *, reload: Callable[[], Settings]) -
         tree = Tree(options, settings, listeners, manager.embedded)
         announcer = Announcer(tree, database=f"{manager.server} at {manager.url.address}")
         rolling = RollingRestart(tree, reload, address)
+        tree.metrics = metrics = TreeMetrics(runtime)
         tree.words = announcer.words
         tree.request_reload, tree.reload_outcome = rolling.request, rolling.outcome
-        tree.each_turn += [rolling, announcer]
+        tree.each_turn += [rolling, announcer, lambda: metrics.show(tree.processes())]
         output = ChildOutput(finished=format_in_use() != "journal")
         tree.subscriptions = [
             (events.ProcessLogStdoutEvent, output.take),

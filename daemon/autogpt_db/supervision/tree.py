@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from autogpt_db.database.embedded import EmbeddedServer
     from autogpt_db.settings import Settings
+    from autogpt_db.supervision.counting import TreeMetrics
     from autogpt_db.supervision.options import Options
 
 log = structlog.get_logger("autogpt_db.supervision")
@@ -57,6 +58,7 @@ class Tree(Supervisor):  # type: ignore[misc]
         request_reload: Asks for a rolling restart and returns its number.
         reload_outcome: Returns what went wrong with the one of that number; None: not done yet.
         stop_reason: The signal that asked to stop.
+        metrics: Where starts and ends are counted.
         served: Everything of ours has been ready once, so that others may start.
     """
 
@@ -75,6 +77,7 @@ class Tree(Supervisor):  # type: ignore[misc]
         self.stop_signals = 0
         self.stop_reason: str | None = None
         self.served = False
+        self.metrics: TreeMetrics | None = None
         self.each_turn: list[Callable[[], None]] = []
         self.subscriptions: list[tuple[type, Callable[[Any], None]]] = []
         self.notice: str | None = None
@@ -154,6 +157,7 @@ class Tree(Supervisor):  # type: ignore[misc]
         process.group = group
         if isinstance(process, Program):
             process.held = not self.served
+        process.metrics = self.metrics
         self.apply_settings(process)
         if isinstance(process, PostgresqlProcess) and self.embedded is not None:
             process.status_file = self.embedded.directory / "postmaster.pid"

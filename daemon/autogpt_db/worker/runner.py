@@ -15,9 +15,12 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.worker import Worker
 
 from autogpt_db.database.pool import Database
+from autogpt_db.database.pool_metrics import PoolMetrics
 from autogpt_db.database.url import direct_database_url
 from autogpt_db.errors import EXIT_STOPPED, CallError
 from autogpt_db.heartbeat import Heartbeat
+from autogpt_db.metrics import families, open_store
+from autogpt_db.metrics.publishing import publish_forever
 from autogpt_db.worker import library, registry, rescue
 from autogpt_db.worker.queue import (
     APPLICATION,
@@ -79,6 +82,7 @@ class WorkerProcess:
         self._running: dict[asyncio.Task[Any], JobContext] = {}
         self._complaint: str | None = None
         self._heartbeat = Heartbeat(settings.paths.runtime)
+        self._metrics = open_store(settings)
 
     async def run(self) -> int:
         """Serve until told to stop, and return the exit code."""
@@ -92,10 +96,18 @@ class WorkerProcess:
         )
         async with Database.open(self._settings, name=APPLICATION, size=share) as database:
             beating = asyncio.create_task(self._heartbeat.beat_forever(database.figures))
+            pool_metrics = PoolMetrics(database, self._metrics)
+
+            def publish() -> None:
+                pool_metrics.publish()
+                self._metrics.set(families.JOBS_RUNNING, len(self._running))
+
+            publishing = asyncio.create_task(publish_forever(publish))
             try:
                 await self._serve(database)
             finally:
                 beating.cancel()
+                publishing.cancel()
         log.info("worker_stopped")
         return EXIT_STOPPED
 
@@ -183,9 +195,11 @@ class WorkerProcess:
         job = context.job
         began = time.monotonic()
         record = log.bind(job=job.task_name, id=job.id, attempt=job.attempts + 1)
+        outcome = "failed"
         try:
             result = await call_next()
         except asyncio.CancelledError:
+            outcome = "handed back"
             record.info("job_handed_back", seconds=round(time.monotonic() - began, 3))
             raise
         except Exception as error:
@@ -198,8 +212,12 @@ class WorkerProcess:
                 exc_info=None if expected else error,
             )
             raise
+        else:
+            outcome = "succeeded"
         finally:
             del self._running[task]
+            self._metrics.add(families.JOB_RUNS, 1, job.task_name, outcome)
+            self._metrics.observe(families.JOB_SECONDS, time.monotonic() - began, job.task_name)
         record.info("job_succeeded", seconds=round(time.monotonic() - began, 3), **result)
         return result
 

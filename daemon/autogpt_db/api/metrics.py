@@ -1,0 +1,119 @@
+"""`GET /metrics`: what all processes of the service on this host have counted and measured."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import time
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from autogpt_db import __version__
+from autogpt_db.database.health import Health, HealthWatch
+from autogpt_db.database.pool_metrics import PoolMetrics
+from autogpt_db.metrics import families
+from autogpt_db.metrics.exposition import CONTENT_TYPE, Exposition
+from autogpt_db.metrics.store import read_all, read_own
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from starlette.requests import Request
+
+    from autogpt_db.api.protocol import State
+    from autogpt_db.database.pool import Database
+    from autogpt_db.metrics import Store
+    from autogpt_db.settings import Settings
+
+PATIENCE = 0.02
+"""Seconds that a scrape waits for PostgreSQL's answer before it shows the one before."""
+SLICE = 0.002
+"""Seconds of work after which requests get their turn."""
+
+
+class Metrics:
+    """Publishes this process's figures, and answers for all.
+
+    Args:
+        database: The process's pool.
+        settings: Where the others' figures are, and how old the database's may be.
+        state: The process's connections and requests.
+        store: Its own figures.
+    """
+
+    def __init__(self, database: Database, settings: Settings, state: State, store: Store) -> None:
+        self._runtime: Path = settings.paths.runtime
+        self._state = state
+        self._store = store
+        self._pool = PoolMetrics(database, store)
+        self._health = HealthWatch(database, settings.metrics.database_interval)
+
+    def publish(self) -> None:
+        """Write down what isn't counted as it happens."""
+        state = self._state
+        self._store.set(families.IN_FLIGHT, len(state.tasks) + len(state.short_road.running))
+        self._store.set(families.HTTP_CONNECTIONS, len(state.connections))
+        self._pool.publish()
+
+    async def reply(self, _request: Request) -> Response:
+        """Answer a scrape."""
+        health = await self._health.look(PATIENCE)
+        self.publish()
+        shown = Exposition()
+        turn = _Turn()
+        if self._store.shared:
+            for figures in read_all(self._runtime):
+                shown.add(figures)
+                await turn.give_way()
+        else:
+            shown.add(read_own(self._store))
+        _show_build(shown)
+        _show_health(shown, health)
+        parts = []
+        for part in shown.text():
+            parts.append(part)
+            await turn.give_way()
+        return Response("".join(parts), headers={"content-type": CONTENT_TYPE})
+
+    async def close(self) -> None:
+        """Stop asking the database."""
+        await self._health.close()
+
+
+class _Turn:
+    """A share of the event loop's time."""
+
+    def __init__(self) -> None:
+        self._until = time.monotonic() + SLICE
+
+    async def give_way(self) -> None:
+        """Let requests go on if the share is used up."""
+        if time.monotonic() >= self._until:
+            await asyncio.sleep(0)
+            self._until = time.monotonic() + SLICE
+
+
+def _show_build(shown: Exposition) -> None:
+    shown.set(families.BUILD, 1, __version__, platform.python_version())
+
+
+def _show_health(shown: Exposition, health: Health) -> None:
+    shown.set(families.DATABASE_UP, health.up)
+    shown.set(families.DATABASE_RECOVERY, health.in_recovery)
+    if not health.up:
+        return
+    if health.version is not None:
+        shown.set(families.DATABASE_INFO, 1, health.version)
+    shown.set(families.DATABASE_SEEN, health.seen)
+    shown.set(families.DATABASE_STANDBYS, health.standbys)
+    shown.set(families.DATABASE_LAG, health.lag)
+    shown.set(families.DATABASE_CONNECTIONS, health.connections)
+    shown.set(families.DATABASE_CONNECTIONS_MAX, health.connections_max)
+    shown.set(families.DATABASE_OLDEST, health.oldest_transaction)
+    shown.set(families.DATABASE_SIZE, health.size)
+    for table, rows, dead in health.tables:
+        shown.set(families.TABLE_ROWS, rows, table)
+        shown.set(families.TABLE_DEAD, dead, table)
+    for job, status, number in health.jobs:
+        shown.set(families.JOBS, number, job, status)

@@ -1,0 +1,54 @@
+"""A pool's figures, where /metrics finds them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from autogpt_db.metrics import families
+from autogpt_db.metrics.store import Total
+
+if TYPE_CHECKING:
+    from autogpt_db.database.pool import Database
+    from autogpt_db.metrics import Store
+
+HEAVY = "heavy"
+
+
+class PoolMetrics:
+    """Publishes what a process's pool, its lanes and its mergers do.
+
+    Args:
+        database: The process's pool.
+        store: Its figures.
+    """
+
+    def __init__(self, database: Database, store: Store) -> None:
+        self._database = database
+        self._store = store
+        self._waits = Total(store, families.POOL_WAITS)
+        self._wait_seconds = Total(store, families.POOL_WAIT_SECONDS)
+        self._refusals = Total(store, families.POOL_REFUSALS)
+        self._lost = Total(store, families.POOL_LOST)
+        self._sizes = Total(store, families.BATCH_SIZE)
+        self._isolated = Total(store, families.ISOLATED)
+
+    def publish(self) -> None:
+        """Write them down."""
+        store, database = self._store, self._database
+        figures = database.figures()
+        store.set(families.POOL_SIZE, figures.size)
+        store.set(families.POOL_IN_USE, figures.in_use)
+        store.set(families.POOL_WAITING, figures.waiting)
+        store.set(families.LANE_SIZE, database.heavy_lane.size, HEAVY)
+        store.set(families.LANE_IN_USE, figures.heavy_in_use, HEAVY)
+        store.set(families.LANE_WAITING, figures.heavy_waiting, HEAVY)
+        totals = database.totals()
+        self._waits.set(totals.waits)
+        self._wait_seconds.set(totals.wait_seconds)
+        self._refusals.set(totals.refusals)
+        self._lost.set(totals.lost)
+        merged = [merger.figures for merger in database.mergers()]
+        if merged:
+            buckets = [sum(counts) for counts in zip(*(each.sizes for each in merged), strict=True)]
+            self._sizes.set_histogram(buckets, sum(each.sent for each in merged))
+            self._isolated.set(sum(each.isolated for each in merged))
