@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import resource
 import signal
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -22,6 +24,19 @@ _STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 class StopRequested(BaseException):
     """A stop signal that arrived before anything else handles it."""
+
+
+def withhold_memory() -> None:
+    """Keep secrets out of core dumps, of this process and of all that it starts.
+
+    A dump to a file is not made (RLIMIT_CORE); one that a crash handler takes over a pipe, where
+    that limit doesn't count (core(5)), has no memory in it. Who needs one to find a bug can raise
+    both for a process: prlimit(1), /proc/PID/coredump_filter.
+    """
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    with suppress(OSError):
+        Path("/proc/self/coredump_filter").write_text("0", "ascii")
 
 
 @contextmanager

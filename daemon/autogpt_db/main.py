@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autogpt_db.database.manager import DatabaseManager
-from autogpt_db.lifecycle import describe_failure, stop_on_signals
+from autogpt_db.lifecycle import describe_failure, stop_on_signals, withhold_memory
 from autogpt_db.logs import bind_process, configure_logging, hold_records
 from autogpt_db.supervision import announce, run_processes
 
@@ -27,6 +27,7 @@ def main(load: Callable[[], Settings]) -> int:
     Returns:
         The exit code: docs/reference/exit-codes.md lists them.
     """
+    withhold_memory()
     hold_records()
     bind_process("main")
     try:

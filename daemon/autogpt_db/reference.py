@@ -1,4 +1,4 @@
-"""Write what can be derived: etc/autogpt-db.toml and the generated pages of docs/reference.
+"""Write what can be derived: etc/autogpt-db.toml, the manual, and pages of docs/reference.
 
 `make reference` runs it; a test fails when a page is not what it would write.
 """
@@ -11,6 +11,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autogpt_db.manual import manual_pages
 from autogpt_db.settings.catalog import AUTOGPT_HOST_NAME, AUTOGPT_NAMES, Option, options
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def pages() -> Mapping[str, str]:
         "docs/reference/settings.md": "\n".join(_settings_page()) + "\n",
         "docs/reference/methods.md": "\n".join(_methods_page()) + "\n",
         "docs/reference/metrics.md": "\n".join(_metrics_page()) + "\n",
+        **manual_pages(),
     }
 
 

@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import click
+from click.shell_completion import CompletionItem
 
 from autogpt_db.cli.friendly import friendly
 
 if TYPE_CHECKING:
     from autogpt_db.settings import LoadedSettings
 
+_SUPERVISORCTL = frozenset(
+    {"clear", "pid", "reread", "restart", "signal", "start", "status", "stop", "tail", "update"}
+)
 SYSTEM_RUNTIME = Path("/run/autogpt-db")
 
 
@@ -46,6 +50,11 @@ class _Control(click.Group):
 
     def get_command(self, context: click.Context, name: str) -> click.Command:
         return super().get_command(context, name) or _supervisorctl(name)
+
+    def shell_complete(self, context: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete supervisorctl's words as well."""
+        words = [word for word in sorted(_SUPERVISORCTL) if word.startswith(incomplete)]
+        return [*super().shell_complete(context, incomplete), *map(CompletionItem, words)]
 
 
 @click.group(cls=_Control, context_settings={"help_option_names": ["-h", "--help"]})

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 DEFAULT_FILE = Path("/etc/autogpt-db/autogpt-db.toml")
 FILE_VARIABLE = "AUTOGPT_DB_CONFIG"
+COMMAND_LINE = "command line"
 SYSTEM_CREDENTIALS = Path("/etc/autogpt-db/credentials")
 DIRECTORY_CREDENTIAL = "autogpt-db"
 """What systemd's unit calls the directory of credentials."""
@@ -105,6 +106,11 @@ def load_settings(
         try:
             values[path] = convert(options()[path], value, text=text)
             origins[path] = origin
+            if origin == COMMAND_LINE and options()[path].secret:
+                notices.append(
+                    f"{path} is a secret, and everybody on this machine can read a command line: "
+                    "give it as a credential, in the file or in the environment."
+                )
         except ConfigurationError as error:
             problems += [f"{problem} ({origin})" for problem in error.problems]
     host = variables.get(AUTOGPT_HOST_NAME)
@@ -223,8 +229,8 @@ def _from_assignments(assignments: Iterable[str], problems: list[str]) -> Iterat
         path, separator, value = assignment.partition("=")
         if not separator:
             problems.append(f"--set {assignment}: expected section.name=value.")
-        elif _known(path, options(), "command line", problems):
-            yield _Value(path, value, "command line", text=True)
+        elif _known(path, options(), COMMAND_LINE, problems):
+            yield _Value(path, value, COMMAND_LINE, text=True)
 
 
 def _known(name: str, known: Iterable[str], where: str, problems: list[str]) -> bool:
