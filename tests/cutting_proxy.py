@@ -1,4 +1,4 @@
-"""A relay before PostgreSQL that cuts a connection exactly when it commits."""
+"""A relay before PostgreSQL that cuts a connection exactly when it says a certain word."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from typing import Self
 
 from psycopg.conninfo import conninfo_to_dict
 
-COMMIT = b"COMMIT\0"
-
 
 class CuttingProxy:
     """Relays everything, until `cuts` says otherwise.
 
     Attributes:
-        cuts: For each next COMMIT: `after` cuts when the server has answered it, `before` does not
-            pass it on at all. Empty: nothing is cut.
+        word: What a message must contain to be cut.
+        cuts: For each next such message: `after` cuts when the server has answered it, `before`
+            does not pass it on at all. Empty: nothing is cut.
         refusing: Whether new connections are closed at once.
         refused: How many were.
     """
@@ -28,6 +27,7 @@ class CuttingProxy:
     def __init__(self, server_directory: Path) -> None:
         self._server = str(server_directory / ".s.PGSQL.5432")
         self.directory = Path(tempfile.mkdtemp(prefix="cut-", dir="/tmp"))
+        self.word = b"COMMIT\0"
         self.cuts: list[str] = []
         self.refusing = False
         self.refused = 0
@@ -76,7 +76,7 @@ class CuttingProxy:
     ) -> None:
         with suppress(OSError):
             while data := client.recv(65536):
-                how = self.cuts.pop(0) if COMMIT in data and self.cuts else None
+                how = self.cuts.pop(0) if self.word in data and self.cuts else None
                 if how == "before":
                     break
                 if how == "after":

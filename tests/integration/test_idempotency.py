@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api_process import ApiProcess, in_background, read_reply, request, running
+from autogpt_db.cli.agents import call_method
 from autogpt_db.database.pool import Database
-from autogpt_db.settings import DatabaseSettings, Secret, Settings
+from autogpt_db.settings import ApiSettings, DatabaseSettings, Secret, Settings
 from autogpt_db.worker.registry import discover
 from cutting_proxy import CuttingProxy
 from postgres_server import with_schema
@@ -206,6 +207,30 @@ def test_calls_with_keys_are_never_merged(api: Keyed, outside: psycopg.Connectio
         'SELECT count(DISTINCT xmin::text) FROM platform."AgentNodeExecutionKeyValueData"'
     ).fetchone()
     assert transactions == (24,)
+
+
+def test_the_command_line_takes_a_key(
+    api: Keyed, outside: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTOGPT_DB_TEST_OPERATIONS", ",".join(MODULES))
+    options = Settings(api=ApiSettings(port=api.port))
+    arguments = ["counter=c"]
+    for key in ("k", "k", "other"):
+        assert call_method(options, "count_up", arguments, timeout=30, key=key)[0] == 200
+    assert counted(outside) == 2
+    assert call_method(options, "count_up", arguments, timeout=30)[0] == 200
+    assert counted(outside) == 3
+
+
+def test_the_description_tells_of_keys_and_repeats(api: Keyed) -> None:
+    paths = api.client.get("/openapi.json").json()["paths"]
+    spending, reading = paths["/spend_credits"]["post"], paths["/get_node"]["post"]
+    assert spending["parameters"] == [{"$ref": "#/components/parameters/IdempotencyKey"}]
+    assert "Idempotency-Replayed" in spending["responses"]["200"]["headers"]
+    assert spending["x-repeat"] == {"harmless": False, "effect": "Spends again."}
+    assert spending["x-tables"]["UserBalance"] == "writes"
+    assert not {"parameters", "x-repeat"} & set(reading)
+    assert reading["x-tables"]["AgentNode"] == "reads"
 
 
 # Together ------------------------------------------------------------------------------------
@@ -454,7 +479,7 @@ def test_an_outcome_that_stays_unknown_is_resolved_by_the_next_call(
     first = in_background(lambda: behind_proxy.count("k"))
     wait_for(lambda: counted(outside) == 1)
     (reply,) = wait_for(lambda: first)
-    assert_failed(reply, 503, "ConnectionError")
+    assert "not known" in assert_failed(reply, 503, "ConnectionError")
     proxy.refusing = False
     wait_for(lambda: behind_proxy.client.get("/ready").status_code == 200)
     again = behind_proxy.count("k")
@@ -471,6 +496,24 @@ def test_a_call_that_loses_every_connection_is_known_to_have_written_nothing(
     assert "nothing was written" in words
     assert (counted(outside), kept(outside)) == (0, [])
     assert behind_proxy.count("k").status_code == 200
+
+
+@pytest.mark.parametrize(("losses", "status"), [(1, 200), (2, 503)])
+def test_a_connection_lost_before_the_work_began_is_no_doubt(
+    proxy: CuttingProxy,
+    behind_proxy: Keyed,
+    outside: psycopg.Connection[Any],
+    losses: int,
+    status: int,
+) -> None:
+    assert behind_proxy.call("tell_time")
+    proxy.word, proxy.cuts = b"claim_idempotency_key", ["before"] * losses
+    reply = behind_proxy.count("k")
+    assert reply.status_code == status
+    assert counted(outside) == (1 if status == 200 else 0)
+    if status == 503:
+        words = assert_failed(reply, 503, "ConnectionError")
+        assert "before anything was written" in words
 
 
 # Events --------------------------------------------------------------------------------------

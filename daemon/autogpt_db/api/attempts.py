@@ -73,7 +73,8 @@ class Attempts:
         work: What is to be done once, on a handle inside the key's transaction.
         pausing: Makes the context of a pause from what is waited for: no connection is held in it.
         runs: How often the work was begun.
-        lost: Whether a connection was lost, so that only the key tells what became of it.
+        lost: Whether a connection was lost. Once the work has begun only the key tells then what
+            became of it.
         publish: Publishes what the latest run had to tell.
     """
 
@@ -98,7 +99,7 @@ class Attempts:
                 kept = await self._attempt(release)
             if kept is not None:
                 return self._answer(kept)
-            reason = NOT_KNOWN if self.lost else UNDER_WAY
+            reason = NOT_KNOWN if self.exchange.in_doubt else UNDER_WAY
             if self.exchange.given_up:
                 raise DatabaseUnavailableError(f"Given up: {reason}.")
             with self.pausing(reason):
@@ -116,6 +117,9 @@ class Attempts:
                 )
             self.runs += 1
             self.publish = release
+            # Whoever has the key knows how the last run ended: without effect.
+            self.exchange.in_doubt = False
+            self.exchange.waits_for = None
             return await self.work(database)
 
         self.exchange.handle = handle = self.database.for_call(
@@ -126,11 +130,23 @@ class Attempts:
         except (StatementCollidedError, _RunsSpentError):
             if self.runs == MOST_RUNS:
                 raise
-        except ServiceUnavailableError as error:
-            self.lost = self.lost or isinstance(error, OutcomeUnknownError)
-            if not self.lost:
+        except OutcomeUnknownError as error:
+            self._lose(error)
+        except ServiceUnavailableError:
+            if not self.exchange.in_doubt:
                 raise
         return None
+
+    def _lose(self, error: OutcomeUnknownError) -> None:
+        """Take note that the connection was lost."""
+        if self.runs:
+            self.exchange.in_doubt = True
+            self.exchange.waits_for = NOT_KNOWN
+        elif self.lost:
+            raise DatabaseUnavailableError(
+                "The database connection was lost before anything was written; try again shortly."
+            ) from error
+        self.lost = True
 
     def _answer(self, kept: Kept) -> Answer:
         if kept.fingerprint != self.slot.fingerprint:

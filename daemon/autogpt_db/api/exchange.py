@@ -31,7 +31,8 @@ class Exchange(Call):
         content_type: The body's type, or None.
         authorization: The credentials it came with, or None.
         idempotency_key: Its `idempotency-key`, several of them joined, or None.
-        waits_for: What the work waits for without a connection, in words, while it does.
+        waits_for: What keeps the work from beginning, in words, while something does.
+        in_doubt: Whether the work may have been done although its connection was lost.
     """
 
     __slots__ = (
@@ -43,6 +44,7 @@ class Exchange(Call):
         "authorization",
         "content_type",
         "idempotency_key",
+        "in_doubt",
         "waits_for",
     )
 
@@ -76,6 +78,7 @@ class Exchange(Call):
         self._connection = scope[CONNECTION]
         self._replying: asyncio.Task[None] | None = None
         self._passed_on = False
+        self.in_doubt = False
         self.waits_for: str | None = None
         task = asyncio.current_task()
         assert task is not None, "a request is served by a task"
@@ -93,7 +96,7 @@ class Exchange(Call):
     @property
     def outcome_unknown(self) -> bool:
         """Tell whether something may have been written, here or where it was passed on to."""
-        return self._passed_on or self.may_write
+        return self._passed_on or self.in_doubt or self.may_write
 
     @property
     def state_in_words(self) -> str:

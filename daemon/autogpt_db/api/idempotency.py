@@ -172,12 +172,11 @@ class KeyedCalls:
             )
         self._waiting += 1
         exchange.handle = None
-        exchange.waits_for = reason
+        exchange.waits_for = reason  # until the work begins
         try:
             yield
         finally:
             self._waiting -= 1
-            exchange.waits_for = None
 
 
 async def _outcome(operation: Operation, database: Database, arguments: dict[str, Any]) -> Outcome:

@@ -28,7 +28,12 @@ def import_file(settings: Settings, file: Path, *, email: str) -> Iterator[str]:
 
 
 def call_method(
-    settings: Settings, method: str, arguments: Iterable[str], *, timeout: float
+    settings: Settings,
+    method: str,
+    arguments: Iterable[str],
+    *,
+    timeout: float,
+    key: str | None = None,
 ) -> tuple[int, str]:
     """Call `method` on the running daemon.
 
@@ -37,6 +42,7 @@ def call_method(
         method: The method's name.
         arguments: `key=value`, the value text or JSON by the method's signature.
         timeout: Seconds to wait for the reply.
+        key: The call's idempotency key, for calls that may have to be repeated.
 
     Returns:
         The HTTP status, and the reply as indented JSON.
@@ -45,6 +51,8 @@ def call_method(
     headers = {"content-type": "application/json"}
     if settings.api.token is not None:
         headers["authorization"] = f"Bearer {settings.api.token.reveal()}"
+    if key is not None:
+        headers["idempotency-key"] = key
     host, port = settings.api.host, settings.api.port
     wildcard = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what to call, not to listen on
     connection = http.client.HTTPConnection(wildcard.get(host, host), port, timeout=timeout)

@@ -202,6 +202,12 @@ def rotate_key(sources: Sources, *, dry_run: bool) -> None:
     help="Print only this member of the reply, such as id or node_executions.0.node_exec_id; "
     "text without quotes. May be repeated.",
 )
+@click.option(
+    "--key",
+    metavar="KEY",
+    help="Idempotency key: the same call with the same key has no further effect and prints the "
+    "first reply.",
+)
 @click.pass_obj
 def call(
     sources: Sources,
@@ -209,6 +215,7 @@ def call(
     arguments: tuple[str, ...],
     timeout: float,
     fields: tuple[str, ...],
+    key: str | None,
 ) -> None:
     """Call a method of the running daemon and print its JSON.
 
@@ -217,7 +224,8 @@ def call(
     from autogpt_db.cli.agents import call_method, pick
 
     with friendly():
-        status, text = call_method(sources.load().settings, method, arguments, timeout=timeout)
+        settings = sources.load().settings
+        status, text = call_method(settings, method, arguments, timeout=timeout, key=key)
         if status == 200 and fields:  # noqa: PLR2004 - HTTP's own number
             for field in fields:
                 click.echo(pick(text, field))
