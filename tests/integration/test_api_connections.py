@@ -21,7 +21,7 @@ ECHO = request("echo", b'{"text": "x"}')
 
 
 @pytest.fixture(scope="module")
-def api(postgres_server, migrated_template):
+def api(road, postgres_server, migrated_template):  # noqa: ARG001 - it chooses the processes' road
     name = unique_name("connections")
     with ApiProcess(
         clone(postgres_server, migrated_template, name),

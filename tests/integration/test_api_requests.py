@@ -19,7 +19,7 @@ DEEP = b'{"text": "x", "document": ' + b"[" * 10_000 + b"]" * 10_000 + b"}"
 
 
 @pytest.fixture(scope="module")
-def api(postgres_server, migrated_template):
+def api(road, postgres_server, migrated_template):  # noqa: ARG001 - it chooses the processes' road
     from postgres_server import clone, unique_name  # the same server for the whole module
 
     name = unique_name("requests")
