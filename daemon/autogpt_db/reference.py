@@ -1,4 +1,4 @@
-"""Write what can be derived: etc/autogpt-db.toml, the manual, and pages of docs/reference.
+"""Write what can be derived: etc/autogpt-db.toml, manual, reference pages, the client's modules.
 
 `make reference` runs it; a test fails when a page is not what it would write.
 """
@@ -231,7 +231,9 @@ def _docstring(text: str, limits: Mapping[str, str]) -> Iterator[str]:
 
 def main(root: Path) -> None:
     """Write every page below `root`."""
-    for name, text in pages().items():
+    from autogpt_db.client_source import modules
+
+    for name, text in (*pages().items(), *modules(root).items()):
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")

@@ -1,0 +1,111 @@
+"""The client for threads."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+
+from autogpt_db.client.methods import Methods
+from autogpt_db.client.wire import CONNECTIONS, DEFAULT_URL, Exchange, Options, changed, connection
+
+if TYPE_CHECKING:
+    from autogpt_db.client.retries import Retries
+
+
+class Client(Methods):
+    """Calls the service; one object serves any number of threads."""
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        token: str | None = None,
+        retries: Retries | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """Make a client; it connects when it is first used.
+
+        Args:
+            url: `http://host:port`, or `unix:/path/of/the/socket`.
+            token: What the service's `api.token` says.
+            retries: When a call is tried again.
+            timeout: Seconds to wait for one reply.
+        """
+        base, socket, headers = connection(url, token)
+        self._http = httpx.Client(
+            base_url=base,
+            headers=headers,
+            transport=httpx.HTTPTransport(
+                uds=socket, limits=httpx.Limits(max_connections=CONNECTIONS)
+            ),
+        )
+        self._options = changed(Options(), retries, timeout)
+
+    def __enter__(self) -> Self:
+        """Return the client; leaving closes it."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Close the connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def with_options(
+        self,
+        *,
+        retries: Retries | None = None,
+        timeout: float | None = None,
+        idempotency_key: str | None = None,
+    ) -> Self:
+        """Return the same client with other options; both share their connections.
+
+        Args:
+            retries: When a call is tried again.
+            timeout: Seconds to wait for one reply.
+            idempotency_key: What writes are known by, for a repeat by another process. A key
+                belongs to one call with one content: take another for the next.
+        """
+        other = object.__new__(type(self))
+        other._http = self._http
+        other._options = changed(self._options, retries, timeout, idempotency_key)
+        return other
+
+    def call(self, method: str, *, reads: bool = False, **arguments: Any) -> Any:
+        """Call a method by name, also one that this client does not know.
+
+        Args:
+            method: Its name.
+            reads: Whether it only reads.
+            arguments: What it takes.
+
+        Raises:
+            ClientError: It failed.
+        """
+        return self._call(method, arguments, reads=reads)
+
+    def health_check(self) -> None:
+        """Ask whether the service and its database are there.
+
+        Raises:
+            ClientError: They are not.
+        """
+        self._call("health_check", {}, reads=True)
+
+    def _call(self, method: str, arguments: dict[str, Any], *, reads: bool) -> Any:
+        exchange = Exchange(method, arguments, self._options, reads=reads)
+        while True:
+            try:
+                reply = self._http.request(**exchange.request)
+            except httpx.TransportError as error:
+                pause: float | None = exchange.pause_without_reply(error)
+            else:
+                pause = exchange.pause_after(reply)
+                if pause is None:
+                    return exchange.result(reply)
+            assert pause is not None
+            time.sleep(pause)

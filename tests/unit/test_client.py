@@ -1,0 +1,164 @@
+"""The client without a service: pauses, failures, and that it has the registry's methods."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+import typing
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autogpt_db import client as package
+from autogpt_db.client import AsyncClient, Client, Retries, models
+from autogpt_db.client.errors import (
+    _BY_TYPE,
+    ArgumentsRefusedError,
+    CallFailedError,
+    InsufficientBalanceError,
+    MethodNotServedError,
+    NotFoundError,
+    ServerFaultError,
+    ServiceUnavailableError,
+    failure,
+)
+from autogpt_db.client.retries import Attempts
+from autogpt_db.operations import load_operations
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+@pytest.mark.parametrize("operation", load_operations().values(), ids=lambda each: each.name)
+def test_each_method_is_there_with_its_parameters(kind: Any, operation: Any) -> None:
+    method = getattr(kind, operation.name)
+    _, *parameters = inspect.signature(method).parameters.values()
+    assert [parameter.name for parameter in parameters] == [p.name for p in operation.parameters]
+    for given_, wanted in zip(parameters, operation.parameters, strict=True):
+        assert (given_.default is inspect.Parameter.empty) == wanted.required, wanted.name
+        if not wanted.required:
+            assert given_.default == wanted.default
+    assert inspect.iscoroutinefunction(method) == (kind is AsyncClient)
+    names = {"models": models, "Mapping": Mapping, "Sequence": Sequence, "datetime": datetime}
+    hints = typing.get_type_hints(method, None, names | {"Any": Any})
+    assert hints.keys() == {parameter.name for parameter in parameters} | {"return"}
+
+
+def test_it_has_no_methods_beyond_the_registry() -> None:
+    own = {"call", "close", "health_check", "with_options"}
+    public = {name for name in dir(Client) if not name.startswith("_")}
+    assert public - own == load_operations().keys()
+
+
+def test_importing_it_loads_nothing_of_the_service() -> None:
+    code = "import autogpt_db.client, sys; print(*sorted(sys.modules))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    ).stdout.split()
+    ours = {name for name in loaded if name.startswith("autogpt_db")}
+    assert all(name.startswith("autogpt_db.client") for name in ours - {"autogpt_db"})
+    assert not {"psycopg", "uvicorn", "starlette", "structlog", "supervisor", "redis"} & {*loaded}
+
+
+@given(
+    st.integers(1, 20),
+    st.floats(0.001, 5),
+    st.floats(0.001, 30),
+    st.sampled_from([None, "0", "3", "soon", "-1", "1.5"]),
+)
+def test_pauses_stay_below_their_bound(
+    attempts: int, first: float, longest: float, retry_after: str | None
+) -> None:
+    tries = Attempts(Retries(attempts, first, longest, total=1e9))
+    least = 3.0 if retry_after == "3" else 0.0
+    for number in range(attempts - 1):
+        pause = tries.pause(retry_after)
+        assert pause is not None
+        assert least <= pause <= least + min(longest, first * 2**number)
+    assert tries.pause(retry_after) is None
+
+
+def test_pauses_differ() -> None:
+    found = {Attempts(Retries(first_pause=1)).pause() for _ in range(20)}
+    assert len(found) > 10
+    assert min(found) < 0.5  # type: ignore[type-var]
+
+
+def test_nothing_is_tried_past_the_total() -> None:
+    assert Attempts(Retries(total=5)).pause("10") is None
+
+
+def test_retry_after_may_be_a_date() -> None:
+    at = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+    pause = Attempts(Retries(total=1e9)).pause(at)
+    assert pause is not None
+    assert 50 < pause < 61
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "base"),
+    [
+        (400, {"type": "ValueError", "args": ["no"]}, "ValueRefusedError", ValueError),
+        (
+            400,
+            {"type": "NotFoundError", "args": ["no"], "extras": None},
+            "NotFoundError",
+            ValueError,
+        ),
+        (400, {"type": "Novel", "args": ["no"]}, "CallFailedError", CallFailedError),
+        (500, {"type": "Novel", "args": []}, "ServerFaultError", ServerFaultError),
+        (500, None, "ServerFaultError", ServerFaultError),
+        (503, {"type": "ConnectionError", "args": ["x"]}, "ServiceUnavailableError", OSError),
+        (503, "<html>", "ServiceUnavailableError", ConnectionError),
+        (404, {"detail": "Not Found"}, "MethodNotServedError", MethodNotServedError),
+        (401, {"detail": "token"}, "TokenRefusedError", PermissionError),
+        (413, {"detail": "too large"}, "CallFailedError", CallFailedError),
+        (400, {"type": 7, "args": "x"}, "CallFailedError", CallFailedError),
+    ],
+)
+def test_failures_have_classes(status: int, body: Any, kind: str, base: type) -> None:
+    error = failure("m", status, body, "r-1")
+    assert type(error).__name__ == kind
+    assert isinstance(error, base)
+    assert (error.status, error.request_id) == (status, "r-1")
+    assert str(error).startswith("m: ")
+
+
+def test_an_insufficient_balance_has_its_figures() -> None:
+    args = ["Insufficient balance of $1.0, where this will cost $2.0", "u", 100, -200]
+    error = failure("m", 400, {"type": "InsufficientBalanceError", "args": args}, None)
+    assert isinstance(error, InsufficientBalanceError)
+    assert (error.user_id, error.balance, error.amount) == ("u", 100, -200)
+    assert error.arguments == tuple(args)
+    odd = failure("m", 400, {"type": "InsufficientBalanceError", "args": ["x"]}, None)
+    assert isinstance(odd, InsufficientBalanceError)
+
+
+def test_refused_arguments_name_their_field() -> None:
+    detail = [{"type": "missing", "loc": ["body", "user_id"], "msg": "Field required"}]
+    error = failure("m", 422, {"detail": detail}, None)
+    assert isinstance(error, ArgumentsRefusedError)
+    assert str(error) == "m: user_id: Field required"
+    assert error.arguments == tuple(detail)
+
+
+def test_every_failure_that_the_service_names_has_a_class() -> None:
+    from autogpt_db import errors
+
+    names = {
+        each.wire_type
+        for each in vars(errors).values()
+        if isinstance(each, type) and issubclass(each, errors.CallError)
+    }
+    assert names - _BY_TYPE.keys() == {"RuntimeError"}  # a bug of the service's
+    for kind in {*_BY_TYPE.values()}:
+        assert kind.__name__ in package.__all__ or kind.__module__ == "autogpt_db.client.errors"
+
+
+def test_unavailability_and_missing_things_are_what_python_calls_them() -> None:
+    assert issubclass(ServiceUnavailableError, ConnectionError)
+    assert issubclass(NotFoundError, ValueError)
