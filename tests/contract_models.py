@@ -20,18 +20,18 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 # A NodeModel is emitted though a Node is declared (rpc.md §5).
-_SCHEMAS = {
+SCHEMAS = {
     name: method["returns"].get("schema", {"type": "null"})
     for name, method in _MODELS["methods"].items()
 }
-_SCHEMAS["get_connected_output_nodes"]["items"]["prefixItems"][1] = {"$ref": "#/models/NodeModel"}
+SCHEMAS["get_connected_output_nodes"]["items"]["prefixItems"][1] = {"$ref": "#/models/NodeModel"}
 # Bare values are emitted where lists are declared (methods.md).
-_SCHEMAS["get_execution_outputs_by_node_exec_id"] = {"type": "object", "additionalProperties": True}
+SCHEMAS["get_execution_outputs_by_node_exec_id"] = {"type": "object", "additionalProperties": True}
 
 
 def check_reply(method: str, value: Any) -> None:
     """Assert that a reply is what the method returns; a test's own methods are free."""
-    fault = _fault(_SCHEMAS.get(method, {}), value, "$")
+    fault = _fault(SCHEMAS.get(method, {}), value, "$")
     assert fault is None, f"{method}: {fault}"
 
 
