@@ -86,3 +86,28 @@ def test_the_tree_is_seen_by_supervisorctl_and_by_status() -> None:
             "worker_00",
             "postgresql",
         }
+
+
+def test_postgresql_s_own_log_is_passed_on_and_its_file_bounded_while_it_runs() -> None:
+    with DaemonProcess() as daemon:
+
+        def lines() -> list[str]:
+            return [e["line"] for e in daemon.events("output") if e["process"] == "postgresql"]
+
+        wait_for(lambda: any("ready to accept connections" in line for line in lines()), what="it")
+        dsn = daemon.run("dsn", "--reveal").stdout.strip()
+        file = daemon.state / "postgresql" / "postgresql.log"
+        with psycopg.connect(dsn, autocommit=True) as connection:
+
+            def write(word: str, size: int) -> None:
+                connection.execute(f"DO $$BEGIN RAISE LOG '{word} %', repeat('x', {size}); END$$")
+
+            write("the-first", 10)
+            wait_for(lambda: any("the-first" in line for line in lines()), what="the line")
+            for _ in range(12):
+                write("filling", 1024 * 1024)
+            wait_for(lambda: file.stat().st_size < 1024 * 1024, what="the file to be emptied")
+            write("the-last", 10)
+            wait_for(lambda: any("the-last" in line for line in lines()), what="the line after")
+        assert daemon.stop() == 0
+        assert any("database system is shut down" in line for line in lines())

@@ -61,18 +61,28 @@ class ChildOutput:
 
     def take(self, event: ProcessLogEvent) -> None:
         """Take a piece of output; Supervisor calls it for each."""
-        name = str(event.process.config.name)
-        channel = (name, str(event.channel))
         data = event.data if isinstance(event.data, bytes) else event.data.encode()
+        finished = self._finished and event.process.group.config.name in _OURS
+        self.feed(str(event.process.config.name), str(event.channel), data, finished=finished)
+
+    def feed(self, name: str, stream: str, data: bytes, *, finished: bool = False) -> None:
+        """Take a piece of output.
+
+        Args:
+            name: Whose.
+            stream: Which of its streams.
+            data: Whole lines or parts of them.
+            finished: The lines are records already.
+        """
+        channel = (name, stream)
         *lines, rest = (self._unfinished.pop(channel, b"") + data).split(b"\n")
         if len(rest) > _LONGEST_LINE:
             lines.append(rest)
             rest = b""
         if rest:
             self._unfinished[channel] = rest
-        ours = event.process.group.config.name in _OURS
         for line in lines:
-            if ours and self._finished:
+            if finished:
                 write_line(line + b"\n")
             elif line.strip():
                 _pass_on(name, line)

@@ -20,6 +20,7 @@ from autogpt_db.supervision import clock
 from autogpt_db.supervision.announcing import Announcer
 from autogpt_db.supervision.configuration import render, write_configuration
 from autogpt_db.supervision.counting import TreeMetrics
+from autogpt_db.supervision.embedded_log import EmbeddedLog
 from autogpt_db.supervision.listening import open_sockets
 from autogpt_db.supervision.options import Options
 from autogpt_db.supervision.output import ChildOutput
@@ -74,8 +75,13 @@ def run_processes(manager: DatabaseManager, *, reload: Callable[[], Settings]) -
             (events.ProcessLogStderrEvent, output.take),
             (events.SupervisorStoppingEvent, lambda _event: notify("STOPPING=1")),
         ]
+        embedded_log = EmbeddedLog(manager.embedded, output) if manager.embedded else None
+        if embedded_log is not None:
+            tree.each_turn.append(embedded_log)
         _give_memory_back()
         tree.run()
+        if embedded_log is not None:
+            embedded_log()  # its last words
     log.info("stopped", signal=tree.stop_reason)
     return EXIT_STOPPED
 

@@ -61,6 +61,7 @@ class EmbeddedServer:
         socket_directory: What libpq calls its host.
         version: Of PostgreSQL, `18.6`.
         log_path: Where the first postmaster writes. A file never blocks it, and outlives us.
+        log_begins: How long that file was before it.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class EmbeddedServer:
         self.environment = environment()
         self.command = _command(self, binaries, settings)
         self.pid = 0
+        self.log_begins = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     @classmethod
@@ -141,14 +143,19 @@ class EmbeddedServer:
         if pid is not None:
             log.info("embedded_stopped", pid=pid, seconds=round(time.monotonic() - began, 2))
 
-    def trim_log(self) -> None:
+    def trim_log(self) -> bool:
         """Empty the log file when it has grown beyond `LOG_LIMIT`; its writer appends, and goes on.
+
+        Returns:
+            Whether it was emptied.
 
         Raises:
             OSError: The file cannot be written to.
         """
         if self.log_path.exists() and self.log_path.stat().st_size > LOG_LIMIT:
             os.truncate(self.log_path, 0)
+            return True
+        return False
 
     def clear_socket_directory(self) -> None:
         """Make the directory that guards the socket, and remove what a dead server left in it."""
@@ -166,7 +173,7 @@ class EmbeddedServer:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         output = os.open(self.log_path, flags, 0o600)
         try:
-            written = os.fstat(output).st_size
+            self.log_begins = written = os.fstat(output).st_size
             self._process = start_process(
                 self.command,
                 self.account,
