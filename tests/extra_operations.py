@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from autogpt_db.operations import Database, JsonValue, operation
 
 
@@ -12,6 +14,12 @@ async def tell_time(database: Database, zone: str = "UTC") -> bytes | None:
     It exists to be measured.
     """
     return await database.json("SELECT to_json(now() AT TIME ZONE %(zone)s)", {"zone": zone})
+
+
+@operation(reads=True)
+async def loaded_modules(database: Database) -> list[str]:  # noqa: ARG001 - as below
+    """Return what this process has imported."""
+    return sorted(sys.modules)
 
 
 @operation(reads=True)
