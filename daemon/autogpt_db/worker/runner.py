@@ -51,6 +51,8 @@ POLL = 5.0
 LAST_WORDS = 2.0
 """Seconds that a job gets to end after it was cancelled, or when the queue was lost."""
 
+OUTCOMES = ("succeeded", "failed", "handed back")
+
 
 class QueueLostError(Exception):
     """The queue's database went away, or its tables are not there."""
@@ -97,6 +99,10 @@ class WorkerProcess:
         async with Database.open(self._settings, name=APPLICATION, size=share) as database:
             beating = asyncio.create_task(self._heartbeat.beat_forever(database.figures))
             pool_metrics = PoolMetrics(database, self._metrics)
+            for name in self._jobs:
+                for outcome in OUTCOMES:
+                    # A series that begins with its first failure has no increase to alert on.
+                    self._metrics.add(families.JOB_RUNS, 0, name, outcome)
 
             def publish() -> None:
                 pool_metrics.publish()
