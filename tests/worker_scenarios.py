@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from autogpt_db.database.url import DatabaseUrl
-from autogpt_db.settings import ApiSettings, DatabaseSettings, Secret, Settings, WorkerSettings
+from autogpt_db.settings import DatabaseSettings, Secret, Settings, WorkerSettings
 from autogpt_db.worker.registry import Job
 from autogpt_db.worker.runner import WorkerProcess
 from postgres_server import with_schema
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
-    from autogpt_db.database.pool import Database
-
-    JobFunction = Callable[[Database], Awaitable[Mapping[str, Any] | None]]
+    from autogpt_db.worker.registry import JobFunction
 
 NEVER = "0 0 29 2 1"
 EVERY_SECOND = "* * * * * *"
@@ -38,9 +36,12 @@ def settings_for(url: str, *, schedule: str = NEVER, direct_url: str | None = No
             direct_url=Secret(direct_url) if direct_url else None,
             connect_timeout=2,
         ),
-        api=ApiSettings(drain_timeout=5.0),
         worker=WorkerSettings(
-            oauth_cleanup_schedule=schedule, idempotency_cleanup_schedule=NEVER, concurrency=4
+            oauth_cleanup_schedule=schedule,
+            idempotency_cleanup_schedule=NEVER,
+            concurrency=4,
+            pool_size=6,
+            stop_timeout=5.0,
         ),
     )
 
@@ -50,10 +51,10 @@ def with_parameter(url: str, parameter: str) -> str:
 
 
 def jobs_of(
-    function: JobFunction, *, time_limit: float = 20.0, attempts: int = 4
+    function: JobFunction, *, time_limit: float = 20.0, attempts: int = 4, atomic: bool = False
 ) -> dict[str, Job]:
     name = function.__name__
-    return {name: Job(name, function, "oauth_cleanup_schedule", time_limit, attempts)}
+    return {name: Job(name, function, "oauth_cleanup_schedule", time_limit, attempts, atomic)}
 
 
 async def eventually(condition: Callable[[], Any], *, seconds: float = 15) -> Any:

@@ -284,8 +284,7 @@ registry.discover = lambda: {"nap": Job("nap", nap, "oauth_cleanup_schedule", 60
 sys.exit(runner.run_worker(Settings(
     state_directory=Path("/tmp"), runtime_directory=Path("/tmp"),
     database=DatabaseSettings(url=Secret(sys.argv[1]), connect_timeout=2),
-    api=ApiSettings(drain_timeout=20.0),
-    worker=WorkerSettings(oauth_cleanup_schedule="0 0 29 2 1"),
+    worker=WorkerSettings(oauth_cleanup_schedule="0 0 29 2 1", stop_timeout=15.0),
 )))
 """
 
@@ -355,7 +354,7 @@ def test_a_stranded_run_gives_way_to_a_twin_that_waits(database_url: str, querie
             queries.rows("UPDATE autogpt_db.procrastinate_jobs SET status = 'doing'")
             await queue.enqueue("nap")
             assert await rescue.rescue(queue) == 1
-            assert queries.statuses() == ["failed", "todo"]
+            assert queries.statuses() == ["cancelled", "todo"]
             assert await rescue.rescue(queue) == 0
 
     asyncio.run(main())
@@ -403,6 +402,13 @@ def test_a_second_signal_hands_the_running_job_back_at_once(
             assert await asyncio.to_thread(process.wait, 20) == 0
             assert time.monotonic() - began < 10
         assert queries.statuses() == ["todo"]
+        # It costs nothing: neither an attempt nor a pause before the next one.
+        assert queries.rows("SELECT attempts, scheduled_at FROM autogpt_db.procrastinate_jobs") == [
+            (0, None)
+        ]
+        assert queries.value("SELECT outcome FROM autogpt_db.job_run") == "handed back"
+        with napping(database_url, 0) as process:
+            await eventually(lambda: queries.statuses() == ["succeeded"])
 
     asyncio.run(main())
 

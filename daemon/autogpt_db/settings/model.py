@@ -356,8 +356,21 @@ class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     pool_size: Annotated[
         int, option("Connections that each worker process may open.", ge=2, le=64)
     ] = 3
+    stop_timeout: Annotated[
+        float,
+        option(
+            "Seconds that running jobs get to finish when a process stops; then they go back to "
+            "the queue, and another worker starts them again.",
+            ge=0,
+            le=3600,
+        ),
+    ] = 15.0
     oauth_cleanup_schedule: Annotated[
-        str, option("When expired OAuth tokens are deleted: a cron line, in UTC.")
+        str,
+        option(
+            "When expired OAuth tokens are deleted: a cron line, in UTC, or never (then only on "
+            "demand)."
+        ),
     ] = "17 */6 * * *"
     idempotency_cleanup_schedule: Annotated[
         str, option("When replies older than idempotency.keep are deleted: a cron line, in UTC.")

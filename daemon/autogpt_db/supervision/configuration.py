@@ -72,7 +72,7 @@ def render(settings: Settings, address: str, embedded: EmbeddedServer | None) ->
         "PROGRAM": shlex.join([sys.executable, "-P", "-m", "autogpt_db"]),
         "RUNTIME": str(runtime),
         "WORKER_PROCESSES": str(settings.worker.processes),
-        "WORKER_STOP_SECONDS": str(int(settings.api.drain_timeout) + 5),
+        "WORKER_STOP_SECONDS": str(int(settings.worker.stop_timeout) + 10),
     }
     text = _VARIABLE.sub(lambda found: _escaped(values[found[1]]), packaged_text())
     if settings.worker.processes == 0:

@@ -13,6 +13,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from autogpt_db.database.url import direct_database_url
 from autogpt_db.errors import ConfigurationError
+from autogpt_db.worker.fencing import FencedJobManager, FetchedJob
+from autogpt_db.worker.handle import JobDatabase
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -20,8 +22,10 @@ if TYPE_CHECKING:
     from procrastinate import JobContext
     from psycopg.rows import DictRow
 
+    from autogpt_db.database.pool import Database
     from autogpt_db.database.url import DatabaseUrl
     from autogpt_db.settings import Settings
+    from autogpt_db.worker.fencing import JobRun
     from autogpt_db.worker.registry import Job
 
 log = structlog.get_logger("autogpt_db.worker")
@@ -38,6 +42,8 @@ CONNECTION_LIMIT = 3.0
 CATCH_UP = 24 * 3600.0
 """Seconds back to which a run that was missed, because no worker was up, is made up for (once)."""
 
+ON_DEMAND = "never"
+"""A schedule that starts nothing by itself."""
 APPLICATION = "autogpt-db worker"
 SET_SEARCH_PATH = "SELECT pg_catalog.set_config('search_path', 'autogpt_db', true)"
 
@@ -85,6 +91,7 @@ class Queue:
 
     Attributes:
         app: procrastinate's application, with every job registered.
+        jobs: The jobs, by name.
         connector: Its connector; `last_failure` says why the queue was lost.
         pool: The connections that procrastinate's statements go through.
         listens: Whether new jobs are announced (LISTEN) or only found by polling.
@@ -95,21 +102,32 @@ class Queue:
         app: App,
         connector: QueueConnector,
         pool: AsyncConnectionPool[_QueueConnection],
+        jobs: Mapping[str, Job],
         *,
         listens: bool,
     ) -> None:
         self.app = app
+        self.jobs = jobs
         self.connector = connector
         self.pool = pool
         self.listens = listens
 
-    async def enqueue(self, name: str) -> int:
+    async def enqueue(self, name: str, key: str | None = None) -> int:
         """Ask for one run of the job `name` now, and return the queued job's id.
+
+        Args:
+            name: The job.
+            key: What the run is about. Runs with different keys wait and run beside each other.
 
         Raises:
             procrastinate.exceptions.AlreadyEnqueued: A run is waiting already.
         """
-        return await self.app.configure_task(name, allow_unknown=False).defer_async(timestamp=0)
+        if key is None:
+            deferrer = self.app.configure_task(name, allow_unknown=False)
+            return await deferrer.defer_async(timestamp=0)
+        lock = f"{name}:{key}"
+        deferrer = self.app.configure_task(name, allow_unknown=False, lock=lock, queueing_lock=lock)
+        return await deferrer.defer_async(timestamp=0, key=key)
 
 
 def connection_shares(size: int, *, pooled: bool) -> tuple[int, bool, int]:
@@ -167,7 +185,7 @@ async def open_queue(
         ) as pool,
         app.open_async(pool),
     ):
-        yield Queue(app, connector, pool, listens=listens)
+        yield Queue(app, connector, pool, jobs, listens=listens)
 
 
 def build_app(settings: Settings, jobs: Mapping[str, Job], connector: QueueConnector) -> App:
@@ -177,8 +195,9 @@ def build_app(settings: Settings, jobs: Mapping[str, Job], connector: QueueConne
         ConfigurationError: A schedule is no cron line.
     """
     app = App(connector=connector, periodic_defaults={"max_delay": CATCH_UP})
+    app.job_manager = FencedJobManager(connector)
     for job in jobs.values():
-        _register(app, job, getattr(settings.worker, job.schedule))
+        _register(app, job, schedule_of(settings, job))
     for (name, _), periodic in app.periodic_registry.periodic_tasks.items():
         try:
             _ = periodic.croniter
@@ -186,7 +205,7 @@ def build_app(settings: Settings, jobs: Mapping[str, Job], connector: QueueConne
             raise ConfigurationError(
                 f"worker.{jobs[name].schedule}: {periodic.cron!r} is not a cron line ({error}); "
                 "expected minute, hour, day of month, month and day of week, such as "
-                "'17 */6 * * *'."
+                f"'17 */6 * * *', or {ON_DEMAND!r}."
             ) from None
     return app
 
@@ -195,14 +214,24 @@ async def _configure(connection: _QueueConnection) -> None:
     await connection.set_autocommit(True)
 
 
-def _register(app: App, job: Job, cron: str) -> None:
+def schedule_of(settings: Settings, job: Job) -> str | None:
+    """Return a job's cron line; None when it only runs on demand."""
+    if job.schedule is None:
+        return None
+    line: str = getattr(settings.worker, job.schedule)
+    return None if line == ON_DEMAND else line
+
+
+def _register(app: App, job: Job, cron: str | None) -> None:
     """Make `job` known to procrastinate: at most one waits and one runs, over all hosts."""
 
-    async def run(context: JobContext, timestamp: int) -> dict[str, Any]:  # noqa: ARG001
-        database = context.additional_context["database"]
-        async with asyncio.timeout(job.time_limit):
-            found = await job.function(database.for_call(job.name, reads=False))
-        return dict(found or {})
+    async def run(
+        context: JobContext,
+        timestamp: int,  # noqa: ARG001 - every periodic job of procrastinate's gets it
+        key: str | None = None,  # noqa: ARG001 - the run knows it
+    ) -> dict[str, Any]:
+        assert isinstance(context.job, FetchedJob)
+        return await run_job(job, context.job.run, context.additional_context["database"])
 
     task = app.task(
         name=job.name,
@@ -216,4 +245,19 @@ def _register(app: App, job: Job, cron: str) -> None:
         else False,
         pass_context=True,
     )(run)
-    app.periodic(cron=cron)(task)
+    if cron is not None:
+        app.periodic(cron=cron)(task)
+
+
+async def run_job(job: Job, run: JobRun, database: Database) -> dict[str, Any]:
+    """Do a job's work within its time limit, and return what it counted."""
+    handle = JobDatabase(database, run, statement_limit=job.statement_limit)
+    async with asyncio.timeout(job.time_limit):
+        if not job.atomic:
+            run.result = dict(await job.function(handle) or {})
+            return run.result
+        async with handle.transaction() as inside:
+            run.result = dict(await job.function(handle.within(inside)) or {})
+            await handle.end_with(inside)
+        run.ended = True
+    return run.result

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import pkgutil
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from autogpt_db.database.pool import Database
+from autogpt_db.worker.handle import JobDatabase
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-JobFunction = Callable[[Database], Awaitable[Mapping[str, Any] | None]]
-"""A job's work; what it returns is logged as the fields of its completion."""
+JobFunction = Callable[[JobDatabase], Awaitable[Mapping[str, Any] | None]]
+"""A job's work; what it returns is logged as the fields of its completion, and kept."""
 
+EXTRA_MODULES = "AUTOGPT_DB_TEST_JOBS"
+"""Environment: further modules with jobs, separated by commas; the tests' own."""
 TIME_LIMIT = 600.0
+STATEMENT_LIMIT = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,33 +30,53 @@ class Job:
 
     Attributes:
         name: The function's name; also the name of the job's own queue.
-        function: Does the work, on a handle of this process's pool.
-        schedule: The option under `worker` that holds the cron line.
+        function: Does the work, on a handle of its own run.
+        schedule: The option under `worker` that holds the cron line; None for a job that only
+            runs on demand.
         time_limit: Seconds one attempt may take.
         attempts: How often it is tried before it counts as failed.
+        atomic: Whether all it writes is one transaction, which also ends the run: then no death
+            at any moment makes it write twice.
+        statement_limit: Seconds that one of its statements may take in the server.
     """
 
     name: str
     function: JobFunction
-    schedule: str
-    time_limit: float
-    attempts: int
+    schedule: str | None
+    time_limit: float = TIME_LIMIT
+    attempts: int = 8
+    atomic: bool = False
+    statement_limit: float = STATEMENT_LIMIT
+
+    @property
+    def summary(self) -> str:
+        """Return the first line of what it says of itself."""
+        return (inspect.getdoc(self.function) or "").partition("\n")[0]
 
 
 _declared: dict[str, Job] = {}
 
 
 def job(
-    *, schedule: str, time_limit: float = TIME_LIMIT, attempts: int = 8
+    *,
+    schedule: str | None,
+    time_limit: float = TIME_LIMIT,
+    attempts: int = 8,
+    atomic: bool = False,
+    statement_limit: float = STATEMENT_LIMIT,
 ) -> Callable[[JobFunction], JobFunction]:
     """Declare a job.
 
-    A job must be able to run again from the start: one whose process died is started anew.
+    A job must be able to run again from the start: one whose process died is started anew. What
+    it has committed by then stays; with `atomic` that is nothing.
 
     Args:
-        schedule: The option under `worker` that holds its cron line.
+        schedule: The option under `worker` that holds its cron line, if it has one.
         time_limit: Seconds one attempt may take.
-        attempts: How often it is tried, with growing pauses, before it counts as failed.
+        attempts: How often it is tried, with growing pauses, before it counts as failed. A worker
+            that dies during one has spent it; one that stops in good order has not.
+        atomic: Run it as one transaction, which also ends the run.
+        statement_limit: Seconds that one of its statements may take in the server.
     """
 
     def declare(function: JobFunction) -> JobFunction:
@@ -65,7 +89,9 @@ def job(
                 f"Two files declare the job {name}: {known.function.__module__} and "
                 f"{function.__module__}."
             )
-        _declared[name] = Job(name, function, schedule, time_limit, attempts)
+        _declared[name] = Job(
+            name, function, schedule, time_limit, attempts, atomic, statement_limit
+        )
         return function
 
     return declare
@@ -77,12 +103,12 @@ def discover(package: ModuleType | None = None) -> dict[str, Job]:
     Args:
         package: Another package than `jobs`, for tests.
     """
+    extra = os.environ.get(EXTRA_MODULES, "") if package is None else ""
     if package is None:
         package = importlib.import_module("autogpt_db.worker.jobs")
-    modules = {
-        importlib.import_module(f"{package.__name__}.{found.name}").__name__
-        for found in pkgutil.iter_modules(package.__path__)
-    }
+    names = [f"{package.__name__}.{found.name}" for found in pkgutil.iter_modules(package.__path__)]
+    names += filter(None, extra.split(","))
+    modules = {importlib.import_module(name).__name__ for name in names}
     return {
         name: declared
         for name, declared in sorted(_declared.items())

@@ -17,11 +17,12 @@ from procrastinate.worker import Worker
 from autogpt_db.database.pool import Database
 from autogpt_db.database.pool_metrics import PoolMetrics
 from autogpt_db.database.url import direct_database_url
-from autogpt_db.errors import EXIT_STOPPED, CallError
+from autogpt_db.errors import EXIT_STOPPED, AutogptDbError
 from autogpt_db.heartbeat import Heartbeat
 from autogpt_db.metrics import families, open_store
 from autogpt_db.metrics.publishing import publish_forever
 from autogpt_db.worker import library, registry, rescue
+from autogpt_db.worker.fencing import FetchedJob
 from autogpt_db.worker.queue import (
     APPLICATION,
     STATEMENT_LIMIT,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from procrastinate import JobContext
 
     from autogpt_db.settings import Settings
+    from autogpt_db.worker.fencing import JobRun
     from autogpt_db.worker.queue import Queue
     from autogpt_db.worker.registry import Job
 
@@ -81,7 +83,7 @@ class WorkerProcess:
         self._jobs = jobs
         self._stop = asyncio.Event()
         self._hasten = asyncio.Event()
-        self._running: dict[asyncio.Task[Any], JobContext] = {}
+        self._running: dict[asyncio.Task[Any], JobRun] = {}
         self._complaint: str | None = None
         self._heartbeat = Heartbeat(settings.paths.runtime)
         self._metrics = open_store(settings)
@@ -165,7 +167,7 @@ class WorkerProcess:
         stopping = asyncio.create_task(self._stop.wait(), name="stop")
         try:
             await asyncio.wait({serving, tending, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            grace = self._settings.api.drain_timeout if stopping.done() else LAST_WORDS
+            grace = self._settings.worker.stop_timeout if stopping.done() else LAST_WORDS
             tending.cancel()
             await self._end(worker, serving, grace)
         finally:
@@ -197,24 +199,30 @@ class WorkerProcess:
         """Log every run of a job with its outcome, and know which are running."""
         task = asyncio.current_task()
         assert task is not None
-        self._running[task] = context
-        job = context.job
-        began = time.monotonic()
-        record = log.bind(job=job.task_name, id=job.id, attempt=job.attempts + 1)
+        assert isinstance(context.job, FetchedJob)
+        run = context.job.run
+        self._running[task] = run
+        record = log.bind(job=run.job, id=run.job_id, attempt=run.attempt)
         outcome = "failed"
         try:
             result = await call_next()
         except asyncio.CancelledError:
             outcome = "handed back"
-            record.info("job_handed_back", seconds=round(time.monotonic() - began, 3))
+            run.handed_back = not context.should_abort()
+            record.info("job_handed_back", seconds=round(time.monotonic() - run.began, 3))
             raise
         except Exception as error:
-            expected = isinstance(error, CallError | TimeoutError)
+            expected = isinstance(error, AutogptDbError | TimeoutError)
+            run.reason = str(error) or (
+                f"beyond its limit of {self._jobs[run.job].time_limit:g} s"
+                if isinstance(error, TimeoutError)
+                else type(error).__name__
+            )
             record.error(
                 "job_failed",
-                seconds=round(time.monotonic() - began, 3),
-                again=job.attempts + 1 < self._jobs[job.task_name].attempts,
-                reason=str(error) or type(error).__name__,
+                seconds=round(time.monotonic() - run.began, 3),
+                again=run.attempt < self._jobs[run.job].attempts,
+                reason=run.reason,
                 exc_info=None if expected else error,
             )
             raise
@@ -222,9 +230,9 @@ class WorkerProcess:
             outcome = "succeeded"
         finally:
             del self._running[task]
-            self._metrics.add(families.JOB_RUNS, 1, job.task_name, outcome)
-            self._metrics.observe(families.JOB_SECONDS, time.monotonic() - began, job.task_name)
-        record.info("job_succeeded", seconds=round(time.monotonic() - began, 3), **result)
+            self._metrics.add(families.JOB_RUNS, 1, run.job, outcome)
+            self._metrics.observe(families.JOB_SECONDS, time.monotonic() - run.began, run.job)
+        record.info("job_succeeded", seconds=round(time.monotonic() - run.began, 3), **result)
         return result
 
     def _complain(self, error: Exception) -> None:

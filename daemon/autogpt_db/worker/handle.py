@@ -1,0 +1,179 @@
+"""What a job receives: statements whose effect is only committed while its run is valid."""
+
+from __future__ import annotations
+
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, LiteralString
+
+import structlog
+
+from autogpt_db.database.pool import Database
+from autogpt_db.worker.fencing import END, RunTakenAwayError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from autogpt_db.database.merging import Merged
+    from autogpt_db.worker.fencing import JobRun
+
+log = structlog.get_logger("autogpt_db.worker")
+
+IDLE_LIMIT = 10.0
+"""Seconds that a job's open transaction may wait for its worker.
+
+Less than `rescue.STALLED`: when the worker counts as dead the server has ended its transaction.
+"""
+LOCK_LIMIT = 5.0
+"""Seconds that a job's statement waits for somebody else's lock, and so makes others wait."""
+WRITE_PROGRESS = 1.0
+"""Seconds between two writings of a run's progress."""
+LOG_PROGRESS = 30.0
+"""Seconds between two lines about it in the log."""
+
+_NO_PARAMETERS: Mapping[str, Any] = {}
+
+# The row stays locked until the end of the transaction: who wants to take the job away waits, or
+# goes on with another one.
+FENCE: LiteralString = """
+SELECT pg_catalog.set_config('idle_in_transaction_session_timeout', %(idle)s, true),
+       pg_catalog.set_config('lock_timeout', %(lock)s, true),
+       pg_catalog.set_config('statement_timeout', %(statement)s, true)
+  FROM autogpt_db.job_run
+ WHERE token = %(token)s
+   AND ended_at IS NULL
+   FOR NO KEY UPDATE
+"""
+
+PROGRESS: LiteralString = """
+UPDATE autogpt_db.job_run
+   SET done = %(done)s,
+       total = %(total)s,
+       progressed_at = clock_timestamp()
+ WHERE token = %(token)s
+   AND ended_at IS NULL
+"""
+
+
+class JobDatabase(Database):
+    """A handle on the pool for one run of a job.
+
+    Every statement, and every transaction, commits together with a check that the run is still
+    the job's. So a worker that was frozen and wakes writes nothing any more.
+
+    Attributes:
+        run: The run.
+    """
+
+    __slots__ = ("_inside", "_logged", "_statement_limit", "_written", "run")
+
+    def __init__(self, database: Database, run: JobRun, *, statement_limit: float) -> None:
+        super().__init__(database._connections, name=run.job)  # noqa: SLF001 - our own class's
+        self.run = run
+        self._statement_limit = statement_limit
+        self._inside: Database | None = None
+        self._written = self._logged = time.monotonic()
+
+    def within(self, inside: Database) -> JobDatabase:
+        """Return a handle whose statements all go into an open transaction.
+
+        Args:
+            inside: What `transaction` yielded.
+        """
+        handle = JobDatabase(self, self.run, statement_limit=self._statement_limit)
+        handle._inside = inside
+        return handle
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Database]:
+        """Run several statements as one transaction, if the run is still the job's.
+
+        Raises:
+            RunTakenAwayError: It is not; nothing has been written.
+        """
+        if self._inside is not None:
+            yield self._inside
+            return
+        if self._connection is not None:
+            # It would wait for the row that its own open transaction has locked.
+            raise RuntimeError(f"{self.run.job} has a transaction open; use what it yielded.")
+        async with super().transaction() as inside:
+            row = await inside.row(
+                FENCE,
+                {
+                    "token": self.run.token,
+                    "idle": _milliseconds(IDLE_LIMIT),
+                    "lock": _milliseconds(LOCK_LIMIT),
+                    "statement": _milliseconds(self._statement_limit),
+                },
+            )
+            if row is None:
+                raise RunTakenAwayError(
+                    f"The job {self.run.job} was taken away from this worker, which had shown no "
+                    "sign of life; another one runs it."
+                )
+            yield inside
+
+    async def row(
+        self, sql: LiteralString, parameters: Mapping[str, Any] = _NO_PARAMETERS
+    ) -> tuple[Any, ...] | None:
+        """Return the first row, or None."""
+        async with self.transaction() as inside:
+            return await inside.row(sql, parameters)
+
+    async def rows(
+        self, sql: LiteralString, parameters: Mapping[str, Any] = _NO_PARAMETERS
+    ) -> list[tuple[Any, ...]]:
+        """Return all rows."""
+        async with self.transaction() as inside:
+            return await inside.rows(sql, parameters)
+
+    async def execute(
+        self, sql: LiteralString, parameters: Mapping[str, Any] = _NO_PARAMETERS
+    ) -> int:
+        """Run a statement and return how many rows it changed."""
+        async with self.transaction() as inside:
+            return await inside.execute(sql, parameters)
+
+    async def merged(self, merged: Merged, parameters: Mapping[str, Any]) -> bytes | None:
+        """Return a document like `json`; a job's statements are merged with nobody's."""
+        return await self.json(merged.single, parameters)
+
+    async def end_with(self, inside: Database) -> None:
+        """End the run as a success within the transaction of its writes, so both or neither hold.
+
+        Args:
+            inside: What `transaction` yielded.
+        """
+        await inside.row(END, self.run.ending("succeeded", status="succeeded", spent=1))
+
+    async def progress(self, done: int, total: int | None = None) -> None:
+        """Say how far the run is; written and logged now and then.
+
+        Args:
+            done: How much is done, in the job's own unit.
+            total: How much there is; None when nobody knows.
+        """
+        run = self.run
+        run.done, run.total = done, total
+        now = time.monotonic()
+        if now - self._logged >= LOG_PROGRESS:
+            self._logged = now
+            rate = done / max(now - run.began, 0.001)
+            left = (total - done) / rate if total is not None and rate > 0 else None
+            log.info(
+                "job_progress",
+                job=run.job,
+                id=run.job_id,
+                done=done,
+                total=total,
+                rate=round(rate, 1),
+                remaining=None if left is None else round(max(left, 0)),
+            )
+        if now - self._written >= WRITE_PROGRESS:
+            self._written = now
+            await self.execute(PROGRESS, {"token": run.token, "done": done, "total": total})
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(int(seconds * 1000))

@@ -1,0 +1,193 @@
+"""Two daemons on one database: one is killed, one is frozen and wakes; every job is done once.
+
+A small form runs with the other tests. `make test-workers` runs the full one: 10,000 jobs, and 60
+seconds of frost.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from daemon_process import DaemonProcess
+from waiting import wait_for
+from worker_scenarios import Queries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+JOBS = int(os.environ.get("AUTOGPT_DB_TEST_SMALL_JOBS", "600"))
+FROZEN = float(os.environ.get("AUTOGPT_DB_TEST_FROZEN_SECONDS", "25"))
+RESUMED = 35.0
+
+ENQUEUE = """
+INSERT INTO autogpt_db.procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args)
+SELECT 'small_job', 'small_job', 'small_job:' || n, 'small_job:' || n,
+       jsonb_build_object('timestamp', 0, 'key', n::text)
+  FROM generate_series(%(first)s::bigint, %(last)s) AS n
+"""
+DONE = "SELECT count(DISTINCT key) FROM public.written"
+# Between a job's first start that was taken away and the next start.
+PAUSES = """
+SELECT max(EXTRACT(epoch FROM again.started_at - %(since)s::timestamptz))::float8
+  FROM autogpt_db.job_run AS gone
+  JOIN LATERAL (
+       SELECT started_at
+         FROM autogpt_db.job_run AS later
+        WHERE later.job_id = gone.job_id
+          AND later.token > gone.token
+        ORDER BY later.token
+        LIMIT 1
+  ) AS again ON true
+ WHERE gone.outcome = 'taken away'
+   AND gone.ended_at BETWEEN %(since)s::timestamptz AND %(until)s::timestamptz
+"""
+ASSIGNMENTS = (
+    "api.processes=1",
+    "worker.concurrency=4",
+    "worker.pool_size=6",
+    "worker.oauth_cleanup_schedule=* * * * * */2",
+)
+
+
+@pytest.fixture
+def queries(database_url: str) -> Iterator[Queries]:
+    found = Queries(database_url)
+    found.rows("CREATE TABLE public.written (key text, process integer, at timestamptz)")
+    found.rows("CREATE TABLE public.steps (step integer, attempt integer)")
+    yield found
+    found.close()
+
+
+def daemon(url: str) -> DaemonProcess:
+    return DaemonProcess(
+        database_url=url,
+        assignments=ASSIGNMENTS,
+        environment={
+            "AUTOGPT_DB_TEST_JOBS": "small_jobs",
+            "PYTHONPATH": str(Path(__file__).parent),
+        },
+    )
+
+
+def tree_of(running: DaemonProcess) -> list[int]:
+    """Return the pids of the daemon and of its children."""
+    assert running.process is not None
+    main = running.process.pid
+    listed = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(main)], capture_output=True, text=True, check=True
+    )
+    return [main, *map(int, listed.stdout.split())]
+
+
+def signal_tree(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        os.kill(pid, number)
+
+
+@pytest.mark.timeout(1500)
+def test_one_killed_one_frozen_every_job_done_and_none_twice(
+    database_url: str, queries: Queries
+) -> None:
+    half = JOBS // 2
+    with daemon(database_url) as first, daemon(database_url) as second:
+        queries.rows(ENQUEUE, first=1, last=half)
+        began = time.monotonic()
+        wait_for(lambda: queries.value(DONE) > half // 4, seconds=400, what="the first quarter")
+        # All of the first at once, as when its host goes down.
+        killed_at = queries.value("SELECT clock_timestamp()")
+        signal_tree(tree_of(first), signal.SIGKILL)
+        wait_for(
+            lambda: queries.value(DONE) == half and not doing(queries),
+            seconds=900,
+            what="the killed daemon's share",
+        )
+        after_kill = pause(queries, killed_at)
+        assert first.process is not None
+        first.process.wait()
+        first.start()
+        queries.rows(ENQUEUE, first=half + 1, last=JOBS)
+        wait_for(lambda: queries.value(DONE) > half + half // 4, seconds=400, what="more")
+        frozen = tree_of(second)
+        frozen_at = queries.value("SELECT clock_timestamp()")
+        signal_tree(frozen, signal.SIGSTOP)
+        thaw_at = time.monotonic() + FROZEN
+        wait_for(lambda: time.monotonic() >= thaw_at, seconds=FROZEN + 5)
+        signal_tree(frozen, signal.SIGCONT)
+        wait_for(
+            lambda: queries.value(DONE) == JOBS and not doing(queries),
+            seconds=900,
+            what="every job done",
+        )
+        seconds = time.monotonic() - began
+        after_frost = pause(queries, frozen_at)
+    rows = queries.value("SELECT count(*) FROM public.written")
+    taken = queries.value("SELECT count(*) FROM autogpt_db.job_run WHERE outcome = 'taken away'")
+    ticks, most = queries.rows(
+        """SELECT count(*), max(times) FROM (
+               SELECT count(*) AS times FROM autogpt_db.procrastinate_jobs
+                WHERE task_name = 'clean_oauth_tokens' AND args->>'timestamp' <> '0'
+                GROUP BY args->>'timestamp') AS tick"""
+    )[0]
+    statuses = dict(
+        queries.rows(
+            "SELECT status::text, count(*) FROM autogpt_db.procrastinate_jobs "
+            "WHERE task_name = 'small_job' GROUP BY status"
+        )
+    )
+    print(
+        f"{JOBS} jobs in {seconds:.0f} s: {queries.value(DONE)} done, {rows - JOBS} twice, "
+        f"{taken} taken away; resumed {after_kill:.1f} s after the kill and {after_frost:.1f} s "
+        f"after the frost of {FROZEN:g} s; {ticks} periodic runs, at most {most} for one tick"
+    )
+    assert (queries.value(DONE), rows, statuses) == (JOBS, JOBS, {"succeeded": JOBS})
+    assert max(after_kill, after_frost) <= RESUMED
+    assert ticks > 0
+    assert most == 1
+
+
+def doing(queries: Queries) -> bool:
+    return bool(
+        queries.rows(
+            "SELECT 1 FROM autogpt_db.procrastinate_jobs "
+            "WHERE task_name = 'small_job' AND status IN ('todo', 'doing')"
+        )
+    )
+
+
+def pause(queries: Queries, since: object) -> float:
+    """Return the longest time from `since` until a job of a dead worker was started again."""
+    until = queries.value("SELECT clock_timestamp()")
+    found: float | None = queries.value(PAUSES, since=since, until=until)
+    return found or 0.0
+
+
+def test_a_stop_in_the_middle_of_a_job_costs_it_nothing(
+    database_url: str, queries: Queries
+) -> None:
+    with daemon(database_url) as first:
+        queries.rows(
+            "INSERT INTO autogpt_db.procrastinate_jobs "
+            "(queue_name, task_name, lock, queueing_lock, args) "
+            "VALUES ('long_job', 'long_job', 'long_job', 'long_job', '{\"timestamp\": 0}')"
+        )
+        wait_for(lambda: queries.rows("SELECT 1 FROM public.steps"), seconds=30)
+        began = time.monotonic()
+        assert first.stop() == 0
+        stopped = time.monotonic() - began
+    assert queries.rows(
+        "SELECT status::text, attempts FROM autogpt_db.procrastinate_jobs "
+        "WHERE queue_name = 'long_job'"
+    ) == [("todo", 0)]
+    steps = queries.value("SELECT count(*) FROM public.steps")
+    print(f"stopped in {stopped:.1f} s after {steps} steps; the attempt was not counted")
+    assert stopped <= 30
+    with daemon(database_url):
+        wait_for(lambda: queries.value("SELECT count(*) FROM public.steps") > steps, seconds=30)
+    assert queries.rows("SELECT DISTINCT attempt FROM public.steps") == [(1,)]
