@@ -7,8 +7,6 @@ RUN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(PYTHON)
 WORKERS ?= 2
-# How often `make test-service` restarts, reloads and kills.
-ROUNDS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint types unit integration acceptance environment clean bench bench-profile bench-footprint \
@@ -81,7 +79,7 @@ deb: | $(UV) ## Build the .deb for this machine's release into dist/
 
 test-service: .venv/.installed ## Prove the service on a real systemd (root, Debian; ROUNDS=20 for more)
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then tests/service/systemd-lab tools; fi
-	UV="$(UV)" AUTOGPT_DB_TEST_ROUNDS=$(ROUNDS) $(RUN)/pytest -q -rA --no-header tests/service
+	UV="$(UV)" AUTOGPT_DB_TEST_ROUNDS=$(or $(ROUNDS),3) $(RUN)/pytest -q -rA --no-header tests/service
 
 test-workers: .venv/.installed ## Prove that background jobs are neither lost nor done twice: 10,000 of them, a kill, a minute of frost
 	AUTOGPT_DB_TEST_SMALL_JOBS=10000 AUTOGPT_DB_TEST_FROZEN_SECONDS=60 $(RUN)/pytest -q -s tests/workers

@@ -83,7 +83,6 @@ class Bench:
         """
         self._number += 1
         sessions = work.sessions(self._number)
-        self.server.checkpoint()
         (since,) = self.server.execute(
             "SELECT date_trunc('milliseconds', clock_timestamp() AT TIME ZONE 'UTC')"
         )[0]
@@ -123,20 +122,23 @@ class Bench:
 
     def pgbench(self, work: Work, *, clients: Sequence[int], seconds: float) -> Measurement:
         """Measure pgbench with each number of clients, half as long; return its best."""
-        rates = []
-        for number in clients:
-            self.server.checkpoint()
-            rates.append(
-                pgbench.run(
-                    self.server,
-                    self.database,
-                    self.scripts[work.name],
-                    clients=number,
-                    seconds=seconds / 2,
-                    directory=self.directory,
-                )
+        rates = [
+            pgbench.run(
+                self.server,
+                self.database,
+                self.scripts[work.name],
+                clients=number,
+                seconds=seconds / 2,
+                directory=self.directory,
             )
+            for number in clients
+        ]
         return Measurement(max(rates))
+
+    def warm_up(self, works: Sequence[Work]) -> None:
+        """Let pgbench do each work, unmeasured: pages are read, and changed once."""
+        for work in works:
+            self.pgbench(work, clients=(8,), seconds=4)
 
     def rounds(
         self,

@@ -225,49 +225,64 @@ def plot(found: dict[str, Any]) -> None:
     works = list(found["rates"])
     names = [name for name in COLOURS if name in found["rates"][works[0]]]
     height = 0.8 / len(names)
-    figure, axes = plt.subplots(figsize=(9, 1.1 + 1.15 * len(works)))
+    figure, axes = plt.subplots(figsize=(9, 1.6 + 1.1 * len(works)))
+    axes.axvline(1, color="black", lw=1, ls="--", zorder=0)
     for place, name in enumerate(names):
         for row, work in enumerate(works):
-            whole = found["rates"][work]["pgbench"]["median"]
-            rate = found["rates"][work][name]
-            share = rate["median"] / whole
             y = row + (place - (len(names) - 1) / 2) * height
-            axes.barh(
-                y,
-                share,
-                height * 0.9,
-                color=COLOURS[name],
-                label=LABELS[name] if row == 0 else None,
-            )
-            axes.plot([rate["min"] / whole, rate["max"] / whole], [y, y], color="black", lw=1)
-            axes.annotate(
-                f"{share:.2f}  ({rate['median']:,}/s)", (max(share, rate["max"] / whole), y),
-                xytext=(4, 0), textcoords="offset points", va="center", fontsize=8,
-            )  # fmt: skip
-    axes.axvline(1, color="black", lw=1, ls="--")
+            label = LABELS[name] if row == 0 else None
+            _bar(axes, found, work, name, y, height=height * 0.9, label=label)
     axes.set_yticks(
         range(len(works)),
         [f"{work}\npgbench {found['rates'][work]['pgbench']['median']:,}/s" for work in works],
         fontsize=9,
     )
     axes.invert_yaxis()
-    axes.set_xlim(0, axes.get_xlim()[1] * 1.15)
+    axes.set_xlim(0, axes.get_xlim()[1] * 1.12)
     axes.set_xlabel(
-        f"calls a second ÷ pgbench's best (dashed), {found['clients']} clients; bars: median of "
-        f"{found['rounds']} rounds, black lines: least to most"
+        f"calls a second / pgbench's best (dashed), {found['clients']} clients\n"
+        f"bars: ratio of the medians of {found['rounds']} rounds; lines: least to most of a round",
+        fontsize=9,
     )
     here = found["machine"]
     axes.set_title(
         f"{here['cores']} cores shared by clients, server and PostgreSQL {here['postgresql']}; "
         f"a flush takes {here['flush_ms']:g} ms",
         fontsize=9,
+        pad=26,
     )
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="lower right", frameon=False, fontsize=9)
+    axes.legend(
+        loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=len(names), frameon=False, fontsize=8
+    )
     figure.tight_layout()
     figure.savefig(RESULTS / "latest.png", dpi=150, metadata={"Software": None})
     figure.savefig(RESULTS / "latest.svg", metadata={"Date": None})
     plt.close(figure)
+
+
+def _bar(
+    axes: Any, found: dict[str, Any], work: str, name: str, y: float, *, height: float, label: Any
+) -> None:
+    rates = found["rates"][work]
+    share = rates[name]["median"] / rates["pgbench"]["median"]
+    to_pgbench = found["ratios_by_round"][f"{work}/pgbench"]
+    if name == "autogpt_db":
+        by_round = to_pgbench
+    else:
+        to_this = found["ratios_by_round"][f"{work}/{name}"]
+        by_round = [ours / other for ours, other in zip(to_pgbench, to_this, strict=True)]
+    axes.barh(y, share, height, color=COLOURS[name], label=label)
+    axes.plot([min(by_round), max(by_round)], [y, y], color="black", lw=1)
+    axes.annotate(
+        f"{share:.2f}  ({rates[name]['median']:,}/s)",
+        (max(share, *by_round), y),
+        xytext=(5, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=8,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+    )
 
 
 if __name__ == "__main__":

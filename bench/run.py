@@ -55,6 +55,7 @@ def main() -> None:
         servers = {name: one for name, one in contenders.items() if one is not None}
         print(f"equal answers to {equality.check(server, name, servers, size)} calls")
         memory = {"before": sections.memory(daemon)}
+        bench.warm_up(works)
         results = bench.rounds(
             works,
             contenders,
@@ -69,6 +70,7 @@ def main() -> None:
             "seconds": given.seconds or SECONDS,
             "node_executions": size.node_executions,
             "ratios": sections.ratios(results),
+            "ratios_by_round": sections.ratios_by_round(results),
             "rates": sections.rates(results),
             "p99_ms": sections.latency(results, "p99"),
             "processor": sections.processor(results),

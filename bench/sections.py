@@ -95,6 +95,7 @@ def growth(server: Server, directory: Path, scales: Sequence[float] = SCALES) ->
         ):
             bench = Bench(server, name, size, directory)
             print(f"{size.node_executions:,} node executions:")
+            bench.warm_up(works)
             lone = bench.rounds(works, {OURS: daemon}, count=2, seconds=SHORT, clients=1)
             many = bench.rounds(works, {OURS: daemon}, count=2, seconds=SHORT)
         for work in works:
@@ -121,6 +122,18 @@ def ratios(results: Results) -> dict[str, float]:
     return {
         f"{work}/{name}": round(median(results, work, OURS) / median(results, work, name), 3)
         for work, name in results
+        if name != OURS
+    }
+
+
+def ratios_by_round(results: Results) -> dict[str, list[float]]:
+    """Return the same of each round by itself, which a machine's drift touches less."""
+    return {
+        f"{work}/{name}": [
+            round(ours.rate / other.rate, 3)
+            for ours, other in zip(results[work, OURS], others, strict=True)
+        ]
+        for (work, name), others in results.items()
         if name != OURS
     }
 
