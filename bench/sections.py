@@ -43,9 +43,9 @@ def few_clients(
     """Compare at one and at eight clients."""
     compared = {name: contenders[name] for name in (OURS, "starlette", "pgbench")}
     found: dict[str, Any] = {}
-    for clients, count in ((1, 2), (8, 1)):
+    for clients, count in ((1, 4), (8, 2)):
         print(f"{clients} client(s):")
-        results = bench.rounds(works, compared, count=count, seconds=SHORT, clients=clients)
+        results = bench.rounds(works, compared, count=count, seconds=SHORT / 2, clients=clients)
         found[f"ratios_{clients}_client" + "s" * (clients > 1)] = ratios(results)
         found[f"p50_ms_{clients}_client" + "s" * (clients > 1)] = latency(results, "p50")
     return found
