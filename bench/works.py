@@ -221,7 +221,8 @@ class Run(Work):
 
     def _node(self, session: int) -> tuple[int, int]:
         """Return the graph execution and the node of a session; no two sessions have both."""
-        return session * 7 % self.size.executions, session // self.size.executions
+        executions = self.size.executions  # a multiple of ten, so that nodes differ below
+        return session * 7 % executions, (session // executions + session * 3) % NODES_PER_GRAPH
 
     def sessions(self, number: int) -> list[Session]:
         count = min(2_000, self.size.executions * NODES_PER_GRAPH)

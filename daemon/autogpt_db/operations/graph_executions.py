@@ -21,6 +21,12 @@ _ORDERING = Ordering(
     forward='graph_execution."createdAt" DESC, graph_execution.ctid',
     backward='graph_execution."createdAt", graph_execution.ctid DESC',
 )
+# The same, but by no index: PostgreSQL, which doesn't know the limit when it keeps a plan, would go
+# through everybody's executions by "createdAt" in search of a graph's.
+_ORDERING_WITHIN_GRAPH = Ordering(
+    forward="graph_execution.\"createdAt\" + interval '0' DESC, graph_execution.ctid",
+    backward="graph_execution.\"createdAt\" + interval '0', graph_execution.ctid DESC",
+)
 
 _FILTERS: dict[str, LiteralString] = {
     "graph_exec_id": 'graph_execution."id" = %(graph_exec_id)s',
@@ -140,7 +146,7 @@ async def get_graph_executions(
     source, parameters["limit"] = limited(
         'platform."AgentGraphExecution" AS graph_execution',
         'NOT graph_execution."isDeleted"' + filters,
-        _ORDERING,
+        _ORDERING_WITHIN_GRAPH if graph_id else _ORDERING,
         limit,
     )
     rows = f"SELECT {GRAPH_EXECUTION_META} {source}"
