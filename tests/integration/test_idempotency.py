@@ -233,6 +233,15 @@ def test_the_description_tells_of_keys_and_repeats(api: Keyed) -> None:
     assert reading["x-tables"]["AgentNode"] == "reads"
 
 
+def test_they_are_counted(api: Keyed) -> None:
+    for key, size in (("a", 1), ("a", 1), ("a", 1), ("a", 2), ("b", 1)):
+        api.count(key, size=size)
+    shown = api.client.get("/metrics").text
+    assert 'autogpt_db_keyed_calls_total{answer="first"} 2\n' in shown
+    assert 'autogpt_db_keyed_calls_total{answer="replayed"} 2\n' in shown
+    assert 'autogpt_db_keyed_calls_total{answer="refused"} 1\n' in shown
+
+
 # Together ------------------------------------------------------------------------------------
 
 
@@ -451,6 +460,7 @@ def test_a_connection_lost_at_commit_is_resolved_through_the_key(
     assert first.status_code == 200, first.text
     assert_replayed(behind_proxy.count("k"), first)
     assert counted(outside) == 1
+    assert "autogpt_db_keyed_calls_resolved_total 1\n" in behind_proxy.client.get("/metrics").text
     (found,) = behind_proxy.events("outcome_found")
     assert found["runs"] == (1 if cut == "after" else 2)
 

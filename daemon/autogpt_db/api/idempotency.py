@@ -21,16 +21,19 @@ from autogpt_db.database.idempotency import Outcome, Slot
 from autogpt_db.errors import (
     CallError,
     IdempotencyKeyInvalidError,
+    IdempotencyKeyReusedError,
     InternalError,
     PoolExhaustedError,
     ReplyNotKeptError,
 )
+from autogpt_db.metrics import families
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from autogpt_db.api.exchange import Exchange
     from autogpt_db.database.pool import Database
+    from autogpt_db.metrics import Store
     from autogpt_db.operations import Operation
     from autogpt_db.settings import Settings
 
@@ -77,14 +80,16 @@ class _Flight:
 class KeyedCalls:
     """The calls with a key in one process."""
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    def __init__(self, database: Database, settings: Settings, store: Store) -> None:
         """Begin with none.
 
         Args:
             database: The process's pool.
             settings: How long and how much is kept, and how many may wait.
+            store: Where they are counted.
         """
         self._database = database
+        self._store = store
         self._options = settings.idempotency
         self._flights: dict[tuple[str, bytes], _Flight] = {}
         self._waiting = 0
@@ -106,6 +111,17 @@ class KeyedCalls:
             ReplyNotKeptError: The reply is too large to be kept.
             CallError: The arguments don't fit, or the service failed: neither is kept.
         """
+        try:
+            answer = await self._answer(exchange, operation, body, key)
+        except IdempotencyKeyReusedError:
+            self._store.add(families.KEYED_CALLS, 1, "refused")
+            raise
+        self._store.add(families.KEYED_CALLS, 1, "replayed" if answer.replayed else "first")
+        return answer
+
+    async def _answer(
+        self, exchange: Exchange, operation: Operation, body: bytes, key: bytes
+    ) -> Answer:
         if not _KEY.fullmatch(key):
             raise IdempotencyKeyInvalidError(
                 f"The header Idempotency-Key must be given once and be 1 to {LONGEST_KEY} visible "
@@ -143,9 +159,13 @@ class KeyedCalls:
             return self._bounded(operation.name, await _outcome(operation, database, arguments))
 
         slot = Slot(operation.name, key.decode("ascii"), flight.fingerprint, self._options.keep)
-        return await Attempts(
+        attempts = Attempts(
             self._database, exchange, slot, work, lambda reason: self._waits(exchange, reason)
-        ).settle()
+        )
+        answer = await attempts.settle()
+        if attempts.lost:
+            self._store.add(families.KEYED_RESOLVED, 1)
+        return answer
 
     def _bounded(self, method: str, outcome: Outcome) -> Outcome:
         size, limit = len(outcome.reply), self._options.reply_limit
@@ -170,13 +190,17 @@ class KeyedCalls:
                 "Too many calls are waiting for others with the same Idempotency-Key; try again "
                 "shortly."
             )
-        self._waiting += 1
+        self._count_waiting(+1)
         exchange.handle = None
         exchange.waits_for = reason  # until the work begins
         try:
             yield
         finally:
-            self._waiting -= 1
+            self._count_waiting(-1)
+
+    def _count_waiting(self, more: int) -> None:
+        self._waiting += more
+        self._store.set(families.KEYED_WAITING, self._waiting)
 
 
 async def _outcome(operation: Operation, database: Database, arguments: dict[str, Any]) -> Outcome:

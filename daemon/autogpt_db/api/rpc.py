@@ -13,7 +13,6 @@ from urllib.parse import quote
 import structlog
 
 from autogpt_db.api.exchange import Exchange
-from autogpt_db.api.idempotency import KeyedCalls
 from autogpt_db.api.protocol import REFUSAL, body_too_large
 from autogpt_db.api.unknown import PASSED_ON, UnknownMethods, method_name
 from autogpt_db.errors import (
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
 
     from autogpt_db.api.calls import Policy
     from autogpt_db.api.fallback import Fallback
+    from autogpt_db.api.idempotency import KeyedCalls
     from autogpt_db.database.pool import Database
     from autogpt_db.operations import Operation
     from autogpt_db.settings import Settings
@@ -60,6 +60,7 @@ class Rpc:
         operations: Mapping[str, Operation],
         settings: Settings,
         policy: Policy,
+        keyed: KeyedCalls,
         others: ASGIApp,
         other_paths: frozenset[str],
         fallback: Fallback | None = None,
@@ -71,12 +72,13 @@ class Rpc:
             operations: What is served, by name.
             settings: Limits and token.
             policy: Deadline and log of every request.
+            keyed: Answers writes with an idempotency key.
             others: Answers `other_paths`.
             other_paths: What stands beside the methods.
             fallback: Passes on the calls of methods that we lack; None: they get 404.
         """
         self._database = database
-        self._keyed = KeyedCalls(database, settings)
+        self._keyed = keyed
         self._operations = {f"/{name}": operation for name, operation in operations.items()}
         self._others = others
         self._other_paths = other_paths

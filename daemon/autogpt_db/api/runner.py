@@ -14,6 +14,7 @@ import uvloop
 
 from autogpt_db.api.app import PATHS, build_app
 from autogpt_db.api.calls import Policy
+from autogpt_db.api.idempotency import KeyedCalls
 from autogpt_db.api.listeners import address_of, listening_sockets
 from autogpt_db.api.metrics import Metrics
 from autogpt_db.api.protocol import State
@@ -88,7 +89,8 @@ async def _serve(
         state.short_road = ShortRoad(database, operations, settings.api, policy)
         metrics = Metrics(database, settings, state, store)
         others = build_app(database, operations, state, metrics)
-        rpc = Rpc(database, operations, settings, policy, others, PATHS, fallback)
+        keyed = KeyedCalls(database, settings, store)
+        rpc = Rpc(database, operations, settings, policy, keyed, others, PATHS, fallback)
         server = Server(rpc, state)
         server.handle_signals()
         server.give_up = rpc.give_up

@@ -113,6 +113,22 @@ LANE_WAITING = _gauge(
     "lane_calls_waiting", "Calls that wait for a place in a lane.", "lane", own=True
 )
 
+# Idempotency keys --------------------------------------------------------------------------------
+
+KEYED_CALLS = _counter(
+    "keyed_calls_total",
+    "Calls with an idempotency key that were answered: `first` did the work, `replayed` got "
+    "another one's reply, `refused` came with another content.",
+    "answer",
+)
+KEYED_RESOLVED = _counter(
+    "keyed_calls_resolved_total",
+    "Calls with an idempotency key that lost a connection, and learnt by the key how they ended.",
+)
+KEYED_WAITING = _gauge(
+    "keyed_calls_waiting", "Calls that wait for another one with the same key.", own=True
+)
+
 # Merging -----------------------------------------------------------------------------------------
 
 BATCH_SIZE = _histogram(
