@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from autogpt_db.api.short_road import KNOWN_HEADS, LARGEST_HEAD, ShortRoad
 from autogpt_db.operations import load_operations
-from autogpt_db.settings.model import ApiSettings, Secret
+from autogpt_db.settings.api import ApiSettings
+from autogpt_db.settings.declaration import Secret
 
 ROAD = ShortRoad(None, load_operations(), ApiSettings(), None)  # type: ignore[arg-type]
 

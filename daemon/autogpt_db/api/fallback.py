@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
     from autogpt_db.api.exchange import Exchange
-    from autogpt_db.settings.model import ApiSettings
+    from autogpt_db.settings.api import ApiSettings
 
 log = structlog.get_logger("autogpt_db.api")
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from autogpt_db.errors import ConfigurationError, ResourceTakenError
 
 if TYPE_CHECKING:
-    from autogpt_db.settings.model import ApiSettings
+    from autogpt_db.settings.api import ApiSettings
 
 BACKLOG = 2048
 """Connections that the kernel holds until somebody accepts them."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
     from autogpt_db.api.short_road import ShortRoad
-    from autogpt_db.settings.model import ApiSettings
+    from autogpt_db.settings.api import ApiSettings
 
 CONNECTION = "autogpt_db.connection"
 """Key in a request's scope: the `HttpProtocol` it came on."""

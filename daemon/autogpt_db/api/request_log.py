@@ -15,7 +15,7 @@ import structlog
 
 if TYPE_CHECKING:
     from autogpt_db.metrics import RequestCounters
-    from autogpt_db.settings.model import LoggingSettings
+    from autogpt_db.settings.operation import LoggingSettings
 
 LEFT = 499
 """Status in the log of a request whose client left before its reply, as nginx has it."""

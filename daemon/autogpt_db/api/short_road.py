@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from autogpt_db.api.connection import Connection
     from autogpt_db.database.pool import Database
     from autogpt_db.operations import Operation
-    from autogpt_db.settings.model import ApiSettings
+    from autogpt_db.settings.api import ApiSettings
 
 log = structlog.get_logger("autogpt_db.api")
 

@@ -1,23 +1,29 @@
 """Configuration: one model, explicit sources, all faults reported together."""
 
-from autogpt_db.settings.effective import read_effective, write_effective
-from autogpt_db.settings.model import (
-    PROGRAMS_DIRECTORY,
+from autogpt_db.settings.api import (
     ApiSettings,
-    CreditsSettings,
+    LimitsSettings,
+)
+from autogpt_db.settings.database import (
     DatabaseSettings,
     EmbeddedSettings,
+)
+from autogpt_db.settings.declaration import Secret
+from autogpt_db.settings.effective import read_effective, write_effective
+from autogpt_db.settings.features import (
+    CreditsSettings,
     EmbeddingsSettings,
     IntegrationsSettings,
-    LimitsSettings,
+    RedisSettings,
+)
+from autogpt_db.settings.model import Settings
+from autogpt_db.settings.operation import (
     LoggingSettings,
     MetricsSettings,
-    RedisSettings,
-    Secret,
-    Settings,
     SupervisionSettings,
     WorkerSettings,
 )
+from autogpt_db.settings.paths import PROGRAMS_DIRECTORY
 from autogpt_db.settings.sources import LoadedSettings, load_settings
 
 __all__ = [

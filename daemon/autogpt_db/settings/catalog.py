@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, ge
 import msgspec
 
 from autogpt_db.errors import ConfigurationError
-from autogpt_db.settings.model import Secret, Settings
+from autogpt_db.settings.declaration import Secret
+from autogpt_db.settings.model import Settings
 
 # AutoGPT's own names for our options, so that its environment can be handed over as it is.
 AUTOGPT_NAMES = {

@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 
 from autogpt_db.settings.catalog import decode_value
-from autogpt_db.settings.model import Secret, Settings
+from autogpt_db.settings.declaration import Secret
+from autogpt_db.settings.model import Settings
 
 FILE_NAME = "settings.json"
 

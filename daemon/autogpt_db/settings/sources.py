@@ -25,7 +25,7 @@ from autogpt_db.settings.model import Settings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from autogpt_db.settings.model import ApiSettings
+    from autogpt_db.settings.api import ApiSettings
 
 DEFAULT_FILE = Path("/etc/autogpt-db/autogpt-db.toml")
 FILE_VARIABLE = "AUTOGPT_DB_CONFIG"

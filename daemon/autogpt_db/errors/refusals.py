@@ -1,0 +1,96 @@
+"""Requests that no method gets to see."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from autogpt_db.errors.calls import CallError
+
+
+class ArgumentsInvalidError(CallError):
+    """A request that does not fit the method's signature; `detail` names every field at fault."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+    def __init__(self, detail: list[dict[str, Any]]) -> None:
+        self.detail = detail
+        super().__init__("The request does not fit the method's signature.")
+
+    def body(self) -> dict[str, Any]:
+        """Return `{"detail": [...]}`, the envelope that upstream's framework uses."""
+        return {"detail": self.detail}
+
+
+class RequestRefusedError(CallError):
+    """A request that no method gets to see; its reply is `{"detail": reason}`.
+
+    Attributes:
+        ends_connection: Whether the connection is closed after the reply.
+    """
+
+    status = HTTPStatus.BAD_REQUEST
+    ends_connection: ClassVar[bool] = True
+
+    def body(self) -> dict[str, Any]:
+        """Return `{"detail": reason}`, as upstream's framework does."""
+        return {"detail": self.args[0]}
+
+
+class BodyUnreadableError(RequestRefusedError):
+    """A body that cannot be read as JSON text at all (rpc.md §4)."""
+
+    ends_connection = False
+
+    def __init__(self, reason: str = "There was an error parsing the body") -> None:
+        super().__init__(reason)
+
+
+class BodyTooLargeError(RequestRefusedError):
+    """A body beyond `api.body_limit`."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class BodyTimeoutError(RequestRefusedError):
+    """A body that did not arrive within `api.body_timeout`."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+
+
+class HeadTooLargeError(RequestRefusedError):
+    """A request line and headers beyond the server's bound."""
+
+    status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+
+
+class UpgradeRefusedError(RequestRefusedError):
+    """A request that wants to change the protocol."""
+
+
+class UnauthorizedError(RequestRefusedError):
+    """A request without the token that `api.token` asks for."""
+
+    status = HTTPStatus.UNAUTHORIZED
+    ends_connection = False
+
+
+class NotServedError(RequestRefusedError):
+    """A path that nothing stands at."""
+
+    status = HTTPStatus.NOT_FOUND
+    ends_connection = False
+
+    def __init__(self) -> None:
+        super().__init__("Not Found")
+
+
+class VerbNotAllowedError(RequestRefusedError):
+    """An HTTP verb that the path does not take; `allowed` lists those it does."""
+
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+    ends_connection = False
+
+    def __init__(self, allowed: str) -> None:
+        self.allowed = allowed
+        super().__init__("Method Not Allowed")

@@ -1,0 +1,150 @@
+"""Calls that no repeat can make right: what they ask for cannot be."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from autogpt_db.errors.calls import CallError
+
+
+class InvalidValueError(CallError):
+    """A value that no repeat of the call can make right."""
+
+    status = HTTPStatus.BAD_REQUEST
+    wire_type = "ValueError"
+
+
+class ValidationFailedError(InvalidValueError):
+    """A stored row that does not validate as the contract's model."""
+
+    wire_type = "ValidationError"
+
+
+class RecordNotFoundError(InvalidValueError):
+    """A row that must exist does not."""
+
+    wire_type = "RecordNotFoundError"
+
+    def __init__(self, what: str = "the record") -> None:
+        super().__init__(
+            "An operation failed because it depends on one or more records that were required "
+            f"but not found: {what}.",
+        )
+
+
+class ForeignKeyViolationError(InvalidValueError):
+    """A row refers to one that does not exist."""
+
+    wire_type = "ForeignKeyViolationError"
+
+    def __init__(self, constraint: str) -> None:
+        super().__init__(f"Foreign key constraint failed on the field: `{constraint} (index)`")
+
+
+class UniqueViolationError(InvalidValueError):
+    """A row with these keys exists already."""
+
+    wire_type = "UniqueViolationError"
+
+    def __init__(self, fields: str) -> None:
+        super().__init__(f"Unique constraint failed on the fields: ({fields})")
+
+
+class SchemaObjectMissingError(InvalidValueError):
+    """A table, view or type that only some methods need isn't in the database."""
+
+
+class RawQueryError(InvalidValueError):
+    """A statement of the contract's own SQL that PostgreSQL refuses because of its values."""
+
+    wire_type = "RawQueryError"
+
+
+class InvalidInputError(InvalidValueError):
+    """An argument that fits its type but makes no sense."""
+
+    wire_type = "InvalidInputError"
+
+
+class LimitExceededError(InvalidValueError):
+    """An argument that is larger than the settings allow."""
+
+    def __init__(self, name: str, size: str, limit: str, most: int) -> None:
+        """Name the field and its bound.
+
+        Args:
+            name: The parameter.
+            size: How large it is, to follow its name: `has 5 items`.
+            limit: The option that bounds it.
+            most: That option's value.
+        """
+        super().__init__(f"{name} {size}, and at most {most} are allowed ({limit}).")
+
+
+class ResultTooLargeError(InvalidValueError):
+    """A reply that is larger than the settings allow."""
+
+    def __init__(self, size: str, limit: str, narrow: str) -> None:
+        """Say what would make it smaller.
+
+        Args:
+            size: How large it would be: `more than 5 rows`.
+            limit: The option that bounds it.
+            narrow: What to do instead.
+        """
+        super().__init__(
+            f"ResultTooLargeError: the reply would hold {size} ({limit}). To narrow it, {narrow}."
+        )
+
+
+class IdempotencyKeyInvalidError(InvalidValueError):
+    """An `Idempotency-Key` header that is no key."""
+
+
+class IdempotencyKeyReusedError(InvalidValueError):
+    """An `Idempotency-Key` that came before, with another content."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class ReplyNotKeptError(InvalidValueError):
+    """A reply too large to be kept under a key; the call has been undone."""
+
+
+class InsufficientBalanceError(InvalidValueError):
+    """A user's credits don't cover what would be spent."""
+
+    wire_type = "InsufficientBalanceError"
+
+    def __init__(self, user_id: str, balance: int, amount: int) -> None:
+        """Describe it with the four arguments that AutoGPT's client needs.
+
+        Args:
+            user_id: Whose balance.
+            balance: It, in credits (US cents).
+            amount: What was to be added to it: negative.
+        """
+        super().__init__(
+            f"Insufficient balance of ${balance / 100}, where this will cost ${abs(amount) / 100}",
+            user_id,
+            balance,
+            amount,
+        )
+
+
+class AgentNotFoundError(InvalidValueError):
+    """The marketplace has no such agent for this user."""
+
+    wire_type = "AgentNotFoundError"
+
+
+class GraphNotAccessibleError(InvalidValueError):
+    """The user neither owns the graph nor finds it in the marketplace."""
+
+    wire_type = "GraphNotAccessibleError"
+
+
+class GraphNotInLibraryError(InvalidValueError):
+    """The graph is readable but not in the user's library."""
+
+    wire_type = "GraphNotInLibraryError"

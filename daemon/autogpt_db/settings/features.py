@@ -1,0 +1,97 @@
+"""Options of what the methods need beside PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Struct
+
+from autogpt_db.settings.declaration import Secret, option
+
+
+class CreditsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The users' credits."""
+
+    enabled: Annotated[
+        bool,
+        option(
+            "Keep accounts. False: everybody has 100 credits, spending costs nothing and writes "
+            "nothing."
+        ),
+    ] = False
+    refill: Annotated[
+        int,
+        option(
+            "Credits (US cents) that a balance is filled up to in each month.", ge=0, le=2**31 - 1
+        ),
+    ] = 1500
+    monthly_refill: Annotated[
+        bool,
+        option(
+            "Fill up every balance when it is first asked for in a month. False stands for "
+            "AutoGPT's flag enable-platform-payment, on for everybody."
+        ),
+    ] = True
+    stripe_api_key: Annotated[
+        Secret | None,
+        option(
+            "Stripe's secret key, which turns automatic top-ups on (needs autogpt-db[stripe]): a "
+            "user's card is charged when their balance falls below their threshold. Unset: logged "
+            "only."
+        ),
+    ] = None
+    stripe_base_url: Annotated[
+        str | None, option("Where Stripe's API is. Unset: Stripe's own address.")
+    ] = None
+    stripe_timeout: Annotated[
+        float, option("Seconds to wait for one answer of Stripe's.", ge=0.1, le=600)
+    ] = 20.0
+
+
+class EmbeddingsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The marketplace's search by meaning."""
+
+    openai_api_key: Annotated[
+        Secret | None,
+        option(
+            "OpenAI's key, which turns searching by meaning on (needs autogpt-db[openai]). Unset: "
+            "searches go by words."
+        ),
+    ] = None
+    openai_base_url: Annotated[
+        str | None, option("Where the embeddings come from. Unset: OpenAI's own address.")
+    ] = None
+    timeout: Annotated[float, option("Seconds to wait for embeddings.", ge=0.1, le=600)] = 10.0
+
+
+class IntegrationsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The users' credentials for other services."""
+
+    encryption_key: Annotated[
+        Secret | None,
+        option(
+            "Key that the stored credentials are encrypted with: 32 bytes in url-safe base64, the "
+            "same as in AutoGPT's other services. Unset: they can be neither read nor written."
+        ),
+    ] = None
+    previous_encryption_key: Annotated[
+        Secret | None,
+        option(
+            "The key before this one, while `autogpt-db rotate-key` is under way: what it wrote is "
+            "still read. Unset: encryption_key alone counts."
+        ),
+    ] = None
+
+
+class RedisSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """AutoGPT's bus for events. Nothing here needs it."""
+
+    host: Annotated[
+        str | None,
+        option("Host of AutoGPT's Redis. Unset: no events are published, and nobody misses them."),
+    ] = None
+    port: Annotated[int, option("Its TCP port.", ge=1, le=65535)] = 6379
+    password: Annotated[Secret | None, option("Its password. Unset: none.")] = None
+    notification_channel: Annotated[
+        str, option("First part of the channels that users' notifications go to.")
+    ] = "notification_event"

@@ -1,0 +1,108 @@
+"""Options of how the service is run."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - msgspec reads the annotations
+from typing import Annotated, Literal
+
+from msgspec import Struct
+
+from autogpt_db.settings.declaration import option
+
+
+class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The background jobs."""
+
+    processes: Annotated[int, option("Worker processes.", ge=0, le=16)] = 1
+    concurrency: Annotated[int, option("Jobs that run at once in each.", ge=1, le=64)] = 2
+    pool_size: Annotated[
+        int, option("Connections that each worker process may open.", ge=2, le=64)
+    ] = 3
+    stop_timeout: Annotated[
+        float,
+        option(
+            "Seconds that running jobs get to finish when a process stops; then they go back to "
+            "the queue, and another worker starts them again.",
+            ge=0,
+            le=3600,
+        ),
+    ] = 15.0
+    oauth_cleanup_schedule: Annotated[
+        str,
+        option(
+            "When expired OAuth tokens are deleted: a cron line, in UTC, or never (then only on "
+            "demand)."
+        ),
+    ] = "17 */6 * * *"
+    idempotency_cleanup_schedule: Annotated[
+        str, option("When replies older than idempotency.keep are deleted: a cron line, in UTC.")
+    ] = "*/10 * * * *"
+
+
+class LoggingSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is logged, and how."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], option("Least level that is logged.")
+    ] = "info"
+    format: Annotated[
+        Literal["auto", "console", "json", "journal"],
+        option("auto: journal under systemd, colours on a terminal, JSON lines when piped."),
+    ] = "auto"
+    requests: Annotated[
+        Literal["all", "failed", "none"],
+        option("Which requests get a line of their own; failed counts slow ones in."),
+    ] = "all"
+    request_lines: Annotated[
+        int,
+        option(
+            "Requests that get a line of their own in a second, per API process; of more, the sums "
+            "are logged. What failed or was slow always has its own.",
+            ge=0,
+            le=100_000,
+        ),
+    ] = 50
+    slow_request: Annotated[
+        float, option("Seconds after which a request is logged as slow, a warning.", ge=0, le=3600)
+    ] = 1.0
+
+
+class MetricsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What GET /metrics says, for Prometheus."""
+
+    needs_token: Annotated[
+        bool,
+        option("Whether a scrape must carry api.token, where that is set, as every call must."),
+    ] = True
+    database_interval: Annotated[
+        float,
+        option("Seconds that PostgreSQL's own figures are good for.", ge=1, le=3600),
+    ] = 10.0
+
+
+class SupervisionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the tree of processes is kept alive."""
+
+    heartbeat_timeout: Annotated[
+        float,
+        option("Seconds without a child's heartbeat after which it is replaced.", ge=2, le=600),
+    ] = 4.0
+    ready_timeout: Annotated[
+        float,
+        option(
+            "Seconds a started child may take until it reports ready; then it is replaced.",
+            ge=1,
+            le=3600,
+        ),
+    ] = 30.0
+    backoff_max: Annotated[
+        float, option("Longest pause between a failing child's restarts, in seconds.", ge=1, le=600)
+    ] = 30.0
+    programs_directory: Annotated[
+        Path | None,
+        option(
+            "Directory of *.conf files with [program:x] sections in Supervisor's language: "
+            "programs that run beside the service, started after it and stopped before it. "
+            "Unset: /etc/autogpt-db/programs.d."
+        ),
+    ] = None

@@ -1,0 +1,48 @@
+"""The directories of the service, where nothing else is said."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+PROGRAMS_DIRECTORY = Path("/etc/autogpt-db/programs.d")
+
+
+class Paths(NamedTuple):
+    """The directories this daemon writes to.
+
+    Attributes:
+        state: Data that must outlive a reboot.
+        runtime: Sockets and the effective configuration; its content goes with the daemon.
+    """
+
+    state: Path
+    runtime: Path
+
+
+def default_state_directory() -> Path:
+    """Return the directory for data: systemd's, root's, or the user's own."""
+    # systemd may name several, separated by colons; the first is ours.
+    given = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+    if given:
+        return Path(given)
+    if os.geteuid() == 0:
+        return Path("/var/lib/autogpt-db")
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(home) / "autogpt-db"
+
+
+def default_runtime_directory(state: Path) -> Path:
+    """Return the directory for sockets, for a daemon with its data in `state`."""
+    given = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
+    if given:
+        return Path(given)
+    if state != default_state_directory():
+        # A state directory of one's own gets a runtime directory of its own: two daemons on
+        # one machine must not share sockets.
+        return state / "run"
+    if os.geteuid() == 0:
+        return Path("/run/autogpt-db")
+    home = os.environ.get("XDG_RUNTIME_DIR")
+    return Path(home) / "autogpt-db" if home else state / "run"
