@@ -9,7 +9,7 @@ export UV_PYTHON := $(PYTHON)
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types unit integration acceptance environment clean bench bench-profile bench-footprint \
+.PHONY: help run test fuzz lint types unit integration acceptance environment clean bench bench-profile bench-footprint \
 	reference install uninstall deb test-service test-workers
 # Where `make install` puts things; DESTDIR stands before all of them.
 PREFIX ?= /opt/autogpt-db
@@ -36,6 +36,9 @@ types: .venv/.installed ## Check types
 
 unit integration acceptance: .venv/.installed ## Run one kind of tests
 	$(RUN)/pytest -n $(WORKERS) tests/$@
+
+fuzz: .venv/.installed ## Send 20,000 odd requests to a daemon: none may get a 5xx
+	AUTOGPT_DB_TEST_FUZZ=20000 $(RUN)/pytest -n $(WORKERS) --dist worksteal tests/acceptance/test_fuzz.py
 
 reference: .venv/.installed ## Write the generated reference pages and etc/autogpt-db.toml anew
 	$(RUN)/python -m autogpt_db.reference .

@@ -1,0 +1,99 @@
+"""No request, however odd, gets a 5xx, and each is answered in time: all methods of a real daemon.
+
+`make fuzz` sends 20,000 of them; the suite sends fewer, the same ones each time.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+
+from autogpt_db.operations import load_operations
+from daemon_process import DaemonProcess
+from json_requests import (
+    HOSTILE_DOCUMENTS,
+    HOSTILE_NUMBERS,
+    HOSTILE_STRINGS,
+    bodies,
+)
+
+METHODS = sorted(load_operations())
+TOTAL = int(os.environ.get("AUTOGPT_DB_TEST_FUZZ", "1500"))
+EACH = -(-TOTAL // len(METHODS))
+DEADLINE = 10.0
+HEADERS = {"content-type": "application/json"}
+
+statuses: Counter[int] = Counter()
+
+
+@pytest.fixture(scope="module")
+def daemon(seeded_database_url_for_module: str) -> Iterator[DaemonProcess]:
+    key = base64.urlsafe_b64encode(b"0" * 32).decode()
+    with DaemonProcess(
+        database_url=seeded_database_url_for_module,
+        assignments=[
+            f"api.request_deadline={DEADLINE}",
+            "credits.enabled=true",
+            f"integrations.encryption_key={key}",
+            "logging.requests=failed",
+        ],
+    ) as running:
+        yield running
+        assert '"event":"internal_error"' not in running.log_path.read_text("utf-8", "replace")
+
+
+@pytest.fixture(scope="module")
+def client(daemon: DaemonProcess, request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
+    # Longer than the deadline by what a busy machine may need to hand a reply over.
+    with httpx.Client(base_url=daemon.base, timeout=DEADLINE + 5) as found:
+        yield found
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        told = f"\nanswers by status: {dict(sorted(statuses.items()))}, {statuses.total()} in all"
+        print(told, file=sys.stderr)  # a worker of xdist's has no other way out
+
+
+@pytest.fixture(scope="module")
+def schemas(client: httpx.Client) -> dict[str, Any]:
+    """Return the schema of each method's request, as the daemon itself describes it."""
+    paths = client.get("/openapi.json").json()["paths"]
+    return {
+        path[1:]: entry["post"]["requestBody"]["content"]["application/json"]["schema"]
+        for path, entry in paths.items()
+    }
+
+
+def test_the_document_describes_every_method(schemas: dict[str, Any]) -> None:
+    assert sorted(schemas) == METHODS
+    assert len(METHODS) == 59
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("method", METHODS)
+def test_no_request_gets_a_5xx(method: str, client: httpx.Client, schemas: dict[str, Any]) -> None:
+    def send(body: bytes) -> None:
+        reply = client.post(f"/{method}", content=body, headers=HEADERS)  # or it fails by timeout
+        statuses[reply.status_code] += 1
+        assert reply.status_code < 500, (body, reply.status_code, reply.text)
+        if reply.status_code == 200:
+            reply.json()
+
+    test = given(bodies(schemas[method]))(send)
+    for word in HOSTILE_STRINGS[:5] + HOSTILE_NUMBERS[12:14] + HOSTILE_DOCUMENTS[5:10]:
+        text = ", ".join(f'"{name}": {word}' for name in schemas[method]["properties"])
+        test = example(("{" + text + "}").encode())(test)
+    settings(
+        max_examples=EACH,
+        deadline=None,
+        database=None,
+        derandomize="AUTOGPT_DB_TEST_FUZZ" not in os.environ,
+        suppress_health_check=list(HealthCheck),
+    )(test)()
