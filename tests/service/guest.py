@@ -7,6 +7,8 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 LAB = HERE / "systemd-lab"
 UNIT = "autogpt-db"
+CREDENTIALS = "/etc/autogpt-db/credentials"
 PORT = 8005
 _CLONE_NEWNET = 0x40000000
 
@@ -144,6 +147,18 @@ class Guest:
         """Return the private PostgreSQL's URL, as this machine reaches it."""
         directory = self.path("/var/lib/autogpt-db/postgresql/socket")
         return f"host={directory} user=autogpt_db dbname=autogpt_db"
+
+    @contextmanager
+    def credential(self, name: str, text: str) -> Iterator[None]:
+        """Give the service a credential; take it back and let the service serve again."""
+        file = self.path(f"{CREDENTIALS}/{name}")
+        file.write_text(text)
+        file.chmod(0o600)
+        try:
+            yield
+        finally:
+            file.unlink(missing_ok=True)
+            self.run("systemctl", "restart", UNIT)
 
     def drop_in(self, name: str, text: str | None) -> None:
         """Write what `systemctl edit` would, or with None take it back."""

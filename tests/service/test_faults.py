@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from guest import PORT, Guest, GuestWriters
+from guest import CREDENTIALS, PORT, Guest, GuestWriters
 
 from load import lost
 from waiting import wait_for
 
 ROUNDS = int(os.environ.get("AUTOGPT_DB_TEST_ROUNDS", "3"))
-CREDENTIALS = "/etc/autogpt-db/credentials"
 APIS = ("api:api_00", "api:api_01")
 
 
@@ -40,19 +37,6 @@ def starts_since(guest: Guest, since: str) -> int:
     """Return how often systemd has started the unit."""
     text = guest.run("journalctl", "-u", "autogpt-db", "--since", since, "-o", "cat")
     return text.count("Starting autogpt-db.service")
-
-
-@contextmanager
-def credential(guest: Guest, name: str, text: str) -> Iterator[None]:
-    """Give the service a credential; take it back and let the service serve again."""
-    file = guest.path(f"{CREDENTIALS}/{name}")
-    file.write_text(text)
-    file.chmod(0o600)
-    try:
-        yield
-    finally:
-        file.unlink(missing_ok=True)
-        guest.run("systemctl", "restart", "autogpt-db")
 
 
 def test_killing_main_loses_nothing_acknowledged_and_refuses_nobody(service: Guest) -> None:
@@ -175,7 +159,7 @@ def assert_failed_without_a_storm(guest: Guest, since: str) -> None:
 
 def test_a_wrong_credential_ends_with_78_and_is_not_tried_again(service: Guest) -> None:
     since = service.now()
-    with credential(service, "database_url", "postgresql://127.0.0.1/nobody?nonsense=1&port=x"):
+    with service.credential("database_url", "postgresql://127.0.0.1/nobody?nonsense=1&port=x"):
         assert service.attempt("systemctl", "restart", "autogpt-db").returncode != 0
         assert_failed_without_a_storm(service, since)
         assert service.property("ExecMainStatus") == "78"
@@ -201,7 +185,7 @@ def test_a_rotated_credential_takes_effect_with_a_restart_under_load(service: Gu
     with GuestWriters(service, clients=8) as writers:
         writers.wait_for_more()
         key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
-        with credential(service, "integrations_encryption_key", key):
+        with service.credential("integrations_encryption_key", key):
             service.run("systemctl", "restart", "autogpt-db")
             writers.wait_for_more()
         writers.wait_for_more()
@@ -224,7 +208,7 @@ def test_postgresql_absent_at_boot_is_awaited_in_words_and_may_arrive_later(
     service.drop_in("start.conf", f"[Service]\nTimeoutStartSec={allowed}\n")
     since = service.now()
     began = time.monotonic()
-    with credential(service, "database_url", "postgresql://outside:outside@127.0.0.1/outside"):
+    with service.credential("database_url", "postgresql://outside:outside@127.0.0.1/outside"):
         service.run("systemctl", "restart", "--no-block", "autogpt-db")
         status = wait_for(
             lambda: (
@@ -249,24 +233,6 @@ def test_postgresql_absent_at_boot_is_awaited_in_words_and_may_arrive_later(
     service.drop_in("start.conf", None)
     service.run("systemctl", "stop", "postgresql")
     service.wait_serving()
-
-
-def test_journald_may_stop_and_come_back(service: Guest) -> None:
-    with GuestWriters(service, clients=8) as writers:
-        writers.wait_for_more()
-        main = service.main_pid()
-        service.run("systemctl", "restart", "systemd-journald")
-        writers.wait_for_more(500)
-        sockets = ("systemd-journald.socket", "systemd-journald-dev-log.socket",
-                   "systemd-journald-audit.socket")  # fmt: skip
-        service.run("systemctl", "stop", *sockets, "systemd-journald", check=False)
-        writers.wait_for_more(1000)
-        service.run("systemctl", "start", *sockets[:2], "systemd-journald", check=False)
-        writers.wait_for_more(500)
-    print(f"journald restarted and stopped: {writers.history}")
-    assert service.main_pid() == main
-    assert set(writers.history.outcomes) == {"ok"}
-    assert writers.history.slowest <= 1
 
 
 def test_a_taken_port_is_named(service: Guest) -> None:

@@ -57,6 +57,7 @@ class Call(ABC):
         handle: What its operation talks to the database through.
         reads: Whether the work only reads, and is cancelled when nobody waits for it any more.
         replayed: Whether its reply is that of another call with the same idempotency key.
+        failure: What it was answered with instead of a result.
         given_up: Whether nobody waits for the work any more: it has been replied to, or the
             client left.
         task: What does the work.
@@ -65,6 +66,7 @@ class Call(ABC):
     __slots__ = (
         "_logged",
         "_policy",
+        "failure",
         "given_up",
         "handle",
         "name",
@@ -94,6 +96,7 @@ class Call(ABC):
         self.handle: Database | None = None
         self.reads = True
         self.given_up = False
+        self.failure: CallError | None = None
         self.replayed = False
         self.quiet = False
         self._policy = policy
@@ -181,6 +184,7 @@ class Call(ABC):
             rows=handle.row_count if handle else 0,
             quiet=self.quiet,
             replayed=self.replayed,
+            failure=self.failure,
         )
 
     def log_late_end(self, outcome: str) -> None:

@@ -160,6 +160,7 @@ class Exchange(Call):
 
     async def fail(self, error: CallError) -> None:
         """Send a failure."""
+        self.failure = error
         await self.reply(error.status, encode(error.body()), *failure_headers(error))
 
     async def pass_on(self, message: MutableMapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 if TYPE_CHECKING:
+    from autogpt_db.errors import CallError
     from autogpt_db.metrics import RequestCounters
     from autogpt_db.settings.operation import LoggingSettings
 
@@ -64,6 +65,7 @@ class RequestLog:
         rows: int = 0,
         quiet: bool = False,
         replayed: bool = False,
+        failure: CallError | None = None,
     ) -> None:
         """Take note of a request that has been answered.
 
@@ -76,6 +78,7 @@ class RequestLog:
             rows: Rows that its statements returned or changed.
             quiet: Whether it is one of the many that look whether we are there.
             replayed: Whether its reply is that of another call with the same idempotency key.
+            failure: What it was answered with instead of a result.
         """
         self._count(name, status, seconds)
         is_slow = seconds >= self._slow
@@ -103,6 +106,7 @@ class RequestLog:
             rows=rows,
             request_id=request_id,
             **({"replayed": True} if replayed else {}),
+            **(_in_fields(failure) if failure is not None else {}),
         )
 
     def flush(self) -> None:
@@ -141,3 +145,12 @@ class RequestLog:
         found.slowest = max(found.slowest, seconds)
         found.pool_wait += pool_wait
         found.rows += rows
+
+
+def _in_fields(failure: CallError) -> dict[str, str]:
+    """Return a failure's kind, and PostgreSQL's own code where it came from there."""
+    fields = {"failure": type(failure).__name__}
+    state = getattr(failure.__cause__, "sqlstate", None)
+    if state:
+        fields["sqlstate"] = state
+    return fields

@@ -95,6 +95,7 @@ class ShortCall(Call):
 
     def fail(self, error: CallError) -> None:
         """Send a failure."""
+        self.failure = error
         self.reply(error.status, encode(error.body()), failure_headers(error))
 
     def _answer_early(self, error: CallError) -> None:
