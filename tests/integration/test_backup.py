@@ -6,12 +6,14 @@ import fcntl
 import hashlib
 import json
 import os
+import pwd
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from autogpt_db.database.embedded.archive import RECORD
@@ -24,7 +26,7 @@ from autogpt_db.errors import (
     MaintenanceError,
     ResourceTakenError,
 )
-from autogpt_db.settings import Settings, load_settings
+from autogpt_db.settings import EmbeddedSettings, Settings, load_settings
 from private_cluster import digests, fill, look
 
 
@@ -179,6 +181,22 @@ def test_data_is_replaced_only_on_demand_and_kept(made: Made, empty: Settings) -
     shutil.rmtree(data_of(empty))
     done.kept.rename(data_of(empty))
     assert look(empty) == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root works for another account")
+def test_what_root_restores_belongs_to_the_account_of_the_service(
+    made: Made, empty: Settings
+) -> None:
+    service = pwd.getpwnam("nobody")
+    settings = msgspec.structs.replace(empty, embedded=EmbeddedSettings(user="nobody"))
+    settings.paths.state.mkdir()
+    os.chown(settings.paths.state, service.pw_uid, service.pw_gid)
+    restore(settings, made.backup)
+    back_up(settings, settings.paths.state.parent / "backups")
+    assert look(settings) == made.digests
+    owners = {path: path.stat().st_uid for path in settings.paths.state.rglob("*")}
+    assert len(owners) > 1000
+    assert {path for path, owner in owners.items() if owner != service.pw_uid} == set()
 
 
 def test_it_refuses_while_the_service_holds_the_state(made: Made) -> None:

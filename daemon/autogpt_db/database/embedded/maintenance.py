@@ -110,6 +110,7 @@ def stopped(settings: Settings) -> Iterator[None]:
     try:
         yield
     finally:
+        _hand_over(settings.paths.state)
         lock.__exit__(None, None, None)
 
 
@@ -133,7 +134,23 @@ def serving(settings: Settings) -> Iterator[None]:
         finally:
             server.stop()
     finally:
+        _hand_over(settings.paths.state)
         lock.__exit__(None, None, None)
+
+
+def _hand_over(state: Path) -> None:
+    """Give what root has made to the account that the state directory belongs to.
+
+    An administrator runs these commands as root, and the service, which is another account under
+    systemd, has to get on with what they leave: the lock, the log, the directories.
+    """
+    owner = state.stat()
+    if os.geteuid() != 0 or owner.st_uid == 0:
+        return
+    place = state / "postgresql"
+    for path in (state / "lock", place, place / "postgresql.log"):
+        if path.exists():
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def prove(settings: Settings) -> None:
