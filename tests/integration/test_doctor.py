@@ -94,6 +94,17 @@ def test_a_schema_that_is_newer_or_not_there_yet(
     assert "9001_future" in finding.text
 
 
+def test_what_the_service_would_warn_about_is_a_finding(
+    examined: Examine, database_url: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute('DROP TABLE IF EXISTS platform."UnifiedContentEmbedding" CASCADE')
+    (finding,) = [one for one in examined()["schema"] if one.level == "warn"]
+    assert "UnifiedContentEmbedding" in finding.text
+    assert "pgvector" in finding.remedy
+    assert capfd.readouterr().out == "", "what is printed is doctor's alone"
+
+
 def test_a_key_that_is_missing_or_another(examined: Examine, database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(

@@ -5,11 +5,15 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from structlog.testing import capture_logs
+
 from autogpt_db.cli.doctor import database, host, service
 from autogpt_db.cli.doctor.findings import Finding, Situation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from structlog.typing import EventDict
 
     from autogpt_db.cli.control import Loads
 
@@ -41,10 +45,23 @@ def examine(sources: Loads) -> list[Finding]:
     findings: list[Finding] = []
     with closing(Situation(sources)) as situation:
         for check in _CHECKS:
-            try:
-                findings += check(situation)
-            except Exception as error:  # noqa: BLE001 - the other checks go on
-                name = check.__name__.replace("_", " ")
-                text = f"this check failed itself: {type(error).__name__}: {error}"
-                findings.append(Finding("fail", name, text, "Report it."))
+            name = check.__name__.replace("_", " ")
+            with capture_logs() as records:
+                try:
+                    findings += check(situation)
+                except Exception as error:  # noqa: BLE001 - the other checks go on
+                    text = f"this check failed itself: {type(error).__name__}: {error}"
+                    findings.append(Finding("fail", name, text, "Report it."))
+            findings += (_told(name, record) for record in records if _matters(record))
     return findings
+
+
+def _matters(record: EventDict) -> bool:
+    return record["log_level"] in {"warning", "error", "critical"}
+
+
+def _told(name: str, record: EventDict) -> Finding:
+    """Return what the service itself would have logged as a finding."""
+    remedy = str(record.pop("remedy", ""))
+    words = [f"{key}={value}" for key, value in record.items() if key not in {"event", "log_level"}]
+    return Finding("warn", name, " ".join([str(record["event"]), *words]), remedy)
