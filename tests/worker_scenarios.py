@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from autogpt_db.worker.registry import JobFunction
 
 NEVER = "0 0 29 2 1"
+SCHEDULES = [name for name in WorkerSettings.__struct_fields__ if name.endswith("_schedule")]
 EVERY_SECOND = "* * * * * *"
 
 
@@ -37,8 +38,7 @@ def settings_for(url: str, *, schedule: str = NEVER, direct_url: str | None = No
             connect_timeout=2,
         ),
         worker=WorkerSettings(
-            oauth_cleanup_schedule=schedule,
-            idempotency_cleanup_schedule=NEVER,
+            **dict.fromkeys(SCHEDULES, "never") | {"oauth_cleanup_schedule": schedule},
             concurrency=4,
             pool_size=6,
             stop_timeout=5.0,

@@ -16,6 +16,7 @@ from autogpt_db.settings.features import (
     IntegrationsSettings,
     RedisSettings,
 )
+from autogpt_db.settings.jobs import RetainSettings, WatchSettings
 from autogpt_db.settings.model import Settings
 from autogpt_db.settings.operation import (
     LoggingSettings,
@@ -39,9 +40,11 @@ __all__ = [
     "LoggingSettings",
     "MetricsSettings",
     "RedisSettings",
+    "RetainSettings",
     "Secret",
     "Settings",
     "SupervisionSettings",
+    "WatchSettings",
     "WorkerSettings",
     "load_settings",
     "read_effective",

@@ -27,6 +27,7 @@ from autogpt_db.settings.features import (
     IntegrationsSettings,
     RedisSettings,
 )
+from autogpt_db.settings.jobs import RetainSettings, WatchSettings
 from autogpt_db.settings.operation import (
     LoggingSettings,
     MetricsSettings,
@@ -63,6 +64,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     integrations: IntegrationsSettings = IntegrationsSettings()
     redis: RedisSettings = RedisSettings()
     worker: WorkerSettings = WorkerSettings()
+    watch: WatchSettings = WatchSettings()
+    retain: RetainSettings = RetainSettings()
     logging: LoggingSettings = LoggingSettings()
     metrics: MetricsSettings = MetricsSettings()
     supervision: SupervisionSettings = SupervisionSettings()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path  # noqa: TC003 - msgspec reads the annotations
 from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from autogpt_db.settings.declaration import option
 
@@ -27,6 +27,43 @@ class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             le=3600,
         ),
     ] = 15.0
+    watch_schedule: Annotated[
+        str, option("When stuck executions are looked for: a cron line, in UTC, or never.")
+    ] = "*/10 * * * *"
+    store_views_schedule: Annotated[
+        str,
+        option(
+            "When the marketplace's views are refreshed, unless pg_cron does it: a cron line, in "
+            "UTC, or never."
+        ),
+    ] = "*/15 * * * *"
+    notifications_schedule: Annotated[
+        str, option("When overdue notification batches are counted: a cron line, in UTC, or never.")
+    ] = "23 * * * *"
+    notifications_purge_days: Annotated[
+        Annotated[int, Meta(ge=2, le=3650)] | None,
+        option("Days after which batches of notifications that nobody sends go. Unset: never."),
+    ] = None
+    measure_schedule: Annotated[
+        str, option("When blocks and agents are measured: a cron line, in UTC, or never.")
+    ] = "41 5 * * *"
+    measure_error_rate: Annotated[
+        float, option("Share of failures at which a block counts as failing.", ge=0.001, le=1)
+    ] = 0.5
+    measure_accuracy_drop: Annotated[
+        float,
+        option("Percent by which an agent's accuracy must drop to be told.", ge=0.1, le=100),
+    ] = 10.0
+    embeddings_schedule: Annotated[
+        str, option("When embeddings are tended: a cron line, in UTC, or never.")
+    ] = "47 */6 * * *"
+    audit_schedule: Annotated[
+        str, option("When balances are compared with the ledger: a cron line, in UTC, or never.")
+    ] = "11 4 * * *"
+    retain_schedule: Annotated[
+        str,
+        option("When old data is deleted, if retain says so: a cron line, in UTC, or never."),
+    ] = "5 2 * * *"
     oauth_cleanup_schedule: Annotated[
         str,
         option(

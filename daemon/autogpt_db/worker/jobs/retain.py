@@ -1,0 +1,179 @@
+"""Old data, deleted where somebody asked for it: a little at a time, and never in anybody's way."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import time
+from typing import TYPE_CHECKING, Any, LiteralString
+
+import psycopg
+
+from autogpt_db.worker.figures import Figure, report
+from autogpt_db.worker.registry import job
+
+if TYPE_CHECKING:
+    from autogpt_db.worker.handle import JobDatabase
+
+EXECUTIONS = 50
+"""Graph executions that one batch looks at."""
+BUDGET = 3300.0
+"""Seconds after which a run ends by itself; the next one goes on where it stopped."""
+LOCKED_PAUSE = 1.0
+"""Seconds to wait when somebody else's lock was in the way."""
+
+POSITION: LiteralString = """
+SELECT position FROM autogpt_db.job_position WHERE job = 'retain' AND name = %(name)s
+"""
+
+MOVE: LiteralString = """
+INSERT INTO autogpt_db.job_position (job, name, position)
+VALUES ('retain', %(name)s, %(position)s)
+    ON CONFLICT (job, name) DO UPDATE SET position = EXCLUDED.position
+"""
+
+TOTAL: LiteralString = """
+SELECT count(*)
+  FROM platform."AgentGraphExecution"
+ WHERE "createdAt" >= %(position)s AND "createdAt" < %(horizon)s
+"""
+
+PAGE: LiteralString = """
+SELECT array_agg(page."id") FILTER (
+           WHERE page."executionStatus" IN ('COMPLETED', 'FAILED', 'TERMINATED')
+       ),
+       max(page."createdAt"), (array_agg(page."id" ORDER BY page."createdAt", page."id"))[count(*)],
+       count(*)
+  FROM (
+       SELECT "id", "createdAt", "executionStatus"
+         FROM platform."AgentGraphExecution"
+        WHERE "createdAt" >= %(position)s
+          AND ("createdAt", "id") > (%(position)s::timestamp, %(id)s)
+          AND "createdAt" < %(horizon)s
+        ORDER BY "createdAt", "id"
+        LIMIT %(executions)s
+  ) AS page
+"""
+
+# A preset's own inputs hang on no node execution, so they are never among these.
+DELETE_ROWS: LiteralString = """
+DELETE FROM platform."AgentNodeExecutionInputOutput"
+ WHERE "id" = ANY (ARRAY(
+       SELECT found."id"
+         FROM platform."AgentNodeExecution" AS node
+        CROSS JOIN LATERAL (
+              SELECT "id"
+                FROM platform."AgentNodeExecutionInputOutput"
+               WHERE "referencedByInputExecId" = node."id"
+               UNION ALL
+              SELECT "id"
+                FROM platform."AgentNodeExecutionInputOutput"
+               WHERE "referencedByOutputExecId" = node."id"
+         ) AS found
+        WHERE node."agentGraphExecutionId" = ANY (%(ids)s::text[])
+        LIMIT %(batch)s
+ ))
+"""
+
+DELETE_NODES: LiteralString = """
+DELETE FROM platform."AgentNodeExecution"
+ WHERE "id" = ANY (ARRAY(
+       SELECT "id"
+         FROM platform."AgentNodeExecution"
+        WHERE "agentGraphExecutionId" = ANY (%(ids)s::text[])
+        LIMIT %(batch)s
+ ))
+"""
+
+DELETE_EXECUTIONS: LiteralString = """
+DELETE FROM platform."AgentGraphExecution" WHERE "id" = ANY (%(ids)s::text[])
+"""
+
+_BEGINNING = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - the column has no time zone
+
+
+@job(schedule="retain_schedule", time_limit=3600.0, attempts=20)
+async def retain(database: JobDatabase) -> dict[str, Any]:
+    """Delete inputs and outputs, and whole executions, that are older than the settings say.
+
+    Nothing is deleted unless `retain.input_output_days` or `retain.executions_days` is set, and
+    only of executions that have ended. A transaction deletes at most `retain.batch` rows, waits
+    for nobody's lock for long, and is followed by a pause; a run that ends goes on next time.
+    """
+    settings = database.settings.retain
+    walk = _Walk(database, stop_at=time.monotonic() + BUDGET)
+    if settings.input_output_days is not None:
+        await walk.through("input_output", settings.input_output_days, (DELETE_ROWS,))
+    if settings.executions_days is not None:
+        steps = (DELETE_ROWS, DELETE_NODES, DELETE_EXECUTIONS)
+        await walk.through("executions", settings.executions_days, steps)
+    await report(
+        database,
+        [Figure("retain_rows_deleted", walk.rows), Figure("retain_unfinished", not walk.finished)],
+    )
+    return {"executions": walk.done, "rows": walk.rows, "finished": walk.finished}
+
+
+class _Walk:
+    """A way through the executions, oldest first.
+
+    Attributes:
+        done: Executions that are dealt with.
+        rows: Rows deleted, of whatever table.
+        finished: Whether nothing is left to do.
+    """
+
+    def __init__(self, database: JobDatabase, *, stop_at: float) -> None:
+        self._database = database
+        self._stop_at = stop_at
+        self._batch = database.settings.retain.batch
+        self._total = 0
+        self.done = 0
+        self.rows = 0
+        self.finished = True
+
+    async def through(self, name: str, days: int, steps: tuple[LiteralString, ...]) -> None:
+        """Take every execution older than `days` through the steps."""
+        now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+        horizon = now - dt.timedelta(days=days)
+        # Whole executions leave nothing to walk past; the ones that ended late are met again.
+        row = None
+        if DELETE_EXECUTIONS not in steps:
+            row = await self._database.row(POSITION, {"name": name})
+        position = row[0] if row else _BEGINNING
+        bounds = {"position": position, "horizon": horizon}
+        row = await self._database.row(TOTAL, bounds)
+        self._total += row[0] if row else 0
+        page = {"id": "", "horizon": horizon, "executions": EXECUTIONS}
+        while True:
+            row = await self._database.row(PAGE, page | {"position": position})
+            assert row is not None
+            ids, last, page["id"], seen = row
+            for step in steps if ids else ():
+                if not await self._empty(step, ids):
+                    self.finished = False
+                    return
+            if not seen:
+                return
+            position = last
+            await self._database.execute(MOVE, {"name": name, "position": position})
+            self.done += seen
+            await self._database.progress(self.done, max(self._total, self.done))
+
+    async def _empty(self, step: LiteralString, ids: list[str]) -> bool:
+        """Repeat a step until it finds nothing more; False when the time is up."""
+        while True:
+            if time.monotonic() >= self._stop_at:
+                return False
+            began = time.monotonic()
+            try:
+                deleted = await self._database.execute(step, {"ids": ids, "batch": self._batch})
+            except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+                await asyncio.sleep(LOCKED_PAUSE)
+                continue
+            self.rows += deleted
+            rest = self._database.settings.retain.rest
+            await asyncio.sleep((time.monotonic() - began) * rest)
+            await self._database.progress(self.done, max(self._total, self.done))
+            if deleted < self._batch or step is DELETE_EXECUTIONS:
+                return True

@@ -1,0 +1,71 @@
+"""Executions that are stuck: told, and ended where that is asked for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, LiteralString
+
+import structlog
+
+from autogpt_db.operations.stuck_executions import KINDS, end_stuck, find_stuck
+from autogpt_db.worker.figures import Figure, report
+from autogpt_db.worker.registry import job
+
+if TYPE_CHECKING:
+    from autogpt_db.operations.stuck_executions import Stuck
+    from autogpt_db.worker.handle import JobDatabase
+
+log = structlog.get_logger("autogpt_db.worker")
+
+MOST_EVENTS = 50
+"""Executions that get an event of their own in one look."""
+
+SINCE_LAST_LOOK: LiteralString = """
+SELECT EXTRACT(epoch FROM clock_timestamp() - max(started_at))::float8
+  FROM autogpt_db.job_run
+ WHERE job = %(job)s AND outcome = 'succeeded'
+"""
+
+
+@job(schedule="watch_schedule", time_limit=900.0, statement_limit=300.0, attempts=3)
+async def watch_executions(database: JobDatabase) -> dict[str, Any]:
+    """Find executions that nothing moves any more; end them where the settings say so.
+
+    Runs QUEUED, RUNNING or INCOMPLETE without a sign of life, and node executions left RUNNING
+    under runs that have ended. By default they are reported only (`watch.*`).
+    """
+    watch = database.settings.watch
+    row = await database.row(SINCE_LAST_LOOK, {"job": database.run.job})
+    before = row[0] if row and row[0] is not None else float("inf")
+    found = await find_stuck(database)
+    told = ended = 0
+    for place, stuck in enumerate(found):
+        action = getattr(watch, stuck.kind)
+        threshold = getattr(watch, f"{stuck.kind}_seconds")
+        if action == "act" and await end_stuck(database, stuck):
+            ended += 1
+            log.warning("execution_ended", **_fields(stuck))
+        elif stuck.seconds - threshold <= before and told < MOST_EVENTS:
+            told += 1
+            if action == "dry_run":
+                log.warning("execution_would_be_ended", **_fields(stuck))
+            else:
+                log.warning("execution_stuck", **_fields(stuck))
+        await database.progress(place + 1, len(found))
+    counts = Counter(stuck.kind for stuck in found)
+    await report(
+        database, [Figure("stuck_executions", counts[kind], {"kind": kind}) for kind in KINDS]
+    )
+    return {**{kind: counts[kind] for kind in KINDS}, "ended": ended}
+
+
+def _fields(stuck: Stuck) -> dict[str, Any]:
+    return {
+        "kind": stuck.kind,
+        "graph_exec_id": stuck.id,
+        "node_exec_id": stuck.node_execution_id,
+        "graph_id": stuck.graph_id,
+        "user_id": stuck.user_id,
+        "status": stuck.status,
+        "silent_seconds": round(stuck.seconds),
+    }
