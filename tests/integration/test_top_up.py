@@ -8,6 +8,7 @@ import psycopg
 import pytest
 import structlog
 
+from api_process import ApiProcess
 from autogpt_db.operations import background, top_up
 from autogpt_db.settings import CreditsSettings, Secret
 from payment_provider import PaymentProvider
@@ -311,4 +312,24 @@ def test_entering_twice_adds_once(bank: Service) -> None:
     entered = {"user_id": "alice", "key": PENDING, "payment": "pi_9"}
     handle = bank._database.for_call("test", reads=False)
     assert bank.run(handle.execute(top_up.ENTER, entered)) == 0
+    assert balance(bank) == 140
+
+
+def test_a_call_with_a_key_tops_up_once_it_is_committed(
+    bank: Service, provider: PaymentProvider
+) -> None:
+    options = ("credits.enabled=true", f"credits.stripe_base_url={provider.url}")
+    environment = {"STRIPE_API_KEY": "sk_test_secret"}
+    request = {"user_id": "alice", "cost": 20, "metadata": {"graph_exec_id": "run"}}
+    with ApiProcess(bank.url, *options, environment=environment) as api:
+        for _ in range(2):
+            reply = api.client.post(
+                "/spend_credits", json=request, headers={"Idempotency-Key": "once"}
+            )
+            assert (reply.status_code, reply.json()) == (200, 40)
+        wait_for(lambda: api.events("auto_top_up"), what="the top-up")
+        api.signal()
+        assert api.exit_code() == 0
+        assert "sk_test_secret" not in api.log()
+    assert len(provider.payments) == 1
     assert balance(bank) == 140
