@@ -130,15 +130,15 @@ def test_without_kills_every_call_is_counted_exactly(database_url: str) -> None:
 
 
 def test_a_service_shows_all_that_the_page_lists(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO autogpt_db.procrastinate_jobs (queue_name, task_name, status)"
+            " VALUES ('q', 'a_job', 'failed')"
+        )
     with DaemonProcess(database_url=database_url) as daemon:
         daemon.call("set_execution_kv_data", user_id="u", node_exec_id="n", key="k", data=1)
         os.kill(daemon.pid_of("api:api_00"), signal.SIGKILL)
         wait_for(lambda: total(scrape(daemon)[0], families.PROCESS_UP) == 3, what="all to be up")
-        with psycopg.connect(database_url, autocommit=True) as connection:
-            connection.execute(
-                "INSERT INTO autogpt_db.procrastinate_jobs (queue_name, task_name, status)"
-                " VALUES ('q', 'a_job', 'failed')"
-            )
         listed = set(
             re.findall(
                 r"^\| `(autogpt_db_\w+)` \|",
