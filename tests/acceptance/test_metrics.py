@@ -135,6 +135,15 @@ def test_a_service_shows_all_that_the_page_lists(database_url: str) -> None:
             "INSERT INTO autogpt_db.procrastinate_jobs (queue_name, task_name, status)"
             " VALUES ('q', 'a_job', 'failed')"
         )
+        connection.execute("INSERT INTO autogpt_db.job_pause (job) VALUES ('a_job')")
+        connection.execute(
+            "INSERT INTO autogpt_db.job_run (job_id, job, attempt, process, done, total)"
+            " VALUES (-1, 'a_job', 1, 'p', 3, 4)"
+        )
+        connection.execute(
+            "INSERT INTO autogpt_db.job_figure (job, name, labels, value)"
+            """ VALUES ('a_job', 'stuck_executions', '{"kind": "queued"}', 3)"""
+        )
     with DaemonProcess(database_url=database_url) as daemon:
         daemon.call("set_execution_kv_data", user_id="u", node_exec_id="n", key="k", data=1)
         os.kill(daemon.pid_of("api:api_00"), signal.SIGKILL)

@@ -76,7 +76,9 @@ scrape_configs:
                         empty.append(query)
                 print(f"{len(queries)} queries, without a result now: {empty}")
                 # No standby; a queue with nothing in it; nobody has died or waited.
-                allowed = re.compile(r"replication_lag|queued_jobs|process_exits|pool_waits")
+                allowed = re.compile(
+                    r"replication_lag|queued_jobs|job_progress|job_paused|stuck|process_exits|pool_waits"
+                )
                 assert [query for query in empty if not allowed.search(query)] == []
                 rules = prometheus.get("/rules").json()["data"]["groups"][0]["rules"]
                 wait_for(

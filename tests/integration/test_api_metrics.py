@@ -140,6 +140,52 @@ def test_the_database_s_figures_are_right(seeded_database_url: str) -> None:
         assert value(samples, families.DATABASE_CONNECTIONS) >= 9
 
 
+def test_what_the_workers_tables_say_is_shown(seeded_database_url: str) -> None:
+    with psycopg.connect(seeded_database_url, autocommit=True) as connection:
+        connection.execute(
+            """
+            INSERT INTO autogpt_db.procrastinate_jobs (queue_name, task_name, status)
+            VALUES ('q', 'a', 'todo'), ('q', 'a', 'failed'), ('q', 'a', 'failed'),
+                   ('q', 'b', 'succeeded')
+            """
+        )
+        connection.execute(
+            """
+            INSERT INTO autogpt_db.job_run
+                   (job_id, job, attempt, process, done, total, ended_at, outcome)
+            VALUES (1, 'a', 1, 'p', 10, 40, NULL, NULL),
+                   (2, 'a', 1, 'p', NULL, NULL, 'epoch'::timestamptz + '1000 s', 'succeeded'),
+                   (3, 'a', 1, 'p', NULL, NULL, 'epoch'::timestamptz + '2000 s', 'succeeded'),
+                   (4, 'a', 1, 'p', NULL, NULL, 'epoch'::timestamptz + '3000 s', 'failed'),
+                   (5, 'b', 1, 'p', 7, 0, NULL, NULL)
+            """
+        )
+        connection.execute("INSERT INTO autogpt_db.job_pause (job) VALUES ('b')")
+        connection.execute(
+            """
+            INSERT INTO autogpt_db.job_figure (job, name, labels, value, measured_at)
+            VALUES ('w', 'stuck_executions', '{"kind": "queued too long"}', 3, 'epoch'),
+                   ('w', 'stuck_executions', '{"kind": "running"}', 0, 'epoch'),
+                   ('w', 'stuck_executions', '{"other": "x"}', 8, 'epoch'),
+                   ('w', 'stuck_executions', '{"kind": "n"}', 'NaN', 'epoch'),
+                   ('w', 'of another version', '{"kind": "x"}', 9, 'epoch'::timestamptz + '5 s')
+            """
+        )
+    with ApiProcess(seeded_database_url) as api:
+        wait_for(lambda: total(scrape(api), families.JOBS), what="the queue")
+        samples = scrape(api)
+        assert value(samples, families.JOBS, job="a", status="todo") == 1
+        assert value(samples, families.JOBS, job="a", status="failed") == 2
+        assert total(samples, families.JOBS, job="b") == 0
+        assert value(samples, families.JOB_SUCCEEDED, job="a") == 2000
+        assert value(samples, families.JOB_PROGRESS, job="a") == 0.25
+        assert total(samples, families.JOB_PROGRESS) == 0.25
+        assert value(samples, families.JOB_PAUSED, job="b") == 1
+        assert value(samples, families.STUCK, kind="queued too long") == 3
+        assert total(samples, families.STUCK) == 3
+        assert value(samples, families.JOB_MEASURED, job="w") == 5
+
+
 def test_an_outage_is_told_and_costs_no_scrape(
     own_server: PostgresServer, own_database_url: str
 ) -> None:

@@ -56,6 +56,7 @@ def test_every_metric_that_is_named_exists() -> None:
     assert FAMILIES.keys() - shown == {
         "autogpt_db_database_info",
         "autogpt_db_database_in_recovery",
+        "autogpt_db_job_measured_timestamp_seconds",
         "autogpt_db_process_last_exit_timestamp_seconds",
     }
 

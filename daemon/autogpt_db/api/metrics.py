@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from autogpt_db.api.protocol import State
     from autogpt_db.database.pool import Database
+    from autogpt_db.database.queue_figures import QueueFigures
     from autogpt_db.metrics import Store
     from autogpt_db.settings import Settings
 
@@ -115,5 +116,24 @@ def _show_health(shown: Exposition, health: Health) -> None:
     for table, rows, dead in health.tables:
         shown.set(families.TABLE_ROWS, rows, table)
         shown.set(families.TABLE_DEAD, dead, table)
-    for job, status, number in health.jobs:
+    _show_queue(shown, health.queue)
+
+
+def _show_queue(shown: Exposition, queue: QueueFigures) -> None:
+    for job, status, number in queue.queued:
         shown.set(families.JOBS, number, job, status)
+    for job, moment in queue.succeeded.items():
+        shown.set(families.JOB_SUCCEEDED, moment, job)
+    for job, share in queue.progress.items():
+        shown.set(families.JOB_PROGRESS, share, job)
+    for job in queue.paused:
+        shown.set(families.JOB_PAUSED, 1, job)
+    newest: dict[str, float] = {}
+    for figure in queue.figures:
+        newest[figure.job] = max(figure.measured_at, newest.get(figure.job, 0.0))
+        family = families.MEASURED.get(figure.name)
+        if family is not None and set(family.labels) == figure.labels.keys():
+            labels = [str(figure.labels[label]) for label in family.labels]
+            shown.set(family, figure.value, *labels)
+    for job, moment in newest.items():
+        shown.set(families.JOB_MEASURED, moment, job)

@@ -13,17 +13,22 @@ from typing import TYPE_CHECKING, Any, LiteralString
 import msgspec
 import structlog
 
+from autogpt_db.database.queue_figures import MOST_FIGURES, QUEUE, QueueFigures, decode
 from autogpt_db.errors import CallError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from autogpt_db.database.pool import Database
 
 log = structlog.get_logger("autogpt_db.database")
 
+_NO_PARAMETERS: Mapping[str, Any] = {}
+
 TIMEOUT = 2.0
 """Seconds that PostgreSQL gets for an answer."""
 SIZES_INTERVAL = 60.0
-"""Seconds between two looks at what takes longer: sizes on disk."""
+"""Seconds between two looks at what takes longer: sizes on disk, and the queue."""
 
 # Without pg_monitor a role sees others' sessions, but not what they do; NULL then stands for what
 # it cannot know.
@@ -60,12 +65,7 @@ SELECT pg_database_size(current_database()),
                  to_regclass('platform."NotificationEvent"'),
                  to_regclass('autogpt_db.procrastinate_jobs'),
                  to_regclass('autogpt_db.procrastinate_events')
-               ]::oid[])),
-       (SELECT coalesce(json_agg(json_build_array(task_name, status, jobs)), '[]')
-          FROM (SELECT task_name, status, count(*) AS jobs
-                  FROM autogpt_db.procrastinate_jobs
-                 WHERE status IN ('todo', 'doing', 'failed')
-                 GROUP BY task_name, status) AS counted)
+               ]::oid[]))
 """
 
 
@@ -85,7 +85,7 @@ class Health:
         lag: Seconds that the slowest of them is behind; None where there is none.
         size: Bytes on disk.
         tables: Live and dead rows of the big tables, by name.
-        jobs: Queued jobs by name and status.
+        queue: What the workers' tables say.
     """
 
     up: bool | None = None
@@ -99,7 +99,7 @@ class Health:
     lag: float | None = None
     size: int | None = None
     tables: list[tuple[str, int, int]] = field(default_factory=list)
-    jobs: list[tuple[str, str, int]] = field(default_factory=list)
+    queue: QueueFigures = field(default_factory=QueueFigures)
 
 
 class HealthWatch:
@@ -172,14 +172,17 @@ class HealthWatch:
 
     async def _read_sizes(self) -> None:
         known = self._known
-        known.size, tables, jobs = await self._row(SIZES)
+        known.size, tables = await self._row(SIZES)
         known.tables = msgspec.json.decode(tables, type=list[tuple[str, int, int]])
-        known.jobs = msgspec.json.decode(jobs, type=list[tuple[str, str, int]])
+        (queue,) = await self._row(QUEUE, {"most": MOST_FIGURES})
+        known.queue = decode(queue)
 
-    async def _row(self, sql: LiteralString) -> tuple[Any, ...]:
+    async def _row(
+        self, sql: LiteralString, parameters: Mapping[str, Any] = _NO_PARAMETERS
+    ) -> tuple[Any, ...]:
         deadline = time.monotonic() + TIMEOUT
         handle = self._database.for_call("metrics", reads=True, deadline=deadline)
         async with asyncio.timeout(TIMEOUT):
-            found = await handle.row(sql)
+            found = await handle.row(sql, parameters)
         assert found is not None, "a SELECT without FROM has one row"
         return found

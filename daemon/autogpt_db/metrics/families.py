@@ -187,6 +187,28 @@ JOBS = _gauge(
     "status",
 )
 
+JOB_SUCCEEDED = _gauge(
+    "job_last_success_timestamp_seconds",
+    "When a job was last done, on whatever host, as Unix time.",
+    "job",
+)
+JOB_PROGRESS = _gauge(
+    "job_progress_ratio", "Share done of a running job that tells its progress.", "job"
+)
+JOB_PAUSED = _gauge("job_paused", "1 for a job that an operator has paused.", "job")
+JOB_MEASURED = _gauge(
+    "job_measured_timestamp_seconds", "When a job last measured something, as Unix time.", "job"
+)
+
+# What jobs measure -------------------------------------------------------------------------------
+
+# A job writes rows into autogpt_db.job_figure; those are shown whose name stands here (without
+# the prefix) and whose labels are the family's.
+
+STUCK = _gauge("stuck_executions", "Executions that do not go on, by what is wrong.", "kind")
+
+MEASURED = {family.short_name: family for family in (STUCK,)}
+
 # The database ------------------------------------------------------------------------------------
 
 DATABASE_UP = _gauge(
