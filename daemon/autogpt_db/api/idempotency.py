@@ -90,6 +90,11 @@ class KeyedCalls:
         """
         self._database = database
         self._store = store
+        # A rate needs a zero to start from.
+        for answer in ("first", "replayed", "refused"):
+            store.add(families.KEYED_CALLS, 0, answer)
+        store.add(families.KEYED_RESOLVED, 0)
+        store.set(families.KEYED_WAITING, 0)
         self._options = settings.idempotency
         self._flights: dict[tuple[str, bytes], _Flight] = {}
         self._waiting = 0
