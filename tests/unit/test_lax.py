@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Literal
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -108,6 +109,8 @@ def kind(name: str) -> str:
 @example("1" * 4300 + ".0")
 @example(9.3e18)
 def test_integers(value: Any) -> None:
+    # After leading zeros pydantic lets a second underscore or a sign pass: a slip, not a contract.
+    assume(not (isinstance(value, str) and re.search("0(_*__|[+-])", value)))
     assert_agrees(lax.integer, int, value)
 
 
