@@ -263,6 +263,8 @@ def test_calls_are_counted_by_name(
     with ApiProcess(seeded_database_url_for_module, f"api.fallback_url={upstream.url}") as api:
         for name in ("answer", "fail", "answer"):
             api.client.post(f"/{name}", json={})
+        shown = api.client.get("/metrics").text
+        assert 'autogpt_db_calls_passed_on_total{method="answer"} 2\n' in shown
         api.client.close()
         api.signal()
         assert api.exit_code() == 0

@@ -15,6 +15,7 @@ import structlog
 
 from autogpt_db.api.unknown import PASSED_ON, Names
 from autogpt_db.errors import FallbackUnavailableError
+from autogpt_db.metrics import families
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
     from autogpt_db.api.exchange import Exchange
+    from autogpt_db.metrics import Store
     from autogpt_db.settings.api import ApiSettings
 
 log = structlog.get_logger("autogpt_db.api")
@@ -61,14 +63,16 @@ class Fallback:
         calls: How many were passed on, by method; names beyond a bound count as one.
     """
 
-    def __init__(self, api: ApiSettings) -> None:
+    def __init__(self, api: ApiSettings, store: Store) -> None:
         """Make the client.
 
         Args:
             api: Where AutoGPT's service is, and the bounds.
+            store: Where calls are counted.
         """
         assert api.fallback_url is not None
         self.calls: Counter[str] = Counter()
+        self._store = store
         self._url = api.fallback_url.rstrip("/")
         self._timeout = api.fallback_timeout
         self._most = api.fallback_concurrency
@@ -140,6 +144,7 @@ class Fallback:
         # Sums in the log and figures are kept by name: the names have to be few.
         exchange.name = self._names.bounded(name)
         self.calls[exchange.name] += 1
+        self._store.add(families.PASSED_ON, 1, exchange.name)
 
     def _request_headers(self, exchange: Exchange, scope: Scope) -> list[Header]:
         kept = [

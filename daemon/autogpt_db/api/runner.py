@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from autogpt_db.api.fallback import Fallback
+    from autogpt_db.metrics import Store
     from autogpt_db.operations import Operation
     from autogpt_db.settings import Settings
 
@@ -79,11 +80,11 @@ async def _serve(
     listeners: Sequence[socket.socket],
 ) -> None:
     state = State(settings.api)
+    store = open_store(settings)
     async with (
         Database.open(settings, name="autogpt-db api") as database,
-        _open_fallback(settings) as fallback,
+        _open_fallback(settings, store) as fallback,
     ):
-        store = open_store(settings)
         counters = RequestCounters(store, _countable(operations))
         policy = Policy(settings.api.request_deadline, RequestLog(settings.logging, counters))
         state.short_road = ShortRoad(database, operations, settings.api, policy)
@@ -124,14 +125,16 @@ def _countable(operations: Mapping[str, Operation]) -> set[str]:
     return asked | {path.lstrip("/") for path in HEALTH_PATHS} | operations.keys()
 
 
-def _open_fallback(settings: Settings) -> AbstractAsyncContextManager[Fallback | None]:
+def _open_fallback(
+    settings: Settings, store: Store
+) -> AbstractAsyncContextManager[Fallback | None]:
     """Return what passes unknown methods on, if they are to be."""
     if settings.api.fallback_url is None:
         return nullcontext()
     # httpx costs memory and start-up time that only this needs.
     from autogpt_db.api.fallback import Fallback
 
-    return Fallback(settings.api)
+    return Fallback(settings.api, store)
 
 
 def _allow_many_connections() -> None:

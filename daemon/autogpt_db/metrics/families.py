@@ -88,6 +88,13 @@ REQUEST_SECONDS = _histogram(
 IN_FLIGHT = _gauge("requests_in_flight", "Requests that are being served.", own=True)
 HTTP_CONNECTIONS = _gauge("http_connections", "Connections that clients have open.", own=True)
 
+PASSED_ON = _counter(
+    "calls_passed_on_total",
+    "Calls of methods that are not served here, passed on to AutoGPT's own service. Names beyond "
+    "500 are `(other)`.",
+    "method",
+)
+
 # Pools -------------------------------------------------------------------------------------------
 
 POOL_SIZE = _gauge("pool_connections", "Connections to PostgreSQL in the pool.", own=True)
