@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import socket
 import stat
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 BACKLOG = 2048
 """Connections that the kernel holds until somebody accepts them."""
 
+_FIRST_OTHER = 3
+
 
 def listening_sockets(api: ApiSettings) -> list[socket.socket]:
     """Return the listening sockets of this process.
@@ -29,8 +32,13 @@ def listening_sockets(api: ApiSettings) -> list[socket.socket]:
         ResourceTakenError: Another process listens there.
         ConfigurationError: Nobody can listen there.
     """
-    inherited = _inherited(0)
-    return [inherited] if inherited is not None else _open(api.host, api.port)
+    if not _listens(0):
+        return _open(api.host, api.port)
+    # systemd may have opened several; supervision hands on the others from 3 on, without a gap.
+    # All are found before any is duplicated: a duplicate would be taken for the next.
+    descriptors = [0, *itertools.takewhile(_listens, itertools.count(_FIRST_OTHER))]
+    # Each one's family is asked from the kernel: what is called TCP gets TCP_NODELAY.
+    return [socket.socket(fileno=os.dup(descriptor)) for descriptor in descriptors]
 
 
 def address_of(listener: socket.socket) -> str:
@@ -41,17 +49,16 @@ def address_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _inherited(descriptor: int) -> socket.socket | None:
-    """Return the listening socket behind `descriptor`, or None when it is something else."""
+def _listens(descriptor: int) -> bool:
+    """Tell whether a descriptor is a listening socket."""
     with suppress(OSError):
-        if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
-            return None
-        # Its family is asked from the kernel: what is called TCP gets TCP_NODELAY.
-        found = socket.socket(fileno=os.dup(descriptor))
-        if found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            return found
-        found.close()
-    return None
+        if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+            found = socket.socket(fileno=descriptor)
+            try:
+                return bool(found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+            finally:
+                found.detach()  # it is not ours to close
+    return False
 
 
 def _open(host: str, port: int) -> list[socket.socket]:
