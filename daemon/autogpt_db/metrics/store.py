@@ -13,6 +13,7 @@ import os
 import struct
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from autogpt_db.metrics.processes import own_start
@@ -128,7 +129,7 @@ class Store:
 
     def _take_over(self) -> bool:
         """Read which series the predecessor had; False when it was of another program."""
-        content = self._map[:]
+        content = self._map[:]  # of the right size by now, whoever made it
         used = _used(content)
         if used is None:
             return False
@@ -213,7 +214,7 @@ def read_all(runtime: Path) -> Iterator[Figures]:
         return
     for name in names:
         with suppress(OSError):
-            found = _read(name, (runtime / DIRECTORY / name).read_bytes())
+            found = _read(name, _used_part(runtime / DIRECTORY / name))
             if found is not None:
                 yield found
 
@@ -231,11 +232,26 @@ def _read(name: str, content: bytes) -> Figures | None:
         return None
     _, _, _, _, pid, start, started = _HEADER.unpack_from(content)
     series: dict[tuple[str, ...], tuple[float, ...]] = {}
-    for number in range(used):
+    for number in range(min(used, len(content) // _RECORD - 1)):
         at = (number + 1) * _RECORD
-        key = tuple(_key(content, at).decode("utf-8", "replace").split(_SEPARATOR))
-        series[key] = _VALUES.unpack_from(content, at + _KEY)
+        series[_names(_key(content, at))] = _VALUES.unpack_from(content, at + _KEY)
     return Figures(name, pid, start, started, series)
+
+
+def _used_part(path: Path) -> bytes:
+    """Return what a file holds, without the room it has left."""
+    with path.open("rb", buffering=0) as file:
+        if os.fstat(file.fileno()).st_size != _SIZE:
+            return b""
+        header = file.read(_RECORD)
+        used = _used(header) or 0
+        return header + file.read(used * _RECORD)
+
+
+# The same names come back with every scrape, from every process.
+@lru_cache(maxsize=8192)
+def _names(key: bytes) -> tuple[str, ...]:
+    return tuple(key.decode("utf-8", "replace").split(_SEPARATOR))
 
 
 def _key(content: bytes, at: int) -> bytes:
@@ -245,7 +261,7 @@ def _key(content: bytes, at: int) -> bytes:
 
 def _used(content: bytes) -> int | None:
     """Return how many series there are, or None when it isn't a file of this program's."""
-    if len(content) != _SIZE:
+    if len(content) < _RECORD:
         return None
     magic, record, records, used, *_ = _HEADER.unpack_from(content)
     known = magic == _MAGIC and record == _RECORD and records == RECORDS and used <= RECORDS
