@@ -16,7 +16,7 @@ import socket
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 SUPERVISED = "AUTOGPT_DB_SUPERVISED"
@@ -28,6 +28,8 @@ NAME = "SUPERVISOR_PROCESS_NAME"
 SOCKET_NAME = "heartbeat.sock"
 INTERVAL = 1.0
 """Seconds between two beats."""
+MOST_WORK = 4
+"""Long pieces of work that a beat tells of."""
 
 
 def name_in_tree() -> str | None:
@@ -56,15 +58,18 @@ class Heartbeat:
         self._ready = True
         self.beat({})
 
-    def beat(self, figures: dict[str, Any]) -> None:
+    def beat(self, figures: dict[str, Any], work: Sequence[str] = ()) -> None:
         """Send one beat.
 
         Args:
             figures: What an operator may want to see of this process: its pool.
+            work: What it is busy with for longer, in words; only the first few are sent.
         """
         if self._socket is None:
             return
-        message = json.dumps({"ready": self._ready, "pool": figures}).encode()
+        message = json.dumps(
+            {"ready": self._ready, "pool": figures, "work": list(work[:MOST_WORK])}
+        ).encode()
         # The supervisor may be busy, or gone: then the kernel ends this process.
         with contextlib.suppress(OSError):
             self._socket.sendto(message, self._address)
@@ -75,12 +80,15 @@ class Heartbeat:
             self._socket.close()
             self._socket = None
 
-    async def beat_forever(self, figures: Callable[[], Any]) -> NoReturn:
+    async def beat_forever(
+        self, figures: Callable[[], Any], work: Callable[[], Sequence[str]] = tuple
+    ) -> NoReturn:
         """Beat every second until cancelled.
 
         Args:
             figures: Returns the pool's figures, a dataclass.
+            work: Returns what the process is busy with, in words.
         """
         while True:
-            self.beat(dataclasses.asdict(figures()))
+            self.beat(dataclasses.asdict(figures()), work())
             await asyncio.sleep(INTERVAL)

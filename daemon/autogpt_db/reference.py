@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 import textwrap
@@ -50,6 +51,7 @@ def pages() -> Mapping[str, str]:
     return {
         "etc/autogpt-db.toml": "\n".join(_configuration_file()) + "\n",
         "docs/reference/settings.md": "\n".join(_settings_page()) + "\n",
+        "docs/reference/jobs.md": "\n".join(_jobs_page()) + "\n",
         "docs/reference/methods.md": "\n".join(_methods_page()) + "\n",
         "docs/reference/metrics.md": "\n".join(_metrics_page()) + "\n",
         **manual_pages(),
@@ -116,6 +118,55 @@ def _settings_page() -> Iterator[str]:
             names = ", ".join([f"`{option.environment_name}`", *aliases.get(option.path, [])])
             name = option.path.rpartition(".")[2]
             yield f"| `{name}` | {option.type_name} | {default} | {names} | {option.help} |"
+
+
+_JOBS_INTRODUCTION = """\
+Worker processes of any number of hosts share one queue in the database. Through all of them at
+most one run of a job waits and one runs.
+
+- **Who dies loses nothing.** A worker shows a sign of life every 5 s. After 15 s of silence it
+  counts as dead, which is looked for every 5 s; its jobs then start again on another worker. A
+  worker that was only frozen writes nothing any more when it wakes: whatever a run writes
+  commits together with a check of its token.
+- **Failures** are tried again after 2, 4, 8 … seconds. After its last attempt a job is
+  *failed*: `autogpt-db jobs failed` lists it, `jobs requeue` gives it all its attempts again. A
+  worker that dies has spent an attempt, so a job that brings its worker down ends there, too.
+- **A stop** gives running jobs `worker.stop_timeout` seconds. Then they go back to the queue,
+  and no attempt is spent.
+- **A run missed** while no worker was up is made up for once, up to a day later.
+
+`autogpt-db jobs list` shows all of them and how far they are, `run JOB --wait` starts one,
+`history` tells how they ended (for 14 days), `pause` and `resume` hold one back on all hosts.
+Each has `--json`. What the jobs measure stands in the table `autogpt_db.job_figure`.
+
+What a limit on time means: a run that goes beyond it counts as failed, and is tried again. A
+job's statement waits 5 s for somebody else's lock at most, and its open transaction is ended
+when it is idle for 10 s.
+
+Without a worker (`worker.processes = 0` on every host) nothing of this happens."""
+
+
+def _jobs_page() -> Iterator[str]:
+    from autogpt_db.settings import Settings
+    from autogpt_db.worker.queue import schedule_of
+    from autogpt_db.worker.registry import discover
+
+    yield "# Background jobs"
+    yield ""
+    yield _GENERATED
+    yield ""
+    yield from _JOBS_INTRODUCTION.splitlines()
+    for job in discover().values():
+        schedule = schedule_of(Settings(), job)
+        yield ""
+        yield f"## {job.name}"
+        yield ""
+        yield (
+            f"`worker.{job.schedule}`: `{schedule}` · time limit {job.time_limit:g} s · "
+            f"{job.attempts} attempts"
+        )
+        yield ""
+        yield from (inspect.getdoc(job.function) or "").splitlines()
 
 
 def _methods_page() -> Iterator[str]:

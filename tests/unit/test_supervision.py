@@ -114,10 +114,10 @@ class Beats(ReportingProcess):
     """A process as far as heartbeats are concerned."""
 
     def __init__(self) -> None:
-        self.seen: list[tuple[bool, dict]] = []
+        self.seen: list[tuple[bool, dict, tuple[str, ...]]] = []
 
-    def note_beat(self, *, ready: bool, pool: dict) -> None:
-        self.seen.append((ready, pool))
+    def note_beat(self, *, ready: bool, pool: dict, work: tuple[str, ...] = ()) -> None:
+        self.seen.append((ready, pool, work))
 
 
 def test_a_heartbeat_is_known_by_its_sender(
@@ -128,10 +128,10 @@ def test_a_heartbeat_is_known_by_its_sender(
     receiver = HeartbeatReceiver(tmp_path, {os.getpid(): mine, os.getppid(): other})
     try:
         heartbeat = Heartbeat(tmp_path)
-        heartbeat.beat({"size": 3})
+        heartbeat.beat({"size": 3}, ["a long job at 7 %"])
         heartbeat.ready()
         receiver.receive()
-        assert mine.seen == [(False, {"size": 3}), (True, {})]
+        assert mine.seen == [(False, {"size": 3}, ("a long job at 7 %",)), (True, {}, ())]
         assert other.seen == []
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as stranger:
             for message in (b"\xff", b"[]", b"{}", json.dumps({"ready": 1, "pool": 1}).encode()):

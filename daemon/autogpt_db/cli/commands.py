@@ -13,7 +13,9 @@ from autogpt_db import __version__
 from autogpt_db.cli.cluster import backup, restore, upgrade_cluster, verify_backup
 from autogpt_db.cli.control import ctl
 from autogpt_db.cli.doctor import doctor
+from autogpt_db.cli.executions import executions
 from autogpt_db.cli.friendly import friendly
+from autogpt_db.cli.jobs import jobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -271,5 +273,5 @@ def _child(sources: Sources, run_child: Callable[[Settings], int], name: str) ->
         return describe_failure(error)
 
 
-for command in (backup, ctl, doctor, restore, upgrade_cluster, verify_backup):
+for command in (backup, ctl, doctor, executions, jobs, restore, upgrade_cluster, verify_backup):
     commands.add_command(command)

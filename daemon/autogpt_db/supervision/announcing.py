@@ -72,6 +72,7 @@ class Announcer:
         """Return the tree's state in a sentence."""
         counts: dict[str, Counter[bool]] = {}
         trouble = []
+        work: list[str] = []
         tree = self._tree
         for process in tree.processes():
             running = process.state == States.RUNNING
@@ -83,6 +84,8 @@ class Announcer:
                 trouble.append(f"{process.name} failed ({process.last_exit or process.spawnerr})")
             elif process.state in {States.STOPPED, States.FATAL, States.EXITED}:
                 trouble.append(f"{process.name} stopped")
+            if running:
+                work += process.work
         tally = ", ".join(f"{count[True]}/{count.total()} {name}" for name, count in counts.items())
         trouble += [f"{path.name} is faulty (see the log)" for path in tree.options.programs.faults]
         if self._tree.notice is not None:
@@ -91,4 +94,4 @@ class Announcer:
             return f"stopping: {tally} still running"
         state = "serving" if self._tree.served else "starting"
         words = f"{state}: {tally}, {self._database}"
-        return f"{words}; {'; '.join(trouble)}" if trouble else words
+        return "; ".join([words, *work, *trouble])

@@ -87,4 +87,8 @@ class HeartbeatReceiver:
         if isinstance(process, ReportingProcess):
             with suppress(ValueError, KeyError, TypeError):
                 content: dict[str, Any] = json.loads(message)
-                process.note_beat(ready=bool(content["ready"]), pool=dict(content["pool"]))
+                process.note_beat(
+                    ready=bool(content["ready"]),
+                    pool=dict(content["pool"]),
+                    work=tuple(map(str, content.get("work", ()))),
+                )

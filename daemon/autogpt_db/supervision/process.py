@@ -68,6 +68,7 @@ class SupervisedProcess(Subprocess):  # type: ignore[misc]
         restarts: Starts after the first one.
         last_exit: How it ended last, in words; None when it never has.
         pool: The pool's figures of its last heartbeat.
+        work: What it is busy with for longer, in words, as of then.
     """
 
     end_with_main = signal.SIGKILL
@@ -86,6 +87,7 @@ class SupervisedProcess(Subprocess):  # type: ignore[misc]
         self.restarts = -1
         self.last_exit: str | None = None
         self.pool: dict[str, Any] = {}
+        self.work: tuple[str, ...] = ()
         self.ready_since: float | None = None
         self.last_beat = 0.0
         self.replaced_for: str | None = None
@@ -104,6 +106,7 @@ class SupervisedProcess(Subprocess):  # type: ignore[misc]
         self.last_beat = clock.now()
         self.replaced_for = None
         self.pool = {}
+        self.work = ()
         self.restarts += 1
         if self.metrics is not None and self.restarts:
             self.metrics.started_again(self.name)
@@ -282,9 +285,10 @@ class ReportingProcess(SupervisedProcess):
         """Wait for its report."""
         return False
 
-    def note_beat(self, *, ready: bool, pool: dict[str, Any]) -> None:
+    def note_beat(self, *, ready: bool, pool: dict[str, Any], work: tuple[str, ...] = ()) -> None:
         """Take a heartbeat."""
         self.last_beat = clock.now()
+        self.work = work
         if pool:
             self.pool = pool
         if ready:

@@ -30,6 +30,8 @@ log = structlog.get_logger("autogpt_db.worker")
 
 LONGEST_REASON = 500
 """Characters of a failure's text that are kept."""
+LONG = 5.0
+"""Seconds after which a run is long enough to be told of."""
 REPEATS = 3
 """Attempts to give a job back, when a twin of it is queued in the same moment."""
 
@@ -145,6 +147,14 @@ class JobRun:
     done: int | None = None
     total: int | None = None
     began: float = field(default_factory=time.monotonic)
+
+    def words(self) -> str:
+        """Return how far it is, in words; nothing for a run that is young or counts nothing."""
+        if self.done is None or time.monotonic() - self.began < LONG:
+            return ""
+        if not self.total:
+            return f"{self.job} at {self.done}"
+        return f"{self.job} at {100 * self.done // self.total} %"
 
     def ending(
         self, outcome: str, *, status: str, spent: int, again_at: dt.datetime | None = None

@@ -99,7 +99,9 @@ class WorkerProcess:
             pooled=direct_database_url(self._settings).pgbouncer,
         )
         async with Database.open(self._settings, name=APPLICATION, size=share) as database:
-            beating = asyncio.create_task(self._heartbeat.beat_forever(database.figures))
+            beating = asyncio.create_task(
+                self._heartbeat.beat_forever(database.figures, self._work)
+            )
             pool_metrics = PoolMetrics(database, self._metrics)
             for name in self._jobs:
                 for outcome in OUTCOMES:
@@ -124,6 +126,10 @@ class WorkerProcess:
         if self._stop.is_set():
             self._hasten.set()
         self._stop.set()
+
+    def _work(self) -> list[str]:
+        """Return in words how far the long runs are."""
+        return [words for run in self._running.values() if (words := run.words())]
 
     async def _serve(self, database: Database) -> None:
         pause = FIRST_PAUSE

@@ -1,0 +1,98 @@
+"""`autogpt-db executions`: AutoGPT's runs, as an operator looks at them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from autogpt_db.cli.friendly import friendly
+from autogpt_db.cli.tables import duration, moment, table
+
+if TYPE_CHECKING:
+    from autogpt_db.cli.control import Loads
+    from autogpt_db.operations.stuck_executions import Stuck
+    from autogpt_db.settings import Settings
+
+_WILL = {"report": "nothing", "dry_run": "nothing, and say so", "act": "at the next look"}
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def executions() -> None:
+    """Look at AutoGPT's executions."""
+
+
+@executions.command()
+@click.option(
+    "--days", type=click.IntRange(1, 3650), help="Look back so far. Default: watch.look_back_days."
+)
+@click.option("--dry-run", is_flag=True, help="Show what ending each of them would do.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def stuck(sources: Loads, *, days: int | None, dry_run: bool, as_json: bool) -> None:
+    """List the executions that nothing moves any more; nothing is changed.
+
+    What counts as stuck, and what the job watch_executions does about it, is set under [watch].
+    """
+    with friendly():
+        settings = sources.load().settings
+        found = _find(settings, days)
+        if as_json:
+            from autogpt_db.worker.administration import as_json as to_json
+
+            click.echo(to_json([_described(settings, one) for one in found]))
+            return
+        if not found:
+            click.echo("Nothing is stuck.")
+            return
+        columns: tuple[str, ...] = ("kind", "execution", "status", "silent for", "last sign (UTC)")
+        columns += ("user", "would", "the job will") if dry_run else ("user",)
+        lines = []
+        for one in found:
+            line: tuple[str, ...] = (
+                one.kind,
+                one.id,
+                one.status,
+                duration(one.seconds),
+                moment(one.since),
+                one.user_id,
+            )
+            if dry_run:
+                remedy = one.remedy + (f" {one.node_execution_id}" if one.node_execution_id else "")
+                line += (remedy, f"do {_WILL[getattr(settings.watch, one.kind)]}")
+            lines.append(line)
+        for text in table(columns, lines):
+            click.echo(text)
+
+
+def _find(settings: Settings, days: int | None) -> list[Stuck]:
+    import asyncio
+
+    import msgspec
+
+    from autogpt_db.cli.connecting import connect
+    from autogpt_db.database.pool import Database
+    from autogpt_db.operations.stuck_executions import find_stuck
+
+    # Says who doesn't answer, where a pool would only wait.
+    connection, target = connect(settings, "executions")
+    connection.close()
+    if days is not None:
+        watch = msgspec.structs.replace(settings.watch, look_back_days=days)
+        settings = msgspec.structs.replace(settings, watch=watch)
+
+    async def main() -> list[Stuck]:
+        async with Database.open(
+            settings, name="autogpt-db executions", size=1, url=target
+        ) as database:
+            return await find_stuck(database)
+
+    return asyncio.run(main())
+
+
+def _described(settings: Settings, one: Stuck) -> dict[str, Any]:
+    return dataclasses.asdict(one) | {
+        "remedy": one.remedy,
+        "action": getattr(settings.watch, one.kind),
+    }

@@ -1,0 +1,134 @@
+"""`autogpt-db jobs` and `executions`, as an operator types them, beside a running daemon."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from daemon_process import DaemonProcess
+from waiting import wait_for
+from worker_scenarios import Queries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def queries(database_url: str) -> Iterator[Queries]:
+    found = Queries(database_url)
+    found.rows("CREATE TABLE public.steps (step integer, attempt integer)")
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def daemon(database_url: str, queries: Queries) -> Iterator[DaemonProcess]:
+    assert queries
+    tests = Path(__file__).parents[1] / "workers"
+    with DaemonProcess(
+        database_url=database_url,
+        assignments=("api.processes=1", "worker.watch_schedule=never"),
+        environment={"AUTOGPT_DB_TEST_JOBS": "small_jobs", "PYTHONPATH": str(tests)},
+    ) as running:
+        yield running
+
+
+def answer(daemon: DaemonProcess, *words: str) -> str:
+    done = daemon.run(*words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def listed(daemon: DaemonProcess, job: str) -> dict[str, Any]:
+    rows = json.loads(answer(daemon, "jobs", "list", "--json"))
+    (row,) = (row for row in rows if row["job"] == job)
+    found: dict[str, Any] = row
+    return found
+
+
+def test_a_job_is_run_paused_resumed_and_shown(daemon: DaemonProcess, queries: Queries) -> None:
+    done = daemon.run("jobs", "run", "watch_executions", "--wait")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "succeeded: " in done.stdout
+    assert "running 0" in done.stdout
+    assert listed(daemon, "watch_executions")["last_outcome"] == "succeeded"
+    assert listed(daemon, "watch_executions")["schedule"] == "on demand"
+
+    assert "is paused" in answer(daemon, "jobs", "pause", "watch_executions")
+    answer(daemon, "jobs", "run", "watch_executions")
+    assert "(it was already)" in answer(daemon, "jobs", "run", "watch_executions")
+    row = listed(daemon, "watch_executions")
+    assert (row["paused"], row["waiting"]) == (True, 1)
+    assert "runs again" in answer(daemon, "jobs", "resume", "watch_executions")
+    wait_for(lambda: listed(daemon, "watch_executions")["waiting"] == 0)
+    wait_for(
+        lambda: (
+            queries.value(
+                "SELECT count(*) FROM autogpt_db.job_run "
+                "WHERE job = 'watch_executions' AND outcome = 'succeeded'"
+            )
+            == 2
+        )
+    )
+    lines = answer(daemon, "jobs", "history", "watch_executions").splitlines()
+    assert lines[0].split()[:2] == ["number", "job"]
+    assert len(lines) == 3
+    assert "watch_executions" in answer(daemon, "jobs", "list")
+
+
+def test_a_long_job_shows_how_far_it_is(daemon: DaemonProcess) -> None:
+    answer(daemon, "jobs", "run", "long_job")
+    row = wait_for(
+        lambda: (found := listed(daemon, "long_job"))["done"] and found["remaining"] and found,
+        seconds=20,
+    )
+    assert row["total"] == 1000
+    assert 0 < row["done"] < 1000
+    assert row["rate"] > 0
+    assert "of 1,000 (" in answer(daemon, "jobs", "list")
+    # And in the service's own words, which systemd shows as its status.
+    wait_for(lambda: re.search(r"long_job at \d+ %", daemon.status()["words"]), seconds=30)
+
+
+def test_failed_jobs_are_listed_and_queued_again(daemon: DaemonProcess, queries: Queries) -> None:
+    assert answer(daemon, "jobs", "failed").startswith("number")
+    number = queries.value(
+        "INSERT INTO autogpt_db.procrastinate_jobs "
+        "(queue_name, task_name, lock, queueing_lock, args, status, attempts) VALUES "
+        "('watch_executions', 'watch_executions', 'watch_executions', 'watch_executions', "
+        "'{\"timestamp\": 0}', 'failed', 3) RETURNING id"
+    )
+    assert [row["id"] for row in json.loads(answer(daemon, "jobs", "failed", "--json"))] == [number]
+    assert "1 queued again" in answer(daemon, "jobs", "requeue", str(number))
+    wait_for(lambda: listed(daemon, "watch_executions")["last_outcome"] == "succeeded")
+    again = daemon.run("jobs", "requeue", str(number))
+    assert (again.returncode, "have not failed" in again.stdout) == (1, True)
+    assert "0 queued again" in answer(daemon, "jobs", "requeue", "--all")
+
+
+def test_what_is_stuck_is_listed_with_what_would_be_done(
+    daemon: DaemonProcess, queries: Queries
+) -> None:
+    assert answer(daemon, "executions", "stuck") == "Nothing is stuck.\n"
+    queries.rows("SET session_replication_role = replica")
+    queries.rows(
+        """INSERT INTO platform."AgentGraphExecution"
+               ("id", "agentGraphId", "userId", "executionStatus", "createdAt")
+           VALUES ('waits', 'g', 'somebody', 'QUEUED', autogpt_db.now_v1() - interval '20 days')"""
+    )
+    assert answer(daemon, "executions", "stuck") == "Nothing is stuck.\n"
+    shown = answer(daemon, "executions", "stuck", "--days", "30", "--dry-run")
+    assert "set to FAILED" in shown
+    assert "do nothing" in shown
+    (row,) = json.loads(answer(daemon, "executions", "stuck", "--days", "30", "--json"))
+    assert (row["id"], row["kind"], row["action"]) == ("waits", "queued", "report")
+
+
+def test_an_unknown_job_is_refused_by_name(daemon: DaemonProcess) -> None:
+    done = daemon.run("jobs", "run", "nonesuch")
+    assert done.returncode == 78
+    assert "There is no job 'nonesuch'; there are: age_notification_batches" in done.stderr
