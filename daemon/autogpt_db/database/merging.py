@@ -1,9 +1,9 @@
 """Calls of one kind that come in together become one statement, in one transaction.
 
 A batch costs the server little more than one call: one round trip, one plan, one flush. A lone
-call goes at once and by itself. Everyone is answered after the batch's commit, with their own
-row's outcome; when a batch fails, its calls are sent again one by one, so that only the wrong ones
-fail. What may be merged says so beside its SQL (`Merged`).
+call goes at once and by itself, in its caller's own task. Everyone is answered after the batch's
+commit, with their own row's outcome; when a batch fails, its calls are sent again one by one, so
+that only the wrong ones fail. What may be merged says so beside its SQL (`Merged`).
 """
 
 from __future__ import annotations
@@ -27,6 +27,13 @@ LARGEST_BATCH = 64
 """Calls in one statement: more gain nothing, and make the first ones wait for the last."""
 IN_FLIGHT = 2
 """Batches of one kind at once: while one is at the server, the next is put together."""
+
+
+class _Alone:
+    """Instead of a document: nobody came along, so the caller sends its statement itself."""
+
+
+ALONE = _Alone()
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +67,7 @@ class Merged:
 class _Call:
     parameters: Mapping[str, Any]
     key: tuple[Any, ...]
-    outcome: asyncio.Future[bytes | None]
+    outcome: asyncio.Future[bytes | _Alone | None]
     arrived: float
     waited: float = 0.0
 
@@ -108,10 +115,13 @@ class Merger:
     _waiting: deque[_Call] = field(default_factory=deque)
     _busy_keys: set[tuple[Any, ...]] = field(default_factory=set)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _alone: set[_Call] = field(default_factory=set)
     _scheduled: bool = False
 
     def submit(self, parameters: Mapping[str, Any]) -> _Call:
-        """Take a call in; its outcome is a future.
+        """Take a call in; its outcome is a future, and `done` must follow.
+
+        Where the outcome is `ALONE`, the caller sends the statement before that.
 
         Raises:
             PoolExhaustedError: Too many wait already.
@@ -125,23 +135,36 @@ class Merger:
         call = _Call(parameters, key, loop.create_future(), time.monotonic())
         self._waiting.append(call)
         self.figures.calls += 1
-        if not self._scheduled and len(self._tasks) < self._most_in_flight:
+        if not self._scheduled and self._may_start:
             # At the end of this turn of the loop: what arrived in it goes together.
             self._scheduled = True
             loop.call_soon(self._start)
         return call
 
+    def done(self, call: _Call) -> None:
+        """Let the next ones go, when `call` was sent by its caller, or would have been."""
+        if call in self._alone:
+            self._alone.discard(call)
+            self._busy_keys.discard(call.key)
+            self._start()
+
     @property
-    def _most_in_flight(self) -> int:
+    def _may_start(self) -> bool:
         # Writes without a key go one batch after the other: side by side they would change order.
-        return IN_FLIGHT if self.merged.reads or self.merged.key else 1
+        most = IN_FLIGHT if self.merged.reads or self.merged.key else 1
+        return len(self._tasks) + len(self._alone) < most
 
     def _start(self) -> None:
         self._scheduled = False
-        while self._waiting and len(self._tasks) < self._most_in_flight:
+        while self._waiting and self._may_start:
             batch = self._take()
             if not batch:
                 return  # each waits for one of its own row; that one's end starts it
+            if len(batch) == 1:
+                self.figures.add_batch(1)
+                self._alone.add(batch[0])
+                batch[0].outcome.set_result(ALONE)
+                continue
             task = asyncio.get_running_loop().create_task(self._run(batch))
             self._tasks.add(task)
             task.add_done_callback(self._ended)
@@ -179,10 +202,7 @@ class Merger:
 
     async def _run(self, batch: list[_Call]) -> None:
         try:
-            if len(batch) == 1:
-                await self._run_alone(batch[0])
-            else:
-                await self._run_together(batch)
+            await self._run_together(batch)
         finally:
             if self.merged.key:
                 self._busy_keys.difference_update(call.key for call in batch)

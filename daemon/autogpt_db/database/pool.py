@@ -450,12 +450,19 @@ class Database:
         """
         if self._in_transaction:
             return await self.json(merged.single, parameters)
+        merger = self._connections.merger(merged, self._name)
         self.statements += 1
-        call = self._connections.merger(merged, self._name).submit(parameters)
-        document = await call.outcome
-        self.pool_wait += call.waited
-        self.row_count += document is not None
-        return document
+        call = merger.submit(parameters)
+        try:
+            document = await call.outcome
+            if isinstance(document, bytes | None):
+                self.pool_wait += call.waited
+                self.row_count += document is not None
+                return document
+            self.statements -= 1  # nothing has been sent yet
+            return await self.json(merged.single, parameters)
+        finally:
+            merger.done(call)
 
     async def json(
         self, sql: LiteralString, parameters: Mapping[str, Any] = _NO_PARAMETERS
