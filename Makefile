@@ -80,9 +80,9 @@ uninstall: ## Remove what `make install` installed; data and configuration stay
 deb: | $(UV) ## Build the .deb for this machine's release into dist/
 	@UV="$(UV)" UV_PYTHON=/usr/bin/python3 deploy/debian/build
 
-test-service: .venv/.installed ## Prove the service on a real systemd (root, Debian; ROUNDS=20 for more)
+test-service: .venv/.installed ## Prove the service on a real systemd (root, Debian; ROUNDS=20, SUITE=trixie)
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then tests/service/systemd-lab tools; fi
-	UV="$(UV)" AUTOGPT_DB_TEST_ROUNDS=$(or $(ROUNDS),3) $(RUN)/pytest -q -rA --no-header tests/service
+	UV="$(UV)" LAB_SUITE="$(SUITE)" AUTOGPT_DB_TEST_ROUNDS=$(or $(ROUNDS),3) $(RUN)/pytest -q -rA --no-header tests/service
 
 test-workers: .venv/.installed ## Prove that background jobs are neither lost nor done twice: 10,000 of them, a kill, a minute of frost
 	AUTOGPT_DB_TEST_SMALL_JOBS=10000 AUTOGPT_DB_TEST_FROZEN_SECONDS=60 $(RUN)/pytest -q -s tests/workers

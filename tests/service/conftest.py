@@ -23,6 +23,40 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
+def uv() -> Path:
+    """Return the uv that makes environments, as the Makefile finds it."""
+    return Path(os.environ.get("UV") or shutil.which("uv") or ROOT / ".uv/bin/uv").resolve()
+
+
+def uv_cache() -> Path:
+    done = subprocess.run([uv(), "cache", "dir"], capture_output=True, text=True, check=True)
+    return Path(done.stdout.strip())
+
+
+def build_elsewhere(target: Path, directory: Path) -> None:
+    """Build both packages in a guest of the release that LAB_SUITE names, with its Python."""
+    clone = directory / "clone"
+    made_here = {".git", ".venv", ".uv", "build", "dist"}
+    shutil.copytree(
+        ROOT, clone, ignore=lambda at, _names: made_here if Path(at) == ROOT else {"__pycache__"}
+    )
+    builder = Guest(f"autogpt-db-build-{os.getpid()}")
+    try:
+        builder.up(
+            read_only={"/usr/local/bin/uv": uv()},
+            writable={"/clone": clone, "/root/.cache/uv": uv_cache()},
+            network=True,
+        )
+        for name, revision in (("autogpt-db", ""), ("autogpt-db-next", "+next")):
+            make = f"cd /clone && UV=/usr/local/bin/uv AUTOGPT_DB_REVISION={revision} make deb"
+            builder.run("sh", "-c", make)
+            (package,) = (clone / "dist").glob("*.deb")
+            print(f"built {package.name}")
+            shutil.move(package, target / f"{name}.deb")
+    finally:
+        builder.down()
+
+
 def build_package(target: Path, revision: str = "") -> Path:
     """Build the .deb as `make deb` does; return it in `target`."""
     done = subprocess.run(
@@ -43,6 +77,9 @@ def build_package(target: Path, revision: str = "") -> Path:
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make the package, and a newer one to upgrade to."""
     directory = tmp_path_factory.mktemp("packages")
+    if os.environ.get("LAB_SUITE"):
+        build_elsewhere(directory, tmp_path_factory.mktemp("builder"))
+        return directory
     build_package(directory).rename(directory / "autogpt-db.deb")
     build_package(directory, revision="+next").rename(directory / "autogpt-db-next.deb")
     return directory
@@ -67,17 +104,15 @@ def fresh_guest(packages: Path) -> Iterator[Guest]:
 
     It has no network: what `make install` would fetch comes out of this machine's cache.
     """
-    uv = str(os.environ.get("UV") or shutil.which("uv") or ROOT / ".uv/bin/uv")
-    cache = subprocess.run([uv, "cache", "dir"], capture_output=True, text=True, check=True)
     made = Guest(f"autogpt-db-fresh-{os.getpid()}")
     try:
         made.up(
             read_only={
                 "/packages": packages,
                 "/clone": ROOT,
-                "/usr/local/bin/uv": Path(shutil.which(uv) or uv).resolve(),
+                "/usr/local/bin/uv": uv(),
             },
-            writable={"/root/.cache/uv": Path(cache.stdout.strip())},
+            writable={"/root/.cache/uv": uv_cache()},
         )
         yield made
     finally:

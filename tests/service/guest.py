@@ -45,9 +45,22 @@ class Guest:
         self._environment = os.environ | {"LAB_NAME": name, "LAB_PACKAGES": "postgresql make"}
         self.pid = 0
 
-    def up(self, *, read_only: dict[str, Path], writable: dict[str, Path] | None = None) -> None:
-        """Boot it, with directories of this machine at the given places."""
-        binds = [f"--bind-ro={host}:{place}" for place, host in read_only.items()]
+    def up(
+        self,
+        *,
+        read_only: dict[str, Path],
+        writable: dict[str, Path] | None = None,
+        network: bool = False,
+    ) -> None:
+        """Boot it, with files and directories of this machine at the given places.
+
+        Args:
+            read_only: Place in the guest, and what of this machine's stands there.
+            writable: The same, for what the guest may change.
+            network: Whether it is in this machine's network, and not in one of its own.
+        """
+        binds = ["--net=host"] if network else []
+        binds += [f"--bind-ro={host}:{place}" for place, host in read_only.items()]
         binds += [f"--bind={host}:{place}" for place, host in (writable or {}).items()]
         self._lab("up", *binds)
         self._look()
@@ -74,6 +87,7 @@ class Guest:
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "LANG": "C.UTF-8",
             "HOME": "/root",
+            "SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt",
         }
         return subprocess.run(
             ["nsenter", "--target", str(self.pid), *spaces, "--", *words],
