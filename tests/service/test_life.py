@@ -20,7 +20,6 @@ def assert_nothing_failed(guest: Guest, writers: GuestWriters, what: str) -> Non
     print(f"{what}: {history}; {len(missing)} acknowledged writes lost")
     assert set(history.outcomes) == {"ok"}, history.first_failures
     assert missing == []
-    assert history.slowest <= 5
 
 
 def test_after_two_commands_it_serves_and_the_first_request_is_in_the_journal(
