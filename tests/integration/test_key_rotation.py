@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from cryptography.fernet import Fernet, InvalidToken
 
+from autogpt_db.cli.inspect import check_everything
 from autogpt_db.cli.keys import rotate_key
 from autogpt_db.database.encryption import decrypt, encrypt, verify_key
 from autogpt_db.database.key_rotation import BATCH, Rotation, rotate
@@ -234,6 +235,28 @@ def test_the_service_reads_by_both_keys_and_writes_by_the_new_one(
         too_late.call("get_user_integrations", user_id="alice")
     with pytest.raises(ConfigurationError, match=r"rotate-the-encryption-key\.md"):
         verify_key(connection, Settings(integrations=ONLY_OLD), "platform")
+
+
+def test_a_check_tries_the_key_as_a_start_would(
+    connection: psycopg.Connection[Any], seeded_database_url: str
+) -> None:
+    database = DatabaseSettings(url=Secret(with_schema(seeded_database_url)))
+    fill(connection, users=3)
+    good = list(check_everything(Settings(database=database, integrations=ONLY_OLD)))
+    assert good[-1] == "encryption key: decrypts what users have stored"
+    with pytest.raises(ConfigurationError, match="encryption_key: does not decrypt") as caught:
+        list(check_everything(Settings(database=database, integrations=ONLY_NEW)))
+    assert caught.value.exit_code == 78
+
+
+def test_a_check_needs_no_users_to_try_the_key_on(database_url: str) -> None:
+    database = DatabaseSettings(url=Secret(with_schema(database_url)))
+    settings = Settings(database=database, integrations=ONLY_NEW)
+    assert list(check_everything(settings))[-1] == "encryption key: set; nothing is stored yet"
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA platform, autogpt_db CASCADE")
+    last = list(check_everything(settings))[-1]
+    assert last.startswith("schema: to be applied at start: 0001_platform")
 
 
 def test_keys_of_a_wrong_form_and_a_lone_previous_key_are_refused() -> None:

@@ -229,6 +229,15 @@ def test_executions_tell_how_an_agent_does(service: Service) -> None:
     }  # fmt: skip
 
 
+def test_a_score_that_no_double_holds_counts_as_none(service: Service) -> None:
+    put(service, "g2", "g2", 1)
+    execute(service, "odd", "COMPLETED", "2 days", stats='{"correctness_score": 1e400}')
+    execute(service, "even", "COMPLETED", "3 days", stats='{"correctness_score": 0.5}')
+    agent = agent_with_executions(service)
+    assert agent["avg_correctness_score"] == 0.5
+    assert [run["correctness_score"] for run in agent["recent_executions"]] == [None, 0.5]
+
+
 def test_the_ten_latest_executions_count(service: Service) -> None:
     put(service, "g2", "g2", 1)
     execute(service, "oldest", "FAILED", "20 hours")

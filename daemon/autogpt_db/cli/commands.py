@@ -116,7 +116,7 @@ def worker(sources: Sources) -> None:
 @commands.command()
 @click.pass_obj
 def check(sources: Sources) -> None:
-    """Check configuration, connection and schema, and change nothing."""
+    """Check configuration, connection, schema and key, and change nothing."""
     from autogpt_db.cli.inspect import check_everything
 
     with friendly():

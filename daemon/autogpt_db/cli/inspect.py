@@ -38,6 +38,7 @@ def check_everything(settings: Settings) -> Iterator[str]:
     """
     import psycopg
 
+    from autogpt_db.database.encryption import has_users, verify_key
     from autogpt_db.database.migration import pending
     from autogpt_db.database.url import direct_database_url
     from autogpt_db.errors import DatabaseUnreachableError
@@ -61,7 +62,14 @@ def check_everything(settings: Settings) -> Iterator[str]:
         version = connection.info.server_version
         yield f"database: PostgreSQL {version // 10000}.{version % 10000} at {target.address}"
         waiting = pending(connection, schema_name=target.schema)
-    yield "schema: " + (f"to be applied at start: {', '.join(waiting)}" if waiting else "complete")
+        todo = f"to be applied at start: {', '.join(waiting)}"
+        yield f"schema: {todo if waiting else 'complete'}"
+        if settings.integrations.encryption_key is not None and has_users(
+            connection, target.schema
+        ):
+            tried = verify_key(connection, settings, target.schema)
+            found = "decrypts what users have stored" if tried else "set; nothing is stored yet"
+            yield f"encryption key: {found}"
 
 
 def _describe_programs(settings: Settings) -> Iterator[str]:

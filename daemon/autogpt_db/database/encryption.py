@@ -55,7 +55,7 @@ def decrypt(keys: IntegrationsSettings, token: str) -> str:
         ) from error
 
 
-def verify_key(connection: psycopg.Connection[Any], settings: Settings, schema_name: str) -> None:
+def verify_key(connection: psycopg.Connection[Any], settings: Settings, schema_name: str) -> int:
     """Try the keys on what some users have stored.
 
     Args:
@@ -63,13 +63,16 @@ def verify_key(connection: psycopg.Connection[Any], settings: Settings, schema_n
         settings: With the key; without one nothing is tried.
         schema_name: The schema of AutoGPT's tables.
 
+    Returns:
+        On how many users' they were tried.
+
     Raises:
         ConfigurationError: They decrypt nothing of that. Where they decrypt some, the rest is
             logged as an error.
     """
     keys = settings.integrations
     if keys.encryption_key is None:
-        return
+        return 0
     place = '"' + schema_name.replace('"', '""') + '"'
     rows = connection.execute(
         f"""SELECT "integrations" FROM {place}."User" WHERE "integrations" <> '' LIMIT {SAMPLE}"""
@@ -83,6 +86,14 @@ def verify_key(connection: psycopg.Connection[Any], settings: Settings, schema_n
         )
     if failed:
         log.error("credentials_undecryptable", users=failed, tried=len(rows))
+    return len(rows)
+
+
+def has_users(connection: psycopg.Connection[Any], schema_name: str) -> bool:
+    """Tell whether there is a table of users, which only a migrated database has."""
+    place = '"' + schema_name.replace('"', '""') + '"'
+    row = connection.execute("SELECT to_regclass(%s)", [f'{place}."User"']).fetchone()
+    return row is not None and row[0] is not None
 
 
 def _decrypts(keys: IntegrationsSettings, token: str) -> bool:

@@ -109,8 +109,9 @@ SELECT json_build_object(
                              SELECT "executionStatus" AS status,
                                     "createdAt" AS created_at,
                                     CASE jsonb_typeof("stats" -> 'correctness_score')
-                                        WHEN 'number'
-                                        THEN ("stats" -> 'correctness_score')::float8
+                                        WHEN 'number' THEN autogpt_db.lax_number_v1(
+                                            "stats" -> 'correctness_score'
+                                        )::float8
                                     END AS correctness_score,
                                     CASE jsonb_typeof("stats" -> 'activity_status')
                                         WHEN 'string' THEN "stats" ->> 'activity_status'

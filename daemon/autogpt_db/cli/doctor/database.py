@@ -96,11 +96,11 @@ def schema(situation: Situation) -> Iterator[Finding]:
 
 def encryption_key(situation: Situation) -> Iterator[Finding]:
     """Try the key on what users have stored."""
-    from autogpt_db.database.encryption import verify_key
+    from autogpt_db.database.encryption import has_users, verify_key
 
     connection, settings = situation.connection, situation.settings
     name = situation.target.schema
-    if connection is None or not _has_users(situation):
+    if connection is None or not has_users(connection, name):
         return
     place = '"' + name.replace('"', '""') + '"'
     row = connection.execute(_HAS_CREDENTIALS.format(place=place).encode()).fetchone()
@@ -120,13 +120,6 @@ def encryption_key(situation: Situation) -> Iterator[Finding]:
     else:
         what = "decrypts what users have stored" if stored else "set; nothing is stored yet"
         yield Finding("ok", "encryption key", what)
-
-
-def _has_users(situation: Situation) -> bool:
-    assert situation.connection is not None
-    place = '"' + situation.target.schema.replace('"', '""') + '"'
-    row = situation.connection.execute("SELECT to_regclass(%s)", [f'{place}."User"']).fetchone()
-    return row is not None and row[0] is not None
 
 
 def connections(situation: Situation) -> Iterator[Finding]:
