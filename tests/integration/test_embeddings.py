@@ -181,3 +181,13 @@ def test_embeddings_of_what_is_no_longer_offered_are_deleted(service: Service) -
 def test_what_makes_an_embedding_an_orphan(service: Service, change: str) -> None:
     service.rows(change)
     assert service.call("cleanup_orphaned_embeddings")["totals"]["deleted"] == 2
+
+
+def test_pgvector_out_of_reach_leaves_searching_for_text(embedding_service: Service) -> None:
+    service = embedding_service
+    service.rows("CREATE SCHEMA elsewhere")
+    service.rows("ALTER EXTENSION vector SET SCHEMA elsewhere")
+    found = service.call("get_store_agents", search_query="WEATHER")
+    assert [agent["slug"] for agent in found["agents"]] == ["cool-agent"]
+    offer(service, "v1")
+    assert service.call("backfill_missing_embeddings")["failed"] == 1

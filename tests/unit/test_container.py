@@ -65,6 +65,13 @@ def test_every_name_in_compose_is_one_of_the_settings() -> None:
     assert environment(GIVEN).keys() <= known
 
 
+def test_compose_hands_over_all_of_autogpts_settings_that_change_an_answer() -> None:
+    features = {"credits", "integrations", "embeddings", "redis"}
+    wanted = {name for name, path in AUTOGPT_NAMES.items() if path.split(".")[0] in features}
+    assert len(wanted) > len(features)
+    assert wanted <= environment(GIVEN).keys()
+
+
 def test_what_must_be_given_is_asked_for() -> None:
     for name in ("DATABASE_URL", "ENCRYPTION_KEY"):
         with pytest.raises(AssertionError, match=name):
