@@ -59,7 +59,7 @@ uninstall: ## Remove what `make install` installed; data and configuration stay
 	@if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then \
 	  systemctl disable --quiet --now autogpt-db.service autogpt-db.socket || true; \
 	fi
-	rm -rf "$(DESTDIR)$(PREFIX)"
+	rm -rf "$(DESTDIR)$(PREFIX)" "$(DESTDIR)/usr/local/share/doc/autogpt-db"
 	rm -f "$(DESTDIR)/usr/local/bin/autogpt-db" \
 	  "$(DESTDIR)/usr/local/share/bash-completion/completions/autogpt-db" \
 	  "$(DESTDIR)/usr/local/share/man/man1/autogpt-db.1.gz" \
@@ -70,7 +70,7 @@ uninstall: ## Remove what `make install` installed; data and configuration stay
 	  "$(DESTDIR)/usr/local/lib/tmpfiles.d/autogpt-db.conf" \
 	  "$(DESTDIR)/usr/lib/systemd/catalog/autogpt-db.catalog"
 	@cd "$(DESTDIR)/usr/local" && rmdir --ignore-fail-on-non-empty share/bash-completion/completions \
-	  share/bash-completion share/man/man1 share/man/man5 lib/systemd/system lib/systemd \
+	  share/bash-completion share/doc share/man/man1 share/man/man5 lib/systemd/system lib/systemd \
 	  lib/sysusers.d lib/tmpfiles.d 2>/dev/null || true
 	@if [ -z "$(DESTDIR)" ]; then \
 	  journalctl --update-catalog; \

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     reason = why_not()
-    if reason:
-        for item in items:
-            if Path(__file__).parent in item.path.parents:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            # The first one waits for the packages and the guest as well; ROUNDS=20 takes its time.
+            item.add_marker(pytest.mark.timeout(900))
+            if reason:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 

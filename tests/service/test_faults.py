@@ -9,11 +9,16 @@ from typing import Any
 
 from guest import CREDENTIALS, PORT, Guest, GuestWriters
 
+from autogpt_db.database.migration import LOCK
 from load import lost
 from waiting import wait_for
 
 ROUNDS = int(os.environ.get("AUTOGPT_DB_TEST_ROUNDS", "3"))
 APIS = ("api:api_00", "api:api_01")
+OUTSIDE_URL = "postgresql://outside:outside@127.0.0.1/outside"
+PSQL = ("runuser", "-u", "postgres", "--", "psql", "-qAt", "-d")
+ALLOWED = 5
+"""Seconds a start may take in the tests where it takes longer."""
 
 
 SEND = """
@@ -191,22 +196,26 @@ def test_a_rotated_credential_takes_effect_with_a_restart_under_load(service: Gu
     assert set(writers.history.outcomes) == {"ok"}
 
 
-def test_postgresql_absent_at_boot_is_awaited_in_words_and_may_arrive_later(
-    service: Guest,
-) -> None:
-    service.run("systemctl", "start", "postgresql")
+def outside_postgresql(guest: Guest) -> None:
+    """Start the distribution's own PostgreSQL, with a role and a database for the service."""
+    guest.run("systemctl", "start", "postgresql")
     for statement in (
         "CREATE ROLE outside SUPERUSER LOGIN PASSWORD 'outside'",
         "CREATE DATABASE outside OWNER outside",
     ):
-        service.attempt("runuser", "-u", "postgres", "--", "psql", "-qc", statement)
+        guest.attempt(*PSQL, "postgres", "-c", statement)
+
+
+def test_postgresql_absent_at_boot_is_awaited_in_words_and_may_arrive_later(
+    service: Guest,
+) -> None:
+    outside_postgresql(service)
     service.run("systemctl", "stop", "postgresql")
     # Less than it will have to wait: it asks systemd for more time while it does.
-    allowed = 5
-    service.drop_in("start.conf", f"[Service]\nTimeoutStartSec={allowed}\n")
+    service.drop_in("start.conf", f"[Service]\nTimeoutStartSec={ALLOWED}\n")
     since = service.now()
     began = time.monotonic()
-    with service.credential("database_url", "postgresql://outside:outside@127.0.0.1/outside"):
+    with service.credential("database_url", OUTSIDE_URL):
         service.run("systemctl", "restart", "--no-block", "autogpt-db")
         status = wait_for(
             lambda: (
@@ -218,7 +227,7 @@ def test_postgresql_absent_at_boot_is_awaited_in_words_and_may_arrive_later(
         )
         print(status)
         assert status.endswith("at 127.0.0.1:5432: Connection refused")
-        wait_for(lambda: time.monotonic() > began + allowed + 2, what="the time a start may take")
+        wait_for(lambda: time.monotonic() > began + ALLOWED + 2, what="the time a start may take")
         assert service.property("ActiveState") == "activating"
         assert starts_since(service, since) == 1
         arrived = time.monotonic()
@@ -230,6 +239,39 @@ def test_postgresql_absent_at_boot_is_awaited_in_words_and_may_arrive_later(
         assert starts_since(service, since) == 1
     service.drop_in("start.conf", None)
     service.run("systemctl", "stop", "postgresql")
+    service.wait_serving()
+
+
+def test_a_migration_may_take_longer_than_a_start(service: Guest) -> None:
+    outside_postgresql(service)
+    # Another host's migration: it holds the lock that ours waits for.
+    hold = f"SELECT pg_advisory_lock({LOCK}), pg_sleep(300)"
+    service.run("systemd-run", "--unit=migration", *PSQL, "outside", "-c", hold)
+    holders = (
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_locks"
+        " WHERE locktype = 'advisory' AND granted"
+    )
+    held = holders.replace("count(pg_terminate_backend(pid))", "count(*)")
+    wait_for(lambda: service.run(*PSQL, "outside", "-c", held) == "1", what="the lock")
+    service.drop_in("start.conf", f"[Service]\nTimeoutStartSec={ALLOWED}\n")
+    since = service.now()
+    try:
+        with service.credential("database_url", OUTSIDE_URL):
+            began = time.monotonic()
+            service.run("systemctl", "restart", "--no-block", "autogpt-db")
+            wait_for(
+                lambda: service.property("StatusText") == "checking the schema",
+                seconds=30,
+                what="the word",
+            )
+            wait_for(lambda: time.monotonic() > began + ALLOWED + 2, what="the allowed time")
+            assert service.property("ActiveState") == "activating"
+            assert service.run(*PSQL, "outside", "-c", holders) == "1"
+            service.wait_serving()
+            assert starts_since(service, since) == 1
+    finally:
+        service.drop_in("start.conf", None)
+        service.attempt("systemctl", "stop", "migration", "postgresql")
     service.wait_serving()
 
 

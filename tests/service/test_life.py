@@ -181,8 +181,11 @@ def test_secrets_are_in_no_command_line_no_environment_and_no_log(service: Guest
         done = service.attempt("sh", "-c", "cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline")
         assert secret not in done.stdout
         assert secret not in service.log(500)
-        refused = service.attempt("autogpt-db", "call", "get_user_by_id", "user_id=u")
-        assert refused.returncode == 1, refused  # the token counts, and this caller has none
+        # The token counts: root's command finds it, another account has none.
+        call = ("autogpt-db", "call", "get_execution_kv_data", "user_id=u", "key=nothing")
+        assert service.run(*call) == "null"
+        refused = service.attempt("runuser", "-u", "nobody", "--", *call)
+        assert refused.returncode == 1, refused
         assert "token" in refused.stdout
     finally:
         credential.unlink()

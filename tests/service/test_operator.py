@@ -8,15 +8,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import pytest
+from guest import ROOT
 
 from waiting import wait_for
 
 if TYPE_CHECKING:
     from guest import Guest
-
-# The first test waits for the package and the guest as well.
-pytestmark = pytest.mark.timeout(400)
 
 LOOP = 'trap "echo its last; exit 0" TERM; while :; do sleep 0.1; done'
 PROGRAM = f"""
@@ -100,8 +97,12 @@ def test_doctor_finds_the_running_service_sound_and_a_stopped_one_s_fault(servic
     service.wait_serving()
 
 
-def test_the_manual_is_installed(service: Guest) -> None:
+def test_the_manual_and_what_to_start_from_are_installed(service: Guest) -> None:
     for page in ("man1/autogpt-db.1.gz", "man5/autogpt-db.toml.5.gz"):
         assert service.path(f"/usr/share/man/{page}").exists()
+    for directory in ("docs/monitoring", "etc/examples"):
+        for file in (ROOT / directory).iterdir():
+            place = f"/usr/share/doc/autogpt-db/{file.parent.name}/{file.name}"
+            assert service.path(place).read_text() == file.read_text()
     completion = service.path("/usr/share/bash-completion/completions/autogpt-db").read_text()
     assert "_AUTOGPT_DB_COMPLETE" in completion
