@@ -235,6 +235,16 @@ def test_an_entry_of_this_month_without_a_row_needs_no_refill(bank: Service) -> 
     assert bank.call("get_credits", user_id="alice") == 40
 
 
+@pytest.mark.parametrize(("known", "shown"), [(500, 500), (None, 1000)])
+def test_a_newer_entry_that_knows_no_balance_counts_for_nothing(
+    bank: Service, known: int | None, shown: int
+) -> None:
+    enter(bank, "known", known, str(bank.value("SELECT now() AT TIME ZONE 'UTC'")))
+    bank.rows("SELECT pg_sleep(0.002)")  # moments have milliseconds
+    enter(bank, "unknowing", None, str(bank.value("SELECT now() AT TIME ZONE 'UTC'")))
+    assert bank.call("get_credits", user_id="alice") == shown
+
+
 def test_a_new_user_gets_the_whole_refill_and_no_user_gets_a_400(bank: Service) -> None:
     assert bank.call("get_credits", user_id="bob") == 1000
     with pytest.raises(RawQueryError):
