@@ -137,7 +137,7 @@ most one run of a job waits and one runs.
 
 `autogpt-db jobs list` shows all of them and how far they are, `run JOB --wait` starts one,
 `history` tells how they ended (for 14 days), `pause` and `resume` hold one back on all hosts.
-Each has `--json`. What the jobs measure stands in the table `autogpt_db.job_figure`.
+Each has `--json`. What the jobs measure is shown by `GET /metrics`.
 
 What a limit on time means: a run that goes beyond it counts as failed, and is tried again. A
 job's statement waits 5 s for somebody else's lock at most, and its open transaction is ended

@@ -214,7 +214,47 @@ JOB_MEASURED = _gauge(
 
 STUCK = _gauge("stuck_executions", "Executions that do not go on, by what is wrong.", "kind")
 
-MEASURED = {family.short_name: family for family in (STUCK,)}
+BATCHES_OVERDUE = _gauge(
+    "notification_batches_overdue", "Batches of notifications that nobody has sent in time.", "type"
+)
+BATCHES_OLDEST = _gauge(
+    "notification_batches_oldest_seconds", "Age of the oldest overdue batch.", "type"
+)
+BALANCES_CHECKED = _gauge("balances_checked", "Users whose balance was compared with the ledger.")
+BALANCES_DIFFERING = _gauge("balances_differing", "Users whose balance isn't what the ledger says.")
+BALANCES_DIFFERENCE = _gauge("balances_difference_cents", "Sum of those differences, in cents.")
+BLOCK_EXECUTIONS = _gauge(
+    "block_executions", "Executions of a block in the period that is measured.", "block_id", "block"
+)
+BLOCK_ERRORS = _gauge(
+    "block_error_ratio", "Share of those that failed, from 0 to 1.", "block_id", "block"
+)
+ACCURACY = _gauge(
+    "agent_accuracy_percent", "Mean correctness of an agent's runs over three days.", "graph"
+)
+EMBEDDINGS_WANTED = _gauge("embeddings_wanted", "What the marketplace's search is to find.")
+EMBEDDINGS_THERE = _gauge("embeddings_there", "What of it has an embedding.")
+RETAIN_ROWS = _gauge("retain_rows_deleted", "Rows that the last run of retain has deleted.")
+RETAIN_UNFINISHED = _gauge("retain_unfinished", "1 when retain has more to delete next time.")
+
+MEASURED = {
+    family.short_name: family
+    for family in (
+        STUCK,
+        BATCHES_OVERDUE,
+        BATCHES_OLDEST,
+        BALANCES_CHECKED,
+        BALANCES_DIFFERING,
+        BALANCES_DIFFERENCE,
+        BLOCK_EXECUTIONS,
+        BLOCK_ERRORS,
+        ACCURACY,
+        EMBEDDINGS_WANTED,
+        EMBEDDINGS_THERE,
+        RETAIN_ROWS,
+        RETAIN_UNFINISHED,
+    )
+}
 
 # The database ------------------------------------------------------------------------------------
 
