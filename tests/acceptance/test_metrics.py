@@ -26,7 +26,12 @@ WRITE = {"method": "set_execution_kv_data", "status": "200"}
 KILLS = 5
 APIS = ("api:api_00", "api:api_01", "api:api_02")
 # What a single host with a healthy server of its own has nothing to say about.
-CONDITIONAL = {"autogpt_db_database_replication_lag_seconds"}
+# Without a standby, without a call that was passed on, before the jobs have measured anything.
+CONDITIONAL = {
+    "autogpt_db_database_replication_lag_seconds",
+    "autogpt_db_calls_passed_on_total",
+    *(family.name for family in families.MEASURED.values() if family is not families.STUCK),
+}
 
 
 def scrape(daemon: DaemonProcess) -> tuple[Samples, float]:
