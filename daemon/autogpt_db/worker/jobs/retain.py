@@ -99,6 +99,9 @@ async def retain(database: JobDatabase) -> dict[str, Any]:
     Nothing is deleted unless `retain.input_output_days` or `retain.executions_days` is set, and
     only of executions that have ended. A transaction deletes at most `retain.batch` rows, waits
     for nobody's lock for long, and is followed by a pause; a run that ends goes on next time.
+
+    An execution that ends only after the walk has passed its age keeps its inputs and outputs until
+    it is deleted whole. Deleted executions no longer count in the marketplace's numbers of runs.
     """
     settings = database.settings.retain
     walk = _Walk(database, stop_at=time.monotonic() + BUDGET)
