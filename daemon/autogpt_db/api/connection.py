@@ -118,7 +118,7 @@ class Connection(HttpProtocol):
             return
         self._idle_after_short = True
         self.deadline = self.loop.time() + self._limits.keep_alive
-        if self._late:
+        if self._late and not self.transport.is_closing():
             data, self._late = self._late, b""
             self.flow.resume_reading()
             self.data_received(data)

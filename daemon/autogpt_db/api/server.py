@@ -176,7 +176,7 @@ class Server(uvicorn.Server):
 
     @property
     def _busy(self) -> bool:
-        return bool(self.server_state.connections or self.server_state.tasks)
+        return bool(self.server_state.connections or self._running)
 
 
 def _nothing() -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any
 
-from autogpt_db.errors import PoolExhaustedError, ServiceUnavailableError
+from autogpt_db.errors import DeadlineExceededError, PoolExhaustedError, ServiceUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -225,18 +225,24 @@ class Merger:
         self.figures.add_batch(len(batch))
         try:
             rows = await database.rows(self.merged.batch, {"calls": self._encode(batch)})
+        except DeadlineExceededError:
+            await self._isolate(batch)  # nothing was written; one of them waited for a lock
         except ServiceUnavailableError as error:
             for call in batch:
                 _fail(call, error)
         except Exception:  # noqa: BLE001 - one of the calls is at fault; its own run says how
-            self.figures.isolated += len(batch)
-            for call in batch:
-                await self._run_alone(call)
+            await self._isolate(batch)
         else:
             documents = dict(rows)
             for place, call in enumerate(batch):
                 call.waited = database.pool_wait
                 _answer(call, documents.get(place))
+
+    async def _isolate(self, batch: list[_Call]) -> None:
+        """Send each by itself, so that only the wrong ones fail."""
+        self.figures.isolated += len(batch)
+        for call in batch:
+            await self._run_alone(call)
 
     def _encode(self, batch: list[_Call]) -> str:
         merged = self.merged
