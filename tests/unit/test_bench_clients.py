@@ -51,6 +51,11 @@ class Server:
         self._ready.set()
         await self._over.wait()
         server.close()
+        # The clients have ended, so every connection ends by itself; one that was only just
+        # accepted has yet to see that, and would be left open if it were cancelled before.
+        async with asyncio.timeout(10):
+            while others := asyncio.all_tasks() - {asyncio.current_task()}:
+                await asyncio.wait(others)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
