@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 
-from autogpt_db.database.pool import Database
+from autogpt_db.database.handle import Database
 from autogpt_db.errors import CallError
 from autogpt_db.operations import load_operations
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
@@ -31,7 +31,14 @@ class Service:
     """
 
     def __init__(
-        self, url: str, *, pool_size: int = 4, pool_max_waiting: int = 200, **sections: Any
+        self,
+        url: str,
+        *,
+        pool_size: int = 4,
+        pool_max_waiting: int = 200,
+        lock_timeout: float = 10.0,
+        statement_timeout: float = 55.0,
+        **sections: Any,
     ) -> None:
         self.url = url
         self.settings = Settings(
@@ -39,6 +46,8 @@ class Service:
                 url=Secret(with_schema(url)),
                 pool_size=pool_size,
                 pool_max_waiting=pool_max_waiting,
+                lock_timeout=lock_timeout,
+                statement_timeout=statement_timeout,
             ),
             **sections,
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from autogpt_db.database.pool import Database
+from autogpt_db.database.handle import Database
 from autogpt_db.errors import CallError
 from autogpt_db.settings import CreditsSettings, EmbeddingsSettings, IntegrationsSettings, Secret
 from embedding_provider import EmbeddingProvider

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from api_process import ApiProcess, in_background, read_reply, request, running
 from autogpt_db.cli.agents import call_method
-from autogpt_db.database.pool import Database
+from autogpt_db.database.handle import Database
 from autogpt_db.settings import ApiSettings, DatabaseSettings, Secret, Settings
 from autogpt_db.worker.registry import discover
 from cutting_proxy import CuttingProxy

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from autogpt_db.database.pool import Database
+from autogpt_db.database.handle import Database
 from autogpt_db.errors import DatabaseUnavailableError, PoolExhaustedError
 from autogpt_db.operations import load_operations
 from autogpt_db.settings import DatabaseSettings, Secret, Settings

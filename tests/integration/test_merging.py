@@ -12,11 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from autogpt_db.database.merging import LARGEST_BATCH
+from autogpt_db.database.merging import IN_FLIGHT, LARGEST_BATCH
 from autogpt_db.errors import (
     CallError,
+    DeadlineExceededError,
     ForeignKeyViolationError,
     InvalidValueError,
+    LockedError,
     OutcomeUnknownError,
     PoolExhaustedError,
 )
@@ -28,6 +30,10 @@ WRITES = 'platform."AgentNodeExecutionInputOutput"'
 @pytest.fixture
 def executions(service: Service) -> list[str]:
     """Return fresh node executions, QUEUED."""
+    return fresh_executions(service)
+
+
+def fresh_executions(service: Service) -> list[str]:
     found = service.rows(
         """SELECT e."id", e."agentNodeId" FROM "AgentNodeExecution" e
              JOIN "AgentGraphExecution" g ON g."id" = e."agentGraphExecutionId" LIMIT 1"""
@@ -353,3 +359,84 @@ def test_nodes_and_executions_read_together_are_those_read_alone(service: Servic
     together = [outcome(reply) for reply in service.together(calls)]
     alone = [outcome(service.together([call])[0]) for call in calls]
     assert together == alone
+
+
+def to_running(service: Service, name: str) -> asyncio.Future[bytes]:
+    body = json.dumps({"node_exec_id": name, "status": "RUNNING"}).encode()
+    return asyncio.ensure_future(service.started("update_node_execution_status", body))
+
+
+def hold(blocker: psycopg.Connection[Any], names: list[str]) -> None:
+    blocker.execute(
+        """SELECT FROM platform."AgentNodeExecution" WHERE "id" = ANY (%s) FOR UPDATE""", [names]
+    )
+
+
+@pytest.mark.parametrize("timeouts", [{"lock_timeout": 0}, {"statement_timeout": 0.5}])
+def test_a_locked_row_holds_up_nobody_else_of_its_batch(
+    seeded_database_url: str, timeouts: dict[str, float]
+) -> None:
+    """By the batch's own bound on locks, or by the statement's."""
+    with Service(seeded_database_url, **timeouts) as service:
+        names = fresh_executions(service)[:40]
+        locked = [names[7], names[21]]
+        with psycopg.connect(seeded_database_url) as blocker:
+            hold(blocker, locked)
+
+            async def main() -> tuple[list[bytes], list[Any]]:
+                calls = {name: to_running(service, name) for name in names}
+                free = [calls[name] for name in names if name not in locked]
+                answered = await asyncio.wait_for(asyncio.gather(*free), 30)
+                blocker.rollback()
+                rest = [calls[name] for name in locked]
+                return answered, await asyncio.gather(*rest, return_exceptions=True)
+
+            answered, rest = service.run(main())
+        assert {json.loads(reply)["status"] for reply in answered} == {"RUNNING"}
+        assert figures(service)["isolated"] == len(names)
+        if (
+            "statement_timeout" in timeouts
+        ):  # theirs has passed by the time that the others are done
+            assert all(isinstance(reply, bytes | DeadlineExceededError) for reply in rest)
+        else:
+            assert [json.loads(reply)["status"] for reply in rest] == ["RUNNING", "RUNNING"]
+
+
+def test_calls_that_are_stuck_do_not_stop_those_that_come_after(
+    service: Service, executions: list[str], seeded_database_url: str
+) -> None:
+    stuck, free = executions[: IN_FLIGHT + 1], executions[10:20]
+    with psycopg.connect(seeded_database_url) as blocker:
+        hold(blocker, stuck)
+
+        async def main() -> list[bytes]:
+            waiting = []
+            for name in stuck:
+                waiting.append(to_running(service, name))
+                await asyncio.sleep(0)  # each is sent by itself
+                await asyncio.sleep(0)
+            answered = await asyncio.wait_for(
+                asyncio.gather(*(to_running(service, name) for name in free)), 30
+            )
+            assert not any(call.done() for call in waiting)
+            blocker.rollback()
+            return answered + await asyncio.gather(*waiting)
+
+        replies = service.run(main())
+    assert {json.loads(reply)["status"] for reply in replies} == {"RUNNING"}
+    assert len(replies) == len(stuck) + len(free)
+
+
+def test_a_lone_call_waits_for_a_lock_within_its_bound_and_says_so(
+    seeded_database_url: str,
+) -> None:
+    with Service(seeded_database_url, lock_timeout=0.1) as service:
+        name, *_ = fresh_executions(service)
+        with psycopg.connect(seeded_database_url) as blocker:
+            hold(blocker, [name])
+            with pytest.raises(LockedError, match="nothing was written") as raised:
+                service.call("update_node_execution_status", node_exec_id=name, status="RUNNING")
+        assert (raised.value.status, raised.value.wire_type) == (503, "ConnectionError")
+        assert raised.value.retry_after
+        found = service.call("update_node_execution_status", node_exec_id=name, status="RUNNING")
+        assert found["status"] == "RUNNING"

@@ -11,7 +11,7 @@ import msgspec
 import psycopg
 import pytest
 
-from autogpt_db.database.pool import Database
+from autogpt_db.database.handle import Database
 from autogpt_db.errors import (
     DatabaseUnavailableError,
     DeadlineExceededError,

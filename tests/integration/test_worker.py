@@ -16,7 +16,7 @@ import pytest
 from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.periodic import PeriodicDeferrer
 
-from autogpt_db.database.pool import Database
+from autogpt_db.database.handle import Database
 from autogpt_db.operations.oauth import cleanup_expired_oauth_tokens
 from autogpt_db.worker import rescue
 from autogpt_db.worker.queue import QueueConnector, build_app, open_queue

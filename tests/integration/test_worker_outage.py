@@ -35,7 +35,7 @@ from worker_scenarios import (
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Mapping
 
-    from autogpt_db.database.pool import Database
+    from autogpt_db.database.handle import Database
     from postgres_server import PostgresServer
 
 PGBOUNCER = shutil.which("pgbouncer", path=os.environ["PATH"] + ":/usr/sbin")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from autogpt_db.api.metrics import Metrics
     from autogpt_db.api.protocol import State
-    from autogpt_db.database.pool import Database
+    from autogpt_db.database.handle import Database
     from autogpt_db.operations import Operation
 
 PATHS = frozenset({"/live", "/ready", "/openapi.json", "/metrics"})

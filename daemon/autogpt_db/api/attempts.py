@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from autogpt_db.api.exchange import Exchange
+    from autogpt_db.database.handle import Database
     from autogpt_db.database.idempotency import Kept, Outcome, Slot
-    from autogpt_db.database.pool import Database
 
 log = structlog.get_logger("autogpt_db.api")
 

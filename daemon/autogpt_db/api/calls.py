@@ -25,7 +25,7 @@ from autogpt_db.errors import (
 if TYPE_CHECKING:
     import asyncio
 
-    from autogpt_db.database.pool import Database
+    from autogpt_db.database.handle import Database
 
 MARGIN = 0.25
 """Most seconds before its deadline at which a request is given up, so that its reply is in time."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from autogpt_db.api.exchange import Exchange
-    from autogpt_db.database.pool import Database
+    from autogpt_db.database.handle import Database
     from autogpt_db.metrics import Store
     from autogpt_db.operations import Operation
     from autogpt_db.settings import Settings

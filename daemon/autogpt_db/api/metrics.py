@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from autogpt_db.api.protocol import State
-    from autogpt_db.database.pool import Database
+    from autogpt_db.database.handle import Database
     from autogpt_db.database.queue_figures import QueueFigures
     from autogpt_db.metrics import Store
     from autogpt_db.settings import Settings

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from autogpt_db.api.calls import Policy
     from autogpt_db.api.fallback import Fallback
     from autogpt_db.api.idempotency import KeyedCalls
-    from autogpt_db.database.pool import Database
+    from autogpt_db.database.handle import Database
     from autogpt_db.operations import Operation
     from autogpt_db.settings import Settings
 

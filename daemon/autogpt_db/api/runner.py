@@ -22,7 +22,7 @@ from autogpt_db.api.request_log import RequestLog
 from autogpt_db.api.rpc import HEALTH_PATHS, Rpc
 from autogpt_db.api.server import Server
 from autogpt_db.api.short_road import ShortRoad
-from autogpt_db.database.pool import Database
+from autogpt_db.database.handle import Database
 from autogpt_db.errors import EXIT_STOPPED
 from autogpt_db.heartbeat import Heartbeat
 from autogpt_db.lifecycle import stop_on_signals

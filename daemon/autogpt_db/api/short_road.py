@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
 
     from autogpt_db.api.connection import Connection
-    from autogpt_db.database.pool import Database
+    from autogpt_db.database.handle import Database
     from autogpt_db.operations import Operation
     from autogpt_db.settings.api import ApiSettings
 

@@ -72,7 +72,7 @@ def _find(settings: Settings, days: int | None) -> list[Stuck]:
     import msgspec
 
     from autogpt_db.cli.connecting import connect
-    from autogpt_db.database.pool import Database
+    from autogpt_db.database.handle import Database
     from autogpt_db.operations.stuck_executions import find_stuck
 
     # Says who doesn't answer, where a pool would only wait.

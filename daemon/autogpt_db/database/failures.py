@@ -16,6 +16,7 @@ from autogpt_db.errors import (
     GraphNotAccessibleError,
     GraphNotInLibraryError,
     InvalidValueError,
+    LockedError,
     OutcomeUnknownError,
     PoolExhaustedError,
     RecordNotFoundError,
@@ -115,6 +116,11 @@ def _by_state(error: psycopg.Error, state: str) -> CallError | None:
         case "57014":
             failure = DeadlineExceededError(
                 "PostgreSQL's statement timeout passed; nothing was written."
+            )
+        case "55P03":
+            failure = LockedError(
+                "Another transaction holds a row or table that this call needs, for longer than "
+                "database.lock_timeout; nothing was written. Try again shortly."
             )
         case _ if state in _MISSING:
             failure = SchemaObjectMissingError(

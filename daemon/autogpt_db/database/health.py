@@ -19,7 +19,7 @@ from autogpt_db.errors import CallError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from autogpt_db.database.pool import Database
+    from autogpt_db.database.handle import Database
 
 log = structlog.get_logger("autogpt_db.database")
 

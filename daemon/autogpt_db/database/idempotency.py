@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import LiteralString
 
-    from autogpt_db.database.pool import Database
+    from autogpt_db.database.handle import Database
 
 BATCH = 5000
 """Expired rows that one statement deletes."""

@@ -2,8 +2,10 @@
 
 A batch costs the server little more than one call: one round trip, one plan, one flush. A lone
 call goes at once and by itself, in its caller's own task. Everyone is answered after the batch's
-commit, with their own row's outcome; when a batch fails, its calls are sent again one by one, so
-that only the wrong ones fail. What may be merged says so beside its SQL (`Merged`).
+commit, with their own row's outcome; when a batch fails, each of its calls is sent again by
+itself, so that only the wrong ones fail. Nobody waits long for a stranger's row: a batch that meets
+a lock gives up soon, and what takes long no longer keeps others from being sent. What may be
+merged says so beside its SQL (`merged.Merged`).
 """
 
 from __future__ import annotations
@@ -12,21 +14,34 @@ import asyncio
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any
 
-from autogpt_db.errors import DeadlineExceededError, PoolExhaustedError, ServiceUnavailableError
+from autogpt_db.errors import (
+    DeadlineExceededError,
+    LockedError,
+    OutcomeUnknownError,
+    PoolExhaustedError,
+    ServiceUnavailableError,
+    StatementCollidedError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import LiteralString
 
-    from autogpt_db.database.pool import Database
+    from autogpt_db.database.handle import Database
+    from autogpt_db.database.merged import Merged
 
 LARGEST_BATCH = 64
 """Calls in one statement: more gain nothing, and make the first ones wait for the last."""
 IN_FLIGHT = 2
 """Batches of one kind at once: while one is at the server, the next is put together."""
+PATIENCE = 1.0
+"""Seconds after which a batch or a lone call no longer counts as one of those in flight.
+
+It runs on; but what holds it up, a lock or a dying disk, must not hold up every call of its kind.
+"""
+ISOLATED_AT_ONCE = 4
+"""Calls of a failed batch that are sent at once, each by itself."""
 
 
 class _Alone:
@@ -36,39 +51,11 @@ class _Alone:
 ALONE = _Alone()
 
 
-@dataclass(frozen=True, eq=False)
-class Merged:
-    """A statement for one call, and its form for many.
-
-    Attributes:
-        single: Named parameters in, a `json` document in the first column of at most one row.
-        batch: `%(calls)s` is a JSON array of objects: the parameters of each call, and its
-            `place`. Returns rows of place and document; a place that is missing stands for None.
-        texts: Parameters that are text, or null.
-        documents: Parameters that are JSON, or null: they stand in the array as they are.
-        key: Parameters that name the row: no two calls with the same share a batch or are under
-            way at once, so that they happen in the order of their arrival, and a batch touches
-            its rows in the order of their keys, so that two daemons cannot block each other.
-        shares: Whether calls with the same key may share a batch nevertheless, because the batch
-            does them in their order.
-        reads: Whether it only reads.
-    """
-
-    single: LiteralString
-    batch: LiteralString
-    texts: tuple[str, ...]
-    documents: tuple[str, ...] = ()
-    key: tuple[str, ...] = ()
-    shares: bool = False
-    reads: bool = False
-
-
 @dataclass(slots=True, eq=False)
 class _Call:
     parameters: Mapping[str, Any]
     key: tuple[Any, ...]
     outcome: asyncio.Future[bytes | _Alone | None]
-    arrived: float
     waited: float = 0.0
 
 
@@ -114,9 +101,11 @@ class Merger:
     figures: Figures = field(default_factory=Figures)
     _waiting: deque[_Call] = field(default_factory=deque)
     _busy_keys: set[tuple[Any, ...]] = field(default_factory=set)
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _in_flight: dict[_Call, float] = field(default_factory=dict)
     _alone: set[_Call] = field(default_factory=set)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _scheduled: bool = False
+    _impatient: asyncio.TimerHandle | None = None
 
     def submit(self, parameters: Mapping[str, Any]) -> _Call:
         """Take a call in; its outcome is a future, and `done` must follow.
@@ -132,10 +121,12 @@ class Merger:
             )
         loop = asyncio.get_running_loop()
         key = tuple(parameters[name] for name in self.merged.key)
-        call = _Call(parameters, key, loop.create_future(), time.monotonic())
+        call = _Call(parameters, key, loop.create_future())
         self._waiting.append(call)
         self.figures.calls += 1
-        if not self._scheduled and self._may_start:
+        if not self._may_start:
+            self._grow_impatient()
+        elif not self._scheduled:
             # At the end of this turn of the loop: what arrived in it goes together.
             self._scheduled = True
             loop.call_soon(self._start)
@@ -146,13 +137,11 @@ class Merger:
         if call in self._alone:
             self._alone.discard(call)
             self._busy_keys.discard(call.key)
-            self._start()
+            self._ended(call)
 
     @property
     def _may_start(self) -> bool:
-        # Writes without a key go one batch after the other: side by side they would change order.
-        most = IN_FLIGHT if self.merged.reads or self.merged.key else 1
-        return len(self._tasks) + len(self._alone) < most
+        return len(self._in_flight) < IN_FLIGHT
 
     def _start(self) -> None:
         self._scheduled = False
@@ -160,14 +149,38 @@ class Merger:
             batch = self._take()
             if not batch:
                 return  # each waits for one of its own row; that one's end starts it
+            first = batch[0]
+            self._in_flight[first] = time.monotonic()
             if len(batch) == 1:
                 self.figures.add_batch(1)
-                self._alone.add(batch[0])
-                batch[0].outcome.set_result(ALONE)
+                self._alone.add(first)
+                first.outcome.set_result(ALONE)
                 continue
             task = asyncio.get_running_loop().create_task(self._run(batch))
             self._tasks.add(task)
-            task.add_done_callback(self._ended)
+            task.add_done_callback(self._tasks.discard)
+        if self._waiting:
+            self._grow_impatient()
+
+    def _ended(self, first: _Call) -> None:
+        """Let go of what began with `first`, and start what waits."""
+        self._in_flight.pop(first, None)
+        self._start()
+
+    def _grow_impatient(self) -> None:
+        """See to it that who waits does so for `PATIENCE` at most."""
+        if self._impatient is None and self._in_flight:
+            left = min(self._in_flight.values()) + PATIENCE - time.monotonic()
+            loop = asyncio.get_running_loop()
+            self._impatient = loop.call_later(max(0.0, left), self._pass_over_slow)
+
+    def _pass_over_slow(self) -> None:
+        self._impatient = None
+        since = time.monotonic() - PATIENCE
+        for first, started in list(self._in_flight.items()):
+            if started <= since:
+                del self._in_flight[first]
+        self._start()
 
     def _take(self) -> list[_Call]:
         waiting = self._waiting
@@ -196,18 +209,62 @@ class Merger:
             batch.sort(key=lambda call: call.key)
         return batch
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._start()
-
     async def _run(self, batch: list[_Call]) -> None:
+        held = {call.key for call in batch}
         try:
-            await self._run_together(batch)
+            await self._run_together(batch, held)
         finally:
-            if self.merged.key:
-                self._busy_keys.difference_update(call.key for call in batch)
-            for call in batch:  # whatever happened, nobody waits for ever
-                call.outcome.cancel()
+            self._busy_keys -= held
+            for call in batch:
+                if not call.outcome.done():  # whatever happened, nobody waits for ever
+                    call.outcome.set_exception(
+                        OutcomeUnknownError("The call was given up while it was under way.")
+                    )
+            self._ended(batch[0])
+
+    async def _run_together(self, batch: list[_Call], held: set[tuple[Any, ...]]) -> None:
+        database = self.open()
+        self.figures.add_batch(len(batch))
+        try:
+            rows = await database.rows(
+                self.merged.batch,
+                {"calls": self.merged.encode([call.parameters for call in batch])},
+            )
+        except (DeadlineExceededError, LockedError, StatementCollidedError):
+            await self._isolate(batch, held)  # nothing was written; one of them met a lock
+        except ServiceUnavailableError as error:
+            for call in batch:
+                _fail(call, error)
+        except Exception:  # noqa: BLE001 - one of the calls is at fault; its own run says how
+            await self._isolate(batch, held)
+        else:
+            documents = dict(rows)
+            for place, call in enumerate(batch):
+                call.waited = database.pool_wait
+                _answer(call, documents.get(place))
+
+    async def _isolate(self, batch: list[_Call], held: set[tuple[Any, ...]]) -> None:
+        """Send each by itself, so that only the wrong ones fail, and only the locked ones wait.
+
+        Args:
+            batch: The calls.
+            held: Their keys; each is let go of with the last of its calls.
+        """
+        self.figures.isolated += len(batch)
+        rows: dict[Any, list[_Call]] = {}
+        for place, call in enumerate(batch):
+            rows.setdefault(call.key or place, []).append(call)
+        todo = iter(rows.values())
+
+        async def run_in_turn() -> None:
+            for calls in todo:
+                for call in calls:
+                    await self._run_alone(call)
+                held.discard(calls[0].key)
+                self._busy_keys.discard(calls[0].key)
+                self._start()
+
+        await asyncio.gather(*(run_in_turn() for _ in range(ISOLATED_AT_ONCE)))
 
     async def _run_alone(self, call: _Call) -> None:
         database = self.open()
@@ -219,47 +276,6 @@ class Merger:
         else:
             call.waited = database.pool_wait
             _answer(call, document)
-
-    async def _run_together(self, batch: list[_Call]) -> None:
-        database = self.open()
-        self.figures.add_batch(len(batch))
-        try:
-            rows = await database.rows(self.merged.batch, {"calls": self._encode(batch)})
-        except DeadlineExceededError:
-            await self._isolate(batch)  # nothing was written; one of them waited for a lock
-        except ServiceUnavailableError as error:
-            for call in batch:
-                _fail(call, error)
-        except Exception:  # noqa: BLE001 - one of the calls is at fault; its own run says how
-            await self._isolate(batch)
-        else:
-            documents = dict(rows)
-            for place, call in enumerate(batch):
-                call.waited = database.pool_wait
-                _answer(call, documents.get(place))
-
-    async def _isolate(self, batch: list[_Call]) -> None:
-        """Send each by itself, so that only the wrong ones fail."""
-        self.figures.isolated += len(batch)
-        for call in batch:
-            await self._run_alone(call)
-
-    def _encode(self, batch: list[_Call]) -> str:
-        merged = self.merged
-        objects = []
-        for place, call in enumerate(batch):
-            parameters = call.parameters
-            members = [f'{{"place":{place}']
-            for name in merged.texts:
-                value = parameters[name]
-                if value is not None:
-                    members.append(f'"{name}":{encode_basestring(value)}')
-            for name in merged.documents:
-                value = parameters[name]
-                if value is not None:
-                    members.append(f'"{name}":{value}')
-            objects.append(",".join(members))
-        return "[" + "},".join(objects) + "}]"
 
 
 def _answer(call: _Call, document: bytes | None) -> None:

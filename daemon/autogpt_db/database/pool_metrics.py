@@ -8,7 +8,7 @@ from autogpt_db.metrics import families
 from autogpt_db.metrics.store import Total
 
 if TYPE_CHECKING:
-    from autogpt_db.database.pool import Database
+    from autogpt_db.database.handle import Database
     from autogpt_db.metrics import Store
 
 HEAVY = "heavy"

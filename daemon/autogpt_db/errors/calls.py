@@ -45,6 +45,10 @@ class StatementCollidedError(DatabaseUnavailableError):
     """A statement that another one stood in the way of, as in a deadlock; nothing was written."""
 
 
+class LockedError(DatabaseUnavailableError):
+    """Another transaction holds a row or table that a statement needs; nothing was written."""
+
+
 class PoolExhaustedError(ServiceUnavailableError):
     """Every connection is in use and the bounded queue is full, or the wait was too long."""
 

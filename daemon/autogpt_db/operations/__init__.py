@@ -11,8 +11,8 @@ A module in this package needs nothing but
 to be found by `load_operations`, served, validated and documented.
 """
 
-from autogpt_db.database.merging import Merged
-from autogpt_db.database.pool import Database
+from autogpt_db.database.handle import Database
+from autogpt_db.database.merged import BOUNDED_CALLS, Merged
 from autogpt_db.operations.arguments import body_of_another_type
 from autogpt_db.operations.discovery import load_operations, served_operations
 from autogpt_db.operations.json_text import JsonText
@@ -37,6 +37,7 @@ from autogpt_db.operations.types import (
 )
 
 __all__ = [
+    "BOUNDED_CALLS",
     "BatchSize",
     "BigInteger",
     "CredentialInputs",

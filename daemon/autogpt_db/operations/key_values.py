@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autogpt_db.operations import Database, JsonValue, Merged, operation
+from autogpt_db.operations import BOUNDED_CALLS, Database, JsonValue, Merged, operation
 from autogpt_db.operations.repeats import harmless
 
 _GET = Merged(
@@ -36,10 +36,10 @@ VALUES (%(user_id)s, %(key)s, %(node_exec_id)s, %(data)s::jsonb,
        "updatedAt" = EXCLUDED."updatedAt"
 RETURNING CASE WHEN autogpt_db.truthy_v1(stored."data") THEN to_json(stored."data") END
 """,
-    batch="""
+    batch=f"""
 WITH call AS MATERIALIZED (
     SELECT *
-      FROM json_to_recordset(%(calls)s::json) AS call (
+      FROM {BOUNDED_CALLS} AS call (
                place integer, user_id text, key text, node_exec_id text, data jsonb
            )
 ), stored AS (

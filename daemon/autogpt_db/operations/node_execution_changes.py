@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from autogpt_db.errors import InvalidValueError
 from autogpt_db.operations import (
+    BOUNDED_CALLS,
     Database,
     ExecutionStatus,
     JsonObject,
@@ -73,7 +74,7 @@ SELECT row_to_json(result)
     batch=f"""
 WITH call AS MATERIALIZED (
     SELECT *
-      FROM json_to_recordset(%(calls)s::json) AS call (
+      FROM {BOUNDED_CALLS} AS call (
                place integer, node_exec_id text, status text, allowed text,
                execution_data jsonb, stats jsonb
            )
@@ -130,12 +131,12 @@ VALUES (gen_random_uuid()::text, %(output_name)s, autogpt_db.now_v1(), %(node_ex
         %(output_data)s::jsonb)
 RETURNING NULL::json
 """,
-    batch="""
+    batch=f"""
 INSERT INTO platform."AgentNodeExecutionInputOutput"
        ("id", "name", "time", "referencedByOutputExecId", "data")
 SELECT gen_random_uuid()::text, call.output_name, autogpt_db.now_v1(), call.node_exec_id,
        call.output_data
-  FROM json_to_recordset(%(calls)s::json) AS call (
+  FROM {BOUNDED_CALLS} AS call (
            place integer, output_name text, node_exec_id text, output_data jsonb
        )
  ORDER BY call.place

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autogpt_db.errors import InvalidValueError
-from autogpt_db.operations import Database, JsonValue, Merged, operation
+from autogpt_db.operations import BOUNDED_CALLS, Database, JsonValue, Merged, operation
 from autogpt_db.operations.execution_documents import node_execution_columns
 from autogpt_db.operations.repeats import harmful
 
@@ -107,7 +107,7 @@ WITH found AS ({_WAITING_FOR_CALL}{_OLDEST_FIRST}
     batch=f"""
 WITH call AS MATERIALIZED (
     SELECT *
-      FROM json_to_recordset(%(calls)s::json) AS call (
+      FROM {BOUNDED_CALLS} AS call (
                place integer, node_id text, graph_exec_id text, input_name text,
                input_data jsonb, received json
            )

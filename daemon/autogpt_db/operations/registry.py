@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 
-from autogpt_db.database.pool import Database
+from autogpt_db.database.handle import Database
 from autogpt_db.errors import AutogptDbError
 from autogpt_db.operations.annotations import shape_of
 from autogpt_db.operations.arguments import ArgumentsDecoder, ParameterShape

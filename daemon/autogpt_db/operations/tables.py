@@ -12,7 +12,7 @@ import re
 from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from autogpt_db.database.merging import Merged
+from autogpt_db.database.merged import Merged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

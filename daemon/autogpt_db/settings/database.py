@@ -70,6 +70,16 @@ class DatabaseSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             le=3600,
         ),
     ] = 55.0
+    lock_timeout: Annotated[
+        float,
+        option(
+            "Seconds a statement waits for a row or table that another transaction holds, before "
+            "its request gets 503; 0: as long as it may run. Behind a transaction pooler set it "
+            "on the role instead.",
+            ge=0,
+            le=3600,
+        ),
+    ] = 10.0
     startup_timeout: Annotated[
         float,
         option(

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, LiteralString
 
 import structlog
 
-from autogpt_db.database.pool import Database
+from autogpt_db.database.handle import Database
 from autogpt_db.worker.fencing import END, RunTakenAwayError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from autogpt_db.database.merging import Merged
+    from autogpt_db.database.merged import Merged
     from autogpt_db.worker.fencing import JobRun
 
 log = structlog.get_logger("autogpt_db.worker")

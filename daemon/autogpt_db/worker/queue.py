@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from procrastinate import JobContext
     from psycopg.rows import DictRow
 
-    from autogpt_db.database.pool import Database
+    from autogpt_db.database.handle import Database
     from autogpt_db.database.url import DatabaseUrl
     from autogpt_db.settings import Settings
     from autogpt_db.worker.fencing import JobRun

@@ -14,7 +14,7 @@ import structlog
 from procrastinate.exceptions import ConnectorException
 from procrastinate.worker import Worker
 
-from autogpt_db.database.pool import Database
+from autogpt_db.database.handle import Database
 from autogpt_db.database.pool_metrics import PoolMetrics
 from autogpt_db.database.url import direct_database_url
 from autogpt_db.errors import EXIT_STOPPED, AutogptDbError

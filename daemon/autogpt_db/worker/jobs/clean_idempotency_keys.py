@@ -8,7 +8,7 @@ from autogpt_db.database.idempotency import delete_expired
 from autogpt_db.worker.registry import job
 
 if TYPE_CHECKING:
-    from autogpt_db.database.pool import Database
+    from autogpt_db.database.handle import Database
 
 
 @job(schedule="idempotency_cleanup_schedule")

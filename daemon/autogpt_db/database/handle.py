@@ -1,0 +1,425 @@
+"""What operations speak to PostgreSQL through: statements over the pool, for one call."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import structlog
+
+from autogpt_db.database.failures import REPEATABLE, connection_lost, translate
+from autogpt_db.database.merging import Merger
+from autogpt_db.database.pool import Connections
+from autogpt_db.database.url import database_url
+from autogpt_db.errors import CallError, DeadlineExceededError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+    from typing import LiteralString
+
+    from autogpt_db.database.lanes import Lane
+    from autogpt_db.database.merged import Merged
+    from autogpt_db.database.pool import PoolFigures, PoolTotals
+    from autogpt_db.database.pooled import PooledConnection
+    from autogpt_db.database.url import DatabaseUrl
+    from autogpt_db.settings import Settings
+
+    _Cursor = psycopg.AsyncCursor[tuple[Any, ...]]
+    _Fetch = Callable[[_Cursor], Awaitable[Any]]
+
+
+log = structlog.get_logger("autogpt_db.database")
+
+CANCEL_GRACE = 1.0
+"""Seconds that a cancelled statement's backend gets before its connection is closed hard."""
+_SAVEPOINT = "SAVEPOINT statement"
+_NEXT_SAVEPOINT = "RELEASE SAVEPOINT statement; SAVEPOINT statement"
+_UNDO_STATEMENT = "ROLLBACK TO SAVEPOINT statement"
+_UNDO_FIRST = "ROLLBACK TO SAVEPOINT work"
+_NO_PARAMETERS: Mapping[str, Any] = {}
+
+
+class Database:
+    """What an operation receives: statements over the pool, for one call.
+
+    Attributes:
+        pool_wait: Seconds this call spent waiting for connections.
+        row_count: Rows its statements returned or changed.
+        statements: Statements it sent.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_connections",
+        "_deadline",
+        "_in_transaction",
+        "_lane",
+        "_name",
+        "_reads",
+        "_undoable",
+        "pool_wait",
+        "row_count",
+        "statements",
+    )
+
+    def __init__(
+        self,
+        connections: Connections,
+        *,
+        name: str = "unnamed",
+        reads: bool = False,
+        deadline: float | None = None,
+        heavy: bool = False,
+    ) -> None:
+        self._connections = connections
+        self._name = name
+        self._reads = reads
+        self._lane = connections.heavy_lane if heavy else None
+        self._deadline = deadline
+        self._connection: PooledConnection | None = None
+        self._in_transaction = False
+        self._undoable: int | None = None
+        self.pool_wait = 0.0
+        self.row_count = 0
+        self.statements = 0
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        settings: Settings,
+        *,
+        name: str = "autogpt-db",
+        size: int | None = None,
+        url: DatabaseUrl | None = None,
+    ) -> AsyncGenerator[Database]:
+        """Open a pool and yield a handle on it; the pool is closed at the end.
+
+        Opening never waits and never fails because PostgreSQL is away.
+
+        Args:
+            settings: Where the database is, and every bound.
+            name: The sessions' `application_name`.
+            size: Connections; None stands for the settings' pool size.
+            url: Another target than the settings' own.
+        """
+        connections = Connections(
+            url or database_url(settings),
+            settings,
+            name=name,
+            size=size or settings.api_pool_size,
+        )
+        await connections.open()
+        try:
+            yield cls(connections)
+        finally:
+            await connections.close()
+
+    def for_call(
+        self, name: str, *, reads: bool, deadline: float | None = None, heavy: bool = False
+    ) -> Database:
+        """Return a handle for one call of the operation `name`.
+
+        Args:
+            name: The operation, for figures and logs.
+            reads: Whether its statements only read: those are repeated once when a connection
+                dies, and may be cancelled.
+            deadline: `time.monotonic()` moment after which nobody waits for the answer.
+            heavy: Whether it reads much: such calls share half of the connections.
+        """
+        return Database(self._connections, name=name, reads=reads, deadline=deadline, heavy=heavy)
+
+    @property
+    def started(self) -> bool:
+        """Tell whether this call has had a connection: until then nothing can be written."""
+        return self.statements > 0 or self._connection is not None
+
+    @property
+    def settings(self) -> Settings:
+        """Return the configuration in effect."""
+        return self._connections.settings
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait up to `seconds` until the pool is full; tell whether it is."""
+        return await self._connections.wait(seconds)
+
+    def figures(self) -> PoolFigures:
+        """Return the pool's figures."""
+        return self._connections.figures()
+
+    def totals(self) -> PoolTotals:
+        """Return what the pool has done since its process started."""
+        return self._connections.totals()
+
+    def met_standby(self, seconds: float) -> bool:
+        """Tell whether a connection of the last `seconds` led to a standby, and wasn't used."""
+        return time.monotonic() - self._connections.standby_met < seconds
+
+    @property
+    def heavy_lane(self) -> Lane:
+        """Return the lane of the calls that read much."""
+        return self._connections.heavy_lane
+
+    def mergers(self) -> list[Merger]:
+        """Return what merges calls, one for each kind that has come in."""
+        return list(self._connections.mergers.values())
+
+    async def merged(self, merged: Merged, parameters: Mapping[str, Any]) -> bytes | None:
+        """Return a document like `json`, its statement merged with those of other calls.
+
+        Inside a transaction it is sent by itself.
+        """
+        if self._in_transaction:
+            return await self.json(merged.single, parameters)
+        merger = self._merger(merged)
+        self.statements += 1
+        call = merger.submit(parameters)
+        try:
+            document = await call.outcome
+            if isinstance(document, bytes | None):
+                self.pool_wait += call.waited
+                self.row_count += document is not None
+                return document
+            self.statements -= 1  # nothing has been sent yet
+            return await self.json(merged.single, parameters)
+        finally:
+            merger.done(call)
+
+    def _merger(self, merged: Merged) -> Merger:
+        mergers = self._connections.mergers
+        found = mergers.get(merged)
+        if found is None:
+            connections, name = self._connections, self._name
+
+            def handle() -> Database:
+                return Database(connections, name=name, reads=merged.reads)
+
+            found = mergers[merged] = Merger(merged, handle, limit=connections.most_waiting)
+        return found
+
+    async def json(
+        self, sql: LiteralString, parameters: Mapping[str, Any] = _NO_PARAMETERS
+    ) -> bytes | None:
+        """Return the `json` document in the first column of the first row, as PostgreSQL's bytes.
+
+        Returns:
+            None when there is no row, or SQL NULL in it.
+        """
+        found = await self.row(sql, parameters)
+        document: bytes | None = found[0] if found is not None else None
+        return document
+
+    async def row(
+        self, sql: LiteralString, parameters: Mapping[str, Any] = _NO_PARAMETERS
+    ) -> tuple[Any, ...] | None:
+        """Return the first row, or None."""
+        found: tuple[Any, ...] | None = await self._execute(sql, parameters, _first)
+        return found
+
+    async def rows(
+        self, sql: LiteralString, parameters: Mapping[str, Any] = _NO_PARAMETERS
+    ) -> list[tuple[Any, ...]]:
+        """Return all rows."""
+        found: list[tuple[Any, ...]] = await self._execute(sql, parameters, _all)
+        return found
+
+    async def execute(
+        self, sql: LiteralString, parameters: Mapping[str, Any] = _NO_PARAMETERS
+    ) -> int:
+        """Run a statement and return how many rows it changed."""
+        changed: int = await self._execute(sql, parameters, _count)
+        return changed
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Database]:
+        """Run several statements as one transaction, on one connection.
+
+        Nothing inside is repeated: a connection that dies ends the whole transaction.
+        """
+        if self._in_transaction:
+            yield self
+            return
+        connection = await self._borrow()
+        inside = Database(
+            self._connections, name=self._name, reads=self._reads, deadline=self._deadline
+        )
+        inside._connection = self._connection = connection
+        inside._in_transaction = True
+        try:
+            async with connection.transaction():
+                yield inside
+        except (psycopg.Error, OSError) as error:
+            raise self._translated(error) from error
+        finally:
+            self.row_count += inside.row_count
+            self.statements += inside.statements
+            self._connection = None
+            await self._give_back(connection)
+
+    async def make_undoable(self) -> None:
+        """Inside a transaction: let each statement fail by itself from here on, as it does outside.
+
+        One that fails is undone alone and raises a failure of ours, so that whoever can deal with
+        it goes on; `undo` takes all of them back.
+        """
+        assert self._connection is not None, "only inside a transaction"
+        await self._connection.execute("SAVEPOINT work", prepare=False)
+        self._undoable = 0
+
+    async def undo(self) -> None:
+        """Take back what was written since `make_undoable`."""
+        assert self._connection is not None, "only inside a transaction"
+        await self._connection.execute("ROLLBACK TO SAVEPOINT work", prepare=False)
+        self._undoable = None
+
+    def abandon(self) -> None:
+        """Say that nobody waits for this call any more (its deadline passed, its client left).
+
+        A read has been cancelled by then: a backend that does not answer the cancel is closed
+        hard a second later. A write runs on, for as long as the statement timeout allows it.
+        """
+        connection = self._connection
+        if connection is None:
+            return
+        grace = CANCEL_GRACE if self._reads else self._connections.statement_timeout
+        asyncio.get_running_loop().call_later(grace, self._close_hard, connection)
+
+    def _close_hard(self, connection: PooledConnection) -> None:
+        if self._connection is not connection or connection.closed:
+            return  # it came back in time
+        log.warning("backend_closed_hard", operation=self._name, pid=connection.info.backend_pid)
+        # Not pgconn.finish(): a statement is waiting on it. It sees the end of the stream.
+        with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as stream:
+            stream.shutdown(socket.SHUT_RDWR)
+
+    async def _execute(
+        self, sql: LiteralString, parameters: Mapping[str, Any], fetch: _Fetch
+    ) -> Any:
+        statement = self._connections.statement(sql)
+        if self._in_transaction:
+            assert self._connection is not None
+            if self._undoable is not None:
+                return await self._send_undoable(self._connection, statement, parameters, fetch)
+            return await self._send(self._connection, statement, parameters, fetch)
+        try:
+            return await self._borrow_and_send(statement, parameters, fetch)
+        except (psycopg.Error, OSError) as error:
+            # One transparent repeat: of reads whose connection died, and of statements that are
+            # known not to have been applied.
+            if not self._may_repeat(error):
+                raise self._translated(error) from error
+            log.info("statement_repeated", operation=self._name, sqlstate=_state(error))
+        try:
+            return await self._borrow_and_send(statement, parameters, fetch)
+        except (psycopg.Error, OSError) as error:
+            raise self._translated(error) from error
+
+    async def _borrow_and_send(
+        self, statement: LiteralString, parameters: Mapping[str, Any], fetch: _Fetch
+    ) -> Any:
+        connection = self._connection = await self._borrow()
+        try:
+            return await self._send(connection, statement, parameters, fetch)
+        except psycopg.Error as error:
+            if error.sqlstate == "25006":
+                await connection.close()  # demoted: the pool must not lend it again
+            raise
+        finally:
+            self._connection = None
+            await self._give_back(connection)
+
+    async def _send_undoable(
+        self,
+        connection: PooledConnection,
+        statement: LiteralString,
+        parameters: Mapping[str, Any],
+        fetch: _Fetch,
+    ) -> Any:
+        earlier = self._undoable or 0
+        self._undoable = earlier + 1
+        try:
+            if earlier:  # right before the first stands `work` itself
+                mark = _NEXT_SAVEPOINT if earlier > 1 else _SAVEPOINT
+                await connection.execute(mark, prepare=False)
+            return await self._send(connection, statement, parameters, fetch)
+        except (psycopg.Error, OSError) as error:
+            if not connection_lost(error):
+                back = _UNDO_STATEMENT if earlier else _UNDO_FIRST
+                await connection.execute(back, prepare=False)
+            raise self._translated(error) from error
+
+    async def _send(
+        self,
+        connection: PooledConnection,
+        statement: LiteralString,
+        parameters: Mapping[str, Any],
+        fetch: _Fetch,
+    ) -> Any:
+        self.statements += 1
+        cursor = await connection.execute(statement, parameters)
+        self.row_count += max(cursor.rowcount, 0)
+        return await fetch(cursor)
+
+    async def _borrow(self) -> PooledConnection:
+        started = time.monotonic()
+        left = None if self._deadline is None else self._deadline - started
+        if left is not None and left <= 0:
+            raise DeadlineExceededError("The request's deadline passed before it could start.")
+        try:
+            return await self._borrow_in_lane(started, left)
+        except psycopg.Error as error:
+            # Nothing was sent, so nothing can be unknown.
+            raise translate(error, reads=True) or error from error
+        finally:
+            self.pool_wait += time.monotonic() - started
+
+    async def _borrow_in_lane(self, started: float, left: float | None) -> PooledConnection:
+        lane = self._lane
+        if lane is None:
+            return await self._connections.borrow(self._name, left)
+        patience = self._connections.patience if left is None else left
+        await lane.enter(min(patience, self._connections.patience))
+        try:
+            if left is not None:
+                left = max(0.0, left - (time.monotonic() - started))
+            return await self._connections.borrow(self._name, left)
+        except BaseException:
+            lane.leave()
+            raise
+
+    async def _give_back(self, connection: PooledConnection) -> None:
+        try:
+            await self._connections.give_back(connection)
+        finally:
+            if self._lane is not None:
+                self._lane.leave()
+
+    def _may_repeat(self, error: BaseException) -> bool:
+        if isinstance(error, psycopg.Error) and error.sqlstate in REPEATABLE:
+            return True
+        return self._reads and connection_lost(error)
+
+    def _translated(self, error: BaseException) -> BaseException:
+        failure: CallError | None = translate(error, reads=self._reads)
+        return failure if failure is not None else error
+
+
+async def _first(cursor: _Cursor) -> tuple[Any, ...] | None:
+    return await cursor.fetchone() if cursor.description else None
+
+
+async def _all(cursor: _Cursor) -> list[tuple[Any, ...]]:
+    return await cursor.fetchall() if cursor.description else []
+
+
+async def _count(cursor: _Cursor) -> int:
+    return max(cursor.rowcount, 0)
+
+
+def _state(error: BaseException) -> str | None:
+    return error.sqlstate if isinstance(error, psycopg.Error) else None

@@ -1,0 +1,74 @@
+"""One connection of a pool: what makes it unfit to be lent again, and how that is seen."""
+
+from __future__ import annotations
+
+import select
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+from psycopg.adapt import Loader
+
+LARGEST_KEPT = 8 * 1024 * 1024
+"""Bytes of one value after which a connection is replaced, for the memory that libpq keeps."""
+
+
+class _JsonBytes(Loader):
+    """`json` as the server wrote it: no decoding, no parsing, no encoding again."""
+
+    def load(self, data: bytes | bytearray | memoryview) -> bytes:
+        if len(data) > LARGEST_KEPT and isinstance(self.connection, PooledConnection):
+            self.connection.swollen = True
+        return bytes(data)
+
+
+class PooledConnection(psycopg.AsyncConnection[tuple[Any, ...]]):
+    """A pooled connection that remembers what makes it unfit to be lent again.
+
+    Attributes:
+        ended: The server said goodbye while it was idle.
+        swollen: libpq's buffer has grown to a large row, and never shrinks again.
+        standby: It leads to a standby, which takes no writes.
+    """
+
+    ended = False
+    swollen = False
+    standby = False
+
+    def note_end(self, diagnostic: psycopg.errors.Diagnostic) -> None:
+        """Take a notice; one that ends the session is an error sent while nothing was asked."""
+        if diagnostic.severity_nonlocalized in {"FATAL", "PANIC"}:
+            self.ended = True
+
+
+async def configure(connection: PooledConnection) -> None:
+    """Make a new connection ready: documents stay bytes, and a farewell is noticed."""
+    connection.adapters.register_loader("json", _JsonBytes)
+    connection.add_notice_handler(connection.note_end)
+
+
+def usable(connection: PooledConnection) -> bool:
+    """Tell, without a round trip, whether a connection is alive and leads to a primary.
+
+    One that isn't is closed, so that the pool replaces it.
+    """
+    pgconn = connection.pgconn
+    poller = select.poll()
+    poller.register(pgconn.socket, select.POLLIN)
+    # An idle connection has nothing to say, unless it is being ended or a setting has changed.
+    # Twice, because a farewell and the end of the stream are read separately.
+    with suppress(psycopg.Error):
+        for _ in range(2):
+            if not poller.poll(0):
+                break
+            pgconn.consume_input()
+            pgconn.is_busy()  # parses, which is what calls note_end
+    connection.standby = pgconn.parameter_status(b"in_hot_standby") == b"on"
+    if (
+        not connection.ended
+        and pgconn.status == psycopg.pq.ConnStatus.OK
+        and not connection.standby
+    ):
+        return True
+    pgconn.finish()
+    return False
