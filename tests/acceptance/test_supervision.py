@@ -129,6 +129,35 @@ def test_one_that_never_gets_ready_is_replaced(database_url: str) -> None:
         daemon.wait_notified("READY=1")
 
 
+def test_systemd_s_watchdog_starves_when_main_hears_no_child_any_more(database_url: str) -> None:
+    daemon = DaemonProcess(
+        database_url=database_url,
+        assignments=[
+            "supervision.heartbeat_timeout=2",
+            "supervision.ready_timeout=6",
+            "api.processes=1",
+            "worker.processes=0",
+        ],
+        environment={"WATCHDOG_USEC": "300000"},
+    )
+    with daemon:
+        daemon.wait_notified("WATCHDOG=1")
+        (daemon.runtime / "heartbeat.sock").unlink()
+        daemon.wait_notified("no process reports any more")
+        assert daemon.events("children_unheard")
+        replaced = len(daemon.events("process_replaced"))
+
+        def is_replaced_again() -> bool:
+            daemon.read_notifications()  # or main's words would not fit into the socket any more
+            return len(daemon.events("process_replaced")) > replaced
+
+        wait_for(is_replaced_again, seconds=30, what="a replacement")
+        told = daemon.read_notifications()
+        (first,) = [place for place, words in enumerate(told) if "no process reports" in words][:1]
+        assert "WATCHDOG=1" in told[:first]
+        assert "WATCHDOG=1" not in told[first:]
+
+
 def test_a_second_signal_hastens_the_stop(database_url: str) -> None:
     with DaemonProcess(database_url=database_url) as daemon:
         daemon.call("set_execution_kv_data", user_id="u", node_exec_id="n", key="k", data=1)

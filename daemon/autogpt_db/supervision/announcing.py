@@ -34,6 +34,7 @@ class Announcer:
         self._said = ""
         self._watchdog = watchdog_interval()
         self._fed = 0.0
+        self._deaf = False
 
     def __call__(self) -> None:
         """Say what is new; called at each turn of Supervisor's loop."""
@@ -63,8 +64,13 @@ class Announcer:
                 seconds=round(clock.now() - self._started, 3),
             )
             tree.release_programs()
-        # The loop turns, so main lives; a child that hangs is replaced, and says so in STATUS.
-        if self._watchdog is not None and clock.now() - self._fed >= self._watchdog:
+        deaf = tree.hears_nobody(before=self._deaf)
+        if deaf and not self._deaf:
+            log.error("children_unheard", reason="no process reports; systemd restarts all of them")
+        self._deaf = deaf
+        # The loop turns and children are heard; a single one that hangs is replaced.
+        due = self._watchdog is not None and clock.now() - self._fed >= self._watchdog
+        if due and not deaf:
             self._fed = clock.now()
             notify("WATCHDOG=1")
 
@@ -88,6 +94,8 @@ class Announcer:
                 work += process.work
         tally = ", ".join(f"{count[True]}/{count.total()} {name}" for name, count in counts.items())
         trouble += [f"{path.name} is faulty (see the log)" for path in tree.options.programs.faults]
+        if self._deaf:
+            trouble.append("no process reports any more")
         if self._tree.notice is not None:
             trouble.append(self._tree.notice)
         if self._tree.stopping_now:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from autogpt_db.heartbeat import SOCKET_NAME
+from autogpt_db.supervision import clock
 from autogpt_db.supervision.listening import peer_pid
 from autogpt_db.supervision.process import ReportingProcess
 
@@ -54,11 +55,15 @@ class HeartbeatReceiver:
     Args:
         runtime: The directory that the socket is made in.
         processes: Supervisor's map from pid to process.
+
+    Attributes:
+        last_heard: When any child was last heard, by `clock.now`.
     """
 
     def __init__(self, runtime: Path, processes: Mapping[int, Subprocess]) -> None:
         self._path = runtime / SOCKET_NAME
         self._processes = processes
+        self.last_heard = clock.now()
         self._path.unlink(missing_ok=True)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._socket.bind(str(self._path))
@@ -85,6 +90,7 @@ class HeartbeatReceiver:
     def _deliver(self, pid: int, message: bytes) -> None:
         process = self._processes.get(pid)
         if isinstance(process, ReportingProcess):
+            self.last_heard = clock.now()
             with suppress(ValueError, KeyError, TypeError):
                 content: dict[str, Any] = json.loads(message)
                 process.note_beat(

@@ -19,6 +19,7 @@ from autogpt_db.supervision.options import Listeners
 from autogpt_db.supervision.process import (
     ApiProcess,
     PostgresqlProcess,
+    ReportingProcess,
     States,
     SupervisedProcess,
     WorkerProcess,
@@ -132,6 +133,28 @@ class Tree(Supervisor):  # type: ignore[misc]
             if isinstance(process, Program):
                 process.held = False
                 process.transition()
+
+    def hears_nobody(self, *, before: bool) -> bool:
+        """Tell whether children live and not one has been heard for longer than that can be.
+
+        A single one that hangs is replaced within that time, so it is main that cannot hear.
+
+        Args:
+            before: What was told last; it takes a beat to change that.
+        """
+        supervision = self.settings.supervision
+        now = clock.now()
+        children = [each for each in self.processes() if isinstance(each, ReportingProcess)]
+        if all(child.state == States.STOPPED for child in children):  # as after `ctl stop all`
+            self._heartbeats.last_heard = now
+        longest = supervision.heartbeat_timeout + supervision.ready_timeout
+        return now - self._heartbeats.last_heard > longest and (
+            before
+            or any(
+                child.pid and now - child.laststart > supervision.heartbeat_timeout
+                for child in children
+            )
+        )
 
     @property
     def stopping_now(self) -> bool:
