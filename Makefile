@@ -23,8 +23,9 @@ help: ## Show this help
 run: .venv/.runtime ## Run the service here, on a PostgreSQL of its own (Ctrl-C stops everything)
 	@exec $(RUN)/autogpt-db run
 
-test: .venv/.installed lint types ## Check everything that needs no systemd
+test: .venv/.installed lint types ## Check everything; as root on Debian or Ubuntu the service on a real systemd, too
 	$(RUN)/pytest -n $(WORKERS) --dist worksteal
+	@$(MAKE) --no-print-directory test-service
 
 lint: .venv/.installed ## Check style, formatting and the direction of imports
 	$(RUN)/ruff check
@@ -80,8 +81,8 @@ uninstall: ## Remove what `make install` installed; data and configuration stay
 deb: | $(UV) ## Build the .deb for this machine's release into dist/
 	@UV="$(UV)" UV_PYTHON=/usr/bin/python3 deploy/debian/build
 
-test-service: .venv/.installed ## Prove the service on a real systemd (root, Debian; ROUNDS=20, SUITE=trixie)
-	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then tests/service/systemd-lab tools; fi
+test-service: .venv/.installed ## Prove the service on a real systemd, where a guest can run (ROUNDS=20, SUITE=trixie)
+	@if tests/service/systemd-lab able; then tests/service/systemd-lab tools; fi
 	UV="$(UV)" LAB_SUITE="$(SUITE)" AUTOGPT_DB_TEST_ROUNDS=$(or $(ROUNDS),3) $(RUN)/pytest -q -rA --no-header tests/service
 
 test-workers: .venv/.installed ## Prove that background jobs are neither lost nor done twice: 10,000 of them, a kill, a minute of frost

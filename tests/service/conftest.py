@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -36,7 +37,7 @@ def uv_cache() -> Path:
 
 
 def build_elsewhere(target: Path, directory: Path) -> None:
-    """Build both packages in a guest of the release that LAB_SUITE names, with its Python."""
+    """Build the package in a guest of the release that LAB_SUITE names, with its Python."""
     clone = directory / "clone"
     made_here = {".git", ".venv", ".uv", "build", "dist"}
     shutil.copytree(
@@ -49,41 +50,43 @@ def build_elsewhere(target: Path, directory: Path) -> None:
             writable={"/clone": clone, "/root/.cache/uv": uv_cache()},
             network=True,
         )
-        for name, revision in (("autogpt-db", ""), ("autogpt-db-next", "+next")):
-            make = f"cd /clone && UV=/usr/local/bin/uv AUTOGPT_DB_REVISION={revision} make deb"
-            builder.run("sh", "-c", make)
-            (package,) = (clone / "dist").glob("*.deb")
-            print(f"built {package.name}")
-            shutil.move(package, target / f"{name}.deb")
+        builder.run("sh", "-c", "cd /clone && UV=/usr/local/bin/uv make deb")
+        (package,) = (clone / "dist").glob("*.deb")
+        print(f"built {package.name}")
+        shutil.move(package, target)
     finally:
         builder.down()
 
 
-def build_package(target: Path, revision: str = "") -> Path:
-    """Build the .deb as `make deb` does; return it in `target`."""
+def build(target: Path) -> None:
+    """Build the package as `make deb` does."""
     done = subprocess.run(
         ["make", "--no-print-directory", "deb"],
-        cwd=ROOT,
-        env=os.environ | {"AUTOGPT_DB_REVISION": revision},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    package = ROOT / done.stdout.split()[-1]
-    return Path(shutil.move(package, target / package.name))
+    shutil.move(ROOT / done.stdout.split()[-1], target)
+
+
+def newer(package: Path, target: Path, directory: Path) -> None:
+    """Pack what is in `package` again, with a higher version."""
+    subprocess.run(["dpkg-deb", "--raw-extract", package, directory], check=True)
+    control = directory / "DEBIAN/control"
+    control.write_text(re.sub(r"(?m)^(Version: .*)$", r"\1+next", control.read_text()))
+    pack = ("dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build")
+    subprocess.run([*pack, directory, target], stdout=subprocess.DEVNULL, check=True)
 
 
 @pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make the package, and a newer one to upgrade to."""
     directory = tmp_path_factory.mktemp("packages")
+    package = directory / "autogpt-db.deb"
     if os.environ.get("LAB_SUITE"):
-        build_elsewhere(directory, tmp_path_factory.mktemp("builder"))
-        return directory
-    build_package(directory).rename(directory / "autogpt-db.deb")
-    build_package(directory, revision="+next").rename(directory / "autogpt-db-next.deb")
+        build_elsewhere(package, tmp_path_factory.mktemp("builder"))
+    else:
+        build(package)
+    newer(package, directory / "autogpt-db-next.deb", tmp_path_factory.mktemp("newer"))
     return directory
 
 

@@ -28,6 +28,9 @@ def why_not() -> str | None:
     """Return why no guest can be had here, or None."""
     if os.geteuid() != 0:
         return "needs root, to boot a guest with systemd-nspawn"
+    able = subprocess.run([LAB, "able"], capture_output=True, text=True, check=False)
+    if able.returncode != 0:
+        return able.stderr.strip()
     missing = [tool for tool in ("systemd-nspawn", "mmdebstrap") if shutil.which(tool) is None]
     if missing:
         return f"needs {' and '.join(missing)} (`make test-service` installs them with apt)"
@@ -42,7 +45,11 @@ class Guest:
     """
 
     def __init__(self, name: str) -> None:
-        self._environment = os.environ | {"LAB_NAME": name, "LAB_PACKAGES": "postgresql make"}
+        self._environment = os.environ | {
+            "LAB_NAME": name,
+            "LAB_OWNER": str(os.getpid()),
+            "LAB_PACKAGES": "postgresql make",
+        }
         self.pid = 0
 
     def up(
@@ -65,8 +72,13 @@ class Guest:
         self._lab("up", *binds)
         self._look()
 
-    def reboot(self) -> None:
-        self._lab("reboot")
+    def reboot(self, *, wait: bool = True) -> None:
+        """Reboot it.
+
+        Args:
+            wait: Return when everything that is started at boot is up; else when its systemd is.
+        """
+        self._lab("reboot", *([] if wait else ["--no-wait"]))
         self._look()
 
     def down(self) -> None:
