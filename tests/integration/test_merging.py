@@ -440,3 +440,31 @@ def test_a_lone_call_waits_for_a_lock_within_its_bound_and_says_so(
         assert raised.value.retry_after
         found = service.call("update_node_execution_status", node_exec_id=name, status="RUNNING")
         assert found["status"] == "RUNNING"
+
+
+def test_order_is_kept_where_a_row_is_let_go_late(
+    service: Service, executions: list[str], seeded_database_url: str
+) -> None:
+    """A batch that was isolated keeps a row to itself until the last of its calls has ended."""
+    one, other = executions[:2]
+
+    def output(name: str, number: int) -> asyncio.Future[bytes]:
+        body = {"node_exec_id": name, "output_name": "o", "output_data": number}
+        return asyncio.ensure_future(
+            service.started("upsert_execution_output", json.dumps(body).encode())
+        )
+
+    with psycopg.connect(seeded_database_url) as blocker:
+        hold(blocker, [one])
+
+        async def main() -> None:
+            calls = [output(name, number) for number in range(20) for name in (one, other)]
+            await asyncio.wait_for(asyncio.gather(*calls[1::2]), 30)
+            calls += [output(one, number) for number in range(20, 25)]
+            blocker.rollback()
+            await asyncio.gather(*calls)
+
+        service.run(main())
+    for name, expected in ((one, 25), (other, 20)):
+        found = service.call("get_node_execution", node_exec_id=name)["output_data"]["o"]
+        assert found == list(range(expected))

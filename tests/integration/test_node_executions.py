@@ -352,6 +352,33 @@ def test_an_input_comes_back_as_it_was_sent(service: Service) -> None:
     assert get(service, "x4")["input_data"] == {"a": {"text": "ä"}}
 
 
+def test_values_of_one_millisecond_keep_their_order_wherever_their_rows_lie(
+    service: Service,
+) -> None:
+    for data in range(8):
+        service.call(
+            "upsert_execution_output", node_exec_id="b1", output_name="o", output_data=data
+        )
+    service.together(
+        ("upsert_execution_output", {"node_exec_id": "b1", "output_name": "o", "output_data": data})
+        for data in range(8, 30)
+    )
+    for number in reversed(range(30)):  # each goes behind those that came after it
+        service.rows(
+            """UPDATE "AgentNodeExecutionInputOutput" SET "time" = '2026-01-01'
+                WHERE "referencedByOutputExecId" = 'b1' AND data = %(data)s::jsonb""",
+            data=str(number),
+        )
+    lie = service.rows(
+        """SELECT data FROM "AgentNodeExecutionInputOutput"
+            WHERE "referencedByOutputExecId" = 'b1' ORDER BY ctid"""
+    )
+    assert lie == [(data,) for data in reversed(range(30))]
+    assert get(service)["output_data"] == {"o": list(range(30))}
+    found = service.call("get_execution_outputs_by_node_exec_id", node_exec_id="b1")
+    assert found == {"o": 29}
+
+
 def test_outputs_accumulate(service: Service) -> None:
     for data in (1, None, {"_sa": 1, "k": "\x02"}, 1):
         assert (

@@ -17,6 +17,14 @@ NEWEST_FIRST: LiteralString = 'execution."queuedTime" DESC, execution."addedTime
 """Node executions' order, those never queued first; among ties the reading order, `ctid`."""
 
 
+WRITTEN: LiteralString = 'entry."time", autogpt_db.written_v1(entry."id"), entry.ctid'
+"""Input and output rows' order, as `entry`: the first written first."""
+LAST_WRITTEN: LiteralString = (
+    'entry."time" DESC, autogpt_db.written_v1(entry."id") DESC, entry.ctid DESC'
+)
+"""The same from the end."""
+
+
 def _listed(blocks: tuple[LiteralString, ...]) -> LiteralString:
     return "('" + "', '".join(blocks) + "')"
 
@@ -37,26 +45,26 @@ _STORED_INPUT: LiteralString = """
 # Of two rows of one name jsonb keeps the later.
 INPUT_DATA: LiteralString = f"""COALESCE({_STORED_INPUT},
     (
-        SELECT jsonb_object_agg(entry."name", entry."data" ORDER BY entry."time", entry.ctid)
+        SELECT jsonb_object_agg(entry."name", entry."data" ORDER BY {WRITTEN})
           FROM platform."AgentNodeExecutionInputOutput" AS entry
          WHERE entry."referencedByInputExecId" = execution."id"
     ),
     '{{}}'
 )"""
 
-_OUTPUT_DATA: LiteralString = """COALESCE(
+_OUTPUT_DATA: LiteralString = f"""COALESCE(
     autogpt_db.cleared_outputs_v1(execution."stats")::json,
     (
         SELECT json_object_agg(named."name", named.list)
           FROM (
                 SELECT entry."name",
-                       json_agg(entry."data" ORDER BY entry."time", entry.ctid) AS list
+                       json_agg(entry."data" ORDER BY {WRITTEN}) AS list
                   FROM platform."AgentNodeExecutionInputOutput" AS entry
                  WHERE entry."referencedByOutputExecId" = execution."id"
                  GROUP BY entry."name"
                ) AS named
     ),
-    '{}'
+    '{{}}'
 )"""
 
 _BEFORE_DATA: LiteralString = """

@@ -68,7 +68,7 @@ queued AS (
 entered AS (
     INSERT INTO platform."AgentNodeExecutionInputOutput"
            ("id", "name", "time", "referencedByInputExecId", "data")
-    SELECT gen_random_uuid()::text, entry.key, autogpt_db.now_v1(), starting.id, entry.value
+    SELECT autogpt_db.ordered_id_v1(0), entry.key, autogpt_db.now_v1(), starting.id, entry.value
       FROM starting
      CROSS JOIN LATERAL jsonb_each(starting.input) AS entry
      ORDER BY starting.place

@@ -127,15 +127,15 @@ _ADD_OUTPUT = Merged(
     single="""
 INSERT INTO platform."AgentNodeExecutionInputOutput"
        ("id", "name", "time", "referencedByOutputExecId", "data")
-VALUES (gen_random_uuid()::text, %(output_name)s, autogpt_db.now_v1(), %(node_exec_id)s,
+VALUES (autogpt_db.ordered_id_v1(0), %(output_name)s, autogpt_db.now_v1(), %(node_exec_id)s,
         %(output_data)s::jsonb)
 RETURNING NULL::json
 """,
     batch=f"""
 INSERT INTO platform."AgentNodeExecutionInputOutput"
        ("id", "name", "time", "referencedByOutputExecId", "data")
-SELECT gen_random_uuid()::text, call.output_name, autogpt_db.now_v1(), call.node_exec_id,
-       call.output_data
+SELECT autogpt_db.ordered_id_v1(call.place), call.output_name, autogpt_db.now_v1(),
+       call.node_exec_id, call.output_data
   FROM {BOUNDED_CALLS} AS call (
            place integer, output_name text, node_exec_id text, output_data jsonb
        )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from autogpt_db.errors import InvalidValueError
 from autogpt_db.operations import BOUNDED_CALLS, Database, JsonValue, Merged, operation
-from autogpt_db.operations.execution_documents import node_execution_columns
+from autogpt_db.operations.execution_documents import LAST_WRITTEN, node_execution_columns
 from autogpt_db.operations.repeats import harmful
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def _filled(input_name: LiteralString, input_data: LiteralString) -> LiteralStri
     return f"""
     INSERT INTO platform."AgentNodeExecutionInputOutput"
            ("id", "name", "time", "referencedByInputExecId", "data")
-    SELECT gen_random_uuid()::text, {input_name}, autogpt_db.now_v1(), execution."id", {input_data}
+    SELECT autogpt_db.ordered_id_v1(0), {input_name}, autogpt_db.now_v1(), execution."id",
+           {input_data}
       FROM execution"""
 
 
@@ -72,7 +73,7 @@ def _pair(input_name: LiteralString, received: LiteralString) -> LiteralString:
                              FROM platform."AgentNodeExecutionInputOutput" AS entry
                             WHERE entry."referencedByInputExecId" = execution."id"
                               AND entry."name" <> {input_name}
-                            ORDER BY entry."name", entry."time" DESC, entry.ctid DESC
+                            ORDER BY entry."name", {LAST_WRITTEN}
                        )
                         UNION ALL
                        SELECT {input_name}, {received}

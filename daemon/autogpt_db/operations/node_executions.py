@@ -9,6 +9,7 @@ from autogpt_db.operations import Database, ExecutionStatus, Limit, Merged, oper
 from autogpt_db.operations.bounds import fetch_document, fetch_list, listed
 from autogpt_db.operations.execution_documents import (
     JOINED,
+    LAST_WRITTEN,
     NEWEST_FIRST,
     NODE_EXECUTION,
     NODE_EXECUTION_WITHOUT_ROWS,
@@ -71,13 +72,13 @@ SELECT row_to_json(result)
          LIMIT 1
        ) AS result
 """
-_OUTPUTS: LiteralString = """
-SELECT COALESCE(json_object_agg(newest."name", newest."data"), '{}')
+_OUTPUTS: LiteralString = f"""
+SELECT COALESCE(json_object_agg(newest."name", newest."data"), '{{}}')
   FROM (
         SELECT DISTINCT ON ("name") "name", "data"
           FROM platform."AgentNodeExecutionInputOutput" AS entry
          WHERE "referencedByOutputExecId" = %(node_exec_id)s AND "data" IS NOT NULL
-         ORDER BY "name", "time" DESC, entry.ctid DESC
+         ORDER BY "name", {LAST_WRITTEN}
        ) AS newest
 """
 
