@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import fcntl
 import re
+import socket
 import struct
 import termios
 import threading
 from contextlib import ExitStack
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import pytest
 
-from api_process import ApiProcess, read_reply
+from api_process import ApiProcess, read_reply, running, written
 from postgres_server import clone, unique_name
 from waiting import wait_for
-
-if TYPE_CHECKING:
-    import socket
 
 LIMITS = ("api.body_limit=200000", "api.body_timeout=1", "api.keep_alive=1")
 JSON = b"content-type: application/json"
@@ -28,15 +25,20 @@ CHUNKED = (
 
 
 @pytest.fixture(scope="module")
-def roads(postgres_server, migrated_template):
+def database_url_of_roads(postgres_server, migrated_template):
     name = unique_name("roads")
-    url = clone(postgres_server, migrated_template, name)
+    yield clone(postgres_server, migrated_template, name)
+    postgres_server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="module")
+def roads(database_url_of_roads):
+    url = database_url_of_roads
     with (
         ApiProcess(url, *LIMITS, "api.short_road=true") as short,
         ApiProcess(url, *LIMITS, "api.short_road=false") as plain,
     ):
         yield short, plain
-    postgres_server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 def exchange(api: ApiProcess, *pieces: bytes, replies: int = 1) -> bytes:
@@ -219,3 +221,32 @@ def test_above_a_rate_requests_are_summed_and_failures_keep_their_lines(database
             assert 0 < one["mean"] <= one["slowest"]
             assert "request_id" not in one
         assert len([one for one in api.events("request") if one["status"] == 422]) == 3
+
+
+def test_the_sums_of_the_last_second_are_written_at_the_stop(database_url: str) -> None:
+    with ApiProcess(database_url, "logging.request_lines=1") as api:
+        for _ in range(100):
+            api.call("echo", text="x")
+        api.signal()
+        assert api.exit_code() == 0
+        sums = sum(one["calls"] for one in api.events("requests"))
+        assert sums + len(api.events("request")) == 100
+
+
+def test_what_was_sent_behind_a_call_is_not_begun_for_a_client_that_has_left(
+    roads: tuple[ApiProcess, ApiProcess], database_url_of_roads: str
+) -> None:
+    short, _ = roads
+    with short.connect() as connection:
+        behind = post("sleep_writing", b'{"key": "behind"}', JSON)
+        connection.sendall(post("sleep_writing", b'{"key": "first", "seconds": 1}', JSON) + behind)
+        wait_for(lambda: running(database_url_of_roads, "pg_sleep"), what="the call")
+        filling = post("echo", b'{"text": "%b"}' % (b"x" * 60_000), JSON)
+        connection.sendall(filling * 2)  # more than is taken: what comes now is not read
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    wait_for(lambda: written(database_url_of_roads, "first"), what="the call's end")
+    lines = wait_for(
+        lambda: [one for one in short.events("request") if one["method"] == "sleep_writing"]
+    )
+    assert len(lines) == 1
+    assert not written(database_url_of_roads, "behind")

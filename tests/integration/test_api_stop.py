@@ -64,6 +64,37 @@ def test_requests_on_their_way_are_answered(database_url: str) -> None:
         assert api.exit_code() == 0
 
 
+def test_a_write_whose_client_left_is_done_before_the_end(database_url: str) -> None:
+    with ApiProcess(database_url) as api:
+        with api.connect() as connection:
+            connection.sendall(request("sleep_writing", b'{"key": "left", "seconds": 1}'))
+            wait_for(lambda: running(database_url, "pg_sleep"), what="the write")
+        wait_for(lambda: [one for one in api.events("request") if one["status"] == 499])
+        api.signal()
+        assert api.exit_code() == 0
+        assert written(database_url, "left")
+        assert [one["outcome"] for one in api.events("late_end")] == ["done"]
+
+
+def test_a_client_that_sends_on_reads_its_reply_all_the_same(database_url: str) -> None:
+    """What is left unread when a connection is closed makes the kernel reset it."""
+    with ApiProcess(database_url) as api, api.connect() as connection:
+        connection.sendall(request("sleep_writing", b'{"key": "more", "seconds": 1}'))
+        wait_for(lambda: running(database_url, "pg_sleep"), what="the write")
+        connection.setblocking(False)
+        more = request("echo", b'{"text": "%b"}' % (b"x" * 15_000_000))
+        with pytest.raises(BlockingIOError):
+            while more:  # until nobody takes any more
+                more = more[connection.send(more) :]
+        connection.settimeout(15)
+        api.signal()
+        status, headers, body = read_reply(connection)
+        assert (status, headers["connection"], body) == (200, "close", b'"more"')
+        assert read_to_end(connection) == b""
+        connection.close()
+        assert api.exit_code() == 0
+
+
 def test_idle_connections_do_not_hold_up_the_stop(database_url: str) -> None:
     with ApiProcess(database_url) as api, api.connect() as idle, api.connect() as silent:
         idle.sendall(ECHO)

@@ -238,11 +238,12 @@ class HttpProtocol(HttpToolsProtocol):
     def close_after_reply(self) -> None:
         """Close as a reply asks for it.
 
-        A socket that is closed while the client still sends makes the kernel reset the
-        connection, and the client may lose the reply: the rest is read and dropped first.
+        A socket that is closed while the client still sends, or with bytes that nobody has read,
+        makes the kernel reset the connection, and the client may lose the reply: the rest is read
+        and dropped first.
         """
         body_under_way = self.deadline != NEVER and not self._reading_head
-        if body_under_way or self._discarding:
+        if body_under_way or self._discarding or _has_input(self.transport):
             self._linger()
         else:
             self.transport.close()

@@ -86,7 +86,8 @@ async def _serve(
         _open_fallback(settings, store) as fallback,
     ):
         counters = RequestCounters(store, _countable(operations))
-        policy = Policy(settings.api.request_deadline, RequestLog(settings.logging, counters))
+        request_log = RequestLog(settings.logging, counters)
+        policy = Policy(settings.api.request_deadline, request_log)
         state.short_road = ShortRoad(database, operations, settings.api, policy)
         metrics = Metrics(database, settings, state, store)
         others = build_app(database, operations, state, metrics)
@@ -116,6 +117,7 @@ async def _serve(
         finally:
             beating.cancel()
             publishing.cancel()
+            request_log.flush()
             await metrics.close()
 
 

@@ -29,7 +29,12 @@ class DatabaseSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = None
     pool_size: Annotated[
         int,
-        option("Connections that each API process keeps open.", ge=1, le=200),
+        option(
+            "Connections that each API process keeps open. Calls that read much (lists, reports) "
+            "may hold half of them; with a single one, short calls wait behind them.",
+            ge=1,
+            le=200,
+        ),
     ] = 8
     connection_limit: Annotated[
         Annotated[int, Meta(ge=2, le=2000)] | None,
