@@ -18,7 +18,8 @@ import pytest
 
 from autogpt_db.database.embedded.archive import RECORD
 from autogpt_db.database.embedded.backup import back_up, verify
-from autogpt_db.database.embedded.maintenance import check_space, connect, serving, stopped
+from autogpt_db.database.embedded.directories import check_space
+from autogpt_db.database.embedded.maintenance import connect, serving, stopped
 from autogpt_db.database.embedded.restore import restore
 from autogpt_db.errors import (
     BackupDamagedError,

@@ -13,14 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from supervisor.options import ClientOptions, ServerOptions
 
-from autogpt_db.errors import ConfigurationError, ResourceTakenError
+from autogpt_db.errors import ConfigurationError
 from autogpt_db.heartbeat import SUPERVISED, Heartbeat
 from autogpt_db.settings import load_settings
 from autogpt_db.settings.sources import is_configuration
 from autogpt_db.supervision import clock
 from autogpt_db.supervision.beats import HeartbeatReceiver
 from autogpt_db.supervision.configuration import packaged_text, render, write_configuration
-from autogpt_db.supervision.listening import address_of, open_sockets
 from autogpt_db.supervision.process import FIRST_PAUSE, ReportingProcess, pause_before_restart
 
 
@@ -158,29 +157,3 @@ def test_supervisor_s_clock_ignores_the_wall_clock(monkeypatch: pytest.MonkeyPat
     before = supervisor.process.time.time()
     monkeypatch.setattr(time, "time", lambda: before + 86400)
     assert supervisor.process.time.time() - before < 3600
-
-
-def test_a_taken_port_names_its_holder() -> None:
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        holder.listen()
-        port = holder.getsockname()[1]
-        settings = load_settings(assignments=[f"api.port={port}"], environment={}).settings
-        with pytest.raises(ResourceTakenError, match=f"127.0.0.1:{port} is taken by pid"):
-            open_sockets(settings.api)
-
-
-def test_an_address_of_another_machine_is_refused_by_name() -> None:
-    settings = load_settings(
-        assignments=["api.host=192.0.2.1", "api.trusted_network=true"], environment={}
-    ).settings
-    with pytest.raises(ConfigurationError, match=r"192\.0\.2\.1"):
-        open_sockets(settings.api)
-
-
-def test_replies_wait_for_no_acknowledgement() -> None:
-    settings = load_settings(assignments=["api.port=0"], environment={}).settings
-    (listener,) = open_sockets(settings.api)
-    with listener, socket.create_connection(listener.getsockname()), listener.accept()[0] as taken:
-        assert taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-        assert address_of(listener).startswith("http://127.0.0.1:")

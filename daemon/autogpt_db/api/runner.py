@@ -15,7 +15,7 @@ import uvloop
 from autogpt_db.api.app import PATHS, build_app
 from autogpt_db.api.calls import Policy
 from autogpt_db.api.idempotency import KeyedCalls
-from autogpt_db.api.listeners import address_of, listening_sockets
+from autogpt_db.api.listeners import listening_sockets
 from autogpt_db.api.metrics import Metrics
 from autogpt_db.api.protocol import State
 from autogpt_db.api.request_log import RequestLog
@@ -26,6 +26,7 @@ from autogpt_db.database.handle import Database
 from autogpt_db.errors import EXIT_STOPPED
 from autogpt_db.heartbeat import Heartbeat
 from autogpt_db.lifecycle import stop_on_signals
+from autogpt_db.listening import address_of
 from autogpt_db.metrics import RequestCounters, open_store
 from autogpt_db.metrics.publishing import publish_forever
 from autogpt_db.operations import background, served_operations

@@ -41,7 +41,7 @@ def backup(sources: Loads, directory: Path, *, compression: int, ignore_space: b
     PostgreSQL's own manifest. Backups are never removed: how long to keep them is yours to decide.
     """
     from autogpt_db.database.embedded.backup import back_up
-    from autogpt_db.database.embedded.maintenance import human_size
+    from autogpt_db.database.embedded.directories import human_size
 
     with _work() as progress:
         made = back_up(
@@ -64,7 +64,7 @@ def backup(sources: Loads, directory: Path, *, compression: int, ignore_space: b
 def verify_backup(backup: Path) -> None:
     """Check that a backup is what it was when it was made: every file, by its SHA-256."""
     from autogpt_db.database.embedded.backup import verify
-    from autogpt_db.database.embedded.maintenance import human_size
+    from autogpt_db.database.embedded.directories import human_size
 
     with _work() as progress:
         record = verify(backup.absolute(), progress=progress)

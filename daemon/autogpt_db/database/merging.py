@@ -14,7 +14,7 @@ import asyncio
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from autogpt_db.errors import (
     DeadlineExceededError,
@@ -27,8 +27,8 @@ from autogpt_db.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import LiteralString
 
-    from autogpt_db.database.handle import Database
     from autogpt_db.database.merged import Merged
 
 LARGEST_BATCH = 64
@@ -42,6 +42,24 @@ It runs on; but what holds it up, a lock or a dying disk, must not hold up every
 """
 ISOLATED_AT_ONCE = 4
 """Calls of a failed batch that are sent at once, each by itself."""
+
+
+class Sender(Protocol):
+    """What a batch is sent through: one call's handle (`handle.Database`).
+
+    Attributes:
+        pool_wait: Seconds that it waited for a connection.
+    """
+
+    pool_wait: float
+
+    async def json(self, sql: LiteralString, parameters: Mapping[str, Any]) -> bytes | None:
+        """Return the document in the first column of the first row."""
+
+    async def rows(
+        self, sql: LiteralString, parameters: Mapping[str, Any]
+    ) -> list[tuple[Any, ...]]:
+        """Return all rows."""
 
 
 class _Alone:
@@ -90,13 +108,13 @@ class Merger:
 
     Attributes:
         merged: The statements.
-        open: Returns a handle for one batch.
+        open: Returns what one batch is sent through.
         limit: Calls that may wait; one more is refused at once.
         figures: What has been done.
     """
 
     merged: Merged
-    open: Callable[[], Database]
+    open: Callable[[], Sender]
     limit: int
     figures: Figures = field(default_factory=Figures)
     _waiting: deque[_Call] = field(default_factory=deque)

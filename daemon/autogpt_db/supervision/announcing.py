@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from autogpt_db.listening import address_of
 from autogpt_db.supervision import clock
-from autogpt_db.supervision.listening import address_of
 from autogpt_db.supervision.process import PostgresqlProcess, States
 from autogpt_db.supervision.programs import Program
 from autogpt_db.supervision.systemd import notify, watchdog_interval

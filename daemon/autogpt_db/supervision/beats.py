@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from autogpt_db.heartbeat import SOCKET_NAME
 from autogpt_db.supervision import clock
-from autogpt_db.supervision.listening import peer_pid
 from autogpt_db.supervision.process import ReportingProcess
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class HeartbeatReceiver:
                 return
             for _, kind, credentials in control:
                 if kind == socket.SCM_CREDENTIALS:
-                    self._deliver(peer_pid(credentials), message)
+                    self._deliver(_sender(credentials), message)
 
     def close(self) -> None:
         """Close and remove the socket."""
@@ -98,3 +98,9 @@ class HeartbeatReceiver:
                     pool=dict(content["pool"]),
                     work=tuple(map(str, content.get("work", ()))),
                 )
+
+
+def _sender(credentials: bytes) -> int:
+    """Return the pid in a SCM_CREDENTIALS message (unix(7): struct ucred)."""
+    pid: int = struct.unpack("iII", credentials)[0]
+    return pid

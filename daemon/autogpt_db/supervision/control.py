@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from supervisor.states import getProcessStateDescription
 
 from autogpt_db import __version__
+from autogpt_db.listening import address_of
 from autogpt_db.supervision import clock
-from autogpt_db.supervision.listening import address_of
 from autogpt_db.supervision.process import States
 
 if TYPE_CHECKING:

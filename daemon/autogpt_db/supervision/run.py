@@ -13,6 +13,7 @@ from supervisor import events
 
 from autogpt_db.database.state_lock import StateLock
 from autogpt_db.errors import EXIT_STOPPED
+from autogpt_db.listening import open_listeners
 from autogpt_db.logs import FORMAT, format_in_use
 from autogpt_db.settings import write_effective
 from autogpt_db.settings.sources import is_configuration
@@ -21,11 +22,10 @@ from autogpt_db.supervision.announcing import Announcer
 from autogpt_db.supervision.configuration import render, write_configuration
 from autogpt_db.supervision.counting import TreeMetrics
 from autogpt_db.supervision.embedded_log import EmbeddedLog
-from autogpt_db.supervision.listening import open_sockets
 from autogpt_db.supervision.options import Options
 from autogpt_db.supervision.output import ChildOutput
 from autogpt_db.supervision.rolling import RollingRestart
-from autogpt_db.supervision.systemd import notify
+from autogpt_db.supervision.systemd import notify, take_sockets
 from autogpt_db.supervision.tree import Tree
 
 if TYPE_CHECKING:
@@ -56,7 +56,9 @@ def run_processes(manager: DatabaseManager, *, reload: Callable[[], Settings]) -
     clock.install()
     with ExitStack() as resources:
         resources.enter_context(StateLock(runtime))
-        listeners = [resources.enter_context(each) for each in open_sockets(settings.api)]
+        listeners = take_sockets() or open_listeners(settings.api.host, settings.api.port)
+        for listener in listeners:
+            resources.enter_context(listener)
         address = _host_and_port(settings)
         file = write_configuration(render(settings, address, manager.embedded), runtime)
         write_effective(settings, runtime)

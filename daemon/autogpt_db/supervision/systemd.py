@@ -10,6 +10,8 @@ import os
 import socket
 import time
 
+from autogpt_db.listening import prepare
+
 FIRST_DESCRIPTOR = 3
 """SD_LISTEN_FDS_START of sd_listen_fds(3)."""
 
@@ -62,12 +64,12 @@ def watchdog_interval() -> float | None:
 
 
 def take_sockets() -> list[socket.socket]:
-    """Return the listening sockets that systemd opened for this process, in its unit's order."""
+    """Return the sockets that systemd opened for this process, in its unit's order."""
     if os.environ.get("LISTEN_PID") != str(os.getpid()):
         return []
     count = os.environ.get("LISTEN_FDS", "")
     sockets = []
     for descriptor in range(FIRST_DESCRIPTOR, FIRST_DESCRIPTOR + int(count or 0)):
         os.set_inheritable(descriptor, False)
-        sockets.append(socket.socket(fileno=descriptor))
+        sockets.append(prepare(socket.socket(fileno=descriptor)))
     return sockets

@@ -101,7 +101,7 @@ def permissions(situation: Situation) -> Iterator[Finding]:
 
 def disk_space(situation: Situation) -> Iterator[Finding]:
     """Look how much room is left where the service writes."""
-    from autogpt_db.database.embedded.maintenance import human_size
+    from autogpt_db.database.embedded.directories import human_size
 
     seen: set[int] = set()
     for directory in (situation.settings.paths.state, situation.settings.paths.runtime):

@@ -103,12 +103,12 @@ def addresses(situation: Situation) -> Iterator[Finding]:
     """Ask the service at each of its addresses; without one, look whether its port is free."""
     api = situation.settings.api
     if situation.tree is None:
-        from autogpt_db.supervision.listening import holder_of, open_sockets
+        from autogpt_db.listening import holder_of, open_listeners
 
         if Path("/run/systemd/system").is_dir() and SYSTEM_RUNTIME.exists():
             return  # systemd's socket holds it
         try:
-            for listener in open_sockets(api):
+            for listener in open_listeners(api.host, api.port):
                 listener.close()
         except ResourceTakenError:
             text = f"{api.host}:{api.port} is taken by {holder_of(api.port)}, not by the service"

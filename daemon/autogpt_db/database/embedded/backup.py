@@ -21,16 +21,14 @@ from autogpt_db.database.embedded.archive import (
     write_record,
 )
 from autogpt_db.database.embedded.cluster import sync_directory
+from autogpt_db.database.embedded.directories import check_space, size_of, stamp
 from autogpt_db.database.embedded.maintenance import (
-    check_space,
     connect,
     connection_options,
     major_of,
     private_cluster,
     run_tool,
     serving,
-    size_of,
-    stamp,
 )
 from autogpt_db.errors import MaintenanceError
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,15 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from autogpt_db.database.embedded.archive import MANIFEST, Record, read_record, unpack
 from autogpt_db.database.embedded.backup import verify
 from autogpt_db.database.embedded.cluster import data_version, sync_data
-from autogpt_db.database.embedded.maintenance import (
-    check_space,
-    private_cluster,
-    prove,
-    put_in_place,
-    run_tool,
-    stamp,
-    stopped,
-)
+from autogpt_db.database.embedded.directories import check_space, made_anew, put_in_place, stamp
+from autogpt_db.database.embedded.maintenance import private_cluster, prove, run_tool, stopped
 from autogpt_db.database.embedded.postmaster import end_leftovers
 from autogpt_db.database.state_lock import make_directory
 from autogpt_db.errors import ConfigurationError, MaintenanceError
@@ -93,8 +85,7 @@ def restore(
             end_leftovers(cluster.data)
         now = stamp()
         fresh = cluster.place / f"data.restoring-{now}"
-        try:
-            fresh.mkdir(mode=0o700)
+        with made_anew(fresh):
             _unpack(backup, fresh, record, progress)
             progress("verifying", 0)
             run_tool(
@@ -103,12 +94,6 @@ def restore(
             (fresh / MANIFEST).unlink()
             _give_away(fresh, cluster.account)
             sync_data(binaries, cluster.account, fresh)
-        except OSError as error:
-            shutil.rmtree(fresh, ignore_errors=True)
-            raise MaintenanceError(f"{fresh} cannot be written: {error.strerror}.") from error
-        except BaseException:
-            shutil.rmtree(fresh, ignore_errors=True)
-            raise
         kept = cluster.place / f"data.before-restore-{now}"
         put_in_place(fresh, cluster.data, kept)
         try:

@@ -12,17 +12,20 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from autogpt_db.database.embedded.cluster import make_empty, sync_data
-from autogpt_db.database.embedded.maintenance import (
+from autogpt_db.database.embedded.directories import (
     check_space,
+    made_anew,
+    put_in_place,
+    size_of,
+    stamp,
+)
+from autogpt_db.database.embedded.maintenance import (
     connection_options,
     major_of,
     private_cluster,
     prove,
-    put_in_place,
     run_tool,
     serving,
-    size_of,
-    stamp,
     stopped,
 )
 from autogpt_db.database.embedded.postmaster import end_leftovers
@@ -102,8 +105,7 @@ def upgrade(
         EmbeddedServer.start(settings.paths.state, before.embedded).stop()
         now = stamp()
         fresh = cluster.place / f"data.upgrading-{now}"
-        try:
-            fresh.mkdir(mode=0o700)
+        with made_anew(fresh):
             make_empty(new, cluster.account, fresh)
             not_carried_over = [
                 f"{name}: {line}"
@@ -112,12 +114,6 @@ def upgrade(
             ]
             _pg_upgrade(cluster, old, new, fresh, progress)
             sync_data(new, cluster.account, fresh)
-        except OSError as error:
-            shutil.rmtree(fresh, ignore_errors=True)
-            raise MaintenanceError(f"{fresh} cannot be written: {error.strerror}.") from error
-        except BaseException:
-            shutil.rmtree(fresh, ignore_errors=True)
-            raise
         kept = cluster.place / f"data.before-upgrade-{old.major}-{now}"
         put_in_place(fresh, cluster.data, kept)
         try:
