@@ -74,6 +74,7 @@ uninstall: ## Remove what `make install` installed; data and configuration stay
 	  share/bash-completion share/doc share/man/man1 share/man/man5 lib/systemd/system lib/systemd \
 	  lib/sysusers.d lib/tmpfiles.d 2>/dev/null || true
 	@if [ -z "$(DESTDIR)" ]; then \
+	  [ ! -d /var/log/autogpt-db ] || rmdir --ignore-fail-on-non-empty /var/log/autogpt-db; \
 	  journalctl --update-catalog; \
 	  [ ! -d /run/systemd/system ] || systemctl daemon-reload; \
 	fi

@@ -175,15 +175,15 @@ class Guest:
         return f"host={directory} user=autogpt_db dbname=autogpt_db"
 
     @contextmanager
-    def credential(self, name: str, text: str) -> Iterator[None]:
-        """Give the service a credential; take it back and let the service serve again."""
+    def credential(self, name: str, text: str) -> Iterator[Path]:
+        """Give the service a credential, yield its file; take it back and let the service serve."""
         file = self.path(f"{CREDENTIALS}/{name}")
         file.write_text(text)
         file.chmod(0o600)
         try:
-            yield
+            yield file
         finally:
-            file.unlink(missing_ok=True)
+            self.path(f"{CREDENTIALS}/{name}").unlink(missing_ok=True)  # a reboot changes paths
             self.run("systemctl", "restart", UNIT)
 
     def drop_in(self, name: str, text: str | None) -> None:

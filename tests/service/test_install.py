@@ -58,6 +58,7 @@ def test_the_readmes_two_commands_and_its_journal_query(fresh_guest: Guest) -> N
     left = left_behind(guest, before)
     print(f"make uninstall leaves {len(left)} files beside configuration and data")
     assert left == []
+    assert not guest.path("/var/log/autogpt-db").exists()
     assert guest.path("/var/lib/autogpt-db/postgresql/data/PG_VERSION").exists()
     assert guest.path("/etc/autogpt-db/autogpt-db.toml").exists()
 
@@ -82,4 +83,5 @@ def test_a_removed_package_leaves_data_and_a_new_one_finds_it(fresh_guest: Guest
     print(f"apt-get purge leaves {len(left)} files beside the data")
     assert left == []
     assert not guest.path("/etc/autogpt-db").exists()
+    assert not guest.path("/var/log/autogpt-db").exists()
     assert guest.path("/var/lib/autogpt-db/postgresql/data/PG_VERSION").exists()

@@ -6,6 +6,7 @@ All as root in the guest's shell, while the service runs under its own account a
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from guest import ROOT
@@ -20,6 +21,7 @@ PROGRAM = f"""
 [program:beside]
 command=/bin/sh -c 'echo "<4>beside $(id -un)"; {LOOP}'
 autorestart=true
+stdout_logfile=/var/log/autogpt-db/beside.log
 """
 
 
@@ -37,6 +39,8 @@ def test_a_program_beside_the_service_is_started_logged_and_stopped_with_it(serv
         warnings = service.run("journalctl", "-t", "beside", "-p", "warning", "-o", "cat")
         assert "beside autogpt-db" in warnings
         assert "1/1 beside" in service.property("StatusText")
+        assert "beside autogpt-db" in service.run("autogpt-db", "ctl", "tail", "beside")
+        assert "beside autogpt-db" in service.path("/var/log/autogpt-db/beside.log").read_text()
         service.run("systemctl", "restart", "autogpt-db")
         service.wait_serving()
         wait_for(lambda: lines_of(service, "beside").count("its last") == 1, what="its end")
@@ -52,6 +56,38 @@ def test_a_program_beside_the_service_is_started_logged_and_stopped_with_it(serv
         file.unlink()
         service.run("systemctl", "reload", "autogpt-db")
     assert "beside" not in service.property("StatusText")
+    print(
+        f"a program beside it: {len(lines_of(service, 'beside'))} lines; its faulty file is named"
+    )
+
+
+def test_the_tree_is_controlled_by_ctl_and_by_plain_supervisorctl(service: Guest) -> None:
+    ctl = ("autogpt-db", "ctl")
+    plain = ("/opt/autogpt-db/bin/supervisorctl", "-c", "/run/autogpt-db/supervisord.conf")
+    rows = [line.split()[:4] for line in service.run(*ctl, "status").splitlines()]
+    assert rows == [line.split()[:4] for line in service.run(*plain, "status").splitlines()]
+    print(f"{len(rows)} processes: {', '.join(name for name, *_ in rows)}")
+
+    pids = {name: int(service.run(*ctl, "pid", name)) for name, *_ in rows}
+    for command, name in ((ctl, "api:api_00"), (plain, "worker:worker_00")):
+        service.run(*command, "restart", name)
+        assert service.child_pid(name) not in {0, pids[name]}
+    assert service.child_pid("api:api_01") == pids["api:api_01"]
+
+    service.run(*ctl, "rolling-restart")
+    assert service.child_pid("api:api_01") not in {0, pids["api:api_01"]}
+    assert service.child_pid("postgresql") == pids["postgresql"]
+
+    killed = service.child_pid("api:api_00")
+    service.run("kill", "-KILL", str(killed))
+    wait_for(lambda: service.child_pid("api:api_00") not in {0, killed}, what="another api_00")
+    service.wait_serving()
+    (row,) = [r for r in service.run("autogpt-db", "status").splitlines() if r.startswith("api_00")]
+    print(row)
+    found = re.search(r"RUNNING +\d+ +00:00:\d\d +(\d+) .*terminated by SIGKILL", row)
+    assert found is not None, row
+    assert int(found[1]) >= 3  # restarts
+    assert "uptime 0:00:" in service.run(*plain, "status", "api:api_00")
 
 
 def test_backup_loss_and_restore_by_root_leave_a_service_that_starts(service: Guest) -> None:
@@ -69,12 +105,14 @@ def test_backup_loss_and_restore_by_root_leave_a_service_that_starts(service: Gu
     look = ("autogpt-db", "call", "get_execution_kv_data", "user_id=u")
     assert service.run(*look, "key=backed-up") == "1"
     assert service.run(*look, "key=too-late") == "null"
+    print(f"{backup}: restored, 1 of 1 rows found, 1 of 1 written after it gone")
 
 
 def test_doctor_finds_the_running_service_sound_and_a_stopped_one_s_fault(service: Guest) -> None:
     done = service.attempt("autogpt-db", "doctor", "--json")
     checks = json.loads(done.stdout)["checks"]
     assert done.returncode == 0, done.stdout
+    print(f"doctor: {len(checks)} checks of a running service, none failed")
     by_name = {check["check"]: check for check in checks if check["level"] == "ok"}
     assert "autogpt-db.service is active (running)" in by_name["unit"]["text"]
     assert {check["text"] for check in checks if check["check"] == "address"} >= {
@@ -104,5 +142,6 @@ def test_the_manual_and_what_to_start_from_are_installed(service: Guest) -> None
         for file in (ROOT / directory).iterdir():
             place = f"/usr/share/doc/autogpt-db/{file.parent.name}/{file.name}"
             assert service.path(place).read_text() == file.read_text()
+    print("installed as they are here: two manual pages, docs/monitoring, etc/examples")
     completion = service.path("/usr/share/bash-completion/completions/autogpt-db").read_text()
     assert "_AUTOGPT_DB_COMPLETE" in completion
