@@ -143,7 +143,8 @@ What a limit on time means: a run that goes beyond it counts as failed, and is t
 job's statement waits 5 s for somebody else's lock at most, and its open transaction is ended
 when it is idle for 10 s.
 
-Without a worker (`worker.processes = 0` on every host) nothing of this happens."""
+Without a worker (`worker.processes = 0` on every host) nothing of this happens, but that replies to
+idempotency keys are deleted, which the API processes do then."""
 
 
 def _jobs_page() -> Iterator[str]:

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api_process import ApiProcess, in_background, read_reply, request, running
+from autogpt_db.api.expiry import falls_to_api
 from autogpt_db.cli.agents import call_method
 from autogpt_db.database.handle import Database
 from autogpt_db.settings import ApiSettings, DatabaseSettings, Secret, Settings
@@ -688,6 +689,29 @@ def test_a_job_deletes_what_has_expired(
     # One row is somebody else's just now, and is left for the next time.
     assert asyncio.run(main()) == [{"deleted": 35}, {"deleted": 1}]
     assert len(kept(outside)) == 23
+
+
+@pytest.mark.parametrize(
+    "assignment", ["worker.processes=0", "worker.idempotency_cleanup_schedule=never"]
+)
+def test_where_no_worker_deletes_what_has_expired_the_api_does(
+    database_url: str, outside: psycopg.Connection[Any], assignment: str
+) -> None:
+    outside.execute(
+        "INSERT INTO autogpt_db.idempotency_key (method, key, fingerprint, status, reply,"
+        " created_at) SELECT 'm', number::text, '', 200, '', now() - number * interval '1 hour'"
+        " FROM generate_series(23, 26) AS number"
+    )
+    with Keyed(database_url, assignment) as api:
+        (record,) = wait_for(
+            lambda: api.events("idempotency_keys_cleaned"), what="the record of the deletion"
+        )
+    assert record["deleted"] == 3
+    assert kept(outside) == [("m", "23", 200)]
+
+
+def test_where_a_worker_deletes_what_has_expired_the_api_does_not() -> None:
+    assert not falls_to_api(Settings())
 
 
 # All of it against a model -------------------------------------------------------------------

@@ -7,13 +7,14 @@ import logging
 import resource
 import signal
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import structlog
 import uvloop
 
 from autogpt_db.api.app import PATHS, build_app
 from autogpt_db.api.calls import Policy
+from autogpt_db.api.expiry import expire_forever, falls_to_api
 from autogpt_db.api.idempotency import KeyedCalls
 from autogpt_db.api.listeners import listening_sockets
 from autogpt_db.api.metrics import Metrics
@@ -100,6 +101,7 @@ async def _serve(
         heartbeat = Heartbeat(settings.paths.runtime)
         beating = asyncio.create_task(heartbeat.beat_forever(database.figures), name="heartbeat")
         publishing = asyncio.create_task(publish_forever(metrics.publish), name="metrics")
+        expiring: asyncio.Task[NoReturn] | None = None
         try:
             await _first_of(database.wait(FULL_POOL_WAIT), server.stopping.wait())
 
@@ -112,12 +114,18 @@ async def _serve(
                 )
                 heartbeat.ready()
 
+            if falls_to_api(settings):
+                expiring = asyncio.create_task(
+                    expire_forever(database, settings.idempotency.keep), name="expiry"
+                )
             server.when_started = started
             await server.serve(sockets=list(listeners))
             await background.drain(server.seconds_left, server.hastened)
         finally:
             beating.cancel()
             publishing.cancel()
+            if expiring is not None:
+                expiring.cancel()
             request_log.flush()
             await metrics.close()
 

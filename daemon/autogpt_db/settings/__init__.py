@@ -19,6 +19,7 @@ from autogpt_db.settings.features import (
 from autogpt_db.settings.jobs import RetainSettings, WatchSettings
 from autogpt_db.settings.model import Settings
 from autogpt_db.settings.operation import (
+    ON_DEMAND,
     LoggingSettings,
     MetricsSettings,
     SupervisionSettings,
@@ -28,6 +29,7 @@ from autogpt_db.settings.paths import PROGRAMS_DIRECTORY
 from autogpt_db.settings.sources import LoadedSettings, load_settings
 
 __all__ = [
+    "ON_DEMAND",
     "PROGRAMS_DIRECTORY",
     "ApiSettings",
     "CreditsSettings",

@@ -9,6 +9,9 @@ from msgspec import Meta, Struct
 
 from autogpt_db.settings.declaration import option
 
+ON_DEMAND = "never"
+"""A job's schedule that starts nothing by itself."""
+
 
 class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The background jobs."""
@@ -72,7 +75,11 @@ class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         ),
     ] = "17 */6 * * *"
     idempotency_cleanup_schedule: Annotated[
-        str, option("When replies older than idempotency.keep are deleted: a cron line, in UTC.")
+        str,
+        option(
+            "When replies older than idempotency.keep are deleted: a cron line, in UTC, or never: "
+            "then, as without a worker, the API processes do it every ten minutes."
+        ),
     ] = "*/10 * * * *"
 
 

@@ -13,6 +13,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from autogpt_db.database.url import direct_database_url
 from autogpt_db.errors import ConfigurationError
+from autogpt_db.settings import ON_DEMAND
 from autogpt_db.worker.fencing import FencedJobManager, FetchedJob
 from autogpt_db.worker.handle import JobDatabase
 
@@ -42,8 +43,6 @@ CONNECTION_LIMIT = 3.0
 CATCH_UP = 24 * 3600.0
 """Seconds back to which a run that was missed, because no worker was up, is made up for (once)."""
 
-ON_DEMAND = "never"
-"""A schedule that starts nothing by itself."""
 APPLICATION = "autogpt-db worker"
 SET_SEARCH_PATH = "SELECT pg_catalog.set_config('search_path', 'autogpt_db', true)"
 

@@ -1,0 +1,44 @@
+"""Deleting outcomes that have expired where no worker ever would: else they pile up for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, NoReturn
+
+import structlog
+
+from autogpt_db.database.idempotency import delete_expired
+from autogpt_db.errors import CallError
+from autogpt_db.settings import ON_DEMAND
+
+if TYPE_CHECKING:
+    from autogpt_db.database.handle import Database
+    from autogpt_db.settings import Settings
+
+log = structlog.get_logger("autogpt_db.api")
+
+PAUSE = 600.0
+"""Seconds between two times."""
+
+
+def falls_to_api(settings: Settings) -> bool:
+    """Tell whether no worker of this daemon does it by itself."""
+    worker = settings.worker
+    return worker.processes == 0 or worker.idempotency_cleanup_schedule == ON_DEMAND
+
+
+async def expire_forever(database: Database, keep: float) -> NoReturn:
+    """Delete what is older than `keep` seconds, now and every ten minutes, until cancelled.
+
+    Any number of processes may do it at once.
+    """
+    while True:
+        handle = database.for_call("clean_idempotency_keys", reads=False)
+        try:
+            deleted = await delete_expired(handle, keep)
+        except CallError as error:
+            log.warning("idempotency_keys_not_cleaned", reason=str(error))
+        else:
+            if deleted:
+                log.info("idempotency_keys_cleaned", deleted=deleted)
+        await asyncio.sleep(PAUSE)
