@@ -222,6 +222,10 @@ def test_each_call_has_a_key_of_its_own_and_reads_have_none(api: ApiProcess, use
         assert {keyed.spend_credits(user, 1, {}) for _ in range(3)} == {balance - 3}
         with pytest.raises(ValueRefusedError):
             keyed.spend_credits(user, 2, {})
+        patient = keyed.with_options(timeout=30, retries=Retries(total=60))
+        assert patient.spend_credits(user, 1, {}) == balance - 3, "other options keep the key"
+        with pytest.raises(ValueRefusedError, match="Idempotency-Key"):
+            client.with_options(idempotency_key="").spend_credits(user, 1, {})
         assert client.get_credits(user) == balance - 3
     proxy = Proxy(api.port, cuts=0)
     try:

@@ -51,7 +51,7 @@ def changed(
         old,
         retries=old.retries if retries is None else retries,
         timeout=old.timeout if timeout is None else timeout,
-        idempotency_key=idempotency_key,
+        idempotency_key=old.idempotency_key if idempotency_key is None else idempotency_key,
     )
 
 
@@ -72,7 +72,8 @@ class Exchange:
         self._attempts = Attempts(options.retries)
         headers = {"content-type": "application/json"}
         if not reads:
-            headers["idempotency-key"] = options.idempotency_key or uuid.uuid4().hex
+            key = options.idempotency_key
+            headers["idempotency-key"] = uuid.uuid4().hex if key is None else key
         self.request: dict[str, Any] = {
             "method": "POST",
             "url": f"/{method}",
