@@ -200,7 +200,8 @@ def test_executions_tell_how_an_agent_does(service: Service) -> None:
     assert agent_with_executions(service)["recent_executions"] == []
     # None of these is the user's, the version's or young enough to count.
     execute(service, "bobs", "FAILED", userId="bob")
-    execute(service, "old", "COMPLETED", "8 days", stats=json.dumps({"correctness_score": "1"}))
+    stats = json.dumps({"correctness_score": "1"})
+    execute(service, "old", "COMPLETED", "7 days 1 minute", stats=stats)
     agent = agent_with_executions(service)
     assert agent["execution_count"] == 1
     assert agent["new_output"] is False
@@ -213,8 +214,8 @@ def test_executions_tell_how_an_agent_does(service: Service) -> None:
         ("TERMINATED", "WAITING"),
         ("FAILED", "ERROR"),
     ):
-        stats = {"correctness_score": 0.25, "activity_status": f"was {status}"}
-        execute(service, status, status, "6 days", stats=json.dumps(stats), isDeleted=True)
+        stats = json.dumps({"correctness_score": 0.25, "activity_status": f"was {status}"})
+        execute(service, status, status, "6 days 23 hours", stats=stats, isDeleted=True)
         statuses.append(agent_with_executions(service)["status"] == shown)
     assert all(statuses)
     agent = agent_with_executions(service)

@@ -162,6 +162,8 @@ def test_averages_go_over_days_that_had_executions(service: Service) -> None:
     assert {key: found["alert"][key] for key in ("graph_id", "user_id")} == {
         "graph_id": "g2", "user_id": None,
     }  # fmt: skip
+    # An empty text is no filter, and comes back as it was passed.
+    assert trends(service, user_id="")["alert"]["user_id"] == ""
     assert trends(service, drop_threshold=drop + 0.1)["alert"] is None
     assert trends(service)["historical_data"] is None
 

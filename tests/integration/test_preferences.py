@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,16 @@ def test_users_with_any_execution_in_the_range_are_active(service: Service) -> N
     assert active(service, "2026-01-04T01:00:00+01:00", "2026-01-04T01:00+01:00") == ["bob"]
     assert active(service, "2026-01-04T00:00:00.001Z", "2026-01-04T23:00:00Z") == []
     assert active(service, "2027-01-01", "2026-01-01") == []
+
+
+def test_a_moment_without_an_offset_is_utc_wherever_the_service_runs(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as changed:
+        changed.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        assert active(service, "2026-01-04", "2026-01-04T00:00:00") == ["bob"]
+    time.tzset()
 
 
 @pytest.mark.parametrize("text", ["x", "", "2026-13-01", "0001-01-01T00:00:00+05:00"])

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
 
 from autogpt_db.errors import AgentNotFoundError, InvalidInputError, SchemaObjectMissingError
+from autogpt_db.operations.store_search import (
+    BY_MEANING,
+    BY_WORDS,
+    WITH_MEANING,
+    WITHOUT_MEANING,
+)
 from autogpt_db.settings import EmbeddingsSettings, Secret
 from embedding_provider import EmbeddingProvider
 from examples import check, examples_of
@@ -199,6 +206,57 @@ def test_age_and_popularity_count(service: Service) -> None:
     rate(service, "used", 1, 50)
     assert slugs(service, search_query="cloud")[:2] in (["new", "used"], ["used", "new"])
     assert slugs(service, search_query="cloud")[2] == "plain"
+
+
+def scores(service: Service, statement: str, weights: Any, **more: Any) -> dict[str, float]:
+    """Return what a search's statement gives each agent."""
+    given = weights._asdict() | {
+        "category_weight": weights.category, "category": None, "featured": False,
+        "creators": None, "query": "rain", "nearest": 200, "page": 1, "page_size": 100,
+    }  # fmt: skip
+    rows = service.rows(statement, **given, **more)
+    return {document["slug"]: score for document, _, score, _ in rows}
+
+
+def test_a_score_is_the_weighted_sum_of_all_that_counts(service: Service) -> None:
+    def moment(days: int) -> str:
+        ago = "SELECT (now() AT TIME ZONE 'UTC' - make_interval(days => %(days)s))::text"
+        return str(service.value(ago, days=days))
+
+    service.rows("""DELETE FROM "UnifiedContentEmbedding" """)
+    offer(service, "often", words="rain rain rain", createdAt=moment(45))
+    offer(service, "once", words="rain", createdAt=moment(200), categories=["Rainy days", "x"])
+    offer(service, "other", words="snow", createdAt=moment(9), categories=["rain"])
+    rate(service, "often", 1, 5)
+    rate(service, "once", 1, 20)
+    service.rows(
+        """UPDATE "UnifiedContentEmbedding" SET embedding = %(far)s::vector
+            WHERE "contentId" = 'other'""",
+        far=str([3.0, 4.0, *[0.0] * 1534]),
+    )
+    ranks = dict(
+        service.rows(
+            """SELECT "contentId", ts_rank_cd(search, plainto_tsquery('english', 'rain'))
+                 FROM "UnifiedContentEmbedding" """
+        )
+    )
+    lexical = {slug: rank / ranks["often"] for slug, rank in ranks.items()}
+    popular = math.log(6) / math.log(21)
+    expected = {
+        "often": 3 / 7 * lexical["often"] + 1 / 7 * 0.5 + 1 / 7 * popular,
+        "once": 3 / 7 * lexical["once"] + 2 / 7 + 1 / 7,
+        "other": 2 / 7 + 1 / 7 * 0.9,
+    }
+    assert lexical["once"] < lexical["often"]
+    found = scores(service, BY_WORDS, WITHOUT_MEANING)
+    assert found == pytest.approx(expected, abs=1e-4)
+    expected = {
+        "often": 0.3 * lexical["often"] + 0.1 * 0.5 + 0.1 * popular,
+        "once": 0.3 * lexical["once"] + 0.2 + 0.1,
+        "other": 0.3 * 0.6 + 0.2 + 0.1 * 0.9,
+    }
+    found = scores(service, BY_MEANING, WITH_MEANING, embedding=str([1.0, *[0.0] * 1535]))
+    assert found == pytest.approx(expected, abs=1e-4)
 
 
 def test_a_search_has_filters_and_pages_of_its_own(service: Service) -> None:
