@@ -23,8 +23,11 @@ from procrastinate.manager import JobManager
 from autogpt_db.errors import AutogptDbError
 
 if TYPE_CHECKING:
+    import asyncio
     import datetime as dt
     from collections.abc import Iterable
+
+    from procrastinate.connector import BaseConnector
 
 log = structlog.get_logger("autogpt_db.worker")
 
@@ -170,7 +173,7 @@ class JobRun:
         return {
             "token": self.token,
             "outcome": outcome,
-            "reason": self.reason[:LONGEST_REASON] if self.reason else None,
+            "reason": _storable(self.reason[:LONGEST_REASON]) if self.reason else None,
             "result": json.dumps(self.result, default=str) if self.result else None,
             "status": status,
             "spent": spent,
@@ -203,13 +206,29 @@ class FetchedJob(Job):
 
 
 class FencedJobManager(JobManager):
-    """procrastinate's job manager, with fetching and ending by our own statements."""
+    """procrastinate's job manager, with fetching and ending by our own statements.
+
+    Args:
+        connector: What the statements go through.
+        lost: Is set when one of them fails. procrastinate itself goes on then: a job whose end
+            could not be written would belong for ever to a worker that shows signs of life, and
+            one that can fetch no more would wait without limit, and without signs of life, for
+            the jobs it runs.
+    """
+
+    def __init__(self, connector: BaseConnector, lost: asyncio.Event) -> None:
+        super().__init__(connector)
+        self._lost = lost
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
         """Start the next job that is due and not paused; None when there is none."""
-        rows = await self.connector.execute_query_all_async(
-            FETCH, queues=list(queues or ()), worker_id=worker_id, process=process_name()
-        )
+        try:
+            rows = await self.connector.execute_query_all_async(
+                FETCH, queues=list(queues or ()), worker_id=worker_id, process=process_name()
+            )
+        except Exception:
+            self._lost.set()
+            raise
         return FetchedJob.start(rows[0]) if rows else None
 
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:  # noqa: ARG002 - procrastinate's signature; finished jobs are kept
@@ -241,20 +260,32 @@ class FencedJobManager(JobManager):
     async def _end(self, run: JobRun, **parameters: Any) -> None:
         if run.ended:
             return
+        try:
+            row = await self._write_end(parameters)
+        except Exception:
+            self._lost.set()
+            raise
+        if not row["ended"]:
+            log.warning("job_taken_away", job=run.job, id=run.job_id, attempt=run.attempt)
+
+    async def _write_end(self, parameters: dict[str, Any]) -> dict[str, Any]:
         for left in reversed(range(REPEATS)):
             try:
-                row = await self.connector.execute_query_one_async(END, **parameters)
-                break
+                return await self.connector.execute_query_one_async(END, **parameters)
             except UniqueViolation:  # a twin came between the look and the update
                 if not left:
                     raise
-        if not row["ended"]:
-            log.warning("job_taken_away", job=run.job, id=run.job_id, attempt=run.attempt)
+        raise AssertionError("the last repeat returns or raises")
 
 
 def process_name() -> str:
     """Return this process's name over all hosts."""
     return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _storable(text: str) -> str:
+    """Return a text as PostgreSQL can keep it: without NUL, and without halves of surrogates."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
 
 
 def _run_of(job: Job) -> JobRun:

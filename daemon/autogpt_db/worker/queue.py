@@ -55,12 +55,17 @@ class QueueConnector(PsycopgConnector):
     It replaces two things. Behind a transaction pooler a session's settings are not ours, so each
     statement runs in a transaction that sets the search path for itself alone. And each statement
     is bounded by `STATEMENT_LIMIT` on this side too.
+
+    Attributes:
+        last_failure: What went wrong last.
+        lost: Set when the worker cannot go on with this queue, and has to open it anew.
     """
 
     def __init__(self, *, pooled: bool) -> None:
         super().__init__()
         self._pooled = pooled
         self.last_failure: Exception | None = None
+        self.lost = asyncio.Event()
 
     @asynccontextmanager
     async def _get_cursor(
@@ -91,7 +96,7 @@ class Queue:
     Attributes:
         app: procrastinate's application, with every job registered.
         jobs: The jobs, by name.
-        connector: Its connector; `last_failure` says why the queue was lost.
+        connector: Its connector, which says whether the queue was lost, and why.
         pool: The connections that procrastinate's statements go through.
         listens: Whether new jobs are announced (LISTEN) or only found by polling.
     """
@@ -194,7 +199,7 @@ def build_app(settings: Settings, jobs: Mapping[str, Job], connector: QueueConne
         ConfigurationError: A schedule is no cron line.
     """
     app = App(connector=connector, periodic_defaults={"max_delay": CATCH_UP})
-    app.job_manager = FencedJobManager(connector)
+    app.job_manager = FencedJobManager(connector, connector.lost)
     for job in jobs.values():
         _register(app, job, schedule_of(settings, job))
     for (name, _), periodic in app.periodic_registry.periodic_tasks.items():

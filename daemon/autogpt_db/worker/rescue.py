@@ -142,7 +142,7 @@ async def tend(queue: Queue) -> None:
     """
     forget_at = time.monotonic()
     while True:
-        await rescue(queue)
+        await rescue(queue, stalled=STALLED)
         if time.monotonic() >= forget_at:
             await queue.app.job_manager.delete_old_jobs(
                 KEEP_HOURS, include_failed=True, include_cancelled=True, include_aborted=True

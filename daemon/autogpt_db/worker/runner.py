@@ -75,6 +75,27 @@ def run_worker(settings: Settings) -> int:
     return asyncio.run(WorkerProcess(settings, jobs).run())
 
 
+class WatchedWorker(Worker):
+    """procrastinate's worker, which tells when it stops by itself.
+
+    It does when a side task of its own fails (signs of life, LISTEN), and then it waits without
+    limit, and without signs of life, for the jobs that run.
+
+    Args:
+        lost: Is set when it stops.
+        given: What procrastinate's takes.
+    """
+
+    def __init__(self, *given: Any, lost: asyncio.Event, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._lost = lost
+
+    def stop(self) -> None:
+        """Stop when the running jobs are done."""
+        super().stop()  # type: ignore[no-untyped-call] # procrastinate leaves it untyped
+        self._lost.set()
+
+
 class WorkerProcess:
     """A worker from start to stop."""
 
@@ -150,8 +171,9 @@ class WorkerProcess:
         """Serve the open queue until it is lost, or until the stop that was asked for is done."""
         if not await queue.app.check_connection_async():
             raise QueueLostError("its tables are missing; `autogpt-db migrate` creates them")
-        worker = Worker(
+        worker = WatchedWorker(
             queue.app,
+            lost=queue.connector.lost,
             queues=list(self._jobs),
             concurrency=self._settings.worker.concurrency,
             fetch_job_polling_interval=POLL,
@@ -171,15 +193,17 @@ class WorkerProcess:
         )
         tending = asyncio.create_task(rescue.tend(queue), name="rescue")
         stopping = asyncio.create_task(self._stop.wait(), name="stop")
+        losing = asyncio.create_task(queue.connector.lost.wait(), name="lost")
+        tasks = (serving, tending, stopping, losing)
         try:
-            await asyncio.wait({serving, tending, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             grace = self._settings.worker.stop_timeout if stopping.done() else LAST_WORDS
             tending.cancel()
-            await self._end(worker, serving, grace)
+            await self._end(queue, worker, serving, grace)
         finally:
-            for task in (serving, tending, stopping):
+            for task in tasks:
                 task.cancel()
-            outcomes = await asyncio.gather(serving, tending, stopping, return_exceptions=True)
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
         if self._stop.is_set():
             return
         for outcome in outcomes:
@@ -187,17 +211,25 @@ class WorkerProcess:
                 raise outcome
         raise QueueLostError(queue.connector.last_failure or "procrastinate ended by itself")
 
-    async def _end(self, worker: Worker, serving: asyncio.Task[None], grace: float) -> None:
+    async def _end(
+        self, queue: Queue, worker: WatchedWorker, serving: asyncio.Task[None], grace: float
+    ) -> None:
         """End the worker: its jobs get `grace` seconds, then they go back to the queue."""
-        worker.stop()  # type: ignore[no-untyped-call] # procrastinate leaves it untyped
+        worker.stop()
+        living = asyncio.create_task(_show_life(queue, worker), name="signs of life")
         hasten = asyncio.create_task(self._hasten.wait(), name="hasten")
-        await asyncio.wait({serving, hasten}, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
-        hasten.cancel()
-        if serving.done():
-            return
-        for task in list(self._running):
-            task.cancel()
-        await asyncio.wait({serving}, timeout=LAST_WORDS + STATEMENT_LIMIT)
+        try:
+            await asyncio.wait(
+                {serving, hasten}, timeout=grace, return_when=asyncio.FIRST_COMPLETED
+            )
+            if serving.done():
+                return
+            for task in list(self._running):
+                task.cancel()
+            await asyncio.wait({serving}, timeout=LAST_WORDS + STATEMENT_LIMIT)
+        finally:
+            hasten.cancel()
+            living.cancel()
 
     async def _observe(
         self, call_next: Callable[[], Awaitable[Any]], context: JobContext, _worker: Worker
@@ -249,3 +281,14 @@ class WorkerProcess:
         if reason != self._complaint:
             self._complaint = reason
             log.warning("queue_lost", reason=reason)
+
+
+async def _show_life(queue: Queue, worker: Worker) -> None:
+    """Go on with the signs of life, which procrastinate ends as soon as it shall stop.
+
+    Without them a job that is given time to finish would be taken away meanwhile.
+    """
+    while worker.worker_id is not None:
+        with suppress(ConnectorException, OSError):
+            await queue.app.job_manager.update_heartbeat(worker.worker_id)
+        await asyncio.sleep(rescue.HEARTBEAT)
