@@ -1,4 +1,4 @@
-"""Giving back the jobs of workers that died, and forgetting finished ones."""
+"""Giving back the jobs of workers that died."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import time
 from typing import TYPE_CHECKING, LiteralString
 
 import structlog
+
+from autogpt_db.worker.forgetting import forget
 
 if TYPE_CHECKING:
     from autogpt_db.worker.queue import Queue
@@ -20,9 +22,7 @@ STALLED = 15.0
 LOOK = 5.0
 """Seconds between two looks for jobs to rescue."""
 FORGET = 3600.0
-"""Seconds between two removals of finished jobs."""
-KEEP_HOURS = 14 * 24
-"""Hours for which a finished job stays visible in the queue's tables."""
+"""Seconds until finished jobs are looked for again, once there were none to forget."""
 
 # One statement, so that of several rescuers one finds the row: it is locked, and when its lock
 # is free it is no longer 'doing'. A run whose row is locked is committing just now, or its server
@@ -122,17 +122,6 @@ SELECT run.job, run.job_id, holder.pid, pg_terminate_backend(holder.pid)
    )
 """
 
-FORGET_RUNS: LiteralString = """
-DELETE FROM autogpt_db.job_run
- WHERE token = ANY (ARRAY(
-       SELECT token
-         FROM autogpt_db.job_run
-        WHERE ended_at < now() - make_interval(hours => %(hours)s)
-        ORDER BY ended_at
-        LIMIT 10000
- ))
-"""
-
 
 async def tend(queue: Queue) -> None:
     """Look after the queue's tables until cancelled.
@@ -143,11 +132,7 @@ async def tend(queue: Queue) -> None:
     forget_at = time.monotonic()
     while True:
         await rescue(queue, stalled=STALLED)
-        if time.monotonic() >= forget_at:
-            await queue.app.job_manager.delete_old_jobs(
-                KEEP_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
-            )
-            await queue.connector.execute_query_async(FORGET_RUNS, hours=KEEP_HOURS)
+        if time.monotonic() >= forget_at and not await forget(queue):
             forget_at = time.monotonic() + FORGET
         await asyncio.sleep(LOOK)
 
