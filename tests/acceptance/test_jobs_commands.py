@@ -80,6 +80,20 @@ def test_a_job_is_run_paused_resumed_and_shown(daemon: DaemonProcess, queries: Q
     assert "watch_executions" in answer(daemon, "jobs", "list")
 
 
+def test_a_job_that_waits_for_its_next_attempt_is_run_at_once(
+    daemon: DaemonProcess, queries: Queries
+) -> None:
+    number = queries.value(
+        "INSERT INTO autogpt_db.procrastinate_jobs "
+        "(queue_name, task_name, lock, queueing_lock, args, attempts, scheduled_at) VALUES "
+        "('watch_executions', 'watch_executions', 'watch_executions', 'watch_executions', "
+        "'{\"timestamp\": 0}', 1, now() + interval '1 hour') RETURNING id"
+    )
+    done = daemon.run("jobs", "run", "watch_executions", "--wait", "--timeout", "20")
+    assert f"number {number} (it was already)" in done.stdout
+    assert "succeeded: " in done.stdout
+
+
 def test_a_long_job_shows_how_far_it_is(daemon: DaemonProcess) -> None:
     answer(daemon, "jobs", "run", "long_job")
     row = wait_for(

@@ -227,3 +227,17 @@ def test_where_it_may_act_the_stuck_ones_end_and_the_healthy_ones_stay(
     assert stats["cost"] == 3
     assert "ended by autogpt-db" in json.dumps(stats)
     assert watch(database_url, queries, "report")[0]["running"] == 0
+
+
+def test_one_that_somebody_holds_keeps_none_of_the_others(
+    database_url: str, queries: Queries
+) -> None:
+    holder = Queries(database_url)
+    holder.rows("BEGIN")
+    holder.rows("""SELECT FROM platform."AgentGraphExecution" WHERE id = 'queued' FOR UPDATE""")
+    result, events = watch(database_url, queries, "act")
+    holder.close()
+    assert result["ended"] == len(STUCK) - 1
+    assert "queued" not in {event["graph_exec_id"] for event in events
+                            if event["event"] == "execution_ended"}  # fmt: skip
+    assert queries.value("SELECT count(*) FROM autogpt_db.job_run") == 1

@@ -17,10 +17,19 @@ class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The background jobs."""
 
     processes: Annotated[int, option("Worker processes.", ge=0, le=16)] = 1
-    concurrency: Annotated[int, option("Jobs that run at once in each.", ge=1, le=64)] = 2
+    concurrency: Annotated[
+        int,
+        option("Jobs that run at once in each; no more than it has connections for.", ge=1, le=64),
+    ] = 2
     pool_size: Annotated[
-        int, option("Connections that each worker process may open.", ge=2, le=64)
-    ] = 3
+        int,
+        option(
+            "Connections that each worker process may open: two are for the queue (one behind a "
+            "transaction pooler), each further one for a job.",
+            ge=2,
+            le=64,
+        ),
+    ] = 4
     stop_timeout: Annotated[
         float,
         option(

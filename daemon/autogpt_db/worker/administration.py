@@ -57,16 +57,31 @@ SELECT name.job,
  ORDER BY name.job
 """
 
+# The priority is queue.ASKED_FIRST.
 ENQUEUE: LiteralString = """
-INSERT INTO autogpt_db.procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args)
-SELECT job, job, job, job, '{"timestamp": 0}'
+INSERT INTO autogpt_db.procrastinate_jobs
+       (queue_name, task_name, lock, queueing_lock, priority, args)
+SELECT job, job, job, job, 1, '{"timestamp": 0}'
   FROM (SELECT %(job)s::text AS job) AS wanted
     ON CONFLICT DO NOTHING
 RETURNING id
 """
 
-WAITING: LiteralString = """
-SELECT id FROM autogpt_db.procrastinate_jobs WHERE queueing_lock = %(job)s AND status = 'todo'
+# One that waits for its next attempt waits no longer.
+HURRY: LiteralString = """
+WITH waiting AS (
+    UPDATE autogpt_db.procrastinate_jobs
+       SET scheduled_at = NULL
+     WHERE queueing_lock = %(job)s
+       AND status = 'todo'
+    RETURNING id, queue_name
+)
+SELECT id,
+       pg_notify(
+           'procrastinate_queue_v1#' || queue_name,
+           json_build_object('type', 'job_inserted', 'job_id', id)::text
+       )
+  FROM waiting
 """
 
 FOLLOW: LiteralString = """
@@ -175,7 +190,7 @@ class Administration:
         rows = self._rows(ENQUEUE, job=job)
         if rows:
             return rows[0]["id"], True
-        waiting = self._rows(WAITING, job=job)
+        waiting = self._rows(HURRY, job=job)
         # It may have been started in between; then there is room for one more.
         return (waiting[0]["id"], False) if waiting else self.run(job)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import structlog
-from procrastinate import App, PsycopgConnector, RetryStrategy
+from procrastinate import App, BaseRetryStrategy, PsycopgConnector, RetryDecision
 from psycopg_pool import AsyncConnectionPool
 
 from autogpt_db.database.url import direct_database_url
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
     from procrastinate import JobContext
+    from procrastinate.jobs import Job as QueuedJob
     from psycopg.rows import DictRow
 
     from autogpt_db.database.handle import Database
@@ -42,6 +43,11 @@ CONNECTION_LIMIT = 3.0
 """Seconds that a statement of the queue may wait for its connection: then the queue is lost."""
 CATCH_UP = 24 * 3600.0
 """Seconds back to which a run that was missed, because no worker was up, is made up for (once)."""
+
+LONGEST_PAUSE = 600.0
+"""Seconds between two attempts of a job at most; they double from two on."""
+ASKED_FIRST = 1
+"""Priority of a job's own run; of those about one thing each there may be thousands."""
 
 APPLICATION = "autogpt-db worker"
 SET_SEARCH_PATH = "SELECT pg_catalog.set_config('search_path', 'autogpt_db', true)"
@@ -130,7 +136,9 @@ class Queue:
             deferrer = self.app.configure_task(name, allow_unknown=False)
             return await deferrer.defer_async(timestamp=0)
         lock = f"{name}:{key}"
-        deferrer = self.app.configure_task(name, allow_unknown=False, lock=lock, queueing_lock=lock)
+        deferrer = self.app.configure_task(
+            name, allow_unknown=False, lock=lock, queueing_lock=lock, priority=0
+        )
         return await deferrer.defer_async(timestamp=0, key=key)
 
 
@@ -143,6 +151,29 @@ def connection_shares(size: int, *, pooled: bool) -> tuple[int, bool, int]:
     listens = not pooled and size >= 3  # noqa: PLR2004 - one for each of the three
     left = size - 1 - (1 if listens else 0)
     return 1, listens, left
+
+
+class Retries(BaseRetryStrategy):
+    """Attempts at a job, with pauses that double up to `LONGEST_PAUSE`.
+
+    Args:
+        attempts: How many there are.
+    """
+
+    def __init__(self, attempts: int) -> None:
+        self._attempts = attempts
+
+    def get_retry_decision(
+        self,
+        *,
+        exception: BaseException,  # noqa: ARG002 - procrastinate's signature
+        job: QueuedJob,
+    ) -> RetryDecision | None:
+        """Say when a job that failed is tried again; None when it isn't."""
+        spent = job.attempts + 1
+        if spent >= self._attempts:
+            return None
+        return RetryDecision(retry_in={"seconds": int(min(2.0**spent, LONGEST_PAUSE))})
 
 
 @asynccontextmanager
@@ -243,10 +274,8 @@ def _register(app: App, job: Job, cron: str | None) -> None:
         queue=job.name,
         lock=job.name,
         queueing_lock=job.name,
-        # procrastinate reads 0 retries as "no limit".
-        retry=RetryStrategy(max_attempts=job.attempts - 1, exponential_wait=2)
-        if job.attempts > 1
-        else False,
+        priority=ASKED_FIRST,
+        retry=Retries(job.attempts),
         pass_context=True,
     )(run)
     if cron is not None:

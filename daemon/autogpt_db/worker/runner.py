@@ -108,6 +108,9 @@ class WorkerProcess:
         self._complaint: str | None = None
         self._heartbeat = Heartbeat(settings.paths.runtime)
         self._metrics = open_store(settings)
+        _, _, self._share = connection_shares(
+            settings.worker.pool_size, pooled=direct_database_url(settings).pgbouncer
+        )
 
     async def run(self) -> int:
         """Serve until told to stop, and return the exit code."""
@@ -115,10 +118,7 @@ class WorkerProcess:
         loop.set_exception_handler(library.on_loop_exception)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
-        _, _, share = connection_shares(
-            self._settings.worker.pool_size,
-            pooled=direct_database_url(self._settings).pgbouncer,
-        )
+        share = self._share
         async with Database.open(self._settings, name=APPLICATION, size=share) as database:
             beating = asyncio.create_task(
                 self._heartbeat.beat_forever(database.figures, self._work)
@@ -175,7 +175,8 @@ class WorkerProcess:
             queue.app,
             lost=queue.connector.lost,
             queues=list(self._jobs),
-            concurrency=self._settings.worker.concurrency,
+            # One more would only wait for a connection that another job holds, and then fail.
+            concurrency=min(self._settings.worker.concurrency, self._share),
             fetch_job_polling_interval=POLL,
             listen_notify=queue.listens,
             additional_context={"database": database},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, LiteralString
 
+import psycopg
 import structlog
 
 from autogpt_db.operations.stuck_executions import KINDS, end_stuck, find_stuck
@@ -42,7 +43,7 @@ async def watch_executions(database: JobDatabase) -> dict[str, Any]:
     for place, stuck in enumerate(found):
         action = getattr(watch, stuck.kind)
         threshold = getattr(watch, f"{stuck.kind}_seconds")
-        if action == "act" and await end_stuck(database, stuck):
+        if action == "act" and await _end(database, stuck):
             ended += 1
             log.warning("execution_ended", **_fields(stuck))
         elif stuck.seconds - threshold <= before and told < MOST_EVENTS:
@@ -57,6 +58,13 @@ async def watch_executions(database: JobDatabase) -> dict[str, Any]:
         database, [Figure("stuck_executions", counts[kind], {"kind": kind}) for kind in KINDS]
     )
     return {**{kind: counts[kind] for kind in KINDS}, "ended": ended}
+
+
+async def _end(database: JobDatabase, stuck: Stuck) -> bool:
+    try:
+        return await end_stuck(database, stuck)
+    except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+        return False  # somebody is about to move it; the next look will tell
 
 
 def _fields(stuck: Stuck) -> dict[str, Any]:
