@@ -118,7 +118,7 @@ def test_the_urls_connection_limit_bounds_the_whole_daemon() -> None:
 
 
 def test_too_few_connections_for_the_processes_are_refused() -> None:
-    with pytest.raises(ConfigurationError, match="which need 5 at least"):
+    with pytest.raises(ConfigurationError, match="which need 6 at least"):
         load_settings(environment={"DB_CONNECTION_LIMIT": "3"})
 
 

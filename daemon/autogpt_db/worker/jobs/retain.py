@@ -7,8 +7,7 @@ import datetime as dt
 import time
 from typing import TYPE_CHECKING, Any, LiteralString
 
-import psycopg
-
+from autogpt_db.errors import LockedError, StatementCollidedError
 from autogpt_db.worker.figures import Figure, report
 from autogpt_db.worker.registry import job
 
@@ -171,7 +170,7 @@ class _Walk:
             began = time.monotonic()
             try:
                 deleted = await self._database.execute(step, {"ids": ids, "batch": self._batch})
-            except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+            except (LockedError, StatementCollidedError):
                 await asyncio.sleep(LOCKED_PAUSE)
                 continue
             self.rows += deleted

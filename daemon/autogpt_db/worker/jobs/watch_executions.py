@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, LiteralString
 
-import psycopg
 import structlog
 
+from autogpt_db.errors import LockedError, StatementCollidedError
 from autogpt_db.operations.stuck_executions import KINDS, end_stuck, find_stuck
 from autogpt_db.worker.figures import Figure, report
 from autogpt_db.worker.registry import job
@@ -63,7 +63,7 @@ async def watch_executions(database: JobDatabase) -> dict[str, Any]:
 async def _end(database: JobDatabase, stuck: Stuck) -> bool:
     try:
         return await end_stuck(database, stuck)
-    except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+    except (LockedError, StatementCollidedError):
         return False  # somebody is about to move it; the next look will tell
 
 
