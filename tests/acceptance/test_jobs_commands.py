@@ -116,7 +116,17 @@ def test_failed_jobs_are_listed_and_queued_again(daemon: DaemonProcess, queries:
         "('watch_executions', 'watch_executions', 'watch_executions', 'watch_executions', "
         "'{\"timestamp\": 0}', 'failed', 3) RETURNING id"
     )
-    assert [row["id"] for row in json.loads(answer(daemon, "jobs", "failed", "--json"))] == [number]
+    for outcome, reason in (("retried", "an older one"), ("failed", "no luck")):
+        queries.rows(
+            "INSERT INTO autogpt_db.job_run "
+            "(job_id, job, attempt, process, ended_at, outcome, reason) VALUES "
+            "(%(id)s, 'watch_executions', 3, 'elsewhere:1', now(), %(outcome)s, %(reason)s)",
+            id=number,
+            outcome=outcome,
+            reason=reason,
+        )
+    (row,) = json.loads(answer(daemon, "jobs", "failed", "--json"))
+    assert (row["id"], row["attempts"], row["reason"]) == (number, 3, "no luck")
     assert "1 queued again" in answer(daemon, "jobs", "requeue", str(number))
     wait_for(lambda: listed(daemon, "watch_executions")["last_outcome"] == "succeeded")
     again = daemon.run("jobs", "requeue", str(number))

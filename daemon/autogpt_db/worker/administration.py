@@ -88,7 +88,12 @@ FOLLOW: LiteralString = """
 SELECT job.status::text AS status, run.done, run.total, run.outcome, run.reason, run.result
   FROM autogpt_db.procrastinate_jobs AS job
   LEFT JOIN LATERAL (
-       SELECT * FROM autogpt_db.job_run WHERE job_run.job_id = job.id ORDER BY token DESC LIMIT 1
+       SELECT *
+         FROM autogpt_db.job_run
+        WHERE job_run.job = job.task_name
+          AND job_run.job_id = job.id
+        ORDER BY token DESC
+        LIMIT 1
   ) AS run ON true
  WHERE job.id = %(id)s
 """
@@ -119,16 +124,25 @@ SELECT job,
   FROM resumed
 """
 
+# The runs are read once, not once for each job.
 FAILED: LiteralString = """
-SELECT job.id, job.task_name AS job, job.args ->> 'key' AS key, job.attempts,
+WITH job AS MATERIALIZED (
+    SELECT id, task_name, args ->> 'key' AS key, attempts
+      FROM autogpt_db.procrastinate_jobs
+     WHERE status = 'failed'
+     ORDER BY id DESC
+     LIMIT %(limit)s
+), run AS (
+    SELECT DISTINCT ON (job_run.job_id) job_run.*
+      FROM job
+      JOIN autogpt_db.job_run ON job_run.job_id = job.id
+     ORDER BY job_run.job_id, job_run.token DESC
+)
+SELECT job.id, job.task_name AS job, job.key, job.attempts,
        run.ended_at, run.process, run.reason
-  FROM autogpt_db.procrastinate_jobs AS job
-  LEFT JOIN LATERAL (
-       SELECT * FROM autogpt_db.job_run WHERE job_run.job_id = job.id ORDER BY token DESC LIMIT 1
-  ) AS run ON true
- WHERE job.status = 'failed'
+  FROM job
+  LEFT JOIN run ON run.job_id = job.id
  ORDER BY job.id DESC
- LIMIT %(limit)s
 """
 
 # One that has a twin waiting stays as it is: the twin does its work.
