@@ -278,6 +278,10 @@ def test_without_monthly_refills_the_balance_is_as_it_stands(seeded_database_url
         assert bank.call("get_credits", user_id="alice") == 7
         assert bank.call("get_credits", user_id="nobody") == 0
         assert entries(bank) == []
+        bank.rows('DELETE FROM "UserBalance"')
+        enter(bank, "past", 40, "2026-01-01")
+        enter(bank, "future", 4000, "2100-01-01")
+        assert bank.call("get_credits", user_id="alice") == 40
 
 
 @pytest.mark.parametrize(

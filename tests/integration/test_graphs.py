@@ -147,7 +147,7 @@ def test_links_that_leave_the_graph_are_its_links(service: Service) -> None:
 
 
 def test_sub_graphs_come_level_by_level_each_once(service: Service) -> None:
-    for key in ("top", "a", "b", "c"):
+    for key in ("top", "a", "b", "0"):
         graph(service, key)
     graph(service, "b", 2)
     graph(service, "foreign", owner="bob")
@@ -157,14 +157,14 @@ def test_sub_graphs_come_level_by_level_each_once(service: Service) -> None:
     node(service, "t4", "top", runs("a", 7))
     node(service, "t5", "top", runs("b"))
     node(service, "t6", "top", runs("b"), block=PLAIN)
-    node(service, "t7", "top", {"graph_id": "c"})
-    node(service, "t8", "top", {"graph_id": "c", "graph_version": 0})
+    node(service, "t7", "top", {"graph_id": "0"})
+    node(service, "t8", "top", {"graph_id": "0", "graph_version": 0})
     node(service, "a1", "a", runs("b", 2))  # the shallower version has the place
     node(service, "a2", "a", runs("top"))  # the top itself is left out
     node(service, "a3", "a", runs("a"))
-    node(service, "b1", "b", json.dumps(runs("c")))
-    node(service, "c1", "c", runs("a"))  # a circle
-    assert below(service, "top") == [("a", 1), ("b", 1), ("c", 1)]
+    node(service, "b1", "b", json.dumps(runs("0")))
+    node(service, "c1", "0", runs("a"))  # a circle
+    assert below(service, "top") == [("a", 1), ("b", 1), ("0", 1)]
     assert get(service, "top")["sub_graphs"] == []
 
 
