@@ -284,6 +284,13 @@ def test_who_may_run_a_graph(service: Service) -> None:
     with pytest.raises(GraphNotInLibraryError):
         check("alice", "g3", 1)
     check("alice", "g3", 1, is_sub_graph=True)
+    for gone in (
+        """ "isDeleted" = true """,
+        """ "isDeleted" = false, "submissionStatus" = 'DRAFT' """,
+    ):
+        service.rows(f'UPDATE "StoreListingVersion" SET {gone}')
+        with pytest.raises(GraphNotAccessibleError):
+            check("alice", "g3", 1, is_sub_graph=True)
     for flag in ("isDeleted", "isArchived"):
         service.rows('UPDATE "LibraryAgent" SET "isDeleted" = false, "isArchived" = false')
         check("alice", "g1", 2)

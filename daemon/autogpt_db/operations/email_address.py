@@ -31,9 +31,10 @@ def normalized(text: str) -> str | None:
         and len(address) <= _LONGEST
         and len(local_part) <= _LONGEST_LOCAL_PART
         and _LOCAL_PART.fullmatch(local_part)
+        and address.isprintable()
         and len(labels) > 1
         and all(map(_LABEL.fullmatch, labels))
-        and not labels[-1].isdigit()
+        and labels[-1][-1].isalpha()
         and labels[-1] not in _RESERVED
     )
     return f"{local_part}@{domain}" if good else None
