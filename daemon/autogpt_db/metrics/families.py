@@ -212,7 +212,11 @@ JOB_MEASURED = _gauge(
 # A job writes rows into autogpt_db.job_figure; those are shown whose name stands here (without
 # the prefix) and whose labels are the family's.
 
-STUCK = _gauge("stuck_executions", "Executions that do not go on, by what is wrong.", "kind")
+STUCK = _gauge(
+    "stuck_executions",
+    "Executions that do not go on, by what is wrong; 1,000 stands for that many or more.",
+    "kind",
+)
 
 BATCHES_OVERDUE = _gauge(
     "notification_batches_overdue", "Batches of notifications that nobody has sent in time.", "type"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 KINDS = ("queued", "running", "incomplete", "orphans")
 """What `watch` has a setting for, each."""
 MOST = 1000
-"""Findings of one look; the oldest come first."""
+"""Findings of each kind in one look, the oldest; thousands of one kind hide none of another."""
 
 # A run's last sign of life: its own row, its node executions, the outputs of those that run, and
 # the same of the runs it started. Who waits for a person is not stuck, nor is who waits for that.
@@ -95,15 +95,21 @@ WITH RECURSIVE settings AS (
        AND GREATEST(run."endedAt", run."updatedAt", run."createdAt", node."startedTime")
            < settings.now - make_interval(secs => %(orphans)s)
        AND (%(only)s::text IS NULL OR run."id" = %(only)s::text)
+), ranked AS (
+    SELECT found.*,
+           row_number() OVER (
+               PARTITION BY kind ORDER BY since, "id", node_execution_id
+           ) AS place
+      FROM found
 )
 SELECT found.kind, run."id", found.node_execution_id, run."agentGraphId", run."userId",
        run."executionStatus"::text, found.since,
        EXTRACT(epoch FROM settings.now - found.since)::float8
-  FROM found
+  FROM ranked AS found
   JOIN platform."AgentGraphExecution" AS run ON run."id" = found."id"
  CROSS JOIN settings
+ WHERE found.place <= %(most)s
  ORDER BY found.since, run."id", found.node_execution_id
- LIMIT %(most)s
 """
 
 HOLD: LiteralString = """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("autogpt_db.worker")
 
 MOST_EVENTS = 50
-"""Executions that get an event of their own in one look."""
+"""Executions of each kind that get an event of their own in one look."""
 
 SINCE_LAST_LOOK: LiteralString = """
 SELECT EXTRACT(epoch FROM clock_timestamp() - max(started_at))::float8
@@ -39,15 +39,16 @@ async def watch_executions(database: JobDatabase) -> dict[str, Any]:
     row = await database.row(SINCE_LAST_LOOK, {"job": database.run.job})
     before = row[0] if row and row[0] is not None else float("inf")
     found = await find_stuck(database)
-    told = ended = 0
+    told: Counter[str] = Counter()
+    ended = 0
     for place, stuck in enumerate(found):
         action = getattr(watch, stuck.kind)
         threshold = getattr(watch, f"{stuck.kind}_seconds")
         if action == "act" and await _end(database, stuck):
             ended += 1
             log.warning("execution_ended", **_fields(stuck))
-        elif stuck.seconds - threshold <= before and told < MOST_EVENTS:
-            told += 1
+        elif stuck.seconds - threshold <= before and told[stuck.kind] < MOST_EVENTS:
+            told[stuck.kind] += 1
             if action == "dry_run":
                 log.warning("execution_would_be_ended", **_fields(stuck))
             else:
