@@ -20,7 +20,8 @@ from autogpt_db.settings.sources import is_configuration
 from autogpt_db.supervision import clock
 from autogpt_db.supervision.beats import HeartbeatReceiver
 from autogpt_db.supervision.configuration import packaged_text, render, write_configuration
-from autogpt_db.supervision.process import FIRST_PAUSE, ReportingProcess, pause_before_restart
+from autogpt_db.supervision.kinds import ReportingProcess
+from autogpt_db.supervision.process import FIRST_PAUSE, pause_before_restart
 
 
 @given(st.integers(1, 10_000), st.floats(1, 600))

@@ -9,7 +9,8 @@ import structlog
 
 from autogpt_db.listening import address_of
 from autogpt_db.supervision import clock
-from autogpt_db.supervision.process import PostgresqlProcess, States
+from autogpt_db.supervision.kinds import PostgresqlProcess
+from autogpt_db.supervision.process import States
 from autogpt_db.supervision.programs import Program
 from autogpt_db.supervision.systemd import notify, watchdog_interval
 

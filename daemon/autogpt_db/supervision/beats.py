@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from autogpt_db.heartbeat import SOCKET_NAME
 from autogpt_db.supervision import clock
-from autogpt_db.supervision.process import ReportingProcess
+from autogpt_db.supervision.kinds import ReportingProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -1,13 +1,12 @@
 """A supervised process: what Supervisor's own class does, and where ours differs.
 
-Each override says which stock behaviour it replaces; `tests/integration/test_supervision_*.py` has
-a test for each that fails without it.
+Each override says which stock behaviour it replaces; `tests/acceptance/test_supervision.py`
+has a test for each that fails without it.
 """
 
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
 import random
 import signal
@@ -16,15 +15,13 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from supervisor.datatypes import RestartWhenExitUnexpected
 from supervisor.options import decode_wait_status
-from supervisor.process import FastCGISubprocess, Subprocess
+from supervisor.process import Subprocess
 from supervisor.states import ProcessStates, SupervisorStates
 
 from autogpt_db.supervision import clock
 from autogpt_db.supervision.output import PlainLog
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from supervisor.options import ProcessConfig
 
     from autogpt_db.supervision.counting import TreeMetrics
@@ -276,97 +273,3 @@ class SupervisedProcess(Subprocess):  # type: ignore[misc]
         if self.state == States.STARTING:
             return clock.now() + 0.1
         return None
-
-
-class ReportingProcess(SupervisedProcess):
-    """One of our own: it reports ready, and then beats."""
-
-    def is_ready(self) -> bool:
-        """Wait for its report."""
-        return False
-
-    def note_beat(self, *, ready: bool, pool: dict[str, Any], work: tuple[str, ...] = ()) -> None:
-        """Take a heartbeat."""
-        self.last_beat = clock.now()
-        self.work = work
-        if pool:
-            self.pool = pool
-        if ready:
-            self.note_ready()
-
-    def watch(self) -> None:
-        """Replace it when it doesn't get ready, or has fallen silent.
-
-        Replaces stock behaviour: a hung child stays RUNNING for ever.
-        """
-        if self.replaced_for is not None or not self.pid:
-            return
-        silent = clock.now() - self.last_beat
-        if self.state == States.STARTING and clock.now() - self.laststart > self.ready_timeout:
-            self.replace(f"not ready within {self.ready_timeout:g} s", "not ready")
-        elif self.state == States.RUNNING and silent > self.heartbeat_timeout:
-            self.replace(f"no heartbeat for {silent:.1f} s", "no heartbeat")
-
-
-class ApiProcess(ReportingProcess, FastCGISubprocess):  # type: ignore[misc]
-    """A process on the shared listening sockets."""
-
-    def _prepare_child_fds(self) -> None:
-        """Give it every listening socket: the first as descriptor 0, the others from 3 on.
-
-        Replaces stock behaviour: a program has one socket.
-        """
-        sockets = self.group.socket_manager.listeners
-        os.dup2(sockets[0].fileno(), 0)
-        os.dup2(self.pipes["child_stdout"], 1)
-        os.dup2(self.pipes["child_stdout"], 2)
-        # Out of the way first: a target may be the descriptor of a socket still to be placed.
-        floor = 3 + len(sockets) - 1
-        high = [fcntl.fcntl(other.fileno(), fcntl.F_DUPFD, floor) for other in sockets[1:]]
-        for place, number in enumerate(high, start=3):
-            os.dup2(number, place)
-        os.closerange(floor, self.config.options.minfds)
-
-
-class WorkerProcess(ReportingProcess):
-    """A process that runs background jobs."""
-
-
-class PostgresqlProcess(SupervisedProcess):
-    """The private PostgreSQL, which was running before Supervisor was.
-
-    Attributes:
-        socket_directory: Where its socket and, with the data, its status file are.
-    """
-
-    end_with_main = signal.SIGINT  # a fast shutdown: it rolls back, writes out, and ends
-    status_file: Path | None = None
-
-    def inherits(self, name: str) -> bool:
-        """Take nothing from main: `environment=` says all that it shall see."""
-        del name
-        return False
-
-    def adopt(self, pid: int) -> None:
-        """Take over a server that main has started.
-
-        Replaces stock behaviour: Supervisor reaps every child, but knows only those it forked.
-        """
-        self.pid = pid
-        self.laststart = self.ready_since = clock.now()
-        self.restarts = 0
-        self.state = States.RUNNING
-        self.config.options.pidhistory[pid] = self
-
-    def is_ready(self) -> bool:
-        """Read what the server says of itself (the last line of postmaster.pid)."""
-        if self.status_file is None:
-            return super().is_ready()
-        try:
-            lines = self.status_file.read_text().splitlines()
-        except OSError:
-            return False
-        return len(lines) >= 8 and lines[0] == str(self.pid) and lines[7].strip() == "ready"  # noqa: PLR2004 - its eight lines
-
-    def hasten(self) -> None:
-        """Leave it alone: a fast shutdown is as fast as is safe."""

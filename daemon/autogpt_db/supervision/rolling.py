@@ -9,7 +9,8 @@ import structlog
 from autogpt_db.errors import ConfigurationError
 from autogpt_db.settings import write_effective
 from autogpt_db.supervision.configuration import render, write_configuration
-from autogpt_db.supervision.process import ReportingProcess, States
+from autogpt_db.supervision.kinds import ReportingProcess
+from autogpt_db.supervision.process import States
 from autogpt_db.supervision.program_files import ProgramGroup
 from autogpt_db.supervision.programs import ProgramChanges
 from autogpt_db.supervision.systemd import notify, notify_reloading

@@ -15,15 +15,14 @@ from supervisor.supervisord import Supervisor
 
 from autogpt_db.supervision import clock
 from autogpt_db.supervision.beats import HeartbeatReceiver, Source
-from autogpt_db.supervision.options import Listeners
-from autogpt_db.supervision.process import (
+from autogpt_db.supervision.kinds import (
     ApiProcess,
     PostgresqlProcess,
     ReportingProcess,
-    States,
-    SupervisedProcess,
     WorkerProcess,
 )
+from autogpt_db.supervision.options import Listeners
+from autogpt_db.supervision.process import States, SupervisedProcess
 from autogpt_db.supervision.programs import Program
 
 if TYPE_CHECKING:
