@@ -37,6 +37,18 @@ def why_not() -> str | None:
     return None
 
 
+PACKAGES = "postgresql make"
+
+
+def tree(suite: str) -> Path:
+    """Return the files that guests of a Debian release begin with, for reading only."""
+    chosen = {"LAB_SUITE": suite, "LAB_PACKAGES": PACKAGES}
+    done = subprocess.run(
+        [LAB, "build"], env=os.environ | chosen, capture_output=True, text=True, check=True
+    )
+    return Path(done.stdout.strip())
+
+
 class Guest:
     """One guest, by systemd-lab.
 
@@ -48,7 +60,7 @@ class Guest:
         self._environment = os.environ | {
             "LAB_NAME": name,
             "LAB_OWNER": str(os.getpid()),
-            "LAB_PACKAGES": "postgresql make",
+            "LAB_PACKAGES": PACKAGES,
         }
         self.pid = 0
 
