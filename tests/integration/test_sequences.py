@@ -120,6 +120,9 @@ def test_a_refused_transition_writes_nothing_not_even_stats(service: Service) ->
     )
     assert (refused["status"], refused["stats"]["cost"]) == ("COMPLETED", 5)
     assert service.rows("""SELECT * FROM "AgentGraphExecution" WHERE id = 'e1'""") == before
+    service.rows("""UPDATE "AgentGraphExecution" SET "isDeleted" = true WHERE id = 'e1'""")
+    again = service.call("update_graph_execution_stats", graph_exec_id="e1", status="RUNNING")
+    assert again == refused, "a deleted one is shown, too"
     row = """SELECT * FROM "AgentNodeExecution" WHERE id = 'x1'"""
     before = service.rows(row)
     refused = service.call(
