@@ -10,7 +10,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help run test fuzz lint types unit integration acceptance environment clean bench bench-profile bench-footprint \
-	reference install uninstall deb test-service test-workers
+	reference install uninstall deb test-service test-storm test-workers
 # Where `make install` puts things; DESTDIR stands before all of them.
 PREFIX ?= /opt/autogpt-db
 DESTDIR ?=
@@ -85,6 +85,9 @@ deb: | $(UV) ## Build the .deb for this machine's release into dist/
 test-service: .venv/.installed ## Prove the service on a real systemd, where a guest can run (ROUNDS=20, SUITE=trixie)
 	@if tests/service/systemd-lab able; then tests/service/systemd-lab tools; fi
 	UV="$(UV)" LAB_SUITE="$(SUITE)" AUTOGPT_DB_TEST_ROUNDS=$(or $(ROUNDS),3) $(RUN)/pytest -q -rA --no-header tests/service
+
+test-storm: .venv/.installed ## Prove that nothing is lost or refused: 40 kills and 42 restarts under load, a minute without PostgreSQL
+	AUTOGPT_DB_TEST_ROUNDS=20 AUTOGPT_DB_TEST_OUTAGE_SECONDS=60 $(RUN)/pytest -q -s tests/acceptance/test_storm.py tests/acceptance/test_outage.py
 
 test-workers: .venv/.installed ## Prove that background jobs are neither lost nor done twice: 10,000 of them, a kill, a minute of frost
 	AUTOGPT_DB_TEST_SMALL_JOBS=10000 AUTOGPT_DB_TEST_FROZEN_SECONDS=60 $(RUN)/pytest -q -s tests/workers
