@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -79,7 +80,7 @@ def test_the_tree_is_seen_by_supervisorctl_and_by_status() -> None:
         text = daemon.run("status").stdout
         assert "api_00" in text
         assert "pool" in text
-        tree = daemon.status()
+        tree = json.loads(daemon.run("status", "--json").stdout)
         assert {process["name"] for process in tree["processes"]} == {
             "api_00",
             "api_01",

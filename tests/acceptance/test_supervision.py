@@ -38,7 +38,8 @@ def breakable(database_url: str, how: str = "", **arguments):
 
 
 def state_of(daemon: DaemonProcess, name: str) -> str:
-    return daemon.supervisorctl("status", name).stdout.split()[1]
+    state: str = daemon.information(name)["statename"]
+    return state
 
 
 def test_with_every_child_dead_nobody_is_refused(database_url: str) -> None:
