@@ -31,7 +31,7 @@ def daemon(database_url: str, queries: Queries) -> Iterator[DaemonProcess]:
     tests = Path(__file__).parents[1] / "workers"
     with DaemonProcess(
         database_url=database_url,
-        assignments=("api.processes=1", "worker.watch_schedule=never"),
+        assignments=("api.processes=1", "worker.watch_schedule=never", "worker.stop_timeout=1"),
         environment={"AUTOGPT_DB_TEST_JOBS": "small_jobs", "PYTHONPATH": str(tests)},
     ) as running:
         yield running
