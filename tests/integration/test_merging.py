@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from autogpt_db.database.merging import IN_FLIGHT, LARGEST_BATCH
+from autogpt_db.database.merging import IN_FLIGHT, LARGEST_BATCH, MOST_SLOW
 from autogpt_db.errors import (
     CallError,
     DeadlineExceededError,
@@ -425,6 +425,43 @@ def test_calls_that_are_stuck_do_not_stop_those_that_come_after(
         replies = service.run(main())
     assert {json.loads(reply)["status"] for reply in replies} == {"RUNNING"}
     assert len(replies) == len(stuck) + len(free)
+
+
+def test_no_more_are_slow_at_once_than_may_be(
+    seeded_database_url: str,
+) -> None:
+    """The other connections stay for other methods."""
+    most = IN_FLIGHT + MOST_SLOW
+    with (
+        Service(seeded_database_url, pool_size=most + 4) as service,
+        psycopg.connect(seeded_database_url) as blocker,
+    ):
+        names = fresh_executions(service)[: most + 3]
+        hold(blocker, names)
+
+        async def waiting() -> int:
+            return service.value(
+                """SELECT count(*) FROM pg_stat_activity
+                    WHERE wait_event_type = 'Lock' AND datname = current_database()"""
+            )
+
+        async def main() -> list[bytes]:
+            calls = []
+            for name in names:
+                before = await waiting()
+                calls.append(to_running(service, name))
+                if before < most:
+                    async with asyncio.timeout(30):
+                        while await waiting() == before:
+                            await asyncio.sleep(0.01)
+            assert await waiting() == most
+            (merger,) = (one for one in service.mergers() if one.figures.calls == len(names))
+            assert merger._impatient is None, "nothing more is passed over before one has ended"
+            blocker.rollback()
+            return await asyncio.gather(*calls)
+
+        replies = service.run(main())
+    assert {json.loads(reply)["status"] for reply in replies} == {"RUNNING"}
 
 
 def test_a_lone_call_waits_for_a_lock_within_its_bound_and_says_so(

@@ -40,6 +40,11 @@ PATIENCE = 1.0
 
 It runs on; but what holds it up, a lock or a dying disk, must not hold up every call of its kind.
 """
+MOST_SLOW = 4
+"""How many may run on so at once.
+
+Each holds a connection, and a server that is slow as a whole gets no faster by being asked more.
+"""
 ISOLATED_AT_ONCE = 4
 """Calls of a failed batch that are sent at once, each by itself."""
 
@@ -120,6 +125,7 @@ class Merger:
     _waiting: deque[_Call] = field(default_factory=deque)
     _busy_keys: set[tuple[Any, ...]] = field(default_factory=set)
     _in_flight: dict[_Call, float] = field(default_factory=dict)
+    _slow: set[_Call] = field(default_factory=set)
     _alone: set[_Call] = field(default_factory=set)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _scheduled: bool = False
@@ -183,11 +189,12 @@ class Merger:
     def _ended(self, first: _Call) -> None:
         """Let go of what began with `first`, and start what waits."""
         self._in_flight.pop(first, None)
+        self._slow.discard(first)
         self._start()
 
     def _grow_impatient(self) -> None:
-        """See to it that who waits does so for `PATIENCE` at most."""
-        if self._impatient is None and self._in_flight:
+        """See to it that who waits does so for `PATIENCE` at most, as long as few are slow."""
+        if self._impatient is None and self._in_flight and len(self._slow) < MOST_SLOW:
             left = min(self._in_flight.values()) + PATIENCE - time.monotonic()
             loop = asyncio.get_running_loop()
             self._impatient = loop.call_later(max(0.0, left), self._pass_over_slow)
@@ -196,8 +203,9 @@ class Merger:
         self._impatient = None
         since = time.monotonic() - PATIENCE
         for first, started in list(self._in_flight.items()):
-            if started <= since:
+            if started <= since and len(self._slow) < MOST_SLOW:
                 del self._in_flight[first]
+                self._slow.add(first)
         self._start()
 
     def _take(self) -> list[_Call]:
