@@ -33,6 +33,13 @@ SELECT 'small_job', 'small_job', 'small_job:' || n, 'small_job:' || n,
        jsonb_build_object('timestamp', 0, 'key', n::text)
   FROM generate_series(%(first)s::bigint, %(last)s) AS n
 """
+ENQUEUE_LONG = """
+INSERT INTO autogpt_db.procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args)
+VALUES ('long_job', 'long_job', 'long_job', 'long_job', '{"timestamp": 0}')
+"""
+LONG_RUNS = """
+SELECT outcome, attempt, process FROM autogpt_db.job_run WHERE job = 'long_job' ORDER BY token
+"""
 DONE = "SELECT count(DISTINCT key) FROM public.written"
 # Between a job's first start that was taken away and the next start.
 PAUSES = """
@@ -174,11 +181,7 @@ def test_a_stop_in_the_middle_of_a_job_costs_it_nothing(
     database_url: str, queries: Queries
 ) -> None:
     with daemon(database_url) as first:
-        queries.rows(
-            "INSERT INTO autogpt_db.procrastinate_jobs "
-            "(queue_name, task_name, lock, queueing_lock, args) "
-            "VALUES ('long_job', 'long_job', 'long_job', 'long_job', '{\"timestamp\": 0}')"
-        )
+        queries.rows(ENQUEUE_LONG)
         wait_for(lambda: queries.rows("SELECT 1 FROM public.steps"), seconds=30)
         began = time.monotonic()
         assert first.stop() == 0
@@ -193,3 +196,25 @@ def test_a_stop_in_the_middle_of_a_job_costs_it_nothing(
     with daemon(database_url):
         wait_for(lambda: queries.value("SELECT count(*) FROM public.steps") > steps, seconds=30)
     assert queries.rows("SELECT DISTINCT attempt FROM public.steps") == [(1,)]
+
+
+def test_a_stop_in_the_middle_of_a_job_lets_another_daemon_go_on_when_it_is_over(
+    database_url: str, queries: Queries
+) -> None:
+    with daemon(database_url) as first, daemon(database_url) as second:
+        queries.rows(ENQUEUE_LONG)
+        wait_for(lambda: queries.rows("SELECT 1 FROM public.steps"), seconds=30)
+        host_and_pid: str = queries.rows(LONG_RUNS)[0][2]
+        pid = int(host_and_pid.rpartition(":")[2])
+        running = next(one for one in (first, second) if pid in tree_of(one))
+        began = time.monotonic()
+        assert running.stop() == 0
+        stopped = time.monotonic() - began
+        wait_for(lambda: len(queries.rows(LONG_RUNS)) == 2, seconds=30)
+        resumed = time.monotonic() - began
+    runs = [(outcome, attempt) for outcome, attempt, _ in queries.rows(LONG_RUNS)]
+    print(
+        f"stopped in {stopped:.1f} s, resumed on the other daemon {resumed:.1f} s after its start"
+    )
+    # Not taken away while it was given time to finish, as by a worker that seemed dead.
+    assert runs == [("handed back", 1), ("handed back", 1)]
