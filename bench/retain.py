@@ -1,7 +1,10 @@
 """What deleting a million rows does to 32 clients that write: `python -m bench.retain`.
 
-The clients write inputs and outputs through pgbench, first alone, then while the job `retain`
-deletes on the same server, then alone again. The job's worker is the one that the daemon runs.
+The clients write inputs and outputs through pgbench, by turns alone and while the job `retain`
+deletes on the same server, until it is done: what makes the server faster or slower meanwhile (its
+caches fill, pages are written for the first time) makes it so for both. The job's worker is the
+one that the daemon runs; at the end of each turn it is stopped, hands the job back, and the next
+one goes on where it was.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from itertools import chain
 from pathlib import Path
 
 from bench.data import Size, make
@@ -39,6 +43,16 @@ UPDATE platform."AgentGraphExecution" AS execution
    AND node."id" = ANY (
            ARRAY(SELECT bench.id('n' || n) FROM generate_series({first}::int, {last}::int) AS n)
        );
+"""
+# Inputs and outputs of what the job should have been through.
+OLD_ROWS = """
+SELECT count(*)
+  FROM platform."AgentGraphExecution" AS execution
+  JOIN platform."AgentNodeExecution" AS node ON node."agentGraphExecutionId" = execution."id"
+  JOIN platform."AgentNodeExecutionInputOutput" AS row
+       ON row."referencedByInputExecId" = node."id" OR row."referencedByOutputExecId" = node."id"
+ WHERE execution."createdAt" < now() - interval '1 day'
+   AND execution."executionStatus" IN ('COMPLETED', 'FAILED', 'TERMINATED')
 """
 ENDED = "SELECT result FROM autogpt_db.job_run WHERE job = 'retain' AND outcome = 'succeeded'"
 
@@ -79,26 +93,36 @@ def told(name: str, found: list[float], seconds: float) -> float:
     return p99
 
 
-async def retain(server: Server, database: str, settings: Settings) -> dict[str, int]:
-    """Run the job in a worker of this process; return what it counted."""
+async def retain(
+    server: Server, database: str, settings: Settings, seconds: float
+) -> dict[str, int] | None:
+    """Run the job in a worker of this process for so long; return what it counted, if it ended."""
     jobs = {"retain": discover()["retain"]}
     process = WorkerProcess(settings, jobs)
+    until = time.monotonic() + seconds
     worker = asyncio.create_task(process.run())
+    with server.connect(database) as connection:
+        while (  # noqa: ASYNC110 - in a table
+            not (row := connection.execute(ENDED).fetchone()) and time.monotonic() < until
+        ):
+            await asyncio.sleep(0.2)
+    process.stop()
+    process.stop()  # hands it back at once
+    await worker
+    return row[0] if row else None
+
+
+async def enqueue(settings: Settings) -> None:
+    jobs = {"retain": discover()["retain"]}
     async with open_queue(settings, jobs) as queue:
         await queue.enqueue("retain")
-    with server.connect(database) as connection:
-        while not (row := connection.execute(ENDED).fetchone()):  # noqa: ASYNC110 - in a table
-            await asyncio.sleep(0.5)
-    process.stop()
-    await worker
-    result: dict[str, int] = row[0]
-    return result
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scale", type=float, default=0.25, help="0.25 has a million rows")
-    parser.add_argument("--seconds", type=int, default=30, help="of the clients alone")
+    parser.add_argument("--alone", type=int, default=15, help="seconds of a turn without the job")
+    parser.add_argument("--beside", type=int, default=45, help="seconds of a turn with it")
     parser.add_argument("--batch", type=int, default=RetainSettings().batch)
     parser.add_argument("--rest", type=float, default=RetainSettings().rest)
     arguments = parser.parse_args()
@@ -120,26 +144,38 @@ def main() -> None:
             worker=WorkerSettings(retain_schedule="never"),
             retain=RetainSettings(input_output_days=1, batch=arguments.batch, rest=arguments.rest),
         )
-        alone = []
-        for name in ("clients alone", "with retain", "clients alone again"):
-            began = time.monotonic()
-            if name == "with retain":
-                writing = clients(server, url, script, 7200)
-                result = asyncio.run(retain(server, database, settings))
-                writing.terminate()
-            else:
-                writing = clients(server, url, script, arguments.seconds)
+        asyncio.run(enqueue(settings))
+        print(f"rows to delete: {server.execute(OLD_ROWS, database=database)[0][0]}", flush=True)
+        alone: list[list[float]] = []
+        beside: list[list[float]] = []
+        result = None
+        while True:
+            writing = clients(server, url, script, arguments.alone)
             writing.wait()
-            seconds = time.monotonic() - began
-            p99 = told(name, latencies(script.parent), seconds)
-            if name == "with retain":
-                with_retain = p99
-                print(f"  retain: {json.dumps(result)} in {seconds:.0f} s", flush=True)
-            else:
-                alone.append(p99)
+            alone.append(latencies(script.parent))
+            told("alone", alone[-1], arguments.alone)
+            if result is not None:
+                break
+            writing = clients(server, url, script, 7200)
+            began = time.monotonic()
+            result = asyncio.run(retain(server, database, settings, arguments.beside))
+            writing.terminate()
+            writing.wait()
+            beside.append(latencies(script.parent))
+            told("beside retain", beside[-1], time.monotonic() - began)
+        print(f"retain, in its last turn: {json.dumps(result)}", flush=True)
+        left = server.execute(OLD_ROWS, database=database)[0][0]
         server.drop(database)
-        best = min(alone)
-        print(f"p99 with retain: {with_retain / best:.2f} times the better one without")
+        p99s = [
+            told(name, sorted(chain.from_iterable(turns)), seconds * len(turns))
+            for name, turns, seconds in (
+                ("alone, all turns", alone, arguments.alone),
+                ("beside, all turns", beside, arguments.beside),
+            )
+        ]
+        print(
+            f"old rows left: {left}; p99 beside retain: {p99s[1] / p99s[0]:.2f} times that without"
+        )
 
 
 if __name__ == "__main__":

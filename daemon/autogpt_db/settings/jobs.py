@@ -87,7 +87,7 @@ class RetainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ] = None
     batch: Annotated[
         int, option("Rows that one transaction deletes at most.", ge=10, le=100_000)
-    ] = 1000
+    ] = 250
     rest: Annotated[
         float,
         option(

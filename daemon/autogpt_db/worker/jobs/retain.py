@@ -14,8 +14,8 @@ from autogpt_db.worker.registry import job
 if TYPE_CHECKING:
     from autogpt_db.worker.handle import JobDatabase
 
-EXECUTIONS = 50
-"""Graph executions that one batch looks at."""
+EXECUTIONS = 10
+"""Graph executions that are emptied together: each batch looks through all their nodes."""
 BUDGET = 3300.0
 """Seconds after which a run ends by itself; the next one goes on where it stopped."""
 LOCKED_PAUSE = 1.0
