@@ -427,13 +427,11 @@ def test_calls_that_are_stuck_do_not_stop_those_that_come_after(
     assert len(replies) == len(stuck) + len(free)
 
 
-def test_no_more_are_slow_at_once_than_may_be(
-    seeded_database_url: str,
-) -> None:
+def test_no_more_are_slow_at_once_than_may_be(seeded_database_url: str) -> None:
     """The other connections stay for other methods."""
     most = IN_FLIGHT + MOST_SLOW
     with (
-        Service(seeded_database_url, pool_size=most + 4) as service,
+        Service(seeded_database_url, pool_size=most + 4, lock_timeout=0) as service,
         psycopg.connect(seeded_database_url) as blocker,
     ):
         names = fresh_executions(service)[: most + 3]
@@ -454,8 +452,10 @@ def test_no_more_are_slow_at_once_than_may_be(
                     async with asyncio.timeout(30):
                         while await waiting() == before:
                             await asyncio.sleep(0.01)
+            (merger,) = (one for one in service.mergers() if one.merged.key == ("node_exec_id",))
+            while merger.figures.calls < len(names):
+                await asyncio.sleep(0)
             assert await waiting() == most
-            (merger,) = (one for one in service.mergers() if one.figures.calls == len(names))
             assert merger._impatient is None, "nothing more is passed over before one has ended"
             blocker.rollback()
             return await asyncio.gather(*calls)
