@@ -710,6 +710,18 @@ def test_where_no_worker_deletes_what_has_expired_the_api_does(
     assert kept(outside) == [("m", "23", 200)]
 
 
+def test_what_could_not_be_deleted_is_told_and_holds_nothing_up(
+    database_url: str, outside: psycopg.Connection[Any]
+) -> None:
+    outside.execute("ALTER TABLE autogpt_db.idempotency_key RENAME COLUMN created_at TO hidden")
+    with Keyed(database_url, "worker.processes=0") as api:
+        (record,) = wait_for(
+            lambda: api.events("idempotency_keys_not_cleaned"), what="the record of the failure"
+        )
+        assert "created_at" in record["reason"]
+        assert api.count(None).status_code == 200
+
+
 def test_where_a_worker_deletes_what_has_expired_the_api_does_not() -> None:
     assert not falls_to_api(Settings())
 

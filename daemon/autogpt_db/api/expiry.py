@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NoReturn
 import structlog
 
 from autogpt_db.database.idempotency import delete_expired
-from autogpt_db.errors import CallError
 from autogpt_db.settings import ON_DEMAND
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ async def expire_forever(database: Database, keep: float) -> NoReturn:
         handle = database.for_call("clean_idempotency_keys", reads=False)
         try:
             deleted = await delete_expired(handle, keep)
-        except CallError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next time may do better
             log.warning("idempotency_keys_not_cleaned", reason=str(error))
         else:
             if deleted:
