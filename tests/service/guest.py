@@ -181,6 +181,13 @@ class Guest:
         """Return every file and directory on the guest's disk."""
         return set(self.run("find", "/", "-xdev", "-not", "-path", "/packages/*").splitlines())
 
+    def limits_memory(self) -> bool:
+        """Tell whether the guest's systemd can limit memory: a container's may have no control."""
+        controllers = self.path("/sys/fs/cgroup/cgroup.controllers")
+        if controllers.exists():
+            return "memory" in controllers.read_text().split()
+        return self.path("/sys/fs/cgroup/memory").exists()
+
     def database_url(self) -> str:
         """Return the private PostgreSQL's URL, as this machine reaches it."""
         directory = self.path("/var/lib/autogpt-db/postgresql/socket")

@@ -7,6 +7,7 @@ import os
 import time
 from typing import Any
 
+import pytest
 from guest import CREDENTIALS, PORT, Guest, GuestWriters
 
 from autogpt_db.database.migration import LOCK
@@ -87,6 +88,8 @@ def test_killing_a_child_refuses_nobody(service: Guest) -> None:
 
 
 def test_at_its_memory_limit_it_heals_and_loses_nothing_acknowledged(service: Guest) -> None:
+    if not service.limits_memory():
+        pytest.skip("this machine hands the guest's systemd no control over memory")
     body = json.dumps(
         {"user_id": "big", "node_exec_id": "big", "key": "k", "data": ["x" * 50] * 400_000}
     )
