@@ -44,6 +44,8 @@ _CLASSES: dict[str, type[SupervisedProcess]] = {
     "postgresql": PostgresqlProcess,
 }
 
+_TO_BE_HEARD = frozenset({States.STARTING, States.RUNNING, States.BACKOFF})
+
 
 class Tree(Supervisor):  # type: ignore[misc]
     """The tree of processes.
@@ -143,8 +145,12 @@ class Tree(Supervisor):  # type: ignore[misc]
         """
         supervision = self.settings.supervision
         now = clock.now()
-        children = [each for each in self.processes() if isinstance(each, ReportingProcess)]
-        if all(child.state == States.STOPPED for child in children):  # as after `ctl stop all`
+        children = [
+            each
+            for each in self.processes()
+            if isinstance(each, ReportingProcess) and each.state in _TO_BE_HEARD
+        ]
+        if not children:  # all are draining, or were stopped by an operator
             self._heartbeats.last_heard = now
         longest = supervision.heartbeat_timeout + supervision.ready_timeout
         return now - self._heartbeats.last_heard > longest and (
