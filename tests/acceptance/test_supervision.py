@@ -135,7 +135,7 @@ def test_systemd_s_watchdog_starves_when_main_hears_no_child_any_more(database_u
         database_url=database_url,
         assignments=[
             "supervision.heartbeat_timeout=2",
-            "supervision.ready_timeout=6",
+            "supervision.ready_timeout=12",
             "api.processes=1",
             "worker.processes=0",
         ],
@@ -144,7 +144,7 @@ def test_systemd_s_watchdog_starves_when_main_hears_no_child_any_more(database_u
     with daemon:
         daemon.wait_notified("WATCHDOG=1")
         (daemon.runtime / "heartbeat.sock").unlink()
-        daemon.wait_notified("no process reports any more")
+        daemon.wait_notified("no process reports any more", seconds=60)
         assert daemon.events("children_unheard")
         replaced = len(daemon.events("process_replaced"))
 
@@ -152,7 +152,7 @@ def test_systemd_s_watchdog_starves_when_main_hears_no_child_any_more(database_u
             daemon.read_notifications()  # or main's words would not fit into the socket any more
             return len(daemon.events("process_replaced")) > replaced
 
-        wait_for(is_replaced_again, seconds=30, what="a replacement")
+        wait_for(is_replaced_again, seconds=60, what="a replacement")
         told = daemon.read_notifications()
         (first,) = [place for place, words in enumerate(told) if "no process reports" in words][:1]
         assert "WATCHDOG=1" in told[:first]
