@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +30,7 @@ from autogpt_db.client.errors import (
     failure,
 )
 from autogpt_db.client.retries import Attempts
+from autogpt_db.client.wire import Exchange, Options
 from autogpt_db.operations import load_operations
 
 
@@ -97,6 +99,13 @@ def test_retry_after_may_be_a_date() -> None:
     pause = Attempts(Retries(total=1e9)).pause(at)
     assert pause is not None
     assert 50 < pause < 61
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 404, 422, 500, 501, 502, 503, 504, 408, 429])
+def test_only_passing_states_are_tried_again(status: int) -> None:
+    exchange = Exchange("get_credits", {"user_id": "u"}, Options(), reads=False)
+    again = exchange.pause_after(httpx.Response(status)) is not None
+    assert again == (status in {408, 429, 502, 503, 504}), "a 500 would meet the same fault"
 
 
 @pytest.mark.parametrize(
