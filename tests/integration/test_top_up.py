@@ -107,6 +107,10 @@ def test_a_card_is_charged_and_the_entry_activated_under_the_payments_id(
     }  # fmt: skip
     assert top_ups(bank) == [("pi_1", 100, "TOP_UP", True, 140, METADATA)]
     assert balance(bank) == 140
+    # Its place in the ledger is where it counts, not where it was asked for.
+    entered = """SELECT "createdAt" FROM "CreditTransaction" WHERE "transactionKey" = 'pi_1'"""
+    changed = """SELECT "updatedAt" FROM "UserBalance" WHERE "userId" = 'alice'"""
+    assert bank.value(entered) == bank.value(changed)
     (payment,) = provider.payments
     wanted = {
         "amount": "100", "currency": "usd", "customer": "cus_alice", "payment_method": "pm_1",
