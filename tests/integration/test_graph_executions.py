@@ -270,6 +270,18 @@ def test_the_newest_thousand_count(service: Service) -> None:
     found = shown(service, include_node_executions=True)
     assert found["outputs"] == {"n": list(range(3, 1002))}
     assert len(found["node_executions"]) == 1000
+    # Those that wait for inputs come first among all, and are none of those that show.
+    service.rows(
+        """INSERT INTO "AgentNodeExecution"
+               (id, "agentGraphExecutionId", "agentNodeId", "addedTime", "executionStatus")
+           SELECT 'waiting' || place, 'e3', 'n-out',
+                  timestamp '2026-03-01' + place * interval '1 s', 'INCOMPLETE'
+             FROM generate_series(1, 1000) AS place"""
+    )
+    assert shown(service)["outputs"] == {"n": list(range(2, 1002))}
+    found = shown(service, include_node_executions=True)["node_executions"]
+    waiting = [f"waiting{place}" for place in range(1, 1001)]
+    assert [each["node_exec_id"] for each in found] == waiting, "by when they were added"
 
 
 @pytest.mark.parametrize("method", ["get_graph_execution", "get_graph_execution_meta"])

@@ -159,6 +159,10 @@ def test_only_a_balance_below_its_threshold_is_topped_up(
     spend(bank)
     settle(bank)
     assert len(provider.payments) == wanted
+    # Looked at again before anything is charged: another top-up may have been quicker.
+    bank.rows('UPDATE "UserBalance" SET balance = 40')
+    reserved = bank.rows(top_up.RESERVE, user_id="alice", key="another", metadata="{}")
+    assert len(reserved) == wanted
 
 
 def test_the_next_card_is_tried_when_one_is_declined(
