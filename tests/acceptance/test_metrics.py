@@ -138,7 +138,7 @@ def test_a_service_shows_all_that_the_page_lists(database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(
             "INSERT INTO autogpt_db.procrastinate_jobs (queue_name, task_name, status)"
-            " VALUES ('q', 'a_job', 'failed')"
+            " VALUES ('q', 'a_job', 'todo')"
         )
         connection.execute("INSERT INTO autogpt_db.job_pause (job) VALUES ('a_job')")
         connection.execute(
