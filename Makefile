@@ -6,7 +6,8 @@ RUN := .venv/bin
 # Only the machine's own Python is used, never a downloaded one.
 export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(PYTHON)
-WORKERS ?= 2
+# Most tests wait more than they compute.
+WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help run test fuzz lint types unit integration acceptance environment clean bench bench-profile bench-footprint \

@@ -60,6 +60,14 @@ def database_url(postgres_server: PostgresServer, migrated_template: str) -> Ite
     yield from _database(postgres_server, migrated_template)
 
 
+@pytest.fixture(scope="module")
+def database_url_for_module(
+    postgres_server: PostgresServer, migrated_template: str
+) -> Iterator[str]:
+    """Yield one migrated database for all tests of a module."""
+    yield from _database(postgres_server, migrated_template)
+
+
 @pytest.fixture
 def seeded_database_url(postgres_server: PostgresServer, seeded_template: str) -> Iterator[str]:
     """Yield the URL of a fresh database with the contract's rows."""

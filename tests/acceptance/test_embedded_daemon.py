@@ -6,11 +6,23 @@ import json
 import os
 import signal
 import time
+from typing import TYPE_CHECKING
 
 import psycopg
+import pytest
 
 from daemon_process import DaemonProcess, processes_of
 from waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def daemon() -> Iterator[DaemonProcess]:
+    """Run one daemon for the tests that only look."""
+    with DaemonProcess() as running:
+        yield running
 
 
 def test_first_start_reuse_and_recovery_after_kill_9_of_everything() -> None:
@@ -55,38 +67,36 @@ def test_a_killed_postmaster_is_back_within_five_seconds() -> None:
         assert daemon.call("set_execution_kv_data", user_id="u", node_exec_id="n", key="a", data=3)
 
 
-def test_it_is_durable_and_never_on_the_network_and_dsn_leads_to_it() -> None:
-    with DaemonProcess() as daemon:
-        dsn = daemon.run("dsn", "--reveal").stdout.strip()
-        with psycopg.connect(dsn) as connection:
-            shown = {
-                name: connection.execute(f"SHOW {name}").fetchone()[0]
-                for name in ("fsync", "full_page_writes", "synchronous_commit", "listen_addresses")
-            }
-        assert shown == {
-            "fsync": "on",
-            "full_page_writes": "on",
-            "synchronous_commit": "on",
-            "listen_addresses": "",
+def test_it_is_durable_and_never_on_the_network_and_dsn_leads_to_it(daemon: DaemonProcess) -> None:
+    dsn = daemon.run("dsn", "--reveal").stdout.strip()
+    with psycopg.connect(dsn) as connection:
+        shown = {
+            name: connection.execute(f"SHOW {name}").fetchone()[0]
+            for name in ("fsync", "full_page_writes", "synchronous_commit", "listen_addresses")
         }
+    assert shown == {
+        "fsync": "on",
+        "full_page_writes": "on",
+        "synchronous_commit": "on",
+        "listen_addresses": "",
+    }
 
 
-def test_the_tree_is_seen_by_supervisorctl_and_by_status() -> None:
-    with DaemonProcess() as daemon:
-        lines = daemon.supervisorctl("status").stdout
-        for name in ("api:api_00", "api:api_01", "worker:worker_00", "postgresql"):
-            assert any(name in line and "RUNNING" in line for line in lines.splitlines()), lines
-        assert daemon.supervisorctl("tail", "api:api_00").returncode == 0
-        text = daemon.run("status").stdout
-        assert "api_00" in text
-        assert "pool" in text
-        tree = json.loads(daemon.run("status", "--json").stdout)
-        assert {process["name"] for process in tree["processes"]} == {
-            "api_00",
-            "api_01",
-            "worker_00",
-            "postgresql",
-        }
+def test_the_tree_is_seen_by_supervisorctl_and_by_status(daemon: DaemonProcess) -> None:
+    lines = daemon.supervisorctl("status").stdout
+    for name in ("api:api_00", "api:api_01", "worker:worker_00", "postgresql"):
+        assert any(name in line and "RUNNING" in line for line in lines.splitlines()), lines
+    assert daemon.supervisorctl("tail", "api:api_00").returncode == 0
+    text = daemon.run("status").stdout
+    assert "api_00" in text
+    assert "pool" in text
+    tree = json.loads(daemon.run("status", "--json").stdout)
+    assert {process["name"] for process in tree["processes"]} == {
+        "api_00",
+        "api_01",
+        "worker_00",
+        "postgresql",
+    }
 
 
 def test_postgresql_s_own_log_is_passed_on_and_its_file_bounded_while_it_runs() -> None:

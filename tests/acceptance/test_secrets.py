@@ -21,10 +21,10 @@ PASSWORD = "s3cr3t-password"
 SECRETS = (TOKEN, REDIS, OPENAI, KEY, PASSWORD)
 
 
-@pytest.fixture
-def daemon(database_url: str):
+@pytest.fixture(scope="module")
+def daemon(database_url_for_module: str):
     """Run a daemon with programs beside it, and a secret wherever one can be set, from files."""
-    url = with_schema(database_url).replace(
+    url = with_schema(database_url_for_module).replace(
         "postgresql://postgres@", f"postgresql://postgres:{PASSWORD}@"
     )
     assert PASSWORD in url
