@@ -402,11 +402,14 @@ def test_a_locked_row_holds_up_nobody_else_of_its_batch(
             assert [json.loads(reply)["status"] for reply in rest] == ["RUNNING", "RUNNING"]
 
 
-def test_calls_that_are_stuck_do_not_stop_those_that_come_after(
-    service: Service, executions: list[str], seeded_database_url: str
-) -> None:
-    stuck, free = executions[: IN_FLIGHT + 1], executions[10:20]
-    with psycopg.connect(seeded_database_url) as blocker:
+def test_calls_that_are_stuck_do_not_stop_those_that_come_after(seeded_database_url: str) -> None:
+    most = IN_FLIGHT + 1
+    with (
+        Service(seeded_database_url, pool_size=most + 2, lock_timeout=0) as service,
+        psycopg.connect(seeded_database_url) as blocker,
+    ):
+        names = fresh_executions(service)
+        stuck, free = names[:most], names[10:20]
         hold(blocker, stuck)
 
         async def main() -> list[bytes]:

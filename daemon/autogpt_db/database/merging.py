@@ -33,14 +33,17 @@ if TYPE_CHECKING:
 
 LARGEST_BATCH = 64
 """Calls in one statement: more gain nothing, and make the first ones wait for the last."""
-IN_FLIGHT = 2
-"""Batches of one kind at once: while one is at the server, the next is put together."""
+IN_FLIGHT = 3
+"""Batches of one kind at once: while they are at the server, the next is put together.
+
+Measured with 8 and with 64 clients: fewer leave processors idle, more make batches smaller.
+"""
 PATIENCE = 1.0
 """Seconds after which a batch or a lone call no longer counts as one of those in flight.
 
 It runs on; but what holds it up, a lock or a dying disk, must not hold up every call of its kind.
 """
-MOST_SLOW = 4
+MOST_SLOW = 3
 """How many may run on so at once.
 
 Each holds a connection, and a server that is slow as a whole gets no faster by being asked more.
