@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from autogpt_db.database.merging import IN_FLIGHT, LARGEST_BATCH, MOST_SLOW
+from autogpt_db.database.merging import IN_FLIGHT, ISOLATED_AT_ONCE, LARGEST_BATCH, MOST_SLOW
 from autogpt_db.errors import (
     CallError,
     DeadlineExceededError,
@@ -460,6 +460,40 @@ def test_no_more_are_slow_at_once_than_may_be(seeded_database_url: str) -> None:
                 await asyncio.sleep(0)
             assert await waiting() == most
             assert merger._impatient is None, "nothing more is passed over before one has ended"
+            blocker.rollback()
+            return await asyncio.gather(*calls)
+
+        replies = service.run(main())
+    assert {json.loads(reply)["status"] for reply in replies} == {"RUNNING"}
+
+
+def test_isolated_calls_of_all_batches_together_leave_connections_free(
+    seeded_database_url: str,
+) -> None:
+    """However many rows of however many batches somebody has locked."""
+    with (
+        Service(seeded_database_url, pool_size=12, lock_timeout=0) as service,
+        psycopg.connect(seeded_database_url) as blocker,
+        psycopg.connect(seeded_database_url, autocommit=True) as observer,
+    ):
+        locked = fresh_executions(service)[: 2 * LARGEST_BATCH]
+        hold(blocker, locked)
+
+        def waiting() -> int:
+            ((found,),) = observer.execute(
+                """SELECT count(*) FROM pg_stat_activity
+                    WHERE wait_event_type = 'Lock' AND datname = current_database()"""
+            ).fetchall()
+            return found
+
+        async def main() -> list[bytes]:
+            calls = [to_running(service, name) for name in locked]
+            async with asyncio.timeout(30):
+                while not service.mergers() or figures(service)["isolated"] < len(locked):
+                    await asyncio.sleep(0.01)
+                while waiting() < ISOLATED_AT_ONCE:
+                    await asyncio.sleep(0.01)
+            assert waiting() == ISOLATED_AT_ONCE
             blocker.rollback()
             return await asyncio.gather(*calls)
 

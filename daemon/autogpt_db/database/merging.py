@@ -49,7 +49,7 @@ MOST_SLOW = 3
 Each holds a connection, and a server that is slow as a whole gets no faster by being asked more.
 """
 ISOLATED_AT_ONCE = 4
-"""Calls of a failed batch that are sent at once, each by itself."""
+"""Calls of failed batches of one kind that are sent at once, each by itself."""
 
 
 class Sender(Protocol):
@@ -131,6 +131,9 @@ class Merger:
     _slow: set[_Call] = field(default_factory=set)
     _alone: set[_Call] = field(default_factory=set)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _isolated: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(ISOLATED_AT_ONCE)
+    )
     _scheduled: bool = False
     _impatient: asyncio.TimerHandle | None = None
 
@@ -288,7 +291,9 @@ class Merger:
         async def run_in_turn() -> None:
             for calls in todo:
                 for call in calls:
-                    await self._run_alone(call)
+                    async with self._isolated:
+                        if not call.outcome.done():  # or nobody waits for it any more
+                            await self._run_alone(call)
                 held.discard(calls[0].key)
                 self._busy_keys.discard(calls[0].key)
                 self._start()
