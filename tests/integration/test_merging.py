@@ -372,6 +372,14 @@ def hold(blocker: psycopg.Connection[Any], names: list[str]) -> None:
     )
 
 
+def waiting(service: Service) -> int:
+    """Return how many sessions wait for a lock."""
+    return service.value(
+        """SELECT count(*) FROM pg_stat_activity
+            WHERE wait_event_type = 'Lock' AND datname = current_database()"""
+    )
+
+
 @pytest.mark.parametrize("timeouts", [{"lock_timeout": 0}, {"statement_timeout": 0.5}])
 def test_a_locked_row_holds_up_nobody_else_of_its_batch(
     seeded_database_url: str, timeouts: dict[str, float]
@@ -440,25 +448,19 @@ def test_no_more_are_slow_at_once_than_may_be(seeded_database_url: str) -> None:
         names = fresh_executions(service)[: most + 3]
         hold(blocker, names)
 
-        async def waiting() -> int:
-            return service.value(
-                """SELECT count(*) FROM pg_stat_activity
-                    WHERE wait_event_type = 'Lock' AND datname = current_database()"""
-            )
-
         async def main() -> list[bytes]:
             calls = []
             for name in names:
-                before = await waiting()
+                before = waiting(service)
                 calls.append(to_running(service, name))
                 if before < most:
                     async with asyncio.timeout(30):
-                        while await waiting() == before:
+                        while waiting(service) == before:
                             await asyncio.sleep(0.01)
             (merger,) = (one for one in service.mergers() if one.merged.key == ("node_exec_id",))
             while merger.figures.calls < len(names):
                 await asyncio.sleep(0)
-            assert await waiting() == most
+            assert waiting(service) == most
             assert merger._impatient is None, "nothing more is passed over before one has ended"
             blocker.rollback()
             return await asyncio.gather(*calls)
@@ -474,26 +476,18 @@ def test_isolated_calls_of_all_batches_together_leave_connections_free(
     with (
         Service(seeded_database_url, pool_size=12, lock_timeout=0) as service,
         psycopg.connect(seeded_database_url) as blocker,
-        psycopg.connect(seeded_database_url, autocommit=True) as observer,
     ):
         locked = fresh_executions(service)[: 2 * LARGEST_BATCH]
         hold(blocker, locked)
-
-        def waiting() -> int:
-            ((found,),) = observer.execute(
-                """SELECT count(*) FROM pg_stat_activity
-                    WHERE wait_event_type = 'Lock' AND datname = current_database()"""
-            ).fetchall()
-            return found
 
         async def main() -> list[bytes]:
             calls = [to_running(service, name) for name in locked]
             async with asyncio.timeout(30):
                 while not service.mergers() or figures(service)["isolated"] < len(locked):
                     await asyncio.sleep(0.01)
-                while waiting() < ISOLATED_AT_ONCE:
+                while waiting(service) < ISOLATED_AT_ONCE:
                     await asyncio.sleep(0.01)
-            assert waiting() == ISOLATED_AT_ONCE
+            assert waiting(service) == ISOLATED_AT_ONCE
             blocker.rollback()
             return await asyncio.gather(*calls)
 
