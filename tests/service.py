@@ -58,6 +58,7 @@ class Service:
         self._runner.__enter__()
         self._opened = Database.open(self.settings)
         self._database = self._runner.run(self._opened.__aenter__())
+        assert self._runner.run(self._database.wait(30.0)), "the database did not answer"
         self._outside = psycopg.connect(self.url, autocommit=True)
         self._outside.execute("SET search_path TO platform, public")
         return self

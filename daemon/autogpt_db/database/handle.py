@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import structlog
 
+from autogpt_db.database.capabilities import Capabilities
+from autogpt_db.database.catalogue import READ, Catalogue
 from autogpt_db.database.failures import REPEATABLE, connection_lost, translate
 from autogpt_db.database.merging import Merger
 from autogpt_db.database.pool import Connections
 from autogpt_db.database.url import database_url
-from autogpt_db.errors import CallError, DeadlineExceededError
+from autogpt_db.errors import CallError, DatabaseUnavailableError, DeadlineExceededError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
@@ -144,9 +146,32 @@ class Database:
         """Return the configuration in effect."""
         return self._connections.settings
 
+    @property
+    def capabilities(self) -> Capabilities:
+        """Return what AutoGPT's schema has, as it was read last.
+
+        Raises:
+            DatabaseUnavailableError: It has not been read yet.
+        """
+        found = self._connections.capabilities
+        if found is None:
+            raise DatabaseUnavailableError(
+                "The database's schema has not been read yet; try again shortly.", retry_after=1.0
+            )
+        return found
+
+    async def learn(self) -> None:
+        """Read what AutoGPT's schema has."""
+        document = await self.json(READ, {"schema": self._connections.schema})
+        assert document is not None, "a SELECT without FROM has one row"
+        self._connections.capabilities = Capabilities.of(Catalogue.decode(document))
+
     async def wait(self, seconds: float) -> bool:
-        """Wait up to `seconds` until the pool is full; tell whether it is."""
-        return await self._connections.wait(seconds)
+        """Wait up to `seconds` until the pool is full and the schema read; tell whether it is."""
+        if not await self._connections.wait(seconds):
+            return False
+        await self.for_call("catalogue", reads=True).learn()
+        return True
 
     def figures(self) -> PoolFigures:
         """Return the pool's figures."""

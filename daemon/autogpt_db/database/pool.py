@@ -18,6 +18,7 @@ from autogpt_db.database.pooled import PooledConnection, configure, usable
 if TYPE_CHECKING:
     from typing import LiteralString
 
+    from autogpt_db.database.capabilities import Capabilities
     from autogpt_db.database.merged import Merged
     from autogpt_db.database.merging import Merger
     from autogpt_db.database.url import DatabaseUrl
@@ -86,6 +87,7 @@ class Connections:
         self._statements: dict[str, str] = {}
         self.mergers: dict[Merged, Merger] = {}
         self.standby_met = -math.inf
+        self.capabilities: Capabilities | None = None
         self.most_waiting = settings.database.pool_max_waiting
         # The other half stays for short calls.
         self.heavy_lane = Lane(max(1, size // 2), self.most_waiting)
@@ -141,6 +143,11 @@ class Connections:
                 return False
             await asyncio.sleep(0.02)
         return True
+
+    @property
+    def schema(self) -> str:
+        """Return the name of AutoGPT's schema, quoted."""
+        return _quoted(self.url.schema)
 
     @property
     def available(self) -> int:

@@ -12,6 +12,7 @@ import re
 from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from autogpt_db.database.capabilities import Capabilities, ForSchema
 from autogpt_db.database.merged import Merged
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def _texts(thing: Any, seen: set[int]) -> Iterator[str]:
     elif isinstance(thing, Merged):
         yield thing.single
         yield thing.batch
+    elif isinstance(thing, ForSchema):
+        yield from _texts(thing(Capabilities()), seen)
     elif isinstance(thing, dict):
         yield from _texts(tuple(thing.values()), seen)
     elif isinstance(thing, tuple | list):
