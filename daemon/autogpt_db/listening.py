@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def open_listeners(host: str, port: int) -> list[socket.socket]:
 
     Raises:
         ResourceTakenError: Another process listens there; the message names it if it can be seen.
-        ConfigurationError: The address is none of this machine's.
+        ConfigurationError: The address is none of this machine's, or the path is something else's.
     """
     if host.startswith("/"):
         return [_bound(socket.AF_UNIX, host, host)]
@@ -88,12 +89,44 @@ def holder_of(port: int) -> str:
     return "another process"
 
 
+def remove_stale_socket(path: Path, option: str) -> None:
+    """Make room for a unix socket: remove one whose process is gone, and nothing else.
+
+    Args:
+        path: Where a socket is about to be made.
+        option: The setting that says so, for the message.
+
+    Raises:
+        ConfigurationError: Something that is no socket stands there; a link is none either.
+        ResourceTakenError: A process uses the socket.
+    """
+    with suppress(OSError):  # nothing there, or nothing that may be seen: bind() says so
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise ConfigurationError(
+                f"{option}: {path} exists and is no socket, so nothing was put in its place. Move "
+                "it away, or choose another path."
+            )
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)  # a full backlog would make connect() wait for its owner
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink(missing_ok=True)
+            return
+        except OSError as error:
+            if error.errno not in {errno.EAGAIN, errno.EPROTOTYPE}:
+                return  # nothing there; or something that bind() will name
+    raise ResourceTakenError(
+        f"{path} is taken by another process. Stop it, or choose another path ({option})."
+    )
+
+
 def _bound(family: int, address: str | tuple[str | int, ...], name: str) -> socket.socket:
+    if family == socket.AF_UNIX:
+        remove_stale_socket(Path(str(address)), "api.host")
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
-        if family == socket.AF_UNIX:
-            _remove_stale(str(address))
-        else:
+        if family != socket.AF_UNIX:
             # Connections of the last run in TIME_WAIT must not keep us out; a live listener does.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
@@ -110,14 +143,3 @@ def _bound(family: int, address: str | tuple[str | int, ...], name: str) -> sock
         raise ConfigurationError(
             f"api.host, api.port: cannot listen at {name}: {error.strerror}."
         ) from None
-
-
-def _remove_stale(path: str) -> None:
-    """Remove the unix socket of a process that is gone."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            Path(path).unlink(missing_ok=True)
-        except OSError:
-            return  # nothing there; or something that bind() will name

@@ -175,8 +175,11 @@ def test_without_room_a_process_keeps_its_figures_to_itself(runtime: Path) -> No
 
 def test_a_new_service_begins_anew(runtime: Path) -> None:
     Store(runtime, "api_00").add(families.POOL_WAITS, 1)
+    other = runtime / "metrics" / "somebody-else-s"
+    other.write_text("a year's work")
     make_directory(runtime)
     assert list(read_all(runtime)) == []
+    assert [file.name for file in other.parent.iterdir()] == [other.name]
 
 
 def test_any_text_comes_through_as_a_label(runtime: Path) -> None:

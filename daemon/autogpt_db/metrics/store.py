@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import mmap
 import os
+import stat
 import struct
 from contextlib import suppress
 from dataclasses import dataclass
@@ -190,7 +191,9 @@ class Figures:
 
 
 def make_directory(runtime: Path) -> Path:
-    """Make the directory of the files, without what an earlier service left in it.
+    """Make the directory of the files, without those that an earlier service left in it.
+
+    Whatever else is there stays: the runtime directory may be somebody's own.
 
     Where that cannot be done, each process keeps its figures to itself.
     """
@@ -198,7 +201,8 @@ def make_directory(runtime: Path) -> Path:
     with suppress(OSError):
         directory.mkdir(mode=0o700, exist_ok=True)
         for file in directory.iterdir():
-            file.unlink()
+            if _is_ours(file):
+                file.unlink()
     return directory
 
 
@@ -257,6 +261,15 @@ def _names(key: bytes) -> tuple[str, ...]:
 def _key(content: bytes, at: int) -> bytes:
     (length,) = _LENGTH.unpack_from(content, at)
     return content[at + _LENGTH.size : at + _LENGTH.size + min(length, _KEY - _LENGTH.size)]
+
+
+def _is_ours(path: Path) -> bool:
+    """Tell whether a file is one of this program's, of whatever version."""
+    with suppress(OSError):
+        if stat.S_ISREG(path.lstat().st_mode):  # opening a pipe would wait for its writer
+            with path.open("rb", buffering=0) as file:
+                return file.read(len(_MAGIC)).startswith(_MAGIC[:-1])
+    return False
 
 
 def _used(content: bytes) -> int | None:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from autogpt_db.heartbeat import SOCKET_NAME
+from autogpt_db.listening import remove_stale_socket
 from autogpt_db.supervision import clock
 from autogpt_db.supervision.kinds import ReportingProcess
 
@@ -64,7 +65,7 @@ class HeartbeatReceiver:
         self._path = runtime / SOCKET_NAME
         self._processes = processes
         self.last_heard = clock.now()
-        self._path.unlink(missing_ok=True)
+        remove_stale_socket(self._path, "runtime_directory")
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._socket.bind(str(self._path))
         self._path.chmod(0o600)

@@ -8,6 +8,8 @@ from typing import Any
 
 from supervisor.http import supervisor_af_unix_http_server
 
+from autogpt_db.listening import remove_stale_socket
+
 
 class ControlSocket(supervisor_af_unix_http_server):  # type: ignore[misc]
     """Supervisor's HTTP server on a unix socket that its owner alone may use.
@@ -21,7 +23,8 @@ class ControlSocket(supervisor_af_unix_http_server):  # type: ignore[misc]
         self.ip = self.port = path
         # Made under another name, so that nobody meets it before its mode is right.
         temporary = Path(f"{path}.new")
-        temporary.unlink(missing_ok=True)
+        for place in (temporary, Path(path)):
+            remove_stale_socket(place, "runtime_directory")
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listener.bind(str(temporary))
         temporary.chmod(mode)
