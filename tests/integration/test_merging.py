@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from autogpt_db.database.merged import Merged
 from autogpt_db.database.merging import IN_FLIGHT, ISOLATED_AT_ONCE, LARGEST_BATCH, MOST_SLOW
 from autogpt_db.errors import (
     CallError,
@@ -22,6 +23,15 @@ from autogpt_db.errors import (
     OutcomeUnknownError,
     PoolExhaustedError,
 )
+from autogpt_db.operations import (
+    ExecutionStatus,
+    graph_executions,
+    graphs,
+    key_values,
+    node_execution_changes,
+    node_execution_inputs,
+)
+from autogpt_db.operations.execution_status import allowed_from
 from service import Service
 
 WRITES = 'platform."AgentNodeExecutionInputOutput"'
@@ -408,6 +418,115 @@ def test_a_locked_row_holds_up_nobody_else_of_its_batch(
             assert all(isinstance(reply, bytes | DeadlineExceededError) for reply in rest)
         else:
             assert [json.loads(reply)["status"] for reply in rest] == ["RUNNING", "RUNNING"]
+
+
+def test_a_batch_waits_for_no_row_that_it_would_leave_as_it_is(
+    seeded_database_url: str,
+) -> None:
+    with Service(seeded_database_url) as service:
+        names = fresh_executions(service)[:40]
+        done = names[:12]
+        service.rows(
+            """UPDATE "AgentNodeExecution" SET "executionStatus" = 'COMPLETED'
+                WHERE "id" = ANY (%(names)s)""",
+            names=done,
+        )
+        with psycopg.connect(seeded_database_url) as blocker:
+            hold(blocker, done)
+
+            async def main() -> list[bytes]:
+                return await asyncio.gather(*(to_running(service, name) for name in names))
+
+            replies = [json.loads(reply) for reply in service.run(main())]
+        assert [reply["node_exec_id"] for reply in replies] == names
+        assert [reply["status"] for reply in replies] == ["COMPLETED"] * 12 + ["RUNNING"] * 28
+        assert figures(service)["isolated"] == 0
+
+
+LOCKABLE = (
+    "AgentGraphExecution",
+    "AgentNode",
+    "AgentNodeExecution",
+    "AgentNodeExecutionInputOutput",
+    "AgentNodeExecutionKeyValueData",
+)
+
+
+def test_a_batch_locks_the_rows_that_the_single_statements_lock_and_no_others(
+    service: Service, executions: list[str]
+) -> None:
+    """For every merged write, with calls that change something and calls that change nothing."""
+    changed, unchanged, other = sorted(executions)[:3]
+    service.rows(
+        """UPDATE "AgentNodeExecution" SET "executionStatus" = 'COMPLETED' WHERE "id" = %(name)s""",
+        name=unchanged,
+    )
+    ((graph, node),) = service.rows(
+        """SELECT "agentGraphExecutionId", "agentNodeId" FROM "AgentNodeExecution"
+            WHERE "id" = %(name)s""",
+        name=changed,
+    )
+    for key in ("kept", "another"):
+        service.call("set_execution_kv_data", user_id="u", node_exec_id="n", key=key, data=1)
+    tried: dict[Merged, list[dict[str, Any]]] = {
+        node_execution_changes._UPDATE: [
+            {
+                "node_exec_id": name,
+                "status": "RUNNING",
+                "allowed": allowed_from(ExecutionStatus.RUNNING),
+                "execution_data": None,
+                "stats": None,
+            }
+            for name in (changed, unchanged, "nobody")
+        ],
+        node_execution_changes._ADD_OUTPUT: [
+            {"node_exec_id": name, "output_name": "o", "output_data": "1"}
+            for name in (changed, unchanged)
+        ],
+        node_execution_inputs._FILL_OLDEST_OR_NEW: [
+            {
+                "graph_exec_id": graph,
+                "node_id": node,
+                "input_name": name,
+                "input_data": "1",
+                "received": "1",
+            }
+            for name in ("a",)
+        ],
+        key_values._SET: [
+            {"user_id": "u", "node_exec_id": "n", "key": key, "data": "2"} for key in ("kept",)
+        ],
+    }
+    modules = (node_execution_changes, node_execution_inputs, key_values, graphs, graph_executions)
+    writes = {
+        thing
+        for module in modules
+        for thing in vars(module).values()
+        if isinstance(thing, Merged) and not thing.reads
+    }
+    assert writes == set(tried), "a merged write that is not tried here"
+
+    def locked() -> set[tuple[str, str]]:
+        found = set()
+        for table in LOCKABLE:
+            columns = '"key"' if table.endswith("KeyValueData") else '"id"'
+            every = {row[0] for row in service.rows(f'SELECT {columns} FROM "{table}"')}
+            free = service.rows(f'SELECT {columns} FROM "{table}" FOR UPDATE SKIP LOCKED')
+            found |= {(table, key) for key in every - {row[0] for row in free}}
+        return found
+
+    for merged, calls in tried.items():
+        with psycopg.connect(service.url) as connection:
+            for call in calls:
+                connection.execute(merged.single, call)
+            alone = locked()
+            connection.rollback()
+            connection.execute(merged.batch, {"calls": merged.encode(calls)})
+            together = locked()
+            connection.rollback()
+        assert together == alone
+        assert alone, "it locks something"
+        assert ("AgentNodeExecution", other) not in together
 
 
 def test_calls_that_are_stuck_do_not_stop_those_that_come_after(seeded_database_url: str) -> None:

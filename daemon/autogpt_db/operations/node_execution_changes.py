@@ -79,13 +79,16 @@ WITH call AS MATERIALIZED (
                execution_data jsonb, stats jsonb
            )
 ), held AS MATERIALIZED (
-    -- Locked in the order of the calls, which is that of their keys.
+    -- Locked in the order of the calls, which is that of their keys; and only what may change, as
+    -- the single statement does: others wait for no row that this one leaves as it is.
     SELECT call.*
       FROM call
      CROSS JOIN LATERAL (
             SELECT
               FROM platform."AgentNodeExecution" AS execution
              WHERE execution."id" = call.node_exec_id
+               AND execution."executionStatus"
+                   = ANY (call.allowed::platform."AgentExecutionStatus"[])
                FOR NO KEY UPDATE
            ) AS execution
 ), execution AS (
