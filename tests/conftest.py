@@ -10,9 +10,10 @@ import pytest
 
 from autogpt_db.database.migration import migrate
 from postgres_server import PostgresServer, clone, unique_name
+from releases.building import ReleaseDatabases
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 CONTRACT = Path(__file__).parent / "contract"
 
@@ -80,6 +81,29 @@ def seeded_database_url_for_module(
 ) -> Iterator[str]:
     """Yield one database with the contract's rows for all tests of a module."""
     yield from _database(postgres_server, seeded_template)
+
+
+@pytest.fixture(scope="session")
+def releases(postgres_server: PostgresServer) -> ReleaseDatabases:
+    """Return the templates of AutoGPT's releases on this process's server."""
+    return ReleaseDatabases(postgres_server)
+
+
+@pytest.fixture
+def release_database(releases: ReleaseDatabases) -> Iterator[Callable[..., str]]:
+    """Yield what makes databases in a release's state: `release_database("v0.6.68")` is a URL.
+
+    With `seeded=True` it holds the rows that the release's recorded calls start from.
+    """
+    made: list[str] = []
+
+    def fresh(state: str, *, seeded: bool = False) -> str:
+        made.append(releases.fresh(state, seeded=seeded))
+        return made[-1]
+
+    yield fresh
+    for url in made:
+        releases.drop(url)
 
 
 @pytest.fixture

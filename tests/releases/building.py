@@ -1,0 +1,134 @@
+"""Databases as AutoGPT's releases leave them, built from their catalogues."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from postgres_server import PostgresServer, clone, unique_name
+from releases.catalogues import DIRECTORY, STATES, catalogue
+from releases.definition import statements
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ENCRYPTION_KEY = "dvziYgz0KSK8FENhju0ZYi8-fRTfAdlz6YLhdB_jhNw="
+"""What the credentials in the recorded rows are encrypted with: AutoGPT's key for development."""
+
+SEEDED = ("v0.6.68", "v0.7.2")
+"""States with recorded calls and the rows that they start from."""
+
+PRISMA_MIGRATIONS = """
+CREATE TABLE platform._prisma_migrations (
+    id varchar(36) PRIMARY KEY,
+    checksum varchar(64) NOT NULL,
+    finished_at timestamptz,
+    migration_name varchar(255) NOT NULL,
+    logs text,
+    rolled_back_at timestamptz,
+    started_at timestamptz NOT NULL DEFAULT now(),
+    applied_steps_count integer NOT NULL DEFAULT 0
+)
+"""
+
+_RECORD = """
+INSERT INTO platform._prisma_migrations
+    (id, checksum, migration_name, started_at, finished_at, applied_steps_count)
+SELECT
+    gen_random_uuid(),
+    encode(sha256(convert_to(one.name, 'UTF8')), 'hex'),
+    one.name,
+    to_timestamp(substr(one.name, 1, 8), 'YYYYMMDD') + one.place * INTERVAL '1 millisecond',
+    to_timestamp(substr(one.name, 1, 8), 'YYYYMMDD') + one.place * INTERVAL '2 milliseconds',
+    1
+FROM unnest(%(names)s::text[]) WITH ORDINALITY AS one (name, place)
+"""
+
+
+class ReleaseDatabases:
+    """Templates of the states on one server, each made when it is first asked for."""
+
+    def __init__(self, server: PostgresServer) -> None:
+        self._server = server
+        self._templates: dict[str, str] = {}
+
+    def fresh(self, state: str, *, seeded: bool = False) -> str:
+        """Return the URL of a new database in this state.
+
+        Args:
+            state: One of `STATES`.
+            seeded: Whether it holds the rows that the state's recorded calls start from.
+        """
+        template = self._seeded(state) if seeded else self._template(state)
+        return clone(self._server, template, unique_name("release"))
+
+    def drop(self, url: str) -> None:
+        """Remove a database that `fresh` made."""
+        name = url.partition("?")[0].rpartition("/")[2]
+        self._server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def _template(self, state: str) -> str:
+        if state not in self._templates:
+            name = unique_name("state")
+            with psycopg.connect(clone(self._server, None, name), autocommit=True) as connection:
+                build(connection, state)
+            self._templates[state] = name
+        return self._templates[state]
+
+    def _seeded(self, state: str) -> str:
+        key = f"{state} seeded"
+        if key not in self._templates:
+            name = unique_name("seeded")
+            url = clone(self._server, self._template(state), name)
+            with psycopg.connect(url, autocommit=True) as connection:
+                seed(connection, state)
+            self._templates[key] = name
+        return self._templates[key]
+
+
+def build(connection: psycopg.Connection[Any], state: str, *, recorded: bool = True) -> None:
+    """Make a state's schema in an empty database.
+
+    Args:
+        connection: In autocommit mode, as a superuser.
+        state: One of `STATES`.
+        recorded: Whether `_prisma_migrations` is there, as in what AutoGPT's Prisma made.
+    """
+    connection.execute("SELECT set_config('search_path', 'platform, public, extensions', false)")
+    facts = catalogue(state)
+    connection.execute("\n".join(statements(facts)).encode())
+    if recorded:
+        connection.execute(PRISMA_MIGRATIONS)
+        connection.execute(_RECORD, {"names": list(migration_names(state))})
+    connection.execute("SELECT set_config('search_path', '', false)")
+
+
+def seed(connection: psycopg.Connection[Any], state: str) -> None:
+    """Insert the rows that a state's recorded calls start from."""
+    connection.execute("SELECT set_config('search_path', 'platform, public, extensions', false)")
+    connection.execute((DIRECTORY / state / "seed.sql").read_bytes())
+    connection.execute("RESET session_replication_role")
+    connection.execute("SELECT set_config('search_path', '', false)")
+
+
+def migration_names(state: str) -> Iterator[str]:
+    """Yield as many names of migrations as a state has, the last of every known state among them.
+
+    The others' names are made up: only their number and order are known.
+    """
+    position = 0
+    known = ((catalogue(one)["migrations"], catalogue(one)["last_migration"]) for one in STATES)
+    before = "20240722203219_start"
+    for number, name in known:
+        for place in range(position + 1, number):
+            day = before[:8] if place > 1 else "20240722"
+            filler = hashlib.sha256(f"{before} {place}".encode()).hexdigest()[:6]
+            yield f"{day}235959_step_{place:03}_{filler}"
+        if number > position:
+            yield name
+        position, before = number, name
+        if re.fullmatch(re.escape(catalogue(state)["last_migration"]), name):
+            return
