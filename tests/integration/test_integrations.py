@@ -224,4 +224,4 @@ def test_the_key_is_tried_at_start(vault: Service) -> None:
             verify_key(connection, right, "platform")
     (record,) = logs
     assert record["event"] == "credentials_undecryptable"
-    assert (record["users"], record["tried"]) == (1, 2)
+    assert (record["texts"], record["tried"]) == (1, 2)

@@ -12,7 +12,7 @@ from cryptography.fernet import Fernet, InvalidToken
 
 from autogpt_db.cli.inspect import check_everything
 from autogpt_db.cli.keys import rotate_key
-from autogpt_db.database.encryption import decrypt, encrypt, verify_key
+from autogpt_db.database.encryption import ENCRYPTED_COLUMNS, decrypt, encrypt, verify_key
 from autogpt_db.database.key_rotation import BATCH, Rotation, rotate
 from autogpt_db.errors import ConfigurationError, InvalidValueError
 from autogpt_db.settings import (
@@ -28,11 +28,14 @@ from service import Service
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from autogpt_db.database.encryption import EncryptedColumn
+
 OLD, NEW, OTHER = (Fernet.generate_key().decode() for _ in range(3))
 ONLY_OLD = IntegrationsSettings(encryption_key=Secret(OLD))
 ONLY_NEW = IntegrationsSettings(encryption_key=Secret(NEW))
 BOTH = IntegrationsSettings(encryption_key=Secret(NEW), previous_encryption_key=Secret(OLD))
 USERS = 2 * BATCH + 50
+USER, CREDENTIAL = ENCRYPTED_COLUMNS
 
 
 @pytest.fixture
@@ -58,13 +61,50 @@ def fill(connection: psycopg.Connection[Any], users: int = USERS) -> dict[str, b
     return said
 
 
-def stored(connection: psycopg.Connection[Any], key: str) -> dict[str, bytes]:
+def fill_credentials(
+    connection: psycopg.Connection[Any], key: str, first: int, count: int
+) -> dict[str, bytes]:
+    """Store credentials as AutoGPT does from v0.6.67 on; return what they say."""
+    connection.execute(
+        """
+        CREATE TABLE IF NOT EXISTS platform."IntegrationCredential" (
+            "id" text PRIMARY KEY,
+            "ownerType" text NOT NULL,
+            "status" text NOT NULL DEFAULT 'active',
+            "encryptedPayload" text NOT NULL,
+            "updatedAt" timestamp(3) NOT NULL DEFAULT '2026-01-01'
+        )
+        """
+    )
+    said = {f"credential-{n:05}": f'{{"n": {n}}}'.encode() for n in range(first, first + count)}
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """INSERT INTO "IntegrationCredential" ("id", "ownerType", "status", "encryptedPayload")
+               VALUES (%s, %s, %s, %s)""",
+            [
+                (
+                    row_id,
+                    ("USER", "TEAM", "ORG")[number % 3],
+                    ("active", "revoked")[number % 2],
+                    Fernet(key).encrypt(text).decode(),
+                )
+                for number, (row_id, text) in enumerate(said.items())
+            ],
+        )
+    return said
+
+
+def stored(
+    connection: psycopg.Connection[Any], key: str, column: EncryptedColumn = USER
+) -> dict[str, bytes]:
     """Return what all say that the key decrypts."""
-    rows = connection.execute("""SELECT id, integrations FROM "User" WHERE integrations <> ''""")
+    rows = connection.execute(
+        f"""SELECT id, "{column.column}" FROM "{column.table}" WHERE "{column.column}" <> ''"""
+    )
     said = {}
-    for user, token in rows:
+    for row_id, token in rows:
         try:
-            said[user] = Fernet(key).decrypt(token.encode())
+            said[row_id] = Fernet(key).decrypt(token.encode())
         except InvalidToken:
             continue
     return said
@@ -76,9 +116,9 @@ def test_everything_is_of_the_new_key_and_says_what_it_said(
     said = fill(connection)
     batches: list[int] = []
     done = rotate(
-        connection, BOTH, "platform", progress=lambda counts: batches.append(counts.users)
+        connection, BOTH, "platform", progress=lambda counts: batches.append(counts.texts)
     )
-    assert done == Rotation(users=USERS, rotated=USERS)
+    assert done == {USER: Rotation(texts=USERS, rotated=USERS)}
     assert batches == [BATCH, 2 * BATCH, USERS]
     assert stored(connection, NEW) == said
     assert stored(connection, OLD) == {}
@@ -86,13 +126,80 @@ def test_everything_is_of_the_new_key_and_says_what_it_said(
         """SELECT count(*) FROM "User" WHERE id ~ '^user-' AND "updatedAt" <> '2026-01-01'"""
     )
     assert touched.fetchone() == (0,)  # it is no change of the user
-    assert rotate(connection, BOTH, "platform") == Rotation(users=USERS, present=USERS)
+    assert rotate(connection, BOTH, "platform") == {USER: Rotation(texts=USERS, present=USERS)}
+
+
+def test_credentials_in_rows_of_their_own_are_rotated_too(
+    connection: psycopg.Connection[Any], seeded_database_url: str
+) -> None:
+    said = fill(connection, users=3)
+    rows = fill_credentials(connection, OLD, 0, USERS)
+    assert rotate(connection, BOTH, "platform", dry_run=True) == {
+        USER: Rotation(texts=3, rotated=3),
+        CREDENTIAL: Rotation(texts=USERS, rotated=USERS),
+    }
+    assert stored(connection, OLD, CREDENTIAL) == rows
+    options = Settings(
+        database=DatabaseSettings(url=Secret(with_schema(seeded_database_url))), integrations=BOTH
+    )
+    lines = list(rotate_key(options, dry_run=False))
+    assert lines[:1] + lines[4:7] == [
+        "User.integrations: 3",
+        f"IntegrationCredential.encryptedPayload: {USERS}",
+        "  of the new key already: 0",
+        f"  re-encrypted: {USERS}",
+    ]
+    assert stored(connection, NEW) == said
+    assert stored(connection, NEW, CREDENTIAL) == rows
+    touched = connection.execute(
+        """SELECT count(*) FROM "IntegrationCredential" WHERE "updatedAt" <> '2026-01-01'"""
+    )
+    assert touched.fetchone() == (0,)
+    connection.execute(
+        """UPDATE "IntegrationCredential" SET "encryptedPayload" = 'x' WHERE id ~ '7$'"""
+    )
+    with pytest.raises(ConfigurationError, match="those of: credential credential-00007, "):
+        list(rotate_key(options, dry_run=False))
+
+
+def test_what_another_tool_has_rotated_in_part_is_finished(
+    connection: psycopg.Connection[Any],
+) -> None:
+    """AutoGPT's own tool has done the users, and died among the credentials."""
+    fill(connection, users=5)
+    connection.execute(
+        """UPDATE "User" SET integrations = %s WHERE id ~ '^user-'""",
+        [Fernet(NEW).encrypt(b"{}").decode()],
+    )
+    done_by_it = fill_credentials(connection, NEW, 0, 30)
+    left_by_it = fill_credentials(connection, OLD, 30, 12)
+    for keys in (BOTH, ONLY_NEW):  # some of each: no reason not to start
+        verify_key(connection, Settings(integrations=keys), "platform")
+    assert rotate(connection, BOTH, "platform") == {
+        USER: Rotation(texts=5, present=5),
+        CREDENTIAL: Rotation(texts=42, present=30, rotated=12),
+    }
+    assert stored(connection, NEW, CREDENTIAL) == done_by_it | left_by_it
+    with pytest.raises(ConfigurationError, match="does not decrypt"):
+        verify_key(connection, Settings(integrations=ONLY_OLD), "platform")
+
+
+def test_a_start_tries_the_key_on_credentials_in_rows_of_their_own(
+    connection: psycopg.Connection[Any], seeded_database_url: str
+) -> None:
+    fill_credentials(connection, OLD, 0, 3)
+    assert verify_key(connection, Settings(integrations=ONLY_OLD), "platform") == 3
+    with pytest.raises(ConfigurationError, match="does not decrypt"):
+        verify_key(connection, Settings(integrations=ONLY_NEW), "platform")
+    database = DatabaseSettings(url=Secret(with_schema(seeded_database_url)))
+    good = list(check_everything(Settings(database=database, integrations=ONLY_OLD)))
+    assert good[-1] == "encryption key: decrypts what users have stored"
 
 
 def test_a_dry_run_counts_and_changes_nothing(connection: psycopg.Connection[Any]) -> None:
     said = fill(connection)
     done = rotate(connection, BOTH, "platform", dry_run=True)
-    assert done == Rotation(users=USERS, rotated=USERS)
+    assert done == {USER: Rotation(texts=USERS, rotated=USERS)}
     assert stored(connection, OLD) == said
 
 
@@ -109,7 +216,7 @@ def test_what_was_ended_in_the_middle_goes_on(connection: psycopg.Connection[Any
     tokens = connection.execute("""SELECT integrations FROM "User" WHERE id <> 'user-00001'""")
     assert all(decrypt(BOTH, token) for (token,) in tokens if token)
     done = rotate(connection, BOTH, "platform")
-    assert done == Rotation(users=USERS, present=BATCH, rotated=USERS - BATCH)
+    assert done == {USER: Rotation(texts=USERS, present=BATCH, rotated=USERS - BATCH)}
     assert stored(connection, NEW) == said
 
 
@@ -143,7 +250,7 @@ def test_what_is_written_meanwhile_is_never_overwritten(
         for each in writers:
             each.result()
     assert written
-    assert done.users == USERS
+    assert done[USER].texts == USERS
     assert stored(connection, NEW) == said | {user: text.encode() for user, text in written.items()}
 
 
@@ -164,8 +271,8 @@ def test_a_change_between_reading_and_storing_wins(connection: psycopg.Connectio
     with pytest.raises(ConfigurationError, match="still being written with the old key"):
         rotate(connection, BOTH, "platform")
     connection.execute("SET test.late = 'on'")
-    done = rotate(connection, BOTH, "platform")
-    assert (done.users, done.present, done.rotated) == (3, 2, 1)
+    done = rotate(connection, BOTH, "platform")[USER]
+    assert (done.texts, done.present, done.rotated) == (3, 2, 1)
 
 
 def test_what_neither_key_decrypts_is_named_and_left(
@@ -181,13 +288,14 @@ def test_what_neither_key_decrypts_is_named_and_left(
         database=DatabaseSettings(url=Secret(with_schema(seeded_database_url))), integrations=BOTH
     )
     lines: list[str] = []
-    with pytest.raises(ConfigurationError, match="user-00003, user-00004") as caught:
+    with pytest.raises(ConfigurationError, match="user user-00003, user user-00004") as caught:
         lines.extend(rotate_key(options, dry_run=False))
     assert lines == [
-        "users with credentials: 5",
-        "of the new key already: 0",
-        "re-encrypted: 3",
-        "decrypted by neither key: 2",
+        "User.integrations: 5",
+        "  of the new key already: 0",
+        "  re-encrypted: 3",
+        "  decrypted by neither key: 2",
+        "IntegrationCredential: this database has no such table",
     ]
     assert caught.value.exit_code == 78
     assert strange in {token for (token,) in connection.execute('SELECT integrations FROM "User"')}
@@ -224,7 +332,7 @@ def test_the_service_reads_by_both_keys_and_writes_by_the_new_one(
     assert set(stored(connection, OLD)) == {"alice"}
     assert set(stored(connection, NEW)) == {"bob"}
     verify_key(connection, Settings(integrations=BOTH), "platform")
-    assert rotate(connection, BOTH, "platform").rotated == 1
+    assert rotate(connection, BOTH, "platform")[USER].rotated == 1
     with Service(seeded_database_url, integrations=ONLY_NEW) as after:
         for user in ("alice", "bob"):
             assert after.call("get_user_integrations", user_id=user) == found

@@ -38,7 +38,7 @@ def check_everything(settings: Settings) -> Iterator[str]:
     """
     import psycopg
 
-    from autogpt_db.database.encryption import has_users, verify_key
+    from autogpt_db.database.encryption import encrypted_columns, verify_key
     from autogpt_db.database.migration import pending
     from autogpt_db.database.url import direct_database_url
     from autogpt_db.errors import DatabaseUnreachableError
@@ -64,7 +64,7 @@ def check_everything(settings: Settings) -> Iterator[str]:
         waiting = pending(connection, schema_name=target.schema)
         todo = f"to be applied at start: {', '.join(waiting)}"
         yield f"schema: {todo if waiting else 'complete'}"
-        if settings.integrations.encryption_key is not None and has_users(
+        if settings.integrations.encryption_key is not None and encrypted_columns(
             connection, target.schema
         ):
             tried = verify_key(connection, settings, target.schema)

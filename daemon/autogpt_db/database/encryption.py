@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
@@ -17,7 +17,27 @@ if TYPE_CHECKING:
 log = structlog.get_logger("autogpt_db.database")
 
 SAMPLE = 20
-"""Users whose credentials are tried at start."""
+"""Texts of each column that are tried at start."""
+
+
+class EncryptedColumn(NamedTuple):
+    """Where texts lie that are encrypted with the key.
+
+    Attributes:
+        table: AutoGPT's table; its primary key is `id`.
+        column: Its column; "" stands for nothing.
+        whose: What a row's id is the id of.
+    """
+
+    table: str
+    column: str
+    whose: str
+
+
+ENCRYPTED_COLUMNS = (
+    EncryptedColumn("User", "integrations", "user"),
+    EncryptedColumn("IntegrationCredential", "encryptedPayload", "credential"),  # v0.6.67
+)
 
 
 class UndecryptableError(AutogptDbError):
@@ -64,7 +84,7 @@ def verify_key(connection: psycopg.Connection[Any], settings: Settings, schema_n
         schema_name: The schema of AutoGPT's tables.
 
     Returns:
-        On how many users' they were tried.
+        On how many texts they were tried.
 
     Raises:
         ConfigurationError: They decrypt nothing of that. Where they decrypt some, the rest is
@@ -74,9 +94,13 @@ def verify_key(connection: psycopg.Connection[Any], settings: Settings, schema_n
     if keys.encryption_key is None:
         return 0
     place = '"' + schema_name.replace('"', '""') + '"'
-    rows = connection.execute(
-        f"""SELECT "integrations" FROM {place}."User" WHERE "integrations" <> '' LIMIT {SAMPLE}"""
-    ).fetchall()
+    rows = [
+        row
+        for table, column, _ in encrypted_columns(connection, schema_name)
+        for row in connection.execute(
+            f"""SELECT "{column}" FROM {place}."{table}" WHERE "{column}" <> '' LIMIT {SAMPLE}"""
+        )
+    ]
     failed = sum(not _decrypts(keys, token) for (token,) in rows)
     if failed and failed == len(rows):
         raise ConfigurationError(
@@ -85,15 +109,35 @@ def verify_key(connection: psycopg.Connection[Any], settings: Settings, schema_n
             "changed: docs/howto/rotate-the-encryption-key.md."
         )
     if failed:
-        log.error("credentials_undecryptable", users=failed, tried=len(rows))
+        log.error("credentials_undecryptable", texts=failed, tried=len(rows))
     return len(rows)
 
 
-def has_users(connection: psycopg.Connection[Any], schema_name: str) -> bool:
-    """Tell whether there is a table of users, which only a migrated database has."""
+def encrypted_columns(
+    connection: psycopg.Connection[Any], schema_name: str
+) -> list[EncryptedColumn]:
+    """Return the columns of encrypted texts that the database has: none until it is migrated."""
     place = '"' + schema_name.replace('"', '""') + '"'
-    row = connection.execute("SELECT to_regclass(%s)", [f'{place}."User"']).fetchone()
-    return row is not None and row[0] is not None
+    return [
+        each
+        for each in ENCRYPTED_COLUMNS
+        if connection.execute(
+            "SELECT to_regclass(%s) IS NOT NULL", [f'{place}."{each.table}"']
+        ).fetchone()
+        == (True,)
+    ]
+
+
+def has_credentials(connection: psycopg.Connection[Any], schema_name: str) -> bool:
+    """Tell whether anybody has stored credentials."""
+    place = '"' + schema_name.replace('"', '""') + '"'
+    return any(
+        connection.execute(
+            f"""SELECT FROM {place}."{table}" WHERE "{column}" <> '' LIMIT 1"""
+        ).fetchone()
+        is not None
+        for table, column, _ in encrypted_columns(connection, schema_name)
+    )
 
 
 def _decrypts(keys: IntegrationsSettings, token: str) -> bool:

@@ -1,8 +1,9 @@
 """Re-encrypting what users have stored, from the previous key to the present one.
 
-It takes no lock and needs no pause: each user's text is replaced only if it is still the one that
-was read, so whatever the service writes meanwhile, with the present key, stays. A run that was
-ended goes on where it was, because a text tells which key it is of.
+It takes no lock and needs no pause: each text is replaced only if it is still the one that was
+read, so whatever the service writes meanwhile, with the present key, stays. A run that was ended
+goes on where it was, because a text tells which key it is of; so does one where another tool,
+AutoGPT's own for one, has re-encrypted a part.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from autogpt_db.database.encryption import encrypted_columns, fernet_of
 from autogpt_db.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -17,29 +19,30 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from autogpt_db.database.encryption import EncryptedColumn
     from autogpt_db.settings import IntegrationsSettings
 
 BATCH = 200
-"""Users in one transaction."""
+"""Texts in one transaction."""
 SHOWN = 20
-"""Users that are named when their credentials cannot be decrypted."""
+"""Rows that are named when their texts cannot be decrypted."""
 ROUNDS = 5
 """Times that everything is read until nothing is of the previous key any more."""
 
 
 @dataclass
 class Rotation:
-    """What has been found and done.
+    """What has been found and done in one column.
 
     Attributes:
-        users: Users with stored credentials.
-        present: Of them, whose credentials were of the present key already.
-        rotated: Whose credentials have been re-encrypted, or in a dry run would be.
-        overtaken: Whose credentials somebody else changed at that moment; they are read again.
-        undecryptable: Whose credentials neither key decrypts: left as they are.
+        texts: Encrypted texts in it.
+        present: Of them, those that were of the present key already.
+        rotated: Those that have been re-encrypted, or in a dry run would be.
+        overtaken: Those that somebody else changed at that moment; they are read again.
+        undecryptable: Ids of the rows whose text neither key decrypts: left as they are.
     """
 
-    users: int = 0
+    texts: int = 0
     present: int = 0
     rotated: int = 0
     overtaken: int = 0
@@ -47,7 +50,7 @@ class Rotation:
 
 
 class _Stored(NamedTuple):
-    user_id: str
+    id: str
     token: str
 
 
@@ -58,7 +61,7 @@ def rotate(
     *,
     dry_run: bool = False,
     progress: Callable[[Rotation], None] = lambda _so_far: None,
-) -> Rotation:
+) -> dict[EncryptedColumn, Rotation]:
     """Re-encrypt all users' credentials with the present key, then read all again as proof.
 
     Args:
@@ -66,11 +69,11 @@ def rotate(
         keys: The present key and the previous one.
         schema_name: The schema of AutoGPT's tables.
         dry_run: Only look.
-        progress: Told the counts after each batch of the first round.
+        progress: Told a column's counts after each batch of the first round.
 
     Returns:
-        The counts of the first round; nothing is of the previous key any more after it, unless it
-        was a dry run.
+        The counts of the first round for each column that the database has; nothing is of the
+        previous key any more after it, unless it was a dry run.
 
     Raises:
         ConfigurationError: A key is missing, or somebody goes on writing with the previous key.
@@ -83,90 +86,103 @@ def rotate(
         )
     if keys.encryption_key.reveal() == keys.previous_encryption_key.reveal():
         raise ConfigurationError("rotate-key: the new key is the old one; nothing was changed.")
-    place = '"' + schema_name.replace('"', '""') + '"'
-    first = _round(connection, keys, place, dry_run=dry_run, progress=progress)
+    rounds = _Rounds(connection, keys, schema_name, dry_run=dry_run)
+    found = {column: rounds.go(column, progress) for column in rounds.columns}
     if dry_run:
-        return first
+        return found
     for _ in range(ROUNDS):
-        proof = _round(connection, keys, place, dry_run=False)
-        if not proof.rotated and not proof.overtaken:
-            first.undecryptable = proof.undecryptable
-            return first
-        first.rotated += proof.rotated
+        proofs = {column: rounds.go(column) for column in rounds.columns}
+        for column, proof in proofs.items():
+            found[column].rotated += proof.rotated
+            found[column].undecryptable = proof.undecryptable
+        if not any(proof.rotated or proof.overtaken for proof in proofs.values()):
+            return found
     raise ConfigurationError(
         "rotate-key: credentials are still being written with the old key. Reload every service "
         "that has it, then run rotate-key again; what has been done stays done."
     )
 
 
-def _round(
-    connection: psycopg.Connection[Any],
-    keys: IntegrationsSettings,
-    place: str,
-    *,
-    dry_run: bool,
-    progress: Callable[[Rotation], None] = lambda _so_far: None,
-) -> Rotation:
-    from cryptography.fernet import Fernet, InvalidToken
+class _Rounds:
+    """Going through columns, as often as it takes."""
 
-    from autogpt_db.database.encryption import fernet_of
+    def __init__(
+        self,
+        connection: psycopg.Connection[Any],
+        keys: IntegrationsSettings,
+        schema_name: str,
+        *,
+        dry_run: bool,
+    ) -> None:
+        from cryptography.fernet import Fernet
 
-    assert keys.encryption_key is not None
-    present, both = Fernet(keys.encryption_key.reveal()), fernet_of(keys)
-    counts = Rotation()
-    for batch in _batches(connection, place):
-        changes: list[tuple[str, str, str]] = []
-        for user_id, token in batch:
+        assert keys.encryption_key is not None
+        self.columns = encrypted_columns(connection, schema_name)
+        self._connection = connection
+        self._dry_run = dry_run
+        self._present, self._both = Fernet(keys.encryption_key.reveal()), fernet_of(keys)
+        self._place = '"' + schema_name.replace('"', '""') + '"'
+
+    def go(
+        self,
+        column: EncryptedColumn,
+        progress: Callable[[Rotation], None] = lambda _so_far: None,
+    ) -> Rotation:
+        """Read a whole column, and re-encrypt what is of the previous key."""
+        counts = Rotation()
+        for batch in self._batches(column):
+            changes = list(self._changes(batch, counts))
+            counts.texts += len(batch)
+            changed = len(changes) if self._dry_run else self._store(column, changes)
+            counts.rotated += changed
+            counts.overtaken += len(changes) - changed
+            progress(counts)
+        return counts
+
+    def _changes(self, batch: list[_Stored], counts: Rotation) -> Iterator[tuple[str, str, str]]:
+        from cryptography.fernet import InvalidToken
+
+        for row_id, token in batch:
             try:
-                present.decrypt(token.encode())
+                self._present.decrypt(token.encode())
                 counts.present += 1
                 continue
             except InvalidToken:
                 pass
             try:
-                changes.append((user_id, token, both.rotate(token.encode()).decode()))
+                yield row_id, token, self._both.rotate(token.encode()).decode()
             except InvalidToken:
-                counts.undecryptable.append(user_id)
-        counts.users += len(batch)
-        changed = len(changes) if dry_run else _store(connection, place, changes)
-        counts.rotated += changed
-        counts.overtaken += len(changes) - changed
-        progress(counts)
-    return counts
+                counts.undecryptable.append(row_id)
 
+    def _batches(self, column: EncryptedColumn) -> Iterator[list[_Stored]]:
+        after = ""
+        while True:
+            rows = self._connection.execute(
+                f"""
+                SELECT "id", "{column.column}"
+                  FROM {self._place}."{column.table}"
+                 WHERE "id" > %s AND "{column.column}" <> ''
+                 ORDER BY "id"
+                 LIMIT {BATCH}
+                """,
+                (after,),
+            ).fetchall()
+            if not rows:
+                return
+            yield [_Stored(*row) for row in rows]
+            after = rows[-1][0]
 
-def _batches(connection: psycopg.Connection[Any], place: str) -> Iterator[list[_Stored]]:
-    after = ""
-    while True:
-        rows = connection.execute(
+    def _store(self, column: EncryptedColumn, changes: list[tuple[str, str, str]]) -> int:
+        """Replace what is still as it was read; return how many that were."""
+        if not changes:
+            return 0
+        ids, old, new = (list(each) for each in zip(*changes, strict=True))
+        return self._connection.execute(
             f"""
-            SELECT "id", "integrations"
-              FROM {place}."User"
-             WHERE "id" > %s AND "integrations" <> ''
-             ORDER BY "id"
-             LIMIT {BATCH}
+            UPDATE {self._place}."{column.table}" AS stored
+               SET "{column.column}" = change.new
+              FROM unnest(%s::text[], %s::text[], %s::text[]) AS change (id, old, new)
+             WHERE stored."id" = change.id AND stored."{column.column}" = change.old
             """,
-            (after,),
-        ).fetchall()
-        if not rows:
-            return
-        yield [_Stored(*row) for row in rows]
-        after = rows[-1][0]
-
-
-def _store(
-    connection: psycopg.Connection[Any], place: str, changes: list[tuple[str, str, str]]
-) -> int:
-    """Replace what is still as it was read; return how many that were."""
-    if not changes:
-        return 0
-    ids, old, new = (list(column) for column in zip(*changes, strict=True))
-    return connection.execute(
-        f"""
-        UPDATE {place}."User" AS stored
-           SET "integrations" = change.new
-          FROM unnest(%s::text[], %s::text[], %s::text[]) AS change (id, old, new)
-         WHERE stored."id" = change.id AND stored."integrations" = change.old
-        """,
-        (ids, old, new),
-    ).rowcount
+            (ids, old, new),
+        ).rowcount

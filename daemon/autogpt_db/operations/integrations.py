@@ -97,7 +97,7 @@ def _decrypted(database: Database, user_id: str, token: str) -> Any:
     try:
         return json.loads(decrypt(keys, token))
     except (UndecryptableError, ValueError) as error:
-        log.error("credentials_undecryptable", users=1, user_id=user_id)  # noqa: TRY400 - no bug
+        log.error("credentials_undecryptable", texts=1, user_id=user_id)  # noqa: TRY400 - no bug
         raise InvalidValueError(
             f"The credentials of user {user_id} cannot be decrypted. They were encrypted with "
             "another key than integrations.encryption_key (ENCRYPTION_KEY), or are damaged."

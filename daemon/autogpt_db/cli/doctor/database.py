@@ -14,10 +14,6 @@ if TYPE_CHECKING:
 
 _FEW_LEFT = 0.9
 
-_HAS_CREDENTIALS = """
-SELECT EXISTS (SELECT FROM {place}."User" WHERE "integrations" <> '')
-"""
-
 _CONNECTIONS = """
 SELECT current_setting('max_connections')::int
     - current_setting('superuser_reserved_connections')::int,
@@ -96,15 +92,17 @@ def schema(situation: Situation) -> Iterator[Finding]:
 
 def encryption_key(situation: Situation) -> Iterator[Finding]:
     """Try the key on what users have stored."""
-    from autogpt_db.database.encryption import has_users, verify_key
+    from autogpt_db.database.encryption import (
+        encrypted_columns,
+        has_credentials,
+        verify_key,
+    )
 
     connection, settings = situation.connection, situation.settings
     name = situation.target.schema
-    if connection is None or not has_users(connection, name):
+    if connection is None or not encrypted_columns(connection, name):
         return
-    place = '"' + name.replace('"', '""') + '"'
-    row = connection.execute(_HAS_CREDENTIALS.format(place=place).encode()).fetchone()
-    stored = row is not None and row[0]
+    stored = has_credentials(connection, name)
     if settings.integrations.encryption_key is None:
         if stored:
             text = "not set, and users have stored credentials, which nobody can read without it"
