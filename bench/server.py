@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 
+from autogpt_db.database.directory_lock import DirectoryLock
 from autogpt_db.database.embedded import EmbeddedServer
-from autogpt_db.database.state_lock import StateLock
 from autogpt_db.errors import ResourceTakenError
 from autogpt_db.settings import EmbeddedSettings
 
@@ -32,7 +32,7 @@ class Server:
 
     def __init__(self) -> None:
         DIRECTORY.mkdir(mode=0o755, parents=True, exist_ok=True)
-        self._lock = StateLock(DIRECTORY)
+        self._lock = DirectoryLock(DIRECTORY)
         try:
             self._lock.__enter__()
         except ResourceTakenError:

@@ -75,14 +75,19 @@ def test_a_taken_port_is_71_and_names_the_holder(make_daemon, database_url: str)
         assert processes_of(daemon.directory) == []
 
 
-def test_two_daemons_cannot_share_a_state_directory(make_daemon) -> None:
-    first = make_daemon()
+@pytest.mark.parametrize("option", ["state_directory", "runtime_directory"])
+def test_two_daemons_cannot_share_a_directory(make_daemon, database_url: str, option: str) -> None:
+    # With a database of its own, a daemon holds no data that another one could spoil.
+    url = database_url if option == "runtime_directory" else None
+    first = make_daemon(database_url=url)
     first.start()
-    second = make_daemon(directory=first.directory)
+    second = make_daemon(directory=first.directory, database_url=url)
     second.log_path = first.directory / "second.log"
     second._notify_path = first.directory / "second.notify"
     assert ended(second) == 71
-    assert str(first.state) in second.log()
+    held = first.runtime if option == "runtime_directory" else first.state
+    assert f"The {option.replace('_', ' ')} {held}" in second.log()
+    assert f"directory of its own: {option}." in second.log()
     assert str(first.process.pid) in second.log()
     assert first.call("health_check") == "OK"
     assert first.stop() == 0

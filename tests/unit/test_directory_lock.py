@@ -1,4 +1,4 @@
-"""The state directory belongs to one live daemon."""
+"""A directory of the daemon's belongs to one live daemon."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from autogpt_db.database.state_lock import StateLock
+from autogpt_db.database.directory_lock import DirectoryLock
 from autogpt_db.errors import ConfigurationError, ResourceTakenError
 
 # Holds the lock, says so, and waits for its standard input to end.
 HOLDER = """
 import subprocess, sys
 from pathlib import Path
-from autogpt_db.database.state_lock import StateLock
-with StateLock(Path(sys.argv[1])):
+from autogpt_db.database.directory_lock import DirectoryLock
+with DirectoryLock(Path(sys.argv[1])):
     child = subprocess.Popen(["sleep", "60"], close_fds=False)
     print(child.pid, flush=True)
     sys.stdin.read()
@@ -28,7 +28,7 @@ with StateLock(Path(sys.argv[1])):
 def test_it_is_made_held_with_our_pid_and_taken_again_after_leaving(tmp_path: Path) -> None:
     state = tmp_path / "var" / "lib" / "daemon"
     for _ in range(2):
-        with StateLock(state):
+        with DirectoryLock(state):
             assert (state / "lock").read_text() == f"{os.getpid()}\n"
     passable = 0o711 if os.geteuid() == 0 else 0o700
     assert [one.stat().st_mode & 0o777 for one in (state, state.parent)] == [passable] * 2
@@ -37,7 +37,7 @@ def test_it_is_made_held_with_our_pid_and_taken_again_after_leaving(tmp_path: Pa
 def test_a_strict_umask_does_not_lock_the_embedded_account_out(tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
-        with StateLock(tmp_path / "state"):
+        with DirectoryLock(tmp_path / "state"):
             pass
     finally:
         os.umask(before)
@@ -47,7 +47,7 @@ def test_a_strict_umask_does_not_lock_the_embedded_account_out(tmp_path: Path) -
 
 def test_a_directory_that_exists_keeps_its_mode(tmp_path: Path) -> None:
     tmp_path.chmod(0o750)
-    with StateLock(tmp_path):
+    with DirectoryLock(tmp_path):
         assert tmp_path.stat().st_mode & 0o777 == 0o750
 
 
@@ -60,7 +60,7 @@ def test_a_second_daemon_is_told_who_holds_it_until_that_one_is_killed(tmp_path:
         assert holder.stdout is not None
         child = int(holder.stdout.readline())
         try:
-            with pytest.raises(ResourceTakenError) as refused, StateLock(tmp_path):
+            with pytest.raises(ResourceTakenError) as refused, DirectoryLock(tmp_path):
                 pass
             assert str(tmp_path) in str(refused.value)
             assert f"pid {holder.pid}" in str(refused.value)
@@ -71,20 +71,32 @@ def test_a_second_daemon_is_told_who_holds_it_until_that_one_is_killed(tmp_path:
             holder.kill()
             holder.wait()
             assert Path(f"/proc/{child}").exists()
-            with StateLock(tmp_path):
+            with DirectoryLock(tmp_path):
                 assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"
         finally:
             os.kill(child, 9)
 
 
+@pytest.mark.parametrize("option", ["state_directory", "runtime_directory"])
+def test_the_directory_that_is_meant_is_named(tmp_path: Path, option: str) -> None:
+    words = option.replace("_", " ")
+    with DirectoryLock(tmp_path), pytest.raises(ResourceTakenError) as refused:
+        DirectoryLock(tmp_path, option).__enter__()
+    assert str(refused.value).startswith(f"The {words} {tmp_path} is held by another")
+    assert str(refused.value).endswith(f"of its own: {option}.")
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match=f"^{option}: .*or set {option} to one"):
+        DirectoryLock(tmp_path / "file" / "below", option).__enter__()
+
+
 def test_a_directory_that_cannot_be_made_is_a_configuration_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match=r"state_directory.*Not a directory"):
-        StateLock(tmp_path / "file" / "state").__enter__()
+        DirectoryLock(tmp_path / "file" / "state").__enter__()
 
 
 def test_a_link_in_the_locks_place_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "lock").symlink_to(tmp_path / "precious")
     with pytest.raises(ConfigurationError, match="state_directory"):
-        StateLock(tmp_path).__enter__()
+        DirectoryLock(tmp_path).__enter__()
     assert not (tmp_path / "precious").exists()

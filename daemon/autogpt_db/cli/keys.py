@@ -41,8 +41,8 @@ def rotate_key(settings: Settings, *, dry_run: bool) -> Iterator[str]:
         more = " …" if len(lost) > SHOWN else ""
         raise ConfigurationError(
             f"{len(lost)} stored texts are decrypted by neither key and were left as they are, "
-            f"those of: {shown}{more}. Find the key that they were written with, or have these users "
-            "connect their services anew."
+            f"those of: {shown}{more}. Find the key that they were written with, or have these "
+            "users connect their services anew."
         )
     if not dry_run:
         yield "All are of the new key: read again as proof. The previous key can be removed."

@@ -1,4 +1,4 @@
-"""One daemon per state directory: a lock that the kernel releases when its holder dies."""
+"""One daemon per directory: a lock that the kernel releases when its holder dies."""
 
 from __future__ import annotations
 
@@ -13,30 +13,32 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
-class StateLock:
-    """Hold the state directory, making it where it is missing.
+class DirectoryLock:
+    """Hold a directory of the daemon's, making it where it is missing.
 
     The descriptor is closed on exec: children never keep the lock of a dead main alive.
 
     Args:
-        state: The state directory.
+        directory: The directory.
+        option: The option that says which it is: `state_directory` or `runtime_directory`.
 
     Raises:
         ConfigurationError: The directory cannot be made or written to.
         ResourceTakenError: Another live process holds it.
     """
 
-    def __init__(self, state: Path) -> None:
-        self._state = state
+    def __init__(self, directory: Path, option: str = "state_directory") -> None:
+        self._directory = directory
+        self._option = option
         self._descriptor: int | None = None
 
     def __enter__(self) -> Self:
         try:
-            make_directory(self._state)
+            make_directory(self._directory)
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-            descriptor = os.open(self._state / "lock", flags, 0o600)
+            descriptor = os.open(self._directory / "lock", flags, 0o600)
         except OSError as error:
-            raise unusable(self._state, error) from None
+            raise unusable(self._directory, error, self._option) from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.ftruncate(descriptor, 0)
@@ -45,13 +47,13 @@ class StateLock:
             holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
             os.close(descriptor)
             raise ResourceTakenError(
-                f"The state directory {self._state} is held by another running autogpt-db "
-                f"(pid {holder or 'unknown'}). Stop that one, or give this one a directory of its "
-                "own: state_directory."
+                f"The {self._option.replace('_', ' ')} {self._directory} is held by another "
+                f"running autogpt-db (pid {holder or 'unknown'}). Stop that one, or give this one "
+                f"a directory of its own: {self._option}."
             ) from None
         except OSError as error:
             os.close(descriptor)
-            raise unusable(self._state, error) from None
+            raise unusable(self._directory, error, self._option) from None
         self._descriptor = descriptor
         return self
 
@@ -79,10 +81,12 @@ def make_directory(directory: Path) -> None:
         missing.chmod(mode)
 
 
-def unusable(state: Path, error: OSError) -> ConfigurationError:
-    """Return the error for a state directory that cannot be used."""
+def unusable(
+    directory: Path, error: OSError, option: str = "state_directory"
+) -> ConfigurationError:
+    """Return the error for a directory of the daemon's that cannot be used."""
     place = f" ({error.filename})" if error.filename else ""
     return ConfigurationError(
-        f"state_directory: {state} cannot be used: {error.strerror}{place}. Make it writable for "
-        "the account that runs autogpt-db, or set state_directory to one that is."
+        f"{option}: {directory} cannot be used: {error.strerror}{place}. Make it writable for "
+        f"the account that runs autogpt-db, or set {option} to one that is."
     )

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Self
 import psycopg
 import structlog
 
+from autogpt_db.database.directory_lock import DirectoryLock
 from autogpt_db.database.embedded import EmbeddedServer
 from autogpt_db.database.encryption import verify_key
 from autogpt_db.database.migration import migrate
-from autogpt_db.database.state_lock import StateLock
 from autogpt_db.database.url import database_url, direct_database_url
 from autogpt_db.errors import ConfigurationError, DatabaseUnreachableError
 
@@ -74,7 +74,7 @@ class DatabaseManager:
         with ExitStack() as resources:
             if self.url.embedded:
                 state = self.settings.paths.state
-                resources.enter_context(StateLock(state))
+                resources.enter_context(DirectoryLock(state))
                 self._notify("starting the embedded PostgreSQL")
                 self.embedded = EmbeddedServer.start(state, self.settings.embedded)
                 resources.callback(self.embedded.stop)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 from supervisor import events
 
-from autogpt_db.database.state_lock import StateLock
+from autogpt_db.database.directory_lock import DirectoryLock
 from autogpt_db.errors import EXIT_STOPPED
 from autogpt_db.listening import open_listeners
 from autogpt_db.logs import FORMAT, format_in_use
@@ -55,7 +55,7 @@ def run_processes(manager: DatabaseManager, *, reload: Callable[[], Settings]) -
     runtime = settings.paths.runtime
     clock.install()
     with ExitStack() as resources:
-        resources.enter_context(StateLock(runtime))
+        resources.enter_context(DirectoryLock(runtime, "runtime_directory"))
         listeners = take_sockets() or open_listeners(settings.api.host, settings.api.port)
         for listener in listeners:
             resources.enter_context(listener)

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from autogpt_db.database.directory_lock import DirectoryLock
 from autogpt_db.database.embedded.account import choose_account, environment, start_process
 from autogpt_db.database.embedded.binaries import Binaries, find_binaries
 from autogpt_db.database.embedded.cluster import data_version
 from autogpt_db.database.embedded.server import EmbeddedServer
-from autogpt_db.database.state_lock import StateLock
 from autogpt_db.database.url import EMBEDDED_NAME, database_url
 from autogpt_db.errors import (
     ConfigurationError,
@@ -94,7 +94,7 @@ def stopped(settings: Settings) -> Iterator[None]:
     """
     state = settings.paths.state
     try:
-        lock = StateLock(state)
+        lock = DirectoryLock(state)
         lock.__enter__()
     except ResourceTakenError as error:
         raise ResourceTakenError(
@@ -115,7 +115,7 @@ def serving(settings: Settings) -> Iterator[None]:
         ConfigurationError, DatabaseUnreachableError: It cannot be started.
     """
     try:
-        lock = StateLock(settings.paths.state)
+        lock = DirectoryLock(settings.paths.state)
         lock.__enter__()
     except ResourceTakenError:
         yield

@@ -7,13 +7,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from autogpt_db.database.directory_lock import make_directory
 from autogpt_db.database.embedded.archive import MANIFEST, Record, read_record, unpack
 from autogpt_db.database.embedded.backup import verify
 from autogpt_db.database.embedded.cluster import data_version, sync_data
 from autogpt_db.database.embedded.directories import check_space, made_anew, put_in_place, stamp
 from autogpt_db.database.embedded.maintenance import private_cluster, prove, run_tool, stopped
 from autogpt_db.database.embedded.postmaster import end_leftovers
-from autogpt_db.database.state_lock import make_directory
 from autogpt_db.errors import ConfigurationError, MaintenanceError
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 import structlog
 
+from autogpt_db.database.directory_lock import make_directory, unusable
 from autogpt_db.database.embedded.account import (
     check_passage,
     choose_account,
@@ -20,7 +21,6 @@ from autogpt_db.database.embedded.account import (
 from autogpt_db.database.embedded.binaries import find_binaries
 from autogpt_db.database.embedded.cluster import data_version, initialise
 from autogpt_db.database.embedded.postmaster import end_leftovers, end_postmaster, read_pid_file
-from autogpt_db.database.state_lock import make_directory, unusable
 from autogpt_db.errors import ConfigurationError, DatabaseUnreachableError
 
 if TYPE_CHECKING:
