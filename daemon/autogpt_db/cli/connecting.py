@@ -21,13 +21,16 @@ def connect(settings: Settings, name: str) -> tuple[psycopg.Connection[Any], Dat
         name: The command, for `pg_stat_activity`.
 
     Raises:
+        ConfigurationError: A file that TLS needs is missing.
         DatabaseUnreachableError: Nobody answers there.
     """
     import psycopg
 
+    from autogpt_db.database.reasons import reason_of
     from autogpt_db.database.url import direct_database_url
 
     target = direct_database_url(settings)
+    target.verify_files()
     conninfo = target.conninfo(
         connect_timeout=settings.database.connect_timeout,
         application_name=f"autogpt-db {name}",
@@ -38,6 +41,6 @@ def connect(settings: Settings, name: str) -> tuple[psycopg.Connection[Any], Dat
     except psycopg.OperationalError as error:
         start = "start the daemon first: autogpt-db run" if target.embedded else "is it running?"
         raise DatabaseUnreachableError(
-            f"PostgreSQL at {target.address} does not answer ({error}); {start}"
+            f"PostgreSQL at {target.address} does not answer ({reason_of(error, target)}); {start}"
         ) from None
     return connection, target

@@ -40,12 +40,14 @@ def check_everything(settings: Settings) -> Iterator[str]:
 
     from autogpt_db.database.encryption import encrypted_columns, verify_key
     from autogpt_db.database.migration import pending
+    from autogpt_db.database.reasons import reason_of
     from autogpt_db.database.url import direct_database_url
     from autogpt_db.errors import DatabaseUnreachableError
 
     yield "configuration: valid"
     yield from _describe_programs(settings)
     target = direct_database_url(settings)
+    target.verify_files()
     conninfo = target.conninfo(
         connect_timeout=settings.database.connect_timeout, application_name="autogpt-db check"
     )
@@ -56,7 +58,7 @@ def check_everything(settings: Settings) -> Iterator[str]:
             yield f"database: embedded, not running (its data is under {settings.paths.state})"
             return
         raise DatabaseUnreachableError(
-            f"PostgreSQL at {target.address} does not answer: {error}"
+            f"PostgreSQL at {target.address} does not answer: {reason_of(error, target)}"
         ) from None
     with connection:
         version = connection.info.server_version

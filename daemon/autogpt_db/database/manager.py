@@ -19,6 +19,7 @@ from autogpt_db.database.directory_lock import DirectoryLock
 from autogpt_db.database.embedded import EmbeddedServer
 from autogpt_db.database.encryption import verify_key
 from autogpt_db.database.migration import migrate
+from autogpt_db.database.reasons import reason_of
 from autogpt_db.database.url import database_url, direct_database_url
 from autogpt_db.errors import ConfigurationError, DatabaseUnreachableError
 
@@ -37,7 +38,9 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
 # What no waiting mends. libpq gives no SQLSTATE for a refused connection, only words.
 _REFUSED_FOR_GOOD = re.compile(
     r"password authentication failed|no pg_hba.conf entry|role .* does not exist"
-    r"|database .* does not exist|no password supplied|invalid .*option",
+    r"|database .* does not exist|no password supplied|invalid .*option"
+    r"|certificate verify failed|does not match host name|server does not support SSL"
+    r"|could not (read|load|access|parse) .*(certificate|private key)",
 )
 
 
@@ -122,6 +125,7 @@ class DatabaseManager:
         deadline = time.monotonic() + database.startup_timeout
         pause = _FIRST_PAUSE
         target = direct_database_url(self.settings)
+        target.verify_files()
         conninfo = target.conninfo(
             connect_timeout=database.connect_timeout,
             application_name="autogpt-db main",
@@ -135,7 +139,7 @@ class DatabaseManager:
                 connection.close()
                 reason = "it is a standby; waiting for a primary"
             except psycopg.OperationalError as error:
-                reason = reason_of(error)
+                reason = reason_of(error, target)
                 if _REFUSED_FOR_GOOD.search(reason):
                     raise ConfigurationError(
                         f"database.url: PostgreSQL at {target.address} refused the connection: "
@@ -152,10 +156,3 @@ class DatabaseManager:
             self._notify(f"waiting for PostgreSQL at {target.address}: {reason}")
             time.sleep(pause * random.uniform(0.7, 1.0))  # noqa: S311 - spreads retries, no secret
             pause = min(pause * 2, _LONGEST_PAUSE)
-
-
-def reason_of(error: psycopg.Error) -> str:
-    """Return why a connection failed, in PostgreSQL's words."""
-    lines = str(error).strip().splitlines() or ["no reason given"]
-    text = lines[-1] if lines[-1].startswith("FATAL") else lines[0]
-    return re.sub(r"^.*(FATAL:\s+|failed: )", "", text).strip().rstrip(".")

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, urlencode
 
 import msgspec
-from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
+from autogpt_db.database.url_text import check_words, take_apart
+from autogpt_db.database.url_tls import (
+    PRISMA_WORDS,
+    check_tls_files,
+    translate_tls,
+    with_authorities,
+)
 from autogpt_db.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -33,12 +40,22 @@ _PRISMA_ONLY = frozenset(
         "pgbouncer",
         "socket_timeout",
         "statement_cache_size",
-        "sslaccept",
-        "sslidentity",
+        "ssl",
         "max_connection_lifetime",
         "max_idle_connection_lifetime",
         "single_use_connections",
     }
+    | PRISMA_WORDS
+)
+_SECRET = re.compile("password|secret|scram")
+_NUMBERS = (
+    "port",
+    "connect_timeout",
+    "keepalives",
+    "keepalives_idle",
+    "keepalives_interval",
+    "keepalives_count",
+    "tcp_user_timeout",
 )
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off", ""})
@@ -65,7 +82,7 @@ class DatabaseUrl:
         pool_timeout: Prisma's `pool_timeout` in seconds (0: no limit), or None.
     """
 
-    parameters: Mapping[str, str]
+    parameters: Mapping[str, str] = field(repr=False)
     schema: str = PRISMA_SCHEMA_DEFAULT
     pgbouncer: bool = False
     connection_limit: int | None = None
@@ -81,33 +98,22 @@ class DatabaseUrl:
             name: What error messages call it.
 
         Raises:
-            ConfigurationError: The text is not a connection string, or a parameter is unknown
-                or malformed. The message never holds the text itself: it may carry a password.
+            ConfigurationError: The text is not a connection string, can be read in two ways, or
+                a parameter is unknown or malformed. The message never holds a part of the text:
+                it may be a part of the password.
         """
+        parts = take_apart(text, name)
+        check_words([word for word, _ in parts.options], _PRISMA_ONLY, name)
+        parameters = dict(parts.parameters)
         prisma: dict[str, str] = {}
-        if "://" in text:
-            parts = urlsplit(text)
-            if parts.scheme not in {"postgresql", "postgres"}:
-                raise ConfigurationError(
-                    f"{name}: must start with postgresql:// (it starts with {parts.scheme!r}://)."
-                )
-            ours: list[tuple[str, str]] = []
-            for key, value in parse_qsl(parts.query, keep_blank_values=True):
-                if key in _PRISMA_ONLY:
-                    prisma[key] = value
-                else:
-                    ours.append((key, value))
-            text = urlunsplit(parts._replace(query=urlencode(ours, quote_via=quote)))
-        try:
-            parameters = {key: str(value) for key, value in conninfo_to_dict(text).items()}
-        except ProgrammingError as error:
-            reason = str(error).strip().splitlines()[0].split(":", 1)[0]
-            raise ConfigurationError(
-                f"{name}: is not a PostgreSQL connection string ({reason}); expected "
-                "postgresql://user:password@host:5432/database?schema=platform."
-            ) from None
+        for word, value in parts.options:
+            (prisma if word in _PRISMA_ONLY else parameters)[word] = value
+        if prisma.get("ssl") == "true":
+            parameters.setdefault("sslmode", "require")
+        parameters = translate_tls(parameters, prisma, name)
+        _check_values(parameters, name)
         return cls(
-            parameters=parameters,
+            parameters=with_authorities(parameters),
             schema=prisma.get("schema") or PRISMA_SCHEMA_DEFAULT,
             pgbouncer=_boolean(prisma, "pgbouncer", name),
             connection_limit=_whole(prisma, "connection_limit", name),
@@ -163,9 +169,25 @@ class DatabaseUrl:
                 for index, name in enumerate(names)
             )
         if not reveal:
-            values = {k: "***" if "password" in k else v for k, v in values.items()}
+            values = {k: "***" if _SECRET.search(k) else v for k, v in values.items()}
         query = "?" + urlencode(values, quote_via=quote, safe="/") if values else ""
         return f"postgresql://{authority}/{quote(database, safe='')}{query}"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Return the parameters that nobody may see."""
+        return tuple(text for word, text in self.parameters.items() if _SECRET.search(word))
+
+    def verify_files(self, name: str = "database.url") -> None:
+        """Check that this account can read the files that TLS needs.
+
+        Args:
+            name: What error messages call the setting.
+
+        Raises:
+            ConfigurationError: One is missing, or nothing says whom to trust.
+        """
+        check_tls_files(self.parameters, name)
 
     @property
     def address(self) -> str:
@@ -216,6 +238,16 @@ def direct_database_url(settings: Settings) -> DatabaseUrl:
     if settings.database.direct_url is not None:
         return DatabaseUrl.parse(settings.database.direct_url.reveal(), name="database.direct_url")
     return database_url(settings)
+
+
+def _check_values(parameters: Mapping[str, str], name: str) -> None:
+    """Refuse what libpq would refuse at each connection, in words that repeat it."""
+    for word in _NUMBERS:
+        for number in parameters.get(word, "").split(","):
+            if number and not re.fullmatch(r"-?\d{1,9}", number.strip()):
+                raise ConfigurationError(f"{name}: its parameter {word} must be a whole number.")
+    if any("\0" in value for value in parameters.values()):
+        raise ConfigurationError(f"{name}: holds a zero byte, which PostgreSQL cannot take.")
 
 
 def _escape(value: str) -> str:

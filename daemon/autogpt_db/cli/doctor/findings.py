@@ -88,7 +88,8 @@ class Situation:
         """Return a connection to the database; None, with `connection_problem`, without one."""
         import psycopg
 
-        from autogpt_db.database.manager import reason_of
+        from autogpt_db.database.reasons import reason_of
+        from autogpt_db.errors import ConfigurationError
 
         conninfo = self.target.conninfo(
             connect_timeout=self.settings.database.connect_timeout,
@@ -97,7 +98,10 @@ class Situation:
             statement_timeout="10s",
         )
         try:
+            self.target.verify_files()
             return psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
         except psycopg.Error as error:
-            self.connection_problem = reason_of(error)
-            return None
+            self.connection_problem = reason_of(error, self.target)
+        except ConfigurationError as error:
+            self.connection_problem = str(error)
+        return None

@@ -182,11 +182,11 @@ def connect(settings: Settings) -> psycopg.Connection[tuple[Any, ...]]:
     try:
         return psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
     except psycopg.OperationalError as error:
-        from autogpt_db.database.manager import reason_of
+        from autogpt_db.database.reasons import reason_of
 
         raise DatabaseUnreachableError(
-            f"The private PostgreSQL at {url.address} does not answer: {reason_of(error)}. If the "
-            "service is starting, try again when it is ready."
+            f"The private PostgreSQL at {url.address} does not answer: {reason_of(error, url)}. "
+            "If the service is starting, try again when it is ready."
         ) from None
 
 
