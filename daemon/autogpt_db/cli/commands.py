@@ -16,6 +16,7 @@ from autogpt_db.cli.doctor import doctor
 from autogpt_db.cli.executions import executions
 from autogpt_db.cli.friendly import friendly
 from autogpt_db.cli.jobs import jobs
+from autogpt_db.cli.psql import psql
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -273,5 +274,15 @@ def _child(sources: Sources, run_child: Callable[[Settings], int], name: str) ->
         return describe_failure(error)
 
 
-for command in (backup, ctl, doctor, executions, jobs, restore, upgrade_cluster, verify_backup):
+for command in (
+    backup,
+    ctl,
+    doctor,
+    executions,
+    jobs,
+    psql,
+    restore,
+    upgrade_cluster,
+    verify_backup,
+):
     commands.add_command(command)

@@ -178,6 +178,19 @@ class DatabaseUrl:
         """Return the parameters that nobody may see."""
         return tuple(text for word, text in self.parameters.items() if _SECRET.search(word))
 
+    @property
+    def without_secrets(self) -> str:
+        """Return libpq's connection string without what nobody may see."""
+        return make_conninfo(
+            "", **{word: text for word, text in self.parameters.items() if not _SECRET.search(word)}
+        )
+
+    @property
+    def search_path_option(self) -> str:
+        """Return libpq's option that puts AutoGPT's schema first in a session's search path."""
+        name = '"' + self.schema.replace('"', '""') + '"'
+        return "-c search_path=" + _escape(f"{name},public,extensions")
+
     def verify_files(self, name: str = "database.url") -> None:
         """Check that this account can read the files that TLS needs.
 

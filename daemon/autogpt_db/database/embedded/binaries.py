@@ -107,12 +107,24 @@ def _check_major(binaries: Binaries, data_major: int | None) -> None:
         )
 
 
-def _packaged() -> Binaries | None:
+def packaged_program(name: str) -> str | None:
+    """Return the path of one of PostgreSQL's programs as the package brings it, if it does."""
+    directory = _packaged_directory()
+    program = directory / name if directory is not None else None
+    return str(program) if program is not None and program.exists() else None
+
+
+def _packaged_directory() -> Path | None:
     # Found, not imported: importing it prepares a server class that we don't use, and psutil.
     package = find_spec(_PACKAGE)
     if package is None or package.origin is None:
         return None
-    return _inspect(Path(package.origin).parent / "pginstall" / "bin")
+    return Path(package.origin).parent / "pginstall" / "bin"
+
+
+def _packaged() -> Binaries | None:
+    directory = _packaged_directory()
+    return _inspect(directory) if directory is not None else None
 
 
 def _system() -> Iterator[Binaries]:
