@@ -93,12 +93,13 @@ def releases(postgres_server: PostgresServer) -> ReleaseDatabases:
 def release_database(releases: ReleaseDatabases) -> Iterator[Callable[..., str]]:
     """Yield what makes databases in a release's state: `release_database("v0.6.68")` is a URL.
 
-    With `seeded=True` it holds the rows that the release's recorded calls start from.
+    With `seeded=True` it holds the rows that the release's recorded calls start from, with
+    `ours=True` what our own migrations make.
     """
     made: list[str] = []
 
-    def fresh(state: str, *, seeded: bool = False) -> str:
-        made.append(releases.fresh(state, seeded=seeded))
+    def fresh(state: str, *, seeded: bool = False, ours: bool = False) -> str:
+        made.append(releases.fresh(state, seeded=seeded, ours=ours))
         return made[-1]
 
     yield fresh

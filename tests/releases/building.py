@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from autogpt_db.database.migration import migrations
 from postgres_server import PostgresServer, clone, unique_name
 from releases.catalogues import DIRECTORY, STATES, catalogue
 from releases.definition import statements
@@ -55,14 +56,17 @@ class ReleaseDatabases:
         self._server = server
         self._templates: dict[str, str] = {}
 
-    def fresh(self, state: str, *, seeded: bool = False) -> str:
+    def fresh(self, state: str, *, seeded: bool = False, ours: bool = False) -> str:
         """Return the URL of a new database in this state.
 
         Args:
             state: One of `STATES`.
             seeded: Whether it holds the rows that the state's recorded calls start from.
+            ours: Whether it has what our own migrations make, as after a start.
         """
         template = self._seeded(state) if seeded else self._template(state)
+        if ours:
+            template = self._with_ours(template)
         return clone(self._server, template, unique_name("release"))
 
     def drop(self, url: str) -> None:
@@ -85,6 +89,16 @@ class ReleaseDatabases:
             url = clone(self._server, self._template(state), name)
             with psycopg.connect(url, autocommit=True) as connection:
                 seed(connection, state)
+            self._templates[key] = name
+        return self._templates[key]
+
+    def _with_ours(self, template: str) -> str:
+        key = f"{template} ours"
+        if key not in self._templates:
+            name = unique_name("ours")
+            url = clone(self._server, template, name)
+            with psycopg.connect(url, autocommit=True) as connection:
+                add_ours(connection)
             self._templates[key] = name
         return self._templates[key]
 
@@ -112,6 +126,14 @@ def seed(connection: psycopg.Connection[Any], state: str) -> None:
     connection.execute((DIRECTORY / state / "seed.sql").read_bytes())
     connection.execute("RESET session_replication_role")
     connection.execute("SELECT set_config('search_path', '', false)")
+
+
+def add_ours(connection: psycopg.Connection[Any]) -> None:
+    """Apply our own files, as the daemon does before it starts its processes."""
+    connection.execute("CREATE SCHEMA autogpt_db")
+    for migration in migrations():
+        if not migration.theirs:
+            connection.execute(migration.statements("platform").encode())
 
 
 def migration_names(state: str) -> Iterator[str]:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import psycopg
 import pytest
 
 from api_process import ApiProcess
-from autogpt_db.database.migration import migrations
 from autogpt_db.operations import load_operations
 from releases.building import ENCRYPTION_KEY, SEEDED
 from releases.known import INSTEAD, OPEN
@@ -30,21 +28,11 @@ def played(
 ) -> Iterator[tuple[str, list[Answer]]]:
     """Yield a state and the answers to all of its calls; no job of ours ran meanwhile."""
     state = request.param
-    url = releases.fresh(state, seeded=True)
-    prepare(url)
+    url = releases.fresh(state, seeded=True, ours=True)
     environment = {"ENCRYPTION_KEY": ENCRYPTION_KEY, "ENABLE_CREDIT": "true"}
     with ApiProcess(url, environment=environment, modules=()) as api:
         yield state, play(api.client, state)
     releases.drop(url)
-
-
-def prepare(url: str) -> None:
-    """Apply our own files, as the daemon does before it starts an API process."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("CREATE SCHEMA autogpt_db")
-        for migration in migrations():
-            if not migration.theirs:
-                connection.execute(migration.statements("platform").encode())
 
 
 def test_served_methods_answer_as_recorded_but_for_the_listed(
