@@ -11,6 +11,7 @@ import pytest
 
 from autogpt_db.errors import ConfigurationError, SchemaError
 from autogpt_db.operations.agent_import import ImportOutcome, import_agent, read_export
+from autogpt_db.operations.agent_repairs import RETIRED_BLOCKS
 from service import Service
 
 if TYPE_CHECKING:
@@ -29,9 +30,12 @@ SELECT (SELECT json_agg(graph ORDER BY id, version) FROM "AgentGraph" AS graph):
 """
 
 
-@pytest.fixture
-def service(seeded_database_url: str) -> Iterator[Service]:
-    with Service(seeded_database_url) as running:
+@pytest.fixture(params=["v0.6.48", "v0.6.68"])
+def service(request: pytest.FixtureRequest, seeded_database_url: str) -> Iterator[Service]:
+    url = seeded_database_url
+    if request.param != "v0.6.48":
+        url = request.getfixturevalue("release_database")(request.param, seeded=True, ours=True)
+    with Service(url) as running:
         yield running
 
 
@@ -196,7 +200,7 @@ def test_an_export_comes_back_as_it_went_out(service: Service) -> None:
 def test_its_owner_keeps_the_ids_of_a_graph(service: Service) -> None:
     exported = service.call("get_graph", graph_id="g2", version=1, user_id="alice")
     (found,) = load(service, exported, "alice@example.com").graphs
-    assert (found.graph.id, found.created, found.same) == ("g2", False, True)
+    assert (found.graph.id, found.created, found.differences) == ("g2", False, ())
     service.call("get_node", node_id="n-g2")
 
 
@@ -214,6 +218,175 @@ def test_a_changed_file_is_not_imported_over_the_graph_but_said_so(service: Serv
     assert service.rows(
         """SELECT "constantInput" FROM "AgentNode" WHERE "agentGraphId" = 'agent' ORDER BY 1"""
     ) == [({"a": 1},), ({"a": 2},)]
+
+
+def details(outcome: ImportOutcome) -> list[str]:
+    return [line.strip() for line in outcome.lines() if line.startswith("  ")]
+
+
+def active(service: Service) -> list[int]:
+    rows = service.rows(
+        """SELECT version FROM "AgentGraph" WHERE id = 'agent' AND "isActive" ORDER BY 1"""
+    )
+    return [version for (version,) in rows]
+
+
+def entries(service: Service) -> list[tuple[Any, ...]]:
+    return service.rows(
+        """SELECT id, "agentGraphVersion", "isFavorite", settings, "isDeleted", "isArchived"
+             FROM "LibraryAgent" WHERE "agentGraphId" = 'agent'"""
+    )
+
+
+def test_a_newer_version_takes_the_older_ones_place(service: Service) -> None:
+    user = load(service, agent()).user_id
+    service.rows(
+        """UPDATE "LibraryAgent" SET "isFavorite" = true, settings = '{"x": 1}', "isArchived" = true
+            WHERE "agentGraphId" = 'agent'"""
+    )
+    ((entry, *_),) = entries(service)
+    outcome = load(service, agent(version=3))
+    assert details(outcome) == ["version 1 is no longer active"]
+    assert active(service) == [3]
+    assert entries(service) == [(entry, 3, True, {"x": 1}, False, False)]
+    (listed,) = service.call("list_library_agents", user_id=user)["agents"]
+    assert (listed["id"], listed["graph_version"]) == (entry, 3)
+    # One that comes late stays behind it.
+    outcome = load(service, agent(version=2))
+    assert details(outcome) == ["not active, because a newer version is"]
+    assert active(service) == [3]
+    assert entries(service) == [(entry, 3, True, {"x": 1}, False, False)]
+    # What the file calls inactive takes nobody's place among the active.
+    load(service, agent(version=4, is_active=False))
+    assert active(service) == [3]
+    before = service.rows(SNAPSHOT)
+    for version in (1, 2, 3):
+        assert details(load(service, agent(version=version))) == []
+    assert service.rows(SNAPSHOT) == before
+
+
+def test_a_graph_of_that_id_that_is_another_users_is_left_alone(service: Service) -> None:
+    load(service, agent(), "alice@example.com")
+    before = entries(service)
+    (found,) = load(service, agent(version=2)).graphs
+    assert found.graph.id != "agent"
+    assert active(service) == [1]
+    assert entries(service) == before
+
+
+@pytest.mark.parametrize(
+    ("members", "named"),
+    [
+        ({"name": "Another"}, "name"),
+        ({"description": "More"}, "description"),
+        ({"instructions": "Do"}, "instructions"),
+        ({"recommended_schedule_cron": "* * * * *"}, "recommended_schedule_cron"),
+        ({"is_active": False}, "is_active"),
+        ({"links": [{"id": "l", "source_id": "n1", "sink_id": "n1", "source_name": "a",
+                     "sink_name": "b", "is_static": True}]}, "links"),
+        ({"nodes": [], "links": [], "name": ""}, "name, nodes, links"),
+    ],
+)  # fmt: skip
+def test_whatever_a_file_has_otherwise_is_named(
+    service: Service, members: dict[str, Any], named: str
+) -> None:
+    link = {"id": "l", "source_id": "n1", "sink_id": "n1", "source_name": "a", "sink_name": "b"}
+    load(service, agent(links=[link]))
+    before = service.rows(SNAPSHOT)
+    assert details(load(service, agent(links=[link]))) == []
+    outcome = load(service, agent(links=[link]) | members)
+    assert details(outcome) == [
+        f'the file differs from it ({named}): raise "version" in the file to import that'
+    ]
+    assert service.rows(SNAPSHOT) == before
+
+
+def executor(key: str, graph_id: Any, graph_version: Any) -> dict[str, Any]:
+    constant = {"graph_id": graph_id, "graph_version": graph_version}
+    return {"id": key, "block_id": EXECUTOR, "input_default": constant}
+
+
+def test_sub_graphs_that_are_nowhere_are_named_by_their_nodes(service: Service) -> None:
+    nodes = [
+        executor("in-file", "below", 1),
+        executor("other-version", "below", 2),
+        executor("nowhere", "gone", 7),
+        executor("published", "g3", 1),
+        executor("bobs", "gb", 1),
+        executor("no-number", "below", "1"),
+        executor("unnamed", "", 1),
+    ]
+    service.rows(
+        """INSERT INTO "AgentGraph" (id, version, "userId", "isActive")
+           VALUES ('gb', 1, 'bob', true)"""
+    )
+    export = agent(nodes=nodes, sub_graphs=[agent(id="below", nodes=[])])
+    expected = [
+        f"node {node}: runs {what}, which is neither in the file nor in the database for "
+        "alice@example.com; import it, too"
+        for node, what in (
+            ("other-version", "version 2 of graph below"),
+            ("nowhere", "version 7 of graph gone"),
+            ("bobs", "version 1 of graph gb"),
+            ("no-number", "no version of graph below"),
+        )
+    ]
+    assert details(load(service, export, "alice@example.com")) == expected
+    assert details(load(service, export, "alice@example.com")) == expected  # they still are
+    service.rows(
+        """INSERT INTO "LibraryAgent" (id, "userId", "agentGraphId", "agentGraphVersion")
+           VALUES ('lb', 'alice', 'gb', 1)"""
+    )
+    load(service, agent(id="gone", version=7, nodes=[]), "alice@example.com")
+    assert details(load(service, export, "alice@example.com")) == [expected[0], expected[3]]
+
+
+def test_retired_blocks_are_replaced_as_autogpt_does(service: Service) -> None:
+    load(service, agent(nodes=[]))
+    nodes = [
+        {"id": f"retired {number}", "block_id": block}
+        for number, block in enumerate(RETIRED_BLOCKS)
+    ]
+    outcome = load(service, agent(version=2, nodes=nodes))
+    assert len(RETIRED_BLOCKS) == 13
+    assert dict(
+        service.rows("""SELECT id, "agentBlockId" FROM "AgentNode" WHERE id ~ '^retired '""")
+    ) == {f"retired {number}": block for number, block in enumerate(RETIRED_BLOCKS.values())}
+    assert details(outcome)[1] == (
+        "node retired 0: its block a1b2c3d4-5e6f-7g8h-9i0j-k1l2m3n4o5p6 is retired; "
+        "436c3984-57fd-4b85-8e9a-459b356883bd stands in its place"
+    )
+    assert len(details(outcome)) == 14
+    assert details(load(service, agent(version=2, nodes=nodes))) == []
+
+
+def test_credentials_of_the_files_own_account_are_left_out(service: Service) -> None:
+    reference = {"id": "c", "provider": "p", "type": "api_key", "title": None}
+    nodes = [
+        {"id": "n1", "block_id": "b", "input_default": {"credentials": reference, "a": 1}},
+        {
+            "id": "n2",
+            "block_id": "b",
+            "input_default": {
+                "smtp_credentials": reference,
+                "credentials": None,
+                "forget_credentials": True,
+                "deep": {"credentials": reference},
+            },
+        },
+    ]
+    outcome = load(service, agent(nodes=nodes))
+    said = (
+        "of the file's own account was left out; choose credentials of your own in AutoGPT's "
+        "builder"
+    )
+    assert details(outcome) == [
+        f"node n1: 'credentials' {said}",
+        f"node n2: 'smtp_credentials', 'credentials' {said}",
+    ]
+    assert service.rows(
+        """SELECT "constantInput" FROM "AgentNode" WHERE "agentGraphId" = 'agent' ORDER BY id"""
+    ) == [({"a": 1},), ({"forget_credentials": True, "deep": {"credentials": reference}},)]
 
 
 def test_an_import_is_whole_or_not_at_all(service: Service) -> None:

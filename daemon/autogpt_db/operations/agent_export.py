@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from autogpt_db.errors import (
     ArgumentsInvalidError,
@@ -17,7 +17,9 @@ from autogpt_db.errors import (
     InvalidValueError,
     RequestRefusedError,
 )
+from autogpt_db.operations.agent_repairs import own_input, repaired_block, warnings
 from autogpt_db.operations.annotations import shape_of
+from autogpt_db.operations.blocks import AGENT_EXECUTOR_BLOCK
 from autogpt_db.operations.detail import Problems
 from autogpt_db.operations.json_text import JsonText, check_depth
 from autogpt_db.operations.shapes import INVALID
@@ -68,6 +70,18 @@ class _GraphModel(_BaseGraphModel):
 _SHAPE = shape_of(Annotated[JsonText, Document(_GraphModel)])
 
 
+class SubGraph(NamedTuple):
+    """A graph that a node runs.
+
+    Attributes:
+        id: Its id.
+        version: Its version; None when the node names it by nothing that could be one.
+    """
+
+    id: str
+    version: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class ExportedNode:
     """A node of a graph; its input and metadata are JSON objects."""
@@ -76,6 +90,16 @@ class ExportedNode:
     block_id: str
     input_default: dict[str, Any]
     metadata: dict[str, Any]
+
+    @property
+    def sub_graph(self) -> SubGraph | None:
+        """Return the graph that it runs, if it names one."""
+        graph_id = self.input_default.get("graph_id")
+        if self.block_id != AGENT_EXECUTOR_BLOCK or not isinstance(graph_id, str) or not graph_id:
+            return None
+        version = self.input_default.get("graph_version")
+        valid = type(version) is int and 0 < version <= _LARGEST_VERSION
+        return SubGraph(graph_id, version if valid else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +120,7 @@ class ExportedGraph:
 
     Attributes:
         forked_from: Id and version of the graph that it is a copy of, or None.
+        warnings: What was mended in its nodes or left out, for people.
     """
 
     id: str
@@ -108,6 +133,7 @@ class ExportedGraph:
     forked_from: tuple[str, int] | None
     nodes: tuple[ExportedNode, ...]
     links: tuple[ExportedLink, ...]
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +220,11 @@ def _graph(exported: dict[str, Any], path: str, faults: list[str]) -> ExportedGr
         forked_from=None if None in forked_from else forked_from,
         nodes=nodes,
         links=tuple(_links(exported, {node.id for node in nodes}, path, faults)),
+        warnings=tuple(
+            warning
+            for node, given in zip(nodes, exported["nodes"] or (), strict=True)
+            for warning in warnings(node.id, given["block_id"], given["input_default"] or {})
+        ),
     )
 
 
@@ -202,8 +233,8 @@ def _nodes(exported: dict[str, Any], path: str, faults: list[str]) -> Iterator[E
     for place, node in enumerate(nodes):
         yield ExportedNode(
             id=node["id"] or derived_id("node", exported["id"], exported["version"], place, node),
-            block_id=node["block_id"],
-            input_default=node["input_default"] or {},
+            block_id=repaired_block(node["block_id"]),
+            input_default=own_input(node["input_default"] or {}),
             metadata=node["metadata"] or {},
         )
     identifiers = [node["id"] for node in nodes if node["id"]]

@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from autogpt_db.operations.agent_export import ExportedGraph
+    from autogpt_db.operations.agent_export import ExportedGraph, SubGraph
+
+
+class MissingGraph(NamedTuple):
+    """A graph that a node runs and that is nowhere.
+
+    Attributes:
+        node_id: The node, by its id in the file.
+        sub_graph: What it runs.
+    """
+
+    node_id: str
+    sub_graph: SubGraph
 
 
 class ImportedGraph(NamedTuple):
@@ -18,13 +30,19 @@ class ImportedGraph(NamedTuple):
         graph: As it is in the database, fresh ids included.
         exported_id: Its id in the file.
         created: False when it was there already.
-        same: False when it was there with other nodes or links than the file's.
+        differences: What is otherwise in the file than in the graph that was there.
+        deactivated: Versions that are no longer active, because a newer one is.
+        moved: Whether the library had an entry for it, which now shows its newest version.
+        missing: What its nodes run and neither the file nor the database has.
     """
 
     graph: ExportedGraph
     exported_id: str
     created: bool
-    same: bool
+    differences: tuple[str, ...] = ()
+    deactivated: tuple[int, ...] = ()
+    moved: bool = False
+    missing: tuple[MissingGraph, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +62,36 @@ class ImportOutcome:
     graphs: tuple[ImportedGraph, ...]
 
     def lines(self) -> Iterator[str]:
-        """Yield the outcome for people, one line for the user and one or two for each graph."""
+        """Yield the outcome for people: a line for the user, and one or more for each graph."""
         made = "created" if self.user_created else "there already"
         yield f"user {self.email}: {made}, id {self.user_id}"
-        for graph, exported_id, created, same in self.graphs:
-            state = "imported" if created else "there already, left as it is"
+        for each in self.graphs:
+            graph = each.graph
+            state = "imported" if each.created else "there already, left as it is"
             yield (
                 f"graph {graph.name!r} version {graph.version}: {state}, id {graph.id}, "
                 f"{len(graph.nodes)} nodes, {len(graph.links)} links"
             )
-            if graph.id != exported_id:
-                yield f"  another user has {exported_id}, so it got an id of its own"
-            if not same:
-                yield '  the file differs from it: raise "version" in the file to import that'
+            yield from (f"  {line}" for line in self._details(each))
+
+    def _details(self, each: ImportedGraph) -> Iterator[str]:
+        graph = each.graph
+        if graph.id != each.exported_id:
+            yield f"another user has {each.exported_id}, so it got an id of its own"
+        if each.differences:
+            what = ", ".join(each.differences)
+            yield f'the file differs from it ({what}): raise "version" in the file to import that'
+        for version in each.deactivated:
+            yield (
+                "not active, because a newer version is"
+                if version == graph.version
+                else f"version {version} is no longer active"
+            )
+        if each.created:
+            yield from graph.warnings
+        for node_id, sub_graph in each.missing:
+            number = "no version" if sub_graph.version is None else f"version {sub_graph.version}"
+            yield (
+                f"node {node_id}: runs {number} of graph {sub_graph.id}, which is neither in the "
+                f"file nor in the database for {self.email}; import it, too"
+            )
