@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 WEBHOOK = "8fa8c167-2002-47ce-aba8-97572fc5d387"
+TELEGRAM = ("4435e4e0-df6e-4301-8f35-ad70b12fc9ec", "82525328-9368-4966-8f0c-cd78e80181fd")
 COUNTS = """
 SELECT (SELECT count(*) FROM "AgentGraphExecution"),
        (SELECT count(*) FROM "AgentNodeExecution"),
@@ -228,8 +229,9 @@ def test_stored_inputs_stand_before_those_of_blocks(service: Service) -> None:
         assert shown(service)["inputs"] == {"topic": 1}
 
 
-def test_a_webhooks_payload_is_an_input(service: Service) -> None:
-    node(service, "n-hook", WEBHOOK)
+@pytest.mark.parametrize("block", [WEBHOOK, *TELEGRAM])
+def test_a_webhooks_payload_is_an_input(service: Service, block: str) -> None:
+    node(service, "n-hook", block)
     node_execution(service, "h1", "n-hook", {"payload": {"x": 1}, "other": 2})
     execution(service, "e3", inputs={"a": 1, "payload": "stored"})
     assert shown(service)["inputs"] == {"a": 1, "payload": {"x": 1}}

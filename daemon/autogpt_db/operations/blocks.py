@@ -17,6 +17,8 @@ INPUT_BLOCKS = (
 )
 OUTPUT_BLOCKS = ("363ae599-353e-4804-937e-b2ee3cef3da4",)  # AgentOutputBlock
 WEBHOOK_BLOCKS = (
+    "4435e4e0-df6e-4301-8f35-ad70b12fc9ec",  # TelegramMessageTriggerBlock (v0.6.49)
+    "82525328-9368-4966-8f0c-cd78e80181fd",  # TelegramMessageReactionTriggerBlock (v0.6.49)
     "d0180ce6-ccb9-48c7-8256-b39e93e62801",  # AirtableWebhookTriggerBlock
     "d0204ed8-8b81-408d-8b8d-ed087a546228",  # ExaWebsetWebhookBlock
     "6c60ec01-8128-419e-988f-96a063ee2fea",  # GithubPullRequestTriggerBlock
