@@ -34,6 +34,9 @@ signal.signal(signal.SIGTERM, stop)
 print("\x1b[32mstarted\x1b[0m with", call("health_check"), flush=True)
 print("<4>on stderr", file=sys.stderr, flush=True)
 print("environment", json.dumps(sorted(os.environ)), flush=True)
+if "writes" in sys.argv:
+    sys.stdout.buffer.write(("é€🙂" * 40 + "\n").encode() + b"\xff\xc3 \x1b[2J\xc2\x9b1A end\n")
+    sys.stdout.buffer.flush()
 if "crash" in sys.argv:
     sys.exit(3)
 while True:

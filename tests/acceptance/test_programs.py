@@ -79,6 +79,31 @@ def test_started_after_ready_logged_by_name_and_stopped_first_so_that_its_last_w
         assert value == "its last write"
 
 
+def test_tail_of_any_length_is_text(database_url: str) -> None:
+    with daemon_with(database_url) as (daemon, directory):
+        (directory / "writer.conf").write_text(section(daemon, "writer", "writes"))
+        daemon.start()
+        wait_for(
+            lambda: "end" in daemon.supervisorctl("tail", "writer").stdout, what="what it wrote"
+        )
+        with daemon._control() as control:
+            log = control.supervisor
+            whole = str(log.readProcessStdoutLog("writer", 0, 0))
+            assert "\ufffd\ufffd \\u009b1A end\n" in whole, "colours are left out"
+            assert "é€🙂" * 40 in whole
+            size = len(whole.encode())
+            for count in range(1, 90):
+                assert whole.endswith(str(log.readProcessStdoutLog("writer", -count, 0)))
+                text, offset, overflow = log.tailProcessStdoutLog("writer", 0, count)
+                assert (offset, overflow) == (size, True)
+                assert whole.endswith(str(text))
+        for count in (61, 62, 63):  # one of these begins within a character
+            done = daemon.supervisorctl("tail", f"-{count}", "writer")
+            assert done.returncode == 0, done.stdout
+            assert whole.rstrip().endswith(done.stdout.rstrip())
+        assert "Traceback" not in daemon.log()
+
+
 def test_one_that_fails_is_started_again_with_pauses_and_never_given_up(database_url: str) -> None:
     with daemon_with(database_url, assignments=["supervision.backoff_max=1"]) as (
         daemon,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import threading
 from contextlib import contextmanager, suppress
@@ -263,6 +265,29 @@ def test_tail_shows_a_child_s_log_as_text_whatever_main_writes(database_url: str
         assert "listening" in done.stdout, done.stdout
         assert "\x1b" not in done.stdout
         assert "\x1b" in daemon.log()
+
+
+CONTROLS = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
+
+
+def test_nothing_that_a_client_sends_moves_a_cursor(database_url: str) -> None:
+    hostile = "%1b[31m%1b]0;owned%07%0d%9b2J%c2%9b1A%e2%80%aeevil"
+    with DaemonProcess(database_url=database_url, assignments=["logging.format=console"]) as daemon:
+        for road in ("GET", "POST"):
+            with socket.create_connection(("127.0.0.1", daemon.port), 20) as client:
+                client.sendall(
+                    f"{road} /{hostile} HTTP/1.1\r\nhost: t\r\nconnection: close\r\n".encode()
+                    + b"x-request-id: a\xc2\x9b2J\r\nuser-agent: \xc2\x9b2J\r\n"
+                    + b"content-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+                )
+                while client.recv(4096):
+                    pass
+        wait_for(lambda: "evil" in daemon.log(), what="the path in the log")
+        written = daemon.log_path.read_bytes().decode()
+        said = re.sub(r"\x1b\[(?:[0-2]|[34][0-7])m", "", written)
+        assert r"\u001b[31m" in said, "shown, not obeyed"
+        assert not re.findall(CONTROLS, said)
+        assert not re.findall(CONTROLS, daemon.supervisorctl("tail", "-9000", "api:api_00").stdout)
 
 
 def test_secrets_stand_in_no_child_s_environment_or_argument(database_url: str) -> None:

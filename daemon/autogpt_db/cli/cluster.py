@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from autogpt_db.cli.friendly import friendly
+from autogpt_db.cli.printing import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,12 +52,12 @@ def backup(sources: Loads, directory: Path, *, compression: int, ignore_space: b
             ignore_space=ignore_space,
             progress=progress,
         )
-    click.echo(
+    say(
         f"PostgreSQL {made.record.postgresql}, {human_size(made.record.data_bytes)} of data in "
         f"{human_size(made.size)}, in {made.seconds:.1f} s",
-        err=True,
+        error=True,
     )
-    click.echo(made.directory)
+    say(made.directory)
 
 
 @click.command("verify-backup")
@@ -68,7 +69,7 @@ def verify_backup(backup: Path) -> None:
 
     with _work() as progress:
         record = verify(backup.absolute(), progress=progress)
-    click.echo(
+    say(
         f"{backup}: whole. PostgreSQL {record.postgresql}, {human_size(record.data_bytes)} of "
         f"data, made {record.created} by autogpt-db {record.program}."
     )
@@ -95,12 +96,12 @@ def restore(sources: Loads, backup: Path, *, replace: bool, ignore_space: bool) 
             ignore_space=ignore_space,
             progress=progress,
         )
-    click.echo(
+    say(
         f"Restored to {done.data} from {done.record.created}, in {done.seconds:.1f} s. "
         "Start the service."
     )
     if done.kept is not None:
-        click.echo(f"The data before is in {done.kept}; remove it when you are sure.")
+        say(f"The data before is in {done.kept}; remove it when you are sure.")
 
 
 @click.command("upgrade-cluster")
@@ -126,13 +127,13 @@ def upgrade_cluster(sources: Loads, binaries: Path | None, *, ignore_space: bool
             ignore_space=ignore_space,
             progress=progress,
         )
-    click.echo(
+    say(
         f"Upgraded from PostgreSQL {done.before} to {done.after} in {done.seconds:.1f} s. "
         "Start the service."
     )
-    click.echo(f"The old cluster is in {done.kept}; remove it when you are sure.")
+    say(f"The old cluster is in {done.kept}; remove it when you are sure.")
     for line in done.not_carried_over:
-        click.echo(f"Not carried over: {line}")
+        say(f"Not carried over: {line}")
 
 
 class _Progress:
@@ -150,12 +151,12 @@ class _Progress:
             return
         self._last, self._what = now, what
         percent = f" {share:4.0%}" if share else ""
-        click.echo(f"\r\x1b[K{what} …{percent}", nl=False, err=True)
+        click.echo(f"\r\x1b[K{what} …{percent}", nl=False, err=True)  # noqa: TID251 - its own words
 
     def clear(self) -> None:
         """Remove the line."""
         if self._what:
-            click.echo("\r\x1b[K", nl=False, err=True)
+            click.echo("\r\x1b[K", nl=False, err=True)  # noqa: TID251 - moving is the point
 
 
 @contextmanager
@@ -174,7 +175,7 @@ def _work() -> Iterator[_Progress]:
                 yield progress
         except StopRequested as request:
             progress.clear()
-            click.echo(f"autogpt-db: ended by {request}; nothing was changed.", err=True)
+            say(f"autogpt-db: ended by {request}; nothing was changed.", error=True)
             sys.exit(1)
         except BaseException:
             progress.clear()

@@ -16,6 +16,7 @@ from autogpt_db.cli.doctor import doctor
 from autogpt_db.cli.executions import executions
 from autogpt_db.cli.friendly import friendly
 from autogpt_db.cli.jobs import jobs
+from autogpt_db.cli.printing import say
 from autogpt_db.cli.psql import psql
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def check(sources: Sources) -> None:
 
     with friendly():
         for line in check_everything(sources.load().settings):
-            click.echo(line)
+            say(line)
 
 
 @commands.command()
@@ -134,7 +135,7 @@ def config(sources: Sources, *, changed: bool) -> None:
 
     with friendly():
         for line in describe_settings(sources.load(), changed=changed):
-            click.echo(line)
+            say(line)
 
 
 @commands.command()
@@ -149,7 +150,7 @@ def migrate(sources: Sources) -> None:
         settings = sources.load().settings
         configure_logging(settings.logging)
         with DatabaseManager(settings):
-            click.echo("The schema is up to date.")
+            say("The schema is up to date.")
 
 
 @commands.command()
@@ -160,7 +161,7 @@ def dsn(sources: Sources, *, reveal: bool) -> None:
     from autogpt_db.database.url import database_url
 
     with friendly():
-        click.echo(database_url(sources.load().settings).display(reveal=reveal))
+        say(database_url(sources.load().settings).display(reveal=reveal))
 
 
 @commands.command("import")
@@ -173,7 +174,7 @@ def import_(sources: Sources, file: Path, email: str) -> None:
 
     with friendly():
         for line in import_file(sources.load().settings, file, email=email):
-            click.echo(line)
+            say(line)
 
 
 @commands.command("rotate-key")
@@ -190,7 +191,7 @@ def rotate_key(sources: Sources, *, dry_run: bool) -> None:
 
     with friendly():
         for line in rotated(sources.load().settings, dry_run=dry_run):
-            click.echo(line)
+            say(line)
 
 
 @commands.command()
@@ -231,9 +232,9 @@ def call(
         status, text = call_method(settings, method, arguments, timeout=timeout, key=key)
         if status == 200 and fields:  # noqa: PLR2004 - HTTP's own number
             for field in fields:
-                click.echo(pick(text, field))
+                say(pick(text, field), exact=True)
         else:
-            click.echo(text)
+            say(text)
         if status != 200:  # noqa: PLR2004 - HTTP's own number
             sys.exit(1)
 
@@ -247,7 +248,7 @@ def status(sources: Sources, *, as_json: bool) -> None:
 
     with friendly():
         tree = read_status(sources.load().settings.paths.runtime)
-        click.echo(format_status(tree, as_json=as_json))
+        say(format_status(tree, as_json=as_json))
 
 
 @commands.command()
@@ -257,7 +258,7 @@ def methods(*, as_json: bool) -> None:
     from autogpt_db.cli.inspect import describe_methods
 
     for line in describe_methods(as_json=as_json):
-        click.echo(line)
+        say(line)
 
 
 def _child(sources: Sources, run_child: Callable[[Settings], int], name: str) -> int:

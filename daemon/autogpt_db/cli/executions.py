@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from autogpt_db.cli.friendly import friendly
+from autogpt_db.cli.printing import say
 from autogpt_db.cli.tables import duration, moment, table
 
 if TYPE_CHECKING:
@@ -41,10 +42,10 @@ def stuck(sources: Loads, *, days: int | None, dry_run: bool, as_json: bool) -> 
         if as_json:
             from autogpt_db.worker.administration import as_json as to_json
 
-            click.echo(to_json([_described(settings, one) for one in found]))
+            say(to_json([_described(settings, one) for one in found]))
             return
         if not found:
-            click.echo("Nothing is stuck.")
+            say("Nothing is stuck.")
             return
         columns: tuple[str, ...] = ("kind", "execution", "status", "silent for", "last sign (UTC)")
         columns += ("user", "would", "the job will") if dry_run else ("user",)
@@ -63,7 +64,7 @@ def stuck(sources: Loads, *, days: int | None, dry_run: bool, as_json: bool) -> 
                 line += (remedy, f"do {_WILL[getattr(settings.watch, one.kind)]}")
             lines.append(line)
         for text in table(columns, lines):
-            click.echo(text)
+            say(text)
 
 
 def _find(settings: Settings, days: int | None) -> list[Stuck]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 
-import click
-
+from autogpt_db.cli.printing import say
 from autogpt_db.errors import AutogptDbError, ConfigurationError
 
 
@@ -18,8 +17,8 @@ class friendly:  # noqa: N801 - reads as a statement
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, ConfigurationError):
             for problem in error.problems:
-                click.echo(f"autogpt-db: {problem}", err=True)
+                say(f"autogpt-db: {problem}", error=True)
             sys.exit(error.exit_code)
         if isinstance(error, AutogptDbError):
-            click.echo(f"autogpt-db: {error}", err=True)
+            say(f"autogpt-db: {error}", error=True)
             sys.exit(error.exit_code)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from autogpt_db.cli.friendly import friendly
+from autogpt_db.cli.printing import say
 from autogpt_db.cli.tables import duration, moment, shortened, table
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def list_(sources: Loads, *, as_json: bool) -> None:
             for row in rows
         ]
         for line in table(columns, lines):
-            click.echo(line)
+            say(line)
 
 
 @jobs.command()
@@ -81,7 +82,7 @@ def run(sources: Loads, job: str, *, wait: bool, timeout: float) -> None:
     """Ask for one run of JOB now; a worker of any host does it."""
     with friendly(), _opened(sources) as administration:
         job_id, new = administration.run(job)
-        click.echo(f"{job} is queued, number {job_id}" + ("" if new else " (it was already)"))
+        say(f"{job} is queued, number {job_id}" + ("" if new else " (it was already)"))
         if wait and not _wait_for(administration, job_id, timeout):
             sys.exit(1)
 
@@ -112,7 +113,7 @@ def history(sources: Loads, job: str | None, *, limit: int, as_json: bool) -> No
             for row in rows
         ]
         for line in table(columns, lines):
-            click.echo(line)
+            say(line)
 
 
 @jobs.command()
@@ -122,7 +123,7 @@ def pause(sources: Loads, job: str) -> None:
     """Start no further run of JOB, on no host; one that runs goes on."""
     with friendly(), _opened(sources) as administration:
         new = administration.pause(job)
-        click.echo(f"{job} is paused" + ("" if new else " (it was already)"))
+        say(f"{job} is paused" + ("" if new else " (it was already)"))
 
 
 @jobs.command()
@@ -132,7 +133,7 @@ def resume(sources: Loads, job: str) -> None:
     """Start runs of JOB again."""
     with friendly(), _opened(sources) as administration:
         was = administration.resume(job)
-        click.echo(f"{job} runs again" if was else f"{job} was not paused")
+        say(f"{job} runs again" if was else f"{job} was not paused")
 
 
 @jobs.command()
@@ -158,7 +159,7 @@ def failed(sources: Loads, *, limit: int, as_json: bool) -> None:
             for row in rows
         ]
         for line in table(columns, lines):
-            click.echo(line)
+            say(line)
 
 
 @jobs.command()
@@ -172,10 +173,10 @@ def requeue(sources: Loads, numbers: tuple[int, ...], *, all_: bool) -> None:
     with friendly(), _opened(sources) as administration:
         wanted = [row["id"] for row in administration.failed(10_000)] if all_ else numbers
         done = administration.requeue(wanted)
-        click.echo(f"{len(done)} queued again")
+        say(f"{len(done)} queued again")
         left = [str(number) for number in wanted if number not in done]
         if left:
-            click.echo(
+            say(
                 f"{len(left)} left as they are, because they have not failed or another run of the "
                 f"same job waits already: {', '.join(left[:20])}" + (" …" if len(left) > 20 else "")  # noqa: PLR2004 - shown
             )
@@ -201,14 +202,14 @@ def _wait_for(administration: Administration, job_id: int, timeout: float) -> bo
         state = administration.state(job_id)
         if state["status"] not in {"todo", "doing"}:
             outcome = state.get("outcome") or state["status"]
-            click.echo(f"{outcome}: {_what(state)}" if state.get("outcome") else outcome)
+            say(f"{outcome}: {_what(state)}" if state.get("outcome") else outcome)
             return bool(state["status"] == "succeeded")
         words = _progress(state)
         if words not in {"-", said}:
             said = words
-            click.echo(words)
+            say(words)
         if time.monotonic() > deadline:
-            click.echo(f"number {job_id} has not ended within {timeout:g} s", err=True)
+            say(f"number {job_id} has not ended within {timeout:g} s", error=True)
             return False
         time.sleep(_LOOK)
 
@@ -258,4 +259,4 @@ def _what(row: dict[str, Any]) -> str:
 def _print_json(rows: list[dict[str, Any]]) -> None:
     from autogpt_db.worker.administration import as_json
 
-    click.echo(as_json(rows))
+    say(as_json(rows))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
+from autogpt_db.printable import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -13,7 +15,7 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     """Yield the lines of a table; its columns are as wide as they must be."""
-    lines = [tuple(columns), *(tuple(row) for row in rows)]
+    lines = [tuple(columns), *(tuple(map(printable, row)) for row in rows)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(columns))]
     for line in lines:
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))

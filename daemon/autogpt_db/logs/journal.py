@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from autogpt_db.logs.catalog import MESSAGE_IDS
 from autogpt_db.logs.render import exception_text
+from autogpt_db.printable import printable
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict
@@ -91,8 +92,11 @@ def _encode(event: EventDict) -> bytes:
     )
     if words:
         message = f"{message} {words}"
+    # journalctl shows a message with control characters as so many bytes of nothing, and obeys the
+    # others. The fields below stay as they are.
+    message = printable(message)
     if text:
-        message = f"{message}\n{text}"
+        message = f"{message}\n{printable(text, lines=True)}"
     fields = {
         "MESSAGE": message,
         "PRIORITY": str(_PRIORITIES.get(level, 6)),

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
+from autogpt_db.printable import printable, printable_json
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -43,11 +45,28 @@ def json_renderer(event: EventDict) -> bytes:
         event["exception"] = text
     ordered: dict[str, Any] = {key: event[key] for key in _FIRST if key in event}
     ordered |= event
-    return _encoder.encode(ordered) + b"\n"
+    return printable_json(_encoder.encode(ordered)) + b"\n"
+
+
+class _Shown:
+    """A value that is no text, as text that a terminal may show."""
+
+    def __init__(self, value: object) -> None:
+        self._text = printable(repr(value))
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def _shown(value: object) -> object:
+    return printable(value) if isinstance(value, str) else _Shown(value)
 
 
 def console_renderer(*, colours: bool = True) -> Callable[[EventDict], bytes]:
-    """Return a renderer for terminals: time, level, process, event and fields on one line."""
+    """Return a renderer for terminals: time, level, process, event and fields on one line.
+
+    The only control characters in it are its own: what it shows was written out (`printable`).
+    """
     pretty = structlog.dev.ConsoleRenderer(
         colors=colours, pad_event_to=28, exception_formatter=structlog.dev.plain_traceback
     )
@@ -59,7 +78,8 @@ def console_renderer(*, colours: bool = True) -> Callable[[EventDict], bytes]:
         process = event.pop("process", None)
         if process:
             event["event"] = f"{process}: {event.get('event', '')}"
-        line = str(pretty(None, "", event))
+        line = str(pretty(None, "", {key: _shown(value) for key, value in event.items()}))
+        text = printable(text, lines=True) if text else None
         return (f"{line}\n{text}\n" if text else f"{line}\n").encode("utf-8", "backslashreplace")
 
     return render

@@ -8,6 +8,7 @@ terminal or a pipe our children's lines are finished records already.
 
 from __future__ import annotations
 
+import codecs
 import logging
 import re
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from autogpt_db.logs import write_line
+from autogpt_db.printable import printable, printable_line
 
 if TYPE_CHECKING:
     from supervisor.events import ProcessLogEvent
@@ -37,15 +39,21 @@ _LEVELS = (
 
 
 class PlainLog:
-    """Supervisor's log of a child's output, for `supervisorctl tail`: text, no colours."""
+    """Supervisor's log of a child's output, for `supervisorctl tail`: UTF-8 text, no colours.
+
+    Whatever a child writes, and wherever its output is cut into pieces.
+    """
 
     def __init__(self, log: Any) -> None:
         self._log = log
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def info(self, data: bytes | str) -> None:
-        """Take a piece of output."""
+        """Take a piece of output; a character that it ends within waits for its other bytes."""
         raw = data.encode() if isinstance(data, str) else data
-        self._log.info(_NOT_TEXT.sub(b"", raw))
+        text = self._decoder.decode(_NOT_TEXT.sub(b"", raw))
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        self._log.info(printable(text, lines=True).encode())
 
 
 class ChildOutput:
@@ -77,19 +85,32 @@ class ChildOutput:
         channel = (name, stream)
         *lines, rest = (self._unfinished.pop(channel, b"") + data).split(b"\n")
         if len(rest) > _LONGEST_LINE:
-            lines.append(rest)
-            rest = b""
+            cut = _end_of_last_character(rest)
+            lines.append(rest[:cut])
+            rest = rest[cut:]
         if rest:
             self._unfinished[channel] = rest
         for line in lines:
             if finished:
-                write_line(line + b"\n")
+                write_line(printable_line(line) + b"\n")
             elif line.strip():
                 _pass_on(name, line)
 
 
+def _end_of_last_character(data: bytes) -> int:
+    """Return where the last character that is whole in UTF-8 ends."""
+    for back in range(1, 4):
+        byte = data[-back]
+        if byte < 0x80:  # noqa: PLR2004 - ASCII
+            break
+        if byte >= 0xC0:  # noqa: PLR2004 - the first byte of a character of 2, 3 or 4
+            length = 2 + (byte >= 0xE0) + (byte >= 0xF0)  # noqa: PLR2004
+            return len(data) - back if back < length else len(data)
+    return len(data)
+
+
 def _pass_on(name: str, line: bytes) -> None:
-    text = _NOT_TEXT.sub(b"", line).decode("utf-8", "replace").rstrip()
+    text = printable(_NOT_TEXT.sub(b"", line).decode("utf-8", "replace").rstrip(), lines=True)
     level = _LEVEL.match(text)
     if level is not None:
         text = text[level.end() :]

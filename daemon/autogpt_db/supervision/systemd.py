@@ -11,6 +11,7 @@ import socket
 import time
 
 from autogpt_db.listening import prepare
+from autogpt_db.printable import printable
 
 FIRST_DESCRIPTOR = 3
 """SD_LISTEN_FDS_START of sd_listen_fds(3)."""
@@ -32,7 +33,9 @@ def notify(*assignments: str) -> None:
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as stream,
     ):
         stream.settimeout(0.5)
-        stream.sendto("\n".join(assignments).encode(), address)
+        # A line feed in words that came from elsewhere would begin another assignment.
+        lines = (printable(assignment) for assignment in assignments)
+        stream.sendto("\n".join(lines).encode("utf-8", "backslashreplace"), address)
 
 
 LONGEST_SILENCE = 600

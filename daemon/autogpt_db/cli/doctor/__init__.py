@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from autogpt_db.cli.printing import say
+from autogpt_db.printable import printable
+
 if TYPE_CHECKING:
     from autogpt_db.cli.control import Loads
 
@@ -31,10 +34,11 @@ def doctor(sources: Loads, *, as_json: bool) -> None:
     failed = [finding for finding in findings if finding.level == "fail"]
     if as_json:
         content = {"healthy": not failed, "checks": [finding._asdict() for finding in findings]}
-        click.echo(json.dumps(content, indent=2))
+        say(json.dumps(content, indent=2))
     else:
         width = max(len(finding.check) for finding in findings)
         for level, check, text, remedy in findings:
             mark = click.style(f"{level:<4}", fg=_COLOURS[level])
-            click.echo(f"{mark}  {check:<{width}}  {' '.join(f'{text}. {remedy}'.split())}")
+            words = printable(" ".join(f"{text}. {remedy}".split()))
+            click.echo(f"{mark}  {check:<{width}}  {words}")  # noqa: TID251 - the mark has a colour
     sys.exit(1 if failed else 0)
