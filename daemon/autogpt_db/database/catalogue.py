@@ -1,10 +1,13 @@
-"""What PostgreSQL's catalogue says of AutoGPT's schema, read with one statement."""
+"""What PostgreSQL's catalogue says of AutoGPT's schema, and of what we may do with it.
+
+One statement reads it all. Whatever an operation needs is looked up in the answer.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping  # noqa: TC003 - msgspec decodes by the annotations
+from collections.abc import Iterable, Mapping  # noqa: TC003 - msgspec decodes by the annotations
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -12,67 +15,229 @@ if TYPE_CHECKING:
     from typing import LiteralString
 
 READ: LiteralString = """
+WITH place AS MATERIALIZED (
+    SELECT namespace.oid, has_schema_privilege(namespace.oid, 'USAGE') AS usable
+      FROM pg_catalog.pg_namespace AS namespace
+     WHERE namespace.oid = to_regnamespace(%(schema)s)
+), relation AS MATERIALIZED (
+    SELECT class.oid, class.relname AS name, class.relkind AS kind, class.relowner AS owner,
+           concat(
+               CASE WHEN has_table_privilege(class.oid, 'SELECT') THEN 'r' END,
+               CASE WHEN has_table_privilege(class.oid, 'INSERT') THEN 'a' END,
+               CASE WHEN has_table_privilege(class.oid, 'UPDATE') THEN 'w' END,
+               CASE WHEN has_table_privilege(class.oid, 'DELETE') THEN 'd' END
+           ) AS privileges
+      FROM place
+      JOIN pg_catalog.pg_class AS class
+        ON class.relnamespace = place.oid AND class.relkind IN ('r', 'p', 'v', 'm')
+), "column" AS MATERIALIZED (
+    SELECT relation.name AS relation, relation.oid, relation.kind, relation.privileges,
+           attribute.attname AS name, attribute.attnum AS number,
+           attribute.attnotnull AND initial.adbin IS NULL AND attribute.attidentity = ''
+               AS required,
+           format_type(attribute.atttypid, NULL) AS type,
+           coalesce(pg_get_expr(initial.adbin, initial.adrelid), '') AS initial
+      FROM relation
+      JOIN pg_catalog.pg_attribute AS attribute
+        ON attribute.attrelid = relation.oid
+       AND attribute.attnum > 0
+       AND NOT attribute.attisdropped
+      LEFT JOIN pg_catalog.pg_attrdef AS initial
+        ON initial.adrelid = attribute.attrelid
+       AND initial.adnum = attribute.attnum
+)
 SELECT json_build_object(
            'columns', (
-               SELECT coalesce(json_object_agg(relation.relname, relation.columns), '{}')
+               SELECT coalesce(json_object_agg(listed.relation, listed.columns), '{}')
                  FROM (
-                       SELECT class.relname,
+                       SELECT relation,
                               json_object_agg(
-                                  attribute.attname,
-                                  json_build_array(
-                                      format_type(attribute.atttypid, NULL),
-                                      coalesce(pg_get_expr(initial.adbin, initial.adrelid), '')
-                                  )
+                                  name, json_build_array(type, initial) ORDER BY number
                               ) AS columns
-                         FROM pg_catalog.pg_class AS class
-                         JOIN pg_catalog.pg_attribute AS attribute
-                           ON attribute.attrelid = class.oid
-                          AND attribute.attnum > 0
-                          AND NOT attribute.attisdropped
-                         LEFT JOIN pg_catalog.pg_attrdef AS initial
-                           ON initial.adrelid = class.oid
-                          AND initial.adnum = attribute.attnum
-                        WHERE class.relnamespace = to_regnamespace(%(schema)s)
-                          AND class.relkind IN ('r', 'p', 'v', 'm')
-                        GROUP BY class.relname
-                      ) AS relation
+                         FROM "column"
+                        GROUP BY relation
+                        ORDER BY relation
+                      ) AS listed
+           ),
+           'required', (
+               SELECT coalesce(json_object_agg(listed.relation, listed.columns), '{}')
+                 FROM (
+                       SELECT relation, json_agg(name ORDER BY number) AS columns
+                         FROM "column"
+                        WHERE required AND kind IN ('r', 'p')
+                        GROUP BY relation
+                        ORDER BY relation
+                      ) AS listed
            ),
            'labels', (
                SELECT coalesce(json_object_agg(enum.typname, enum.labels), '{}')
                  FROM (
                        SELECT type.typname,
                               json_agg(label.enumlabel ORDER BY label.enumsortorder) AS labels
-                         FROM pg_catalog.pg_type AS type
+                         FROM place
+                         JOIN pg_catalog.pg_type AS type ON type.typnamespace = place.oid
                          JOIN pg_catalog.pg_enum AS label ON label.enumtypid = type.oid
-                        WHERE type.typnamespace = to_regnamespace(%(schema)s)
                         GROUP BY type.typname
+                        ORDER BY type.typname
                       ) AS enum
            ),
            'unique', (
-               SELECT coalesce(json_agg(class.relname), '[]')
-                 FROM pg_catalog.pg_class AS class
-                 JOIN pg_catalog.pg_index AS index
-                   ON index.indexrelid = class.oid AND index.indisunique AND index.indisvalid
-                WHERE class.relnamespace = to_regnamespace(%(schema)s)
-           )
+               SELECT coalesce(json_object_agg(listed.relname, listed.index), '{}')
+                 FROM (
+                       SELECT class.relname,
+                              json_build_array(
+                                  relation.name,
+                                  CASE WHEN index.indpred IS NULL AND index.indexprs IS NULL THEN (
+                                      SELECT json_agg(attribute.attname)
+                                        FROM pg_catalog.pg_attribute AS attribute
+                                       WHERE attribute.attrelid = relation.oid
+                                         AND attribute.attnum = ANY (
+                                             (index.indkey::smallint[])[0:index.indnkeyatts - 1]
+                                         )
+                                  ) END
+                              ) AS index
+                         FROM relation
+                         JOIN pg_catalog.pg_index AS index
+                           ON index.indrelid = relation.oid
+                          AND index.indisunique AND index.indisvalid
+                         JOIN pg_catalog.pg_class AS class ON class.oid = index.indexrelid
+                        ORDER BY class.relname
+                      ) AS listed
+           ),
+           'functions', (
+               SELECT coalesce(json_object_agg(listed.proname, listed.callable), '{}')
+                 FROM (
+                       SELECT function.proname,
+                              bool_or(has_function_privilege(function.oid, 'EXECUTE')) AS callable
+                         FROM place
+                         JOIN pg_catalog.pg_proc AS function ON function.pronamespace = place.oid
+                        WHERE function.probin IS NULL
+                        GROUP BY function.proname
+                        ORDER BY function.proname
+                      ) AS listed
+           ),
+           'usable', (SELECT usable FROM place),
+           'privileges', (
+               SELECT coalesce(json_object_agg(name, privileges ORDER BY name), '{}')
+                 FROM relation
+           ),
+           'column_privileges', (
+               SELECT coalesce(json_object_agg(listed.relation, listed.privileges), '{}')
+                 FROM (
+                       SELECT granted.relation, json_object_agg(granted.name, granted.privileges)
+                                                 AS privileges
+                         FROM (
+                               SELECT relation, number, name,
+                                      concat(
+                                          CASE WHEN has_column_privilege(oid, number, 'SELECT')
+                                               THEN 'r' END,
+                                          CASE WHEN has_column_privilege(oid, number, 'INSERT')
+                                               THEN 'a' END,
+                                          CASE WHEN has_column_privilege(oid, number, 'UPDATE')
+                                               THEN 'w' END
+                                      ) AS privileges
+                                 FROM "column"
+                                WHERE NOT privileges LIKE 'raw%%'
+                              ) AS granted
+                        WHERE granted.privileges <> ''
+                        GROUP BY granted.relation
+                        ORDER BY granted.relation
+                      ) AS listed
+           ),
+           'hidden', (
+               SELECT coalesce(json_agg(relation.name ORDER BY relation.name), '[]')
+                 FROM relation
+                WHERE relation.kind IN ('r', 'p')
+                  AND row_security_active(relation.oid)
+                  AND (
+                      NOT EXISTS (
+                          SELECT
+                            FROM pg_catalog.pg_policy AS policy
+                           WHERE policy.polrelid = relation.oid
+                             AND policy.polpermissive
+                             AND policy.polcmd = '*'
+                             AND pg_get_expr(policy.polqual, policy.polrelid) = 'true'
+                             AND coalesce(
+                                 pg_get_expr(policy.polwithcheck, policy.polrelid), 'true'
+                             ) = 'true'
+                             AND EXISTS (
+                                 SELECT
+                                   FROM unnest(policy.polroles) AS role (oid)
+                                  WHERE CASE WHEN role.oid = 0 THEN true
+                                             ELSE pg_has_role(role.oid, 'USAGE') END
+                             )
+                      )
+                      OR EXISTS (
+                          SELECT
+                            FROM pg_catalog.pg_policy AS policy
+                           WHERE policy.polrelid = relation.oid AND NOT policy.polpermissive
+                      )
+                  )
+           ),
+           'views', (
+               SELECT coalesce(json_object_agg(
+                          relation.name,
+                          CASE WHEN current_setting('server_version_num')::integer < 170000
+                               THEN pg_has_role(relation.owner, 'USAGE')
+                               ELSE pg_has_role(relation.owner, 'USAGE')
+                                    OR has_table_privilege(relation.oid, 'MAINTAIN') END
+                          ORDER BY relation.name
+                      ), '{}')
+                 FROM relation
+                WHERE relation.kind = 'm'
+           ),
+           'role', current_user
        )
 """
-"""The catalogue as a JSON document; `%(schema)s` is the schema's name, quoted."""
+"""The catalogue as a JSON document; `%(schema)s` is the schema's name, quoted.
+
+Sorted throughout: of two answers that differ in a byte the schema or our rights have changed.
+"""
+
+
+class UniqueIndex(NamedTuple):
+    """A primary key or unique index.
+
+    Attributes:
+        table: Its table.
+        columns: Its columns; None where it covers some rows only, or expressions.
+    """
+
+    table: str
+    columns: frozenset[str] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Tables, views, enums and unique indexes of a schema.
+    """What a schema has, and what this role may do with it.
+
+    Where nothing is said of rights (`usable`, `privileges` and `views` are None), all are there.
 
     Attributes:
         columns: For each table or view, each column's type and default expression ("" without).
+        required: For each table, the columns that every new row must give a value.
         labels: Each enum's labels, in order.
-        unique: Names of primary keys and unique indexes.
+        unique: Primary keys and unique indexes, by name.
+        functions: Functions, by name, and whether this role may call them.
+        usable: Whether this role may use the schema at all; None also where there is no schema.
+        privileges: For each table or view, which of `r`ead, `a`dd, `w`rite and `d`elete are ours.
+        column_privileges: The first three of these by column, where the table's own lack one.
+        hidden: Tables whose rows row security may hide from this role.
+        views: Materialized views, and whether this role may refresh them.
+        role: The role.
     """
 
     columns: Mapping[str, Mapping[str, tuple[str, str]]] = field(default_factory=dict)
+    required: Mapping[str, frozenset[str]] = field(default_factory=dict)
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    unique: frozenset[str] = frozenset()
+    unique: Mapping[str, UniqueIndex] = field(default_factory=dict)
+    functions: Mapping[str, bool] = field(default_factory=dict)
+    usable: bool | None = None
+    privileges: Mapping[str, str] | None = None
+    column_privileges: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    hidden: frozenset[str] = frozenset()
+    views: Mapping[str, bool] | None = None
+    role: str = ""
 
     @classmethod
     def decode(cls, document: bytes) -> Catalogue:
@@ -91,3 +256,17 @@ class Catalogue:
     def default_of(self, relation: str, column: str) -> str:
         """Return a column's default expression, "" where there is none."""
         return self.columns.get(relation, {}).get(column, ("", ""))[1]
+
+    def may(self, verb: str, relation: str, columns: Iterable[str] = ()) -> bool:
+        """Tell whether this role may do something with a table or view.
+
+        Args:
+            verb: One of the letters of `privileges`.
+            relation: The table or view.
+            columns: Those that it is about; each may be ours where the whole table is not.
+        """
+        if self.privileges is None or verb in self.privileges.get(relation, ""):
+            return True
+        ours = self.column_privileges.get(relation, {})
+        wanted = tuple(columns)
+        return bool(wanted) and all(verb in ours.get(column, "") for column in wanted)

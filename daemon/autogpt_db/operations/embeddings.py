@@ -20,6 +20,9 @@ log = structlog.get_logger("autogpt_db.operations")
 AT_ONCE = 100
 """Texts in one request to the provider, and items in one statement."""
 
+EMBEDDINGS = "UnifiedContentEmbedding"
+"""The table that only a server with pgvector has."""
+
 # Blocks and documentation are AutoGPT's own code and files: whatever has an embedding there may be
 # current, so it is neither counted nor deleted.
 _NOT_OURS = ("BLOCK", "DOCUMENTATION")
@@ -84,7 +87,7 @@ DELETE FROM platform."UnifiedContentEmbedding" AS content
 """
 
 
-@operation(reads=True, heavy=True)
+@operation(reads=True, heavy=True, spares=(EMBEDDINGS,))
 async def get_embedding_stats(database: Database) -> dict[str, Any]:
     """Tell how many of the marketplace's approved versions have an embedding.
 
@@ -104,7 +107,11 @@ async def get_embedding_stats(database: Database) -> dict[str, Any]:
     }
 
 
-@operation(reads=False, repeat=harmless("Goes on with the versions that are still without."))
+@operation(
+    reads=False,
+    repeat=harmless("Goes on with the versions that are still without."),
+    spares=(EMBEDDINGS,),
+)
 async def backfill_missing_embeddings(
     database: Database, batch_size: BatchSize = 10
 ) -> dict[str, Any]:
@@ -133,7 +140,7 @@ async def backfill_missing_embeddings(
     }
 
 
-@operation(reads=False, repeat=harmless("Finds no orphans, and returns 0."))
+@operation(reads=False, repeat=harmless("Finds no orphans, and returns 0."), spares=(EMBEDDINGS,))
 async def cleanup_orphaned_embeddings(database: Database) -> dict[str, Any]:
     """Delete embeddings of versions that the marketplace no longer offers.
 

@@ -15,11 +15,13 @@ from autogpt_db.errors import AutogptDbError
 from autogpt_db.operations.annotations import shape_of
 from autogpt_db.operations.arguments import ArgumentsDecoder, ParameterShape
 from autogpt_db.operations.bounds import check_arguments, check_reply, limit_of
-from autogpt_db.operations.tables import Table, tables_of
+from autogpt_db.operations.tables import Table, needs_of, tables_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
 
+    from autogpt_db.database.capabilities import Capabilities
+    from autogpt_db.database.needs import Needs
     from autogpt_db.operations.repeats import Repeat
 
     AnyFunction = Callable[..., Awaitable[Any]]
@@ -60,6 +62,7 @@ class Operation:
     """One method of the service.
 
     Attributes:
+        function: What does the work.
         name: Its name on the wire: `POST /{name}`.
         reads: Whether it only reads, so that it may be repeated, cancelled, or sent to a replica.
         heavy: Whether it may read much; such calls share a part of the connections.
@@ -78,6 +81,7 @@ class Operation:
         reads: bool,
         heavy: bool = False,
         repeat: Repeat | None = None,
+        spares: Collection[str] = (),
     ) -> None:
         """Read everything off `function`.
 
@@ -88,8 +92,9 @@ class Operation:
         self.reads = reads
         self.heavy = heavy
         self.repeat = repeat
+        self._spares = frozenset(spares)
         self.subject = function.__module__.rpartition(".")[2]
-        self._function = function
+        self.function = function
         self.description = self._docstring(function)
         self.summary = self.description.partition("\n")[0]
         written = inspect.signature(function)
@@ -119,7 +124,15 @@ class Operation:
     @cached_property
     def tables(self) -> tuple[Table, ...]:
         """Return the tables that its statements name."""
-        return tables_of(self._function)
+        return tables_of(self.function)
+
+    def needs(self, capabilities: Capabilities) -> Needs:
+        """Return what its statements need of AutoGPT's schema.
+
+        Args:
+            capabilities: What the database has: another one's statements may be others.
+        """
+        return needs_of(self.function, capabilities).without(self._spares)
 
     def decode(self, body: bytes) -> dict[str, Any]:
         """Return the call's arguments.
@@ -158,7 +171,7 @@ class Operation:
         """
         limits = database.settings.limits
         check_arguments(arguments, self._limits, limits)
-        result = await self._function(database, **arguments)
+        result = await self.function(database, **arguments)
         reply = result if type(result) is bytes else _encode(result)  # bytes: a finished document
         return check_reply(reply, limits) if self.reads else reply
 
@@ -204,12 +217,12 @@ class Operation:
         database, *arguments = signature.parameters.values() or (None,)
         if database is None or database.name != "database":
             raise RegistrationError(
-                f"{_place(self._function)} must take `database: Database` as its first parameter."
+                f"{_place(self.function)} must take `database: Database` as its first parameter."
             )
         for argument in arguments:
             if argument.kind in {argument.VAR_POSITIONAL, argument.VAR_KEYWORD}:
                 raise RegistrationError(
-                    f"{_place(self._function)} cannot take `{argument}`: the wire has named "
+                    f"{_place(self.function)} cannot take `{argument}`: the wire has named "
                     "arguments only."
                 )
         return {argument.name: argument for argument in arguments}
@@ -234,7 +247,11 @@ class Operation:
 
 
 def operation(
-    *, reads: bool, heavy: bool = False, repeat: Repeat | None = None
+    *,
+    reads: bool,
+    heavy: bool = False,
+    repeat: Repeat | None = None,
+    spares: Collection[str] = (),
 ) -> Callable[
     [Callable[Concatenate[Database, P], Awaitable[R]]],
     Callable[Concatenate[Database, P], Awaitable[R]],
@@ -249,6 +266,7 @@ def operation(
         heavy: True when it may read much (lists, reports): such calls wait in a lane of their own.
         repeat: What a repeat without an idempotency key does: `harmless` or `harmful`. Each write
             of the package says so.
+        spares: Tables that it does without where they are missing, and then answers less.
 
     Raises:
         RegistrationError: The function cannot be served.
@@ -257,7 +275,11 @@ def operation(
     def register(
         function: Callable[Concatenate[Database, P], Awaitable[R]],
     ) -> Callable[Concatenate[Database, P], Awaitable[R]]:
-        setattr(function, _MARK, Operation(function, reads=reads, heavy=heavy, repeat=repeat))
+        setattr(
+            function,
+            _MARK,
+            Operation(function, reads=reads, heavy=heavy, repeat=repeat, spares=spares),
+        )
         return function
 
     return register

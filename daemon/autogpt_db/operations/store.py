@@ -139,7 +139,7 @@ SELECT json_build_object(
 """
 
 
-@operation(reads=True, heavy=True)
+@operation(reads=True, heavy=True, spares=("UnifiedContentEmbedding",))
 async def get_store_agents(
     database: Database,
     featured: bool = False,

@@ -1,0 +1,160 @@
+"""What a statement needs of AutoGPT's schema, and what of it a database lacks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from autogpt_db.database.catalogue import Catalogue
+
+_VERBS = {"r": "SELECT", "a": "INSERT", "w": "UPDATE", "d": "DELETE"}
+
+
+class Lack(NamedTuple):
+    """Something that a database lacks.
+
+    Attributes:
+        what: What it is, in words.
+        remedy: The statement that mends it; "" where only AutoGPT's own migrations do.
+        right: Whether it is there, and this role has no right to it.
+    """
+
+    what: str
+    remedy: str = ""
+    right: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """Everything that statements need.
+
+    Attributes:
+        uses: Tables and views, each with a verb: `r`ead, `a`dd, `w`rite, `d`elete.
+        columns: Their columns, with the verb.
+        inserts: A table, and the columns that its new rows are given.
+        types: Enums that something is cast to.
+        labels: Enums and labels; needed where the database has that enum.
+        unique: A table, and the columns by which a conflict is found.
+        functions: Functions of AutoGPT's.
+        refreshed: Materialized views that are refreshed.
+    """
+
+    uses: frozenset[tuple[str, str]] = frozenset()
+    columns: frozenset[tuple[str, str, str]] = frozenset()
+    inserts: frozenset[tuple[str, frozenset[str]]] = frozenset()
+    types: frozenset[str] = frozenset()
+    labels: frozenset[tuple[str, str]] = frozenset()
+    unique: frozenset[tuple[str, frozenset[str]]] = frozenset()
+    functions: frozenset[str] = frozenset()
+    refreshed: frozenset[str] = frozenset()
+
+    def __or__(self, other: Needs) -> Needs:
+        """Return what both need."""
+        return Needs(
+            **{
+                each.name: getattr(self, each.name) | getattr(other, each.name)
+                for each in fields(self)
+            }
+        )
+
+    @property
+    def tables(self) -> frozenset[str]:
+        """Return the tables and views."""
+        return frozenset(table for _, table in self.uses)
+
+    def without(self, tables: Collection[str]) -> Needs:
+        """Return the same, but for some tables that can be done without."""
+        if not tables:
+            return self
+        return Needs(
+            uses=frozenset(use for use in self.uses if use[1] not in tables),
+            columns=frozenset(column for column in self.columns if column[1] not in tables),
+            inserts=frozenset(insert for insert in self.inserts if insert[0] not in tables),
+            types=self.types,
+            labels=self.labels,
+            unique=frozenset(one for one in self.unique if one[0] not in tables),
+            functions=self.functions,
+            refreshed=self.refreshed - set(tables),
+        )
+
+    def lacks(self, catalogue: Catalogue, schema: str = "platform") -> tuple[Lack, ...]:
+        """Return what a database lacks, each thing once, in order of its words.
+
+        Args:
+            catalogue: What the database has.
+            schema: The schema's name, for the remedies.
+        """
+        found = {lack.what: lack for lack in self._missing(catalogue)}
+        if not found:
+            found = {lack.what: lack for lack in self._forbidden(catalogue, schema)}
+        return tuple(found[what] for what in sorted(found))
+
+    def _missing(self, catalogue: Catalogue) -> Iterator[Lack]:
+        yield from self._missing_columns(catalogue)
+        for enum in self.types:
+            if enum not in catalogue.labels:
+                yield Lack(f'type "{enum}"')
+        for enum, label in self.labels:
+            if enum in catalogue.labels and label not in catalogue.labels[enum]:
+                yield Lack(f'label {label} of type "{enum}"')
+        for name in self.functions - catalogue.functions.keys():
+            yield Lack(f"function {name}()")
+        if catalogue.views is not None:
+            for view in self.refreshed - catalogue.views.keys():
+                yield Lack(f'materialized view "{view}"')
+
+    def _missing_columns(self, catalogue: Catalogue) -> Iterator[Lack]:
+        for table in self.tables:
+            if not catalogue.has(table):
+                yield Lack(f'table "{table}"')
+        for _, table, column in self.columns:
+            if catalogue.has(table) and not catalogue.has(table, column):
+                yield Lack(f'column "{table}"."{column}"')
+        indexes = {(index.table, index.columns) for index in catalogue.unique.values()}
+        for table, columns in self.unique:
+            if catalogue.has(table) and (table, columns) not in indexes:
+                names = ", ".join(f'"{name}"' for name in sorted(columns))
+                yield Lack(f'unique index on "{table}" ({names})')
+        for table, columns in self.inserts:
+            for column in catalogue.required.get(table, frozenset()) - columns:
+                yield Lack(f'a default for "{table}"."{column}"')
+
+    def _forbidden(self, catalogue: Catalogue, schema: str) -> Iterator[Lack]:
+        place, role = _quoted(schema), _quoted(catalogue.role)
+        if catalogue.usable is False:
+            yield Lack(
+                f"USAGE on schema {place}", f"GRANT USAGE ON SCHEMA {place} TO {role};", right=True
+            )
+        for verb, table in self.uses:
+            columns = [name for each, of, name in self.columns if (each, of) == (verb, table)]
+            if not catalogue.may(verb, table, columns):
+                right, name = _VERBS[verb], f"{place}.{_quoted(table)}"
+                grant = f"GRANT {right} ON {name} TO {role};"
+                yield Lack(f'{right} on "{table}"', grant, right=True)
+        for table in self.tables & catalogue.hidden:
+            yield Lack(
+                f'row security hides rows of "{table}"',
+                f"ALTER ROLE {role} BYPASSRLS; or, as the table's owner: "
+                f"ALTER TABLE {place}.{_quoted(table)} DISABLE ROW LEVEL SECURITY;",
+                right=True,
+            )
+        for name in self.functions:
+            if not catalogue.functions.get(name, True):
+                grant = f"GRANT EXECUTE ON FUNCTION {place}.{_quoted(name)} TO {role};"
+                yield Lack(f"EXECUTE on {name}()", grant, right=True)
+        for view in self.refreshed:
+            if catalogue.views is not None and not catalogue.views.get(view, True):
+                name = f"{place}.{_quoted(view)}"
+                yield Lack(
+                    f'MAINTAIN on "{view}"',
+                    f"GRANT MAINTAIN ON {name} TO {role}; or, before PostgreSQL 17: "
+                    f"ALTER MATERIALIZED VIEW {name} OWNER TO {role};",
+                    right=True,
+                )
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
