@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import pwd
 import shutil
-import subprocess
 import tempfile
 import time
 from contextlib import asynccontextmanager
@@ -21,7 +18,7 @@ from autogpt_db.database.migration import migrate
 from autogpt_db.database.url import DatabaseUrl
 from autogpt_db.worker import queue as queue_module
 from autogpt_db.worker.queue import open_queue
-from daemon_process import free_port
+from pgbouncer import PGBOUNCER, PgBouncer
 from worker_scenarios import (
     EVERY_SECOND,
     Queries,
@@ -33,12 +30,10 @@ from worker_scenarios import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator, Mapping
+    from collections.abc import AsyncGenerator, Iterator
 
     from autogpt_db.database.handle import Database
     from postgres_server import PostgresServer
-
-PGBOUNCER = shutil.which("pgbouncer", path=os.environ["PATH"] + ":/usr/sbin")
 
 
 @pytest.fixture
@@ -251,48 +246,13 @@ def test_behind_a_pooler_nothing_stays_in_the_session(database_url: str, queries
     asyncio.run(main())
 
 
-def account(parameters: Mapping[str, str]) -> int:
-    """Return whom the server's socket directory belongs to: that account reaches it."""
-    host = parameters.get("host", "")
-    return Path(host).stat().st_uid if host.startswith("/") else pwd.getpwnam("nobody").pw_uid
-
-
 @pytest.fixture
 def pgbouncer(database_url: str) -> Iterator[str]:
     """A real pgbouncer in transaction mode, with one server connection; yields its URL."""
     if PGBOUNCER is None:
         pytest.skip("pgbouncer is not installed")
-    target = DatabaseUrl.parse(database_url)
-    parameters = target.parameters
-    directory = Path(tempfile.mkdtemp(prefix="adb-", dir="/tmp"))
-    directory.chmod(0o777)
-    port = free_port()
-    server = " ".join(
-        f"{key}={parameters[key]}"
-        for key in ("host", "port", "user", "password", "dbname")
-        if key in parameters
-    )
-    (directory / "users").write_text(f'"{parameters.get("user", "")}" ""\n')
-    (directory / "pgbouncer.ini").write_text(
-        f"[databases]\n{parameters['dbname']} = {server}\n"
-        "[pgbouncer]\n"
-        f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
-        f"auth_type = any\nauth_file = {directory}/users\n"
-        "pool_mode = transaction\ndefault_pool_size = 1\nserver_round_robin = 1\n"
-    )
-    command = [PGBOUNCER, str(directory / "pgbouncer.ini")]
-    if os.geteuid() == 0:  # which it refuses to run as
-        command = ["setpriv", f"--reuid={account(parameters)}", "--clear-groups", *command]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    try:
-        yield (
-            f"postgresql://{parameters.get('user', '')}@127.0.0.1:{port}/{parameters['dbname']}"
-            f"?schema={target.schema}&pgbouncer=true"
-        )
-    finally:
-        process.terminate()
-        process.wait()
-        shutil.rmtree(directory)
+    with PgBouncer(database_url) as running:
+        yield running.url
 
 
 def test_two_workers_share_one_server_connection_behind_pgbouncer(
