@@ -53,6 +53,10 @@ _KEY_FIELDS = re.compile(r"^Key \((?P<fields>[^)]*)\)")
 
 def connection_lost(error: BaseException) -> bool:
     """Tell whether `error` means that the connection is gone, not that the statement failed."""
+    if isinstance(error, psycopg.InternalError) and error.sqlstate is None:
+        # The driver's own: an answer too many or too few. PgBouncer says the server's farewell and
+        # then its own, so that a single command gets both.
+        return True
     if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return False
     return error.sqlstate is None or error.sqlstate.startswith(_PASSING)

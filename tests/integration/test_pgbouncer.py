@@ -1,0 +1,60 @@
+"""Calls through a real PgBouncer in transaction mode, whose server goes away."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from autogpt_db.database.handle import Database
+from autogpt_db.errors import CallError, OutcomeUnknownError
+from autogpt_db.settings import DatabaseSettings, Secret, Settings
+from pgbouncer import PGBOUNCER, PgBouncer
+from waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TIMES = 10
+
+
+@pytest.fixture
+def pooled_url(database_url: str) -> Iterator[str]:
+    if PGBOUNCER is None:
+        pytest.skip("pgbouncer is not installed")
+    with PgBouncer(f"{database_url}&schema=platform") as running:
+        yield running.url
+
+
+def test_a_server_that_ends_a_session_before_its_commit_leaves_the_outcome_unknown(
+    pooled_url: str, database_url: str
+) -> None:
+    """Both PgBouncer and the server say so: two errors for one COMMIT."""
+    settings = Settings(database=DatabaseSettings(url=Secret(pooled_url), pool_size=2))
+
+    async def main() -> list[str]:
+        ends = []
+        with psycopg.connect(database_url, autocommit=True) as outside:
+            async with Database.open(settings) as database:
+                for _ in range(TIMES):
+                    try:
+                        async with database.transaction() as transaction:
+                            row = await transaction.row("SELECT pg_backend_pid()")
+                            assert row is not None
+                            terminate(outside, row[0])
+                    except CallError as error:
+                        ends.append(type(error).__name__)
+        return ends
+
+    assert asyncio.run(main()) == [OutcomeUnknownError.__name__] * TIMES
+
+
+def terminate(outside: psycopg.Connection[tuple[object, ...]], pid: int) -> None:
+    outside.execute("SELECT pg_terminate_backend(%s)", (pid,))
+    wait_for(
+        lambda: (
+            not outside.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", (pid,)).fetchall()
+        )
+    )
