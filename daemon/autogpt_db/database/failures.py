@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING
 
 import psycopg
-from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from autogpt_db.errors import (
     CallError,
@@ -18,7 +17,6 @@ from autogpt_db.errors import (
     InvalidValueError,
     LockedError,
     OutcomeUnknownError,
-    PoolExhaustedError,
     RecordNotFoundError,
     SchemaObjectMissingError,
     StatementCollidedError,
@@ -66,7 +64,7 @@ def translate(error: BaseException, *, reads: bool) -> CallError | None:
     """Return the call's failure that a driver error stands for, or None when it is a bug of ours.
 
     Args:
-        error: What psycopg or its pool raised.
+        error: What psycopg raised.
         reads: True when the statement only reads, so that a lost connection leaves nothing
             unknown.
     """
@@ -74,15 +72,7 @@ def translate(error: BaseException, *, reads: bool) -> CallError | None:
         return None
     failure: CallError | None
     state = error.sqlstate or ""
-    if isinstance(error, TooManyRequests):
-        failure = PoolExhaustedError(
-            "Every database connection is in use and the queue is full; try again shortly."
-        )
-    elif isinstance(error, PoolTimeout | PoolClosed):
-        failure = DatabaseUnavailableError(
-            "No database connection became free in time; try again shortly.", retry_after=2.0
-        )
-    elif isinstance(error, psycopg.DataError) and not state:
+    if isinstance(error, psycopg.DataError) and not state:
         # The driver itself refused an argument: U+0000, a number out of range.
         failure = InvalidValueError(f"A value of this call cannot be stored: {error}.")
     elif connection_lost(error):

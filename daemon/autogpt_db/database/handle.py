@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from typing import LiteralString
 
     from autogpt_db.database.lanes import Lane
+    from autogpt_db.database.lending import Counts
     from autogpt_db.database.merged import Merged
-    from autogpt_db.database.pool import PoolFigures, PoolTotals
+    from autogpt_db.database.pool import PoolFigures
     from autogpt_db.database.pooled import PooledConnection
     from autogpt_db.database.url import DatabaseUrl
     from autogpt_db.settings import Settings
@@ -177,7 +178,7 @@ class Database:
         """Return the pool's figures."""
         return self._connections.figures()
 
-    def totals(self) -> PoolTotals:
+    def totals(self) -> Counts:
         """Return what the pool has done since its process started."""
         return self._connections.totals()
 
@@ -284,7 +285,7 @@ class Database:
             self.row_count += inside.row_count
             self.statements += inside.statements
             self._connection = None
-            await self._give_back(connection)
+            self._give_back(connection)
 
     async def make_undoable(self) -> None:
         """Inside a transaction: let each statement fail by itself from here on, as it does outside.
@@ -356,7 +357,7 @@ class Database:
             raise
         finally:
             self._connection = None
-            await self._give_back(connection)
+            self._give_back(connection)
 
     async def _send_undoable(
         self,
@@ -397,9 +398,6 @@ class Database:
             raise DeadlineExceededError("The request's deadline passed before it could start.")
         try:
             return await self._borrow_in_lane(started, left)
-        except psycopg.Error as error:
-            # Nothing was sent, so nothing can be unknown.
-            raise translate(error, reads=True) or error from error
         finally:
             self.pool_wait += time.monotonic() - started
 
@@ -417,12 +415,10 @@ class Database:
             lane.leave()
             raise
 
-    async def _give_back(self, connection: PooledConnection) -> None:
-        try:
-            await self._connections.give_back(connection)
-        finally:
-            if self._lane is not None:
-                self._lane.leave()
+    def _give_back(self, connection: PooledConnection) -> None:
+        self._connections.give_back(connection)
+        if self._lane is not None:
+            self._lane.leave()
 
     def _may_repeat(self, error: BaseException) -> bool:
         if isinstance(error, psycopg.Error) and error.sqlstate in REPEATABLE:

@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import re
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from psycopg_pool import AsyncConnectionPool
+import structlog
 
 from autogpt_db.database.lanes import Lane
-from autogpt_db.database.pooled import PooledConnection, configure, usable
+from autogpt_db.database.lending import Lending
+from autogpt_db.database.opening import Opener
 
 if TYPE_CHECKING:
-    from typing import LiteralString
+    from typing import LiteralString, NoReturn
 
     from autogpt_db.database.capabilities import Capabilities
+    from autogpt_db.database.lending import Counts
     from autogpt_db.database.merged import Merged
     from autogpt_db.database.merging import Merger
+    from autogpt_db.database.pooled import PooledConnection
     from autogpt_db.database.url import DatabaseUrl
     from autogpt_db.settings import Settings
 
-RECONNECT_TIMEOUT = 2.0
-"""Seconds that psycopg's pool retries a lost connection with its own growing pauses.
+log = structlog.get_logger("autogpt_db.database")
 
-Then `Connections.tend` asks again every second: after an outage of any length the pool is back
-within about a second of the server.
-"""
+TENDING = 1.0
+"""Seconds between two looks whether all connections are there, and none has gone astray."""
 _PLATFORM = re.compile(r"\bplatform\.")
 
 
@@ -45,6 +45,9 @@ class PoolFigures:
         longest_holder_seconds: For how long.
         heavy_in_use: Connections lent to calls that read much, of the share they may have.
         heavy_waiting: Such calls waiting for one.
+        stray: Connections that are open, and neither idle nor lent to anybody who lives. They are
+            replaced within seconds.
+        failure: Why no connection can be opened, in words; None when one can, or none is missing.
     """
 
     size: int
@@ -54,23 +57,8 @@ class PoolFigures:
     longest_holder_seconds: float
     heavy_in_use: int = 0
     heavy_waiting: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class PoolTotals:
-    """What a pool has done since its process started.
-
-    Attributes:
-        waits: Calls that had to wait for a connection.
-        wait_seconds: For how long, all together.
-        refusals: Calls that got none.
-        lost: Connections that broke, or were replaced.
-    """
-
-    waits: int
-    wait_seconds: float
-    refusals: int
-    lost: int
+    stray: int = 0
+    failure: str | None = None
 
 
 class Connections:
@@ -83,17 +71,18 @@ class Connections:
         # 0 stands for "as long as the deadline allows" (Prisma's own meaning: no limit).
         self._timeout = settings.database.pool_timeout or settings.api.request_deadline
         self._size = size
-        self._leases: dict[int, tuple[str, float]] = {}
         self._statements: dict[str, str] = {}
         self.mergers: dict[Merged, Merger] = {}
-        self.standby_met = -math.inf
         self.capabilities: Capabilities | None = None
         self.most_waiting = settings.database.pool_max_waiting
         # The other half stays for short calls.
         self.heavy_lane = Lane(max(1, size // 2), self.most_waiting)
         self._tending: asyncio.Task[None] | None = None
         milliseconds = str(int(self.statement_timeout * 1000))
-        self._pool: AsyncConnectionPool[PooledConnection] = AsyncConnectionPool(
+        self._lending = Lending(self.most_waiting)
+        self._opener = Opener(
+            self._lending,
+            size,
             url.conninfo(
                 connect_timeout=settings.database.connect_timeout,
                 application_name=name,
@@ -105,25 +94,17 @@ class Connections:
                 jit="off",
                 TimeZone="UTC",
             ),
-            connection_class=PooledConnection,
-            min_size=size,
-            max_size=size,
-            open=False,
-            name=name,
-            kwargs={
-                "autocommit": True,
-                # Prepared at first use; a transaction pooler cannot keep them.
-                "prepare_threshold": None if url.pgbouncer else 0,
-            },
-            configure=configure,
-            timeout=self._timeout,
-            max_waiting=self.most_waiting,
-            reconnect_timeout=RECONNECT_TIMEOUT,
+            target=url,
+            autocommit=True,
+            # Prepared at first use; a transaction pooler cannot keep them.
+            prepare_threshold=None if url.pgbouncer else 0,
         )
+        self._lending.replace = self._opener.fill
+        self._lending.reason = lambda: self._opener.failure
 
     async def open(self) -> None:
         """Open the pool without waiting for its connections."""
-        await self._pool.open(wait=False)
+        self._opener.fill()
         self._tending = asyncio.create_task(self._tend(), name="pool-tending")
 
     async def close(self) -> None:
@@ -132,13 +113,13 @@ class Connections:
             self._tending.cancel()
             with suppress(asyncio.CancelledError):
                 await self._tending
-        await self._pool.close()
+        await self._opener.close()
+        self._lending.close()
 
     async def wait(self, seconds: float) -> bool:
         """Wait until the pool is at its full size; False when it isn't within `seconds`."""
         deadline = time.monotonic() + seconds
-        # psycopg's pool_size counts connections that are only being made.
-        while self.available + len(self._leases) < self._size:
+        while self._lending.size < self._size:
             if time.monotonic() >= deadline:
                 return False
             await asyncio.sleep(0.02)
@@ -149,34 +130,30 @@ class Connections:
         """Return the name of AutoGPT's schema, quoted."""
         return _quoted(self.url.schema)
 
-    @property
-    def available(self) -> int:
-        """Connections that are idle now."""
-        return self._pool.get_stats().get("pool_available", 0)
-
     def figures(self) -> PoolFigures:
         """Return the pool's state now."""
-        stats = self._pool.get_stats()
-        name, since = min(self._leases.values(), key=lambda lease: lease[1], default=(None, 0.0))
+        lending = self._lending
+        longest = min(lending.leases.values(), key=lambda lease: lease.since, default=None)
         return PoolFigures(
-            size=stats.get("pool_size", 0),
-            in_use=len(self._leases),
-            waiting=stats.get("requests_waiting", 0),
-            longest_holder=name,
-            longest_holder_seconds=round(time.monotonic() - since, 3) if name else 0.0,
+            size=lending.size,
+            in_use=len(lending.leases),
+            waiting=lending.waiting,
+            longest_holder=longest.holder if longest else None,
+            longest_holder_seconds=round(time.monotonic() - longest.since, 3) if longest else 0.0,
             heavy_in_use=self.heavy_lane.in_use,
             heavy_waiting=self.heavy_lane.waiting,
+            stray=lending.strays,
+            failure=self._opener.failure if lending.size < self._size else None,
         )
 
-    def totals(self) -> PoolTotals:
+    def totals(self) -> Counts:
         """Return what the pool has done."""
-        stats = self._pool.get_stats()
-        return PoolTotals(
-            waits=stats.get("requests_queued", 0),
-            wait_seconds=stats.get("requests_wait_ms", 0) / 1000,
-            refusals=stats.get("requests_errors", 0),
-            lost=stats.get("connections_lost", 0) + stats.get("returns_bad", 0),
-        )
+        return self._lending.counts
+
+    @property
+    def standby_met(self) -> float:
+        """Return the `time.monotonic()` moment at which a standby answered last."""
+        return self._lending.standby_met
 
     def statement(self, sql: LiteralString) -> LiteralString:
         """Return `sql` with AutoGPT's schema under its name in this database."""
@@ -193,40 +170,32 @@ class Connections:
         """Return the seconds that a call waits for a connection at most."""
         return self._timeout
 
-    async def borrow(self, holder: str, wait: float | None) -> PooledConnection:
+    async def borrow(
+        self, holder: str, wait: float | None, *, urgent: bool = False
+    ) -> PooledConnection:
         """Lend a connection that was checked; `give_back` must follow.
 
         Args:
             holder: Name of the operation, for `figures`.
             wait: Most seconds to wait; None stands for `database.pool_timeout`.
+            urgent: Whether it goes before all others: for those that look how the database is.
         """
         timeout = self._timeout if wait is None else min(self._timeout, wait)
-        deadline = time.monotonic() + timeout
-        while True:
-            connection = await self._pool.getconn(timeout=deadline - time.monotonic())
-            if usable(connection):
-                self._leases[id(connection)] = (holder, time.monotonic())
-                return connection
-            if connection.standby:
-                self.standby_met = time.monotonic()
-            # Not the pool's own `check`: it pauses a second and more after each dead connection,
-            # and after a server's restart all of them are dead.
-            await self._pool.putconn(connection)
+        return await self._lending.borrow(holder, timeout, urgent=urgent)
 
-    async def give_back(self, connection: PooledConnection) -> None:
+    def give_back(self, connection: PooledConnection) -> None:
         """Take a lent connection back; a broken or swollen one is replaced."""
-        self._leases.pop(id(connection), None)
-        if connection.swollen:
-            await connection.close()
-        await self._pool.putconn(connection)
+        self._lending.give_back(connection)
 
-    async def _tend(self) -> None:
+    async def _tend(self) -> NoReturn:
         while True:
-            await asyncio.sleep(1.0)
-            if self._pool.get_stats().get("pool_size", 0) < self._size:
-                # psycopg's pool stops trying after RECONNECT_TIMEOUT; check() makes it try again.
-                with suppress(Exception):
-                    await self._pool.check()
+            await asyncio.sleep(TENDING)
+            try:
+                for problem in self._lending.audit():
+                    log.error("connection_astray", problem=problem)
+                self._opener.fill()
+            except Exception:  # whatever it is, it goes on looking
+                log.exception("pool_untended")
 
 
 def _quoted(identifier: str) -> str:

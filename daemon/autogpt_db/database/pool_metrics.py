@@ -29,6 +29,7 @@ class PoolMetrics:
         self._wait_seconds = Total(store, families.POOL_WAIT_SECONDS)
         self._refusals = Total(store, families.POOL_REFUSALS)
         self._lost = Total(store, families.POOL_LOST)
+        self._strays = Total(store, families.POOL_STRAYS)
         self._sizes = Total(store, families.BATCH_SIZE)
         self._isolated = Total(store, families.ISOLATED)
 
@@ -47,6 +48,7 @@ class PoolMetrics:
         self._wait_seconds.set(totals.wait_seconds)
         self._refusals.set(totals.refusals)
         self._lost.set(totals.lost)
+        self._strays.set(totals.strays)
         merged = [merger.figures for merger in database.mergers()]
         if merged:
             buckets = [sum(counts) for counts in zip(*(each.sizes for each in merged), strict=True)]

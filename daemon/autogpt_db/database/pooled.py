@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import select
 from contextlib import suppress
 from typing import Any
@@ -29,11 +30,13 @@ class PooledConnection(psycopg.AsyncConnection[tuple[Any, ...]]):
         ended: The server said goodbye while it was idle.
         swollen: libpq's buffer has grown to a large row, and never shrinks again.
         standby: It leads to a standby, which takes no writes.
+        expires: `time.monotonic()` moment from which it is replaced.
     """
 
     ended = False
     swollen = False
     standby = False
+    expires = math.inf
 
     def note_end(self, diagnostic: psycopg.errors.Diagnostic) -> None:
         """Take a notice; one that ends the session is an error sent while nothing was asked."""
@@ -41,7 +44,7 @@ class PooledConnection(psycopg.AsyncConnection[tuple[Any, ...]]):
             self.ended = True
 
 
-async def configure(connection: PooledConnection) -> None:
+def configure(connection: PooledConnection) -> None:
     """Make a new connection ready: documents stay bytes, and a farewell is noticed."""
     connection.adapters.register_loader("json", _JsonBytes)
     connection.add_notice_handler(connection.note_end)

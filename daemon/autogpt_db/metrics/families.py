@@ -112,6 +112,11 @@ POOL_REFUSALS = _counter(
 POOL_LOST = _counter(
     "pool_connections_lost_total", "Connections that broke or had to be replaced.", own=True
 )
+POOL_STRAYS = _counter(
+    "pool_connections_stray_total",
+    "Connections that were open, and neither idle nor lent to anybody who lives: replaced.",
+    own=True,
+)
 LANE_SIZE = _gauge(
     "lane_size", "Connections that calls of a lane may hold at once.", "lane", own=True
 )

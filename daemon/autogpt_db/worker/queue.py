@@ -96,6 +96,25 @@ class QueueConnector(PsycopgConnector):
             raise
 
 
+class QueuePool(AsyncConnectionPool[_QueueConnection]):
+    """procrastinate's connections, each of which comes back whatever becomes of its borrower.
+
+    Replaces stock behaviour: a borrower that is cancelled while it waits for the pool's lock, as
+    by a job's time limit, leaves its connection counted as open and lent to nobody.
+    """
+
+    def __init__(self, conninfo: str, **given: Any) -> None:
+        super().__init__(conninfo, **given)
+        self._returns: set[asyncio.Task[None]] = set()
+
+    async def putconn(self, conn: _QueueConnection) -> None:
+        """Take a connection back; a cancellation ends the waiting for that, and not the return."""
+        task = asyncio.create_task(super().putconn(conn), name="returning")
+        self._returns.add(task)
+        task.add_done_callback(self._returns.discard)
+        await asyncio.shield(task)
+
+
 class Queue:
     """An open queue and what serves it.
 
@@ -205,7 +224,7 @@ async def open_queue(
     connector = QueueConnector(pooled=target.pgbouncer)
     app = build_app(settings, jobs, connector)
     async with (
-        AsyncConnectionPool[_QueueConnection](
+        QueuePool(
             conninfo,
             min_size=size,
             max_size=size,
