@@ -16,6 +16,7 @@ import httpx
 import psycopg
 
 from daemon_process import DaemonProcess, processes_of
+from load import Writers
 from waiting import wait_for
 
 TESTS = Path(__file__).parents[1]
@@ -239,6 +240,95 @@ def test_supervisorctl_reload_rolls_instead_of_stopping_everything(database_url:
         wait_for(lambda: daemon.events("reloaded"), seconds=30, what="the reload")
         assert not before & {daemon.pid_of(name) for name in APIS}
         assert daemon.process.poll() is None
+
+
+def test_supervisorctl_restart_keeps_the_socket_answered(database_url: str) -> None:
+    """Though one process drains for long: its sibling serves, and is restarted afterwards."""
+    with DaemonProcess(database_url=database_url) as daemon:
+        before = [daemon.pid_of(name) for name in APIS]
+        worker = daemon.pid_of("worker:worker_00")
+        daemon.call("set_execution_kv_data", user_id="u", node_exec_id="n", key="k", data=1)
+        held: list[object] = []
+
+        def write() -> None:
+            held.append(daemon.call("set_execution_kv_data", user_id="u", node_exec_id="n",
+                                    key="k", data=2))  # fmt: skip
+
+        with Writers(daemon.port, clients=8) as writers, psycopg.connect(database_url) as blocker:
+            blocker.execute('SELECT 1 FROM platform."AgentNodeExecutionKeyValueData" FOR UPDATE')
+            slow = threading.Thread(target=write)
+            slow.start()
+            with psycopg.connect(database_url, autocommit=True) as observer:
+                wait_for(
+                    lambda: observer.execute(
+                        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                        " AND datname = current_database()"
+                    ).fetchone()[0],
+                    what="the write to wait for its row",
+                )
+            command = subprocess.Popen(
+                [
+                    daemon.supervisorctl_program,
+                    "-c",
+                    daemon.runtime / "supervisord.conf",
+                    "restart",
+                    "api:*",
+                ],
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            wait_for(lambda: daemon.events("draining"), what="the first drain")
+            for _ in range(3):
+                seen = writers.ok
+                wait_for(lambda seen=seen: writers.ok > seen + 20, seconds=5, what="more replies")
+            assert command.poll() is None, "one of them waits for the row still"
+            blocker.rollback()
+            output, _ = command.communicate(timeout=60)
+            slow.join(20)
+            seen = writers.ok
+            wait_for(lambda: writers.ok > seen + 20, what="replies of the new processes")
+        assert held == [2]
+        assert command.returncode == 0
+        assert output.splitlines() == [
+            "api:api_00: stopped", "api:api_01: stopped",
+            "api:api_00: started", "api:api_01: started",
+        ]  # fmt: skip
+        after = [daemon.pid_of(name) for name in APIS]
+        assert not {0, *before} & set(after)
+        assert daemon.pid_of("worker:worker_00") == worker
+        assert set(writers.history.outcomes) == {"ok"}, str(writers.history)
+
+        # By name, and all: what isn't ours to serve with is restarted as ever.
+        assert daemon.supervisorctl("restart", *APIS).returncode == 0
+        with Writers(daemon.port, clients=4) as writers:
+            assert daemon.supervisorctl("restart", "all").returncode == 0
+            wait_for(lambda: writers.ok > 20, what="replies")
+        assert set(writers.history.outcomes) == {"ok"}, str(writers.history)
+        assert daemon.pid_of("worker:worker_00") not in {0, worker}
+        assert not {0, *after} & {daemon.pid_of(name) for name in APIS}
+
+
+def test_a_stop_stops_and_a_restart_that_is_broken_off_does_too(database_url: str) -> None:
+    with DaemonProcess(database_url=database_url) as daemon:
+        done = daemon.supervisorctl("stop", "api:*")
+        assert sorted(done.stdout.splitlines()) == ["api:api_00: stopped", "api:api_01: stopped"]
+        assert [daemon.pid_of(name) for name in APIS] == [0, 0]
+        assert daemon.supervisorctl("start", "api:*").returncode == 0
+        with daemon._control() as control:
+            for _ in range(2):  # as `supervisorctl restart` begins; then it is interrupted
+                control.supervisor.getVersion()
+            results = control.supervisor.stopProcessGroup("api")
+            assert [result["name"] for result in results] == ["api_00", "api_01"]
+        assert 0 not in [daemon.pid_of(name) for name in APIS]
+        wait_for(
+            lambda: [daemon.pid_of(name) for name in APIS] == [0, 0], seconds=20, what="the stop"
+        )
+        assert daemon.supervisorctl("start", "api:*").returncode == 0
+        with daemon._control() as control:
+            for _ in range(2):
+                control.supervisor.getVersion()
+            control.supervisor.stopProcessGroup("api")
+        assert daemon.stop() == 0, "what is held is stopped with the others"
 
 
 def test_a_reload_changes_the_number_of_processes(database_url: str) -> None:

@@ -11,6 +11,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from supervisor.process import FastCGISubprocess
+from supervisor.states import SupervisorStates
 
 from autogpt_db.supervision import clock
 from autogpt_db.supervision.process import States, SupervisedProcess
@@ -50,7 +51,18 @@ class ReportingProcess(SupervisedProcess):
 
 
 class ApiProcess(ReportingProcess, FastCGISubprocess):  # type: ignore[misc]
-    """A process on the shared listening sockets."""
+    """A process on the shared listening sockets.
+
+    Attributes:
+        held_since: When `supervisorctl restart` asked to stop it; it runs until its turn comes.
+    """
+
+    held_since: float | None = None
+
+    def get_state(self) -> int:
+        """Return the state for Supervisor's own methods, to which what is held has stopped."""
+        held = self.held_since is not None and self.config.options.mood >= SupervisorStates.RUNNING
+        return States.STOPPED if held else int(super().get_state())
 
     def _prepare_child_fds(self) -> None:
         """Give it every listening socket: the first as descriptor 0, the others from 3 on.

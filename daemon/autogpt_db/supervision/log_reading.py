@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from supervisor import http
 from supervisor.http import NOT_DONE_YET, tail_f_producer
-from supervisor.rpcinterface import SupervisorNamespaceRPCInterface
-from supervisor.xmlrpc import Faults, RPCError
+from supervisor.xmlrpc import Faults
 
 from autogpt_db.printable import printable
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import BinaryIO
 
 _LONGEST_CHARACTER = 4  # bytes, in UTF-8
@@ -110,48 +108,3 @@ class FollowedLog(tail_f_producer):  # type: ignore[misc]
             if not data:
                 return NOT_DONE_YET
         return _text(data).encode()
-
-
-class StockInterface(SupervisorNamespaceRPCInterface):  # type: ignore[misc]
-    """Supervisor's own XML-RPC methods, with logs that are read as text."""
-
-    def readLog(self, offset: int, length: int) -> str:  # noqa: N802 - Supervisor's name
-        """Return a piece of main's log, of which there is none: its records go elsewhere."""
-        self._update("readLog")
-        return self._read(self.supervisord.options.logfile, offset, length)
-
-    readMainLog = readLog  # noqa: N815 - Supervisor's name
-
-    def _readProcessLog(self, name: str, offset: int, length: int, channel: str) -> str:  # noqa: N802 - Supervisor's name
-        return self._read(self._log_of(name, channel), offset, length)
-
-    def _tailProcessLog(  # noqa: N802 - Supervisor's name
-        self, name: str, offset: int, length: int, channel: str
-    ) -> list[str | int | bool]:
-        logfile = self._log_of(name, channel)
-        return (
-            list(tail_log(Path(logfile), int(offset), int(length))) if logfile else ["", 0, False]
-        )
-
-    def _log_of(self, name: str, channel: str) -> str | None:
-        _group, process = self._getGroupAndProcess(name)
-        if process is None:
-            raise RPCError(Faults.BAD_NAME, name)
-        found: str | None = getattr(process.config, f"{channel}_logfile")
-        return found
-
-    def _read(self, logfile: str | None, offset: int, length: int) -> str:
-        if logfile is None or not Path(logfile).exists():
-            raise RPCError(Faults.NO_FILE, logfile)
-        try:
-            return read_log(Path(logfile), int(offset), int(length))
-        except ValueError:
-            raise RPCError(Faults.BAD_ARGUMENTS) from None
-        except OSError:
-            raise RPCError(Faults.FAILED) from None
-
-
-def make_interface(tree: Any, **_options: Any) -> StockInterface:
-    """Make the namespace `supervisor`; named in etc/supervisord.conf."""
-    http.tail_f_producer = FollowedLog
-    return StockInterface(tree)

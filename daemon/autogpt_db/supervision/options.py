@@ -18,6 +18,7 @@ from autogpt_db.settings import PROGRAMS_DIRECTORY
 from autogpt_db.supervision import clock
 from autogpt_db.supervision.control_socket import ControlSocket
 from autogpt_db.supervision.program_files import Programs, read_programs
+from autogpt_db.supervision.stock_interface import ControlHandler
 
 if TYPE_CHECKING:
     import socket
@@ -197,7 +198,7 @@ class Options(ServerOptions):  # type: ignore[misc]
         namespaces.append(("system", xmlrpc.SystemNamespaceRPCInterface(namespaces)))
         server.install_handler(http.mainlogtail_handler(supervisord))
         server.install_handler(http.logtail_handler(supervisord))
-        server.install_handler(xmlrpc.supervisor_xmlrpc_handler(supervisord, namespaces))
+        server.install_handler(ControlHandler(supervisord, namespaces))
         return [(config, server)]
 
     def fork(self) -> int:

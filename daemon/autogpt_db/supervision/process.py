@@ -10,6 +10,7 @@ import ctypes
 import os
 import random
 import signal
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -56,6 +57,21 @@ def pause_before_restart(failures: int, longest: float) -> float:
         return 0.0
     pause = min(longest, FIRST_PAUSE * 2.0 ** min(failures - 2, 30))
     return pause * random.uniform(0.7, 1.0)  # noqa: S311 - spreads restarts, no secret
+
+
+@dataclass(eq=False)
+class Restart:
+    """The restart of one process, in its turn.
+
+    Attributes:
+        process: Which.
+        ended: Whether it is over.
+        problem: Why it failed, in words.
+    """
+
+    process: SupervisedProcess
+    ended: bool = False
+    problem: str | None = None
 
 
 class SupervisedProcess(Subprocess):  # type: ignore[misc]

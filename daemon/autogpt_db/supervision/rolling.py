@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 import structlog
@@ -10,7 +11,7 @@ from autogpt_db.errors import ConfigurationError
 from autogpt_db.settings import write_effective
 from autogpt_db.supervision.configuration import render, write_configuration
 from autogpt_db.supervision.kinds import ReportingProcess
-from autogpt_db.supervision.process import States
+from autogpt_db.supervision.process import Restart, States
 from autogpt_db.supervision.program_files import ProgramGroup
 from autogpt_db.supervision.programs import ProgramChanges
 from autogpt_db.supervision.systemd import notify, notify_reloading
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from autogpt_db.settings import Settings
+    from autogpt_db.supervision.process import SupervisedProcess
     from autogpt_db.supervision.tree import Tree
 
 log = structlog.get_logger("autogpt_db.supervision")
@@ -50,18 +52,26 @@ class RollingRestart:
         self._tree = tree
         self._reload = reload
         self._address = address
-        self._waiting: list[ReportingProcess] = []
-        self._current: ReportingProcess | None = None
+        self._waiting: list[SupervisedProcess] = []
+        self._current: SupervisedProcess | None = None
         self._failures = 0
         self.running = False
         self._begun = 0
         self._outcomes: dict[int, list[str]] = {}
         self._programs = ProgramChanges(tree)
+        self._restarts: deque[Restart] = deque()
+        self._restart: Restart | None = None
 
     def request(self) -> int:
         """Ask for a reload; return the number by which `outcome` knows it."""
         self._tree.options.reload_requested = True
         return self._begun + 1
+
+    def restart(self, process: ReportingProcess) -> Restart:
+        """Ask for one process to be restarted, after those before it; the settings stay."""
+        restart = Restart(process)
+        self._restarts.append(restart)
+        return restart
 
     def outcome(self, number: int) -> list[str] | None:
         """Return why a reload failed, nothing where it did not; None while it goes on."""
@@ -77,6 +87,11 @@ class RollingRestart:
             self._begin()
         elif self.running:
             self._go_on()
+        elif self._restarts:
+            self._restart = self._restarts.popleft()
+            self.running = True
+            self._waiting = [self._restart.process]
+            self._names = {self._restart.process.name}
 
     def _begin(self) -> None:
         self._begun += 1
@@ -134,16 +149,21 @@ class RollingRestart:
 
     def _go_on(self) -> None:
         process = self._current
-        if process is None:
-            if not self._waiting:
-                if self._programs.step():
-                    faults = self._tree.options.programs.faults.items()
-                    self._finish(left_out=[f"{path}: {fault}" for path, fault in faults])
-                return
+        if process is None and self._waiting:
             process = self._current = self._waiting.pop(0)
             self._failures = process.failures
             if process.state in {States.RUNNING, States.STARTING}:
                 process.stop()
+        if process is not None:
+            self._follow(process)
+        elif self._restart is not None:
+            self._end_restart(self._restart)
+        elif self._programs.step():
+            faults = self._tree.options.programs.faults.items()
+            self._finish(left_out=[f"{path}: {fault}" for path, fault in faults])
+
+    def _follow(self, process: SupervisedProcess) -> None:
+        """Start the one that has stopped, and see what becomes of it."""
         if process.state == States.RUNNING:
             self._current = None
         elif process.state == States.STOPPED:
@@ -155,9 +175,24 @@ class RollingRestart:
         elif process.state == States.BACKOFF and process.failures > 1:
             # The others keep serving with what they have; this one is tried again for ever.
             reason = f"its new process fails ({process.last_exit}); the others were left alone"
+            if self._restart is not None:
+                self._end_restart(self._restart, f"{process.name}: {reason}")
+                return
             log.error("reload_stopped", child=process.name, reason=reason)
             self._tree.notice = f"the last reload stopped at {process.name} (see the log)"
             self._finish(f"{process.name}: {reason}")
+
+    def _end_restart(self, restart: Restart, problem: str | None = None) -> None:
+        """End the restart of one process; a failure ends those that wait behind it as well."""
+        ended = [restart]
+        if problem is not None:
+            ended += self._restarts
+            self._restarts.clear()
+        for each in ended:
+            each.ended, each.problem = True, problem
+        self._restart = self._current = None
+        self._waiting = []
+        self.running = False
 
     def _finish(self, *problems: str, left_out: Sequence[str] = ()) -> None:
         self.running = False

@@ -22,7 +22,7 @@ from autogpt_db.supervision.kinds import (
     WorkerProcess,
 )
 from autogpt_db.supervision.options import Listeners
-from autogpt_db.supervision.process import States, SupervisedProcess
+from autogpt_db.supervision.process import Restart, States, SupervisedProcess
 from autogpt_db.supervision.programs import Program
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class Tree(Supervisor):  # type: ignore[misc]
         notice: What an operator should know of the last reload.
         words: Returns the tree's state in a sentence.
         request_reload: Asks for a rolling restart and returns its number.
+        request_restart: Asks for one process to be restarted in its turn; returns how that goes.
         reload_outcome: Returns what went wrong with the one of that number; None: not done yet.
         stop_reason: The signal that asked to stop.
         metrics: Where starts and ends are counted.
@@ -85,6 +86,7 @@ class Tree(Supervisor):  # type: ignore[misc]
         self.notice: str | None = None
         self.words: Callable[[], str] = str
         self.request_reload: Callable[[], int] = int
+        self.request_restart: Callable[[ReportingProcess], Restart] = Restart
         self.reload_outcome: Callable[[int], list[str] | None] = lambda _number: None
         options.poller.next_due = self._next_due
         self._heartbeats = HeartbeatReceiver(settings.paths.runtime, options.pidhistory)
