@@ -89,6 +89,10 @@ class GraphSettings(BaseModel):
     sensitive_action_safe_mode: bool = False
 
 
+class LaterGraphSettings(GraphSettings):
+    builder_chat_session_id: str | None = None
+
+
 class TopUp(BaseModel):
     amount: int
     threshold: int
@@ -345,13 +349,35 @@ def test_only_an_object_or_null_passes(functions: Functions, value: Any) -> None
 @held_against_the_model
 @given(objects_like(GraphSettings, st.none() | st.booleans() | words))
 def test_graph_settings(functions: Functions, stored: Any) -> None:
-    given_members = (
-        {name: member for name, member in stored.items() if member is not None}
-        if isinstance(stored, dict)
-        else {}
-    )
-    expected = loaded(GraphSettings, given_members) or GraphSettings().model_dump()
+    expected = loaded(GraphSettings, given_members(stored)) or GraphSettings().model_dump()
     assert functions("graph_settings_v1", stored) == expected
+
+
+@held_against_the_model
+@given(objects_like(LaterGraphSettings, st.none() | st.booleans() | words))
+def test_settings_with_a_builders_chat(functions: Functions, stored: Any) -> None:
+    defaults = LaterGraphSettings().model_dump()
+    found = loaded(LaterGraphSettings, given_members(stored))
+    assert functions("graph_settings_v2", stored) == (found or defaults)
+    assert functions("library_settings_v2", stored) == (
+        found if isinstance(stored, dict) else library_text(stored)
+    )
+
+
+def given_members(stored: Any) -> dict[str, Any]:
+    """Return an object's members but for those that are null."""
+    if not isinstance(stored, dict):
+        return {}
+    return {name: member for name, member in stored.items() if member is not None}
+
+
+def library_text(stored: Any) -> Any:
+    """Return what a library makes of settings that are no object, but may be the text of one."""
+    try:
+        value = json.loads(stored) if isinstance(stored, str) else None
+    except ValueError:
+        return None
+    return loaded(LaterGraphSettings, given_members(value)) if isinstance(value, dict) else None
 
 
 @held_against_the_model

@@ -300,13 +300,17 @@ def test_who_may_run_a_graph(service: Service) -> None:
 
 
 def test_settings_are_those_of_the_highest_version_in_the_library(service: Service) -> None:
-    def found() -> dict[str, bool]:
-        settings: dict[str, bool] = service.call(
+    def found() -> dict[str, bool | None]:
+        settings: dict[str, bool | None] = service.call(
             "get_graph_settings", user_id="alice", graph_id="g1"
         )
         return settings
 
-    safe = {"human_in_the_loop_safe_mode": True, "sensitive_action_safe_mode": False}
+    safe = {
+        "human_in_the_loop_safe_mode": True,
+        "sensitive_action_safe_mode": False,
+        "builder_chat_session_id": None,
+    }
     service.rows(
         """INSERT INTO "LibraryAgent" (id, "userId", "agentGraphId", "agentGraphVersion", settings)
            VALUES ('low', 'alice', 'g1', 1, '{"human_in_the_loop_safe_mode": "no"}')"""

@@ -311,8 +311,10 @@ class AsyncMethods(ABC):
         for_export: bool = False,
         include_subgraphs: bool = False,
         skip_access_check: bool = False,
+        team_id: str | None = None,
+        organization_id: str | None = None,
     ) -> models.GraphModel | None:
-        """Return a graph that a user owns or finds in the marketplace, or null."""
+        """Return a graph that a user owns or finds in the marketplace or the library, or null."""
         result: models.GraphModel | None = await self._call(
             "get_graph",
             {
@@ -322,6 +324,8 @@ class AsyncMethods(ABC):
                 "for_export": for_export,
                 "include_subgraphs": include_subgraphs,
                 "skip_access_check": skip_access_check,
+                "team_id": team_id,
+                "organization_id": organization_id,
             },
             reads=True,
         )

@@ -302,8 +302,10 @@ class Methods(ABC):
         for_export: bool = False,
         include_subgraphs: bool = False,
         skip_access_check: bool = False,
+        team_id: str | None = None,
+        organization_id: str | None = None,
     ) -> models.GraphModel | None:
-        """Return a graph that a user owns or finds in the marketplace, or null."""
+        """Return a graph that a user owns or finds in the marketplace or the library, or null."""
         result: models.GraphModel | None = self._call(
             "get_graph",
             {
@@ -313,6 +315,8 @@ class Methods(ABC):
                 "for_export": for_export,
                 "include_subgraphs": include_subgraphs,
                 "skip_access_check": skip_access_check,
+                "team_id": team_id,
+                "organization_id": organization_id,
             },
             reads=True,
         )

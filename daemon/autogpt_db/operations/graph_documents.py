@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.operations import Merged
 from autogpt_db.operations.blocks import AGENT_EXECUTOR_BLOCK
+from autogpt_db.operations.graph_access import chosen
 
 if TYPE_CHECKING:
     from typing import LiteralString
+
+    from autogpt_db.database.capabilities import Capabilities
 
 _LINK: LiteralString = """
     link."id" AS id,
@@ -147,52 +151,39 @@ def _nodes_and_links(columns: LiteralString) -> LiteralString:
     ), '[]') AS links"""
 
 
-# The user's own graph (or anybody's) before the marketplace's.
-_CHOSEN: LiteralString = """
-chosen AS (
-    SELECT graph.*
-      FROM (
-            SELECT 1 AS preference, own."id", own."version"
-              FROM (
-                    SELECT "id", "version"
-                      FROM platform."AgentGraph"
-                     WHERE "id" = %(graph_id)s
-                       AND (%(version)s::integer IS NULL OR "version" = %(version)s)
-                       AND (%(skip_access_check)s OR "userId" = %(user_id)s)
-                     ORDER BY "version" DESC
-                     LIMIT 1
-                   ) AS own
-             UNION ALL
-            SELECT 2, listed."agentGraphId", listed."agentGraphVersion"
-              FROM (
-                    SELECT "agentGraphId", "agentGraphVersion"
-                      FROM platform."StoreListingVersion"
-                     WHERE "agentGraphId" = %(graph_id)s
-                       AND (%(version)s::integer IS NULL OR "agentGraphVersion" = %(version)s)
-                       AND "submissionStatus" = 'APPROVED' AND NOT "isDeleted"
-                     ORDER BY "agentGraphVersion" DESC
-                     LIMIT 1
-                   ) AS listed
-             ORDER BY preference
-             LIMIT 1
-           ) AS found
-      JOIN platform."AgentGraph" AS graph
-        ON graph."id" = found."id" AND graph."version" = found."version"
-)"""
-_GRAPH_MODEL: LiteralString = f"""{_BASE}{_PROVENANCE}
+def _graph_model(capabilities: Capabilities) -> LiteralString:
+    tenancy: LiteralString = (
+        """graph."organizationId" AS organization_id,
+    graph."teamId" AS team_id"""
+        if capabilities.orgs
+        else """NULL::text AS organization_id,
+    NULL::text AS team_id"""
+    )
+    return f"""{_BASE}{_PROVENANCE}
     graph."userId" AS user_id,
-    autogpt_db.iso_v1(graph."createdAt") AS created_at,{_nodes_and_links(_NODE_MODEL)}"""
+    autogpt_db.iso_v1(graph."createdAt") AS created_at,
+    {tenancy},{_nodes_and_links(_NODE_MODEL)}"""
 
-GRAPH: LiteralString = f"""
-WITH {_CHOSEN}
+
+def _graph(capabilities: Capabilities) -> LiteralString:
+    return f"""
+WITH {chosen(capabilities)}
 SELECT row_to_json(result)
-  FROM (SELECT {_GRAPH_MODEL}, '[]'::json AS sub_graphs FROM chosen AS graph) AS result
+  FROM (
+        SELECT {_graph_model(capabilities)}, '[]'::json AS sub_graphs FROM chosen AS graph
+       ) AS result
 """
+
+
+GRAPH = ForSchema(_graph)
+"""Reads a graph without those below it."""
+
 
 # One row of `walk` is one level: the graphs found on it, and the ids of all found so far. Of two
 # versions of a graph on one level both are followed, and the one read last is shown.
-GRAPH_WITH_SUB_GRAPHS: LiteralString = f"""
-WITH RECURSIVE {_CHOSEN}, walk AS (
+def _graph_with_sub_graphs(capabilities: Capabilities) -> LiteralString:
+    return f"""
+WITH RECURSIVE {chosen(capabilities)}, walk AS (
     SELECT 0 AS level, ARRAY[graph."id"] AS seen,
            ARRAY[graph."id"] AS ids, ARRAY[graph."version"] AS versions,
            false AS malformed
@@ -240,7 +231,7 @@ WITH RECURSIVE {_CHOSEN}, walk AS (
 )
 SELECT row_to_json(result), (SELECT bool_or(malformed) FROM walk)
   FROM (
-        SELECT {_GRAPH_MODEL},
+        SELECT {_graph_model(capabilities)},
                COALESCE((
                    SELECT json_agg(found)
                      FROM (
@@ -254,3 +245,7 @@ SELECT row_to_json(result), (SELECT bool_or(malformed) FROM walk)
           FROM chosen AS graph
        ) AS result
 """
+
+
+GRAPH_WITH_SUB_GRAPHS = ForSchema(_graph_with_sub_graphs)
+"""Reads a graph with those below it, and whether one of them is named by no number."""

@@ -18,13 +18,13 @@ _encode = msgspec.json.Encoder().encode
 
 
 def without_secrets(graph: dict[str, Any], schemas: Mapping[str, str]) -> bytes:
-    """Return a GraphModel's JSON without secrets, webhooks and owner.
+    """Return a GraphModel's JSON without secrets, webhooks, owner, organization and team.
 
     Args:
         graph: The decoded GraphModel, which is changed.
         schemas: Each block's input schema as AutoGPT has stored it, JSON text by block id.
     """
-    graph["user_id"] = ""
+    graph |= {"user_id": "", "organization_id": None, "team_id": None}
     decoded = {block: _schema(text) for block, text in schemas.items()}
     for node in graph["nodes"]:
         node["webhook_id"] = None

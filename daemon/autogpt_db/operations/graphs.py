@@ -12,6 +12,7 @@ from autogpt_db.errors import (
     RecordNotFoundError,
 )
 from autogpt_db.operations import Database, operation
+from autogpt_db.operations.graph_access import PERMISSIONS
 from autogpt_db.operations.graph_documents import (
     CONNECTED,
     GRAPH,
@@ -25,34 +26,17 @@ if TYPE_CHECKING:
     from typing import LiteralString
 
 _SETTINGS: LiteralString = """
-SELECT autogpt_db.graph_settings_v1("settings")
+SELECT autogpt_db.graph_settings_v2("settings")
   FROM platform."LibraryAgent"
  WHERE "userId" = %(user_id)s AND "agentGraphId" = %(graph_id)s
    AND NOT "isDeleted" AND NOT "isArchived"
  ORDER BY "agentGraphVersion" DESC
  LIMIT 1
 """
-_DEFAULT_SETTINGS = b'{"human_in_the_loop_safe_mode":true,"sensitive_action_safe_mode":false}'
-
-_PERMISSIONS: LiteralString = """
-SELECT EXISTS (
-           SELECT
-             FROM platform."AgentGraph"
-            WHERE "id" = %(graph_id)s AND "version" = %(graph_version)s
-              AND "userId" = %(user_id)s
-       ) OR EXISTS (
-           SELECT
-             FROM platform."StoreListingVersion"
-            WHERE "agentGraphId" = %(graph_id)s AND "agentGraphVersion" = %(graph_version)s
-              AND "submissionStatus" = 'APPROVED' AND NOT "isDeleted"
-       ),
-       %(is_sub_graph)s OR EXISTS (
-           SELECT
-             FROM platform."LibraryAgent"
-            WHERE "userId" = %(user_id)s AND "agentGraphId" = %(graph_id)s
-              AND NOT "isDeleted" AND NOT "isArchived"
-       )
-"""
+_DEFAULT_SETTINGS = (
+    b'{"human_in_the_loop_safe_mode":true,"sensitive_action_safe_mode":false,'
+    b'"builder_chat_session_id":null}'
+)
 
 _BLOCK_SCHEMAS: LiteralString = """
 SELECT "id", "inputSchema" FROM platform."AgentBlock" WHERE "id" = ANY (%(block_ids)s)
@@ -94,19 +78,27 @@ async def get_graph(
     for_export: bool = False,
     include_subgraphs: bool = False,
     skip_access_check: bool = False,
+    team_id: str | None = None,
+    organization_id: str | None = None,
 ) -> bytes | None:
-    """Return a graph that a user owns or finds in the marketplace, or null.
+    """Return a graph that a user owns or finds in the marketplace or the library, or null.
 
     What AutoGPT's clients compute from their own blocks (input_schema and the like) is left out.
 
     Args:
         graph_id: The graph.
         version: Its version; null for the highest.
-        user_id: Who wants it; null for anybody, who finds the marketplace's only.
+        user_id: Who wants it; null for anybody, who finds the marketplace's only, and a team's if
+            one is named.
         for_export: Whether to leave out what another user must not see: secrets, webhooks, the
             owner. Sub-graphs are included then.
         include_subgraphs: Whether to add the graphs that its nodes run, and theirs.
         skip_access_check: Whether to find anybody's graph.
+        team_id: Of the user's own graphs only this team's count; without a user the team's. The
+            marketplace's and the library's are found regardless.
+        organization_id: Beside the user's own graphs those of this organization count as own, if
+            they have no team or one in which the user is active; and of the user's own only those
+            of this organization or of none.
 
     Returns:
         A GraphModel.
@@ -119,10 +111,12 @@ async def get_graph(
         "version": version,
         "user_id": user_id,
         "skip_access_check": skip_access_check,
+        "team_id": team_id,
+        "organization_id": organization_id,
     }
     if not for_export and not include_subgraphs:
-        return await database.json(GRAPH, parameters)
-    found = await database.row(GRAPH_WITH_SUB_GRAPHS, parameters)
+        return await database.json(GRAPH(database.capabilities), parameters)
+    found = await database.row(GRAPH_WITH_SUB_GRAPHS(database.capabilities), parameters)
     if found is None:
         return None
     document: bytes = found[0]
@@ -194,16 +188,18 @@ async def validate_graph_execution_permissions(
 
     Args:
         user_id: The user.
-        graph_id: The graph: the user's own, or in the marketplace in exactly this version.
+        graph_id: The graph: the user's own, or in exactly this version in the marketplace or, since
+            AutoGPT v0.6.51, in the user's library.
         graph_version: Its version.
         is_sub_graph: Whether another graph runs it, so that it need not be in the library.
 
     Raises:
-        GraphNotAccessibleError: The graph is neither the user's nor in the marketplace.
-        GraphNotInLibraryError: The graph isn't in the user's library.
+        GraphNotAccessibleError: The graph is none of these.
+        GraphNotInLibraryError: The graph isn't in the user's library; of a graph that isn't the
+            user's own, exactly this version has to be since AutoGPT v0.6.51.
     """
     found = await database.row(
-        _PERMISSIONS,
+        PERMISSIONS(database.capabilities),
         {
             "user_id": user_id,
             "graph_id": graph_id,
