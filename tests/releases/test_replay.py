@@ -64,7 +64,6 @@ def test_every_listed_deviation_is_of_a_recorded_call() -> None:
     for state in SEEDED:
         numbers = {example["n"] for example in recorded(state)}
         assert set(INSTEAD[state]) | OPEN[state] <= numbers
-        assert not set(INSTEAD[state]) & OPEN[state]
 
 
 def short(answer: tuple[int, object]) -> str:
