@@ -1,0 +1,3 @@
+UPDATE platform."User"
+SET "subscriptionTier" = 'NO_TIER'
+WHERE "subscriptionTier" = 'BASIC';
