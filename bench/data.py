@@ -230,7 +230,7 @@ def fill(
     began = time.monotonic()
     values = size.values()
     with connect() as connection:
-        migrate(connection, schema_name="platform")
+        migrate(connection, schema_name="platform", create=True)
         connection.execute(FUNCTIONS.format(seed=seed).encode())
         _prepare(connection)
         connection.execute(SURROUNDINGS.format(**values).encode())

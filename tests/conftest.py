@@ -10,7 +10,7 @@ import pytest
 
 from autogpt_db.database.migration import migrate
 from postgres_server import PostgresServer, clone, unique_name
-from releases.building import ReleaseDatabases
+from releases.building import TABLES, ReleaseDatabases, build_as_0_1_0
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,25 +27,27 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def migrated_template(postgres_server: PostgresServer) -> str:
-    """Make a database with everything that a first start makes."""
+    """Make a database with AutoGPT's tables as we make them, and with what is ours."""
     name = unique_name("template")
     with psycopg.connect(clone(postgres_server, None, name), autocommit=True) as connection:
-        migrate(connection, schema_name="platform")
+        build_as_0_1_0(connection)
+        migrate(connection, schema_name="platform", upgrade=TABLES != "v0.6.48")
     return name
 
 
 @pytest.fixture(scope="session")
-def seeded_template(postgres_server: PostgresServer, migrated_template: str) -> str:
+def seeded_template(postgres_server: PostgresServer) -> str:
     """Make a migrated database with the rows that the recorded calls start from."""
     name = unique_name("seeded")
-    url = clone(postgres_server, migrated_template, name)
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(clone(postgres_server, None, name), autocommit=True) as connection:
+        build_as_0_1_0(connection)
         seed = (CONTRACT / "seed.sql").read_bytes()
         connection.execute("SELECT set_config('search_path', 'platform', false)")
         if not _has_vector(connection):
             lines = seed.splitlines()
             seed = b"\n".join(line for line in lines if b"UnifiedContentEmbedding" not in line)
         connection.execute(seed)
+        migrate(connection, schema_name="platform", upgrade=TABLES != "v0.6.48")
     return name
 
 

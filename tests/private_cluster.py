@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from autogpt_db.database.embedded.maintenance import connect, serving
-from autogpt_db.database.manager import DatabaseManager
+from autogpt_db.database.migration import migrate
+from releases.building import build_as_0_1_0
 
 if TYPE_CHECKING:
     from autogpt_db.settings import Settings
@@ -25,13 +26,21 @@ ORDER BY 1
 
 def fill(settings: Settings) -> dict[str, tuple[int, str]]:
     """Make the schema and the contract's rows; return the digests."""
-    with DatabaseManager(settings), connect(settings) as connection:
-        connection.execute("SET search_path = platform")
-        seed = SEED.read_bytes().splitlines()
-        has_vector = connection.execute("SELECT to_regtype('vector')").fetchone() != (None,)
-        kept = [line for line in seed if has_vector or b"UnifiedContentEmbedding" not in line]
-        connection.execute(b"\n".join(kept))
+    with serving(settings), connect(settings) as connection:
+        fill_as_0_1_0(connection)
+        migrate(connection, schema_name="platform", upgrade=True)
         return digests(connection)
+
+
+def fill_as_0_1_0(connection: psycopg.Connection[Any]) -> None:
+    """Make in an empty database what autogpt-db 0.1.0 made, with the contract's rows."""
+    build_as_0_1_0(connection)
+    connection.execute("SET search_path = platform")
+    seed = SEED.read_bytes().splitlines()
+    has_vector = connection.execute("SELECT to_regtype('vector')").fetchone() != (None,)
+    kept = [line for line in seed if has_vector or b"UnifiedContentEmbedding" not in line]
+    connection.execute(b"\n".join(kept))
+    connection.execute("RESET search_path")
 
 
 def look(settings: Settings) -> dict[str, tuple[int, str]]:

@@ -64,7 +64,7 @@ def test_a_write_runs_on_after_its_deadline(database_url: str) -> None:
 
 def test_the_reply_is_in_time_even_when_the_backend_is_frozen(own_database_url: str) -> None:
     with psycopg.connect(own_database_url, autocommit=True) as connection:
-        migrate(connection, schema_name="platform")
+        migrate(connection, schema_name="platform", create=True)
     with ApiProcess(own_database_url, f"api.request_deadline={DEADLINE}") as api:
         for method, arguments in (
             ("sleep_reading", {"seconds": 20}),
@@ -183,7 +183,7 @@ def test_a_database_that_is_away_is_told_and_comes_back(
     own_server: PostgresServer, own_database_url: str
 ) -> None:
     with psycopg.connect(own_database_url, autocommit=True) as connection:
-        migrate(connection, schema_name="platform")
+        migrate(connection, schema_name="platform", create=True)
     with ApiProcess(own_database_url, "api.request_deadline=2", "database.pool_timeout=0.5") as api:
         assert api.client.get("/ready").status_code == 200
         own_server.stop()

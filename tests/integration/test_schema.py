@@ -23,10 +23,12 @@ from contract_schema import (
     tables_of,
 )
 from postgres_server import PostgresServer, clone
+from releases.building import build_as_0_1_0
 from waiting import wait_for
 
+CONTRACT = Path(__file__).parents[1] / "contract"
 SYSTEM_15 = Path("/usr/lib/postgresql/15/bin")
-THEIRS = [migration for migration in migrations() if migration.theirs]
+THEIRS = [one for one in migrations() if one.theirs and not one.upgrade]
 OURS = tuple(migration.name for migration in migrations() if not migration.theirs)
 
 Connection = psycopg.Connection[Any]
@@ -65,11 +67,11 @@ def make_theirs(connection: Connection, *edits: tuple[str, str]) -> None:
         connection.execute(text.encode())
     connection.execute("""
         CREATE TABLE platform._prisma_migrations (
-            migration_name varchar(255), finished_at timestamptz, rolled_back_at timestamptz);
+            migration_name varchar(255), started_at timestamptz, finished_at timestamptz,
+            rolled_back_at timestamptz);
         INSERT INTO platform._prisma_migrations VALUES
-            ('20260129011611_remove_workspace_file_source', now(), NULL),
-            ('20260301000000_undone', now(), now()),
-            ('20260302000000_unfinished', NULL, NULL);
+            ('20260129011611_remove_workspace_file_source', now(), now(), NULL),
+            ('20260301000000_undone', now(), NULL, now());
     """)
 
 
@@ -99,8 +101,9 @@ def has_vector(connection: Connection) -> bool:
 # What is made ----------------------------------------------------------------------------------
 
 
-def test_a_fresh_schema_is_the_contracts(database_url: str) -> None:
-    with connect(database_url) as connection:
+def test_the_first_file_makes_the_contracts_schema(connection: Connection) -> None:
+    build_as_0_1_0(connection)
+    with connection:
         made, wanted = tables_of(connection), contract_tables()
         views = {name: made.pop(name).facts for name in ("mv_agent_run_counts", "mv_review_stats")}
         if not has_vector(connection):
@@ -134,8 +137,11 @@ def test_a_fresh_schema_is_the_contracts(database_url: str) -> None:
         ]
 
 
-def test_functions_and_trigger_are_the_contracts(seeded_database_url: str) -> None:
-    with connect(seeded_database_url) as connection:
+def test_functions_and_trigger_are_the_contracts(connection: Connection) -> None:
+    build_as_0_1_0(connection)
+    with connection:
+        connection.execute("SELECT set_config('search_path', 'platform', false)")
+        connection.execute((CONTRACT / "seed.sql").read_bytes())
         rows = connection.execute("""
             SELECT proname, lanname, prosecdef, proconfig, prorettype::regtype::text
             FROM pg_proc JOIN pg_language ON pg_language.oid = prolang
@@ -170,10 +176,13 @@ def test_functions_and_trigger_are_the_contracts(seeded_database_url: str) -> No
 
 def test_it_is_applied_once_and_recorded(connection: Connection) -> None:
     names = tuple(
-        one.name for one in migrations() if one.name != "0001_vector" or has_vector(connection)
+        one.name
+        for one in migrations()
+        if not one.name.endswith("_vector") or has_vector(connection)
     )
-    assert pending(connection, schema_name="platform") == list(names)
-    assert migrate(connection, schema_name="platform") == MigrationOutcome(names, True)
+    assert pending(connection, schema_name="platform", create=True) == list(names)
+    outcome = migrate(connection, schema_name="platform", create=True)
+    assert outcome == MigrationOutcome(names, True)
     assert pending(connection, schema_name="platform") == []
     assert migrate(connection, schema_name="platform") == MigrationOutcome((), True)
     recorded = connection.execute(
@@ -186,24 +195,24 @@ def test_it_is_applied_once_and_recorded(connection: Connection) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["public", 'Auto "GPT" $1 \\1 %s', "schéma"])
+@pytest.mark.parametrize("name", ["public", 'Auto "GPT" $1 \\1 %s', "schéma", "o'brien"])
 def test_any_schema_name_will_do(connection: Connection, name: str) -> None:
-    assert migrate(connection, schema_name=name).created_platform
-    assert migrate(connection, schema_name=name).applied == ()
+    assert migrate(connection, schema_name=name, create=True).created_platform
+    assert migrate(connection, schema_name=name, create=True).applied == ()
     tables = connection.execute(
         "SELECT count(*) FROM pg_tables WHERE schemaname = %s", (name,)
     ).fetchone()
-    assert tables == (len(contract_tables()) - (not has_vector(connection)),)
+    assert tables == (66 - (not has_vector(connection)),)
     assert connection.execute("SELECT to_regnamespace('platform')").fetchone() == (None,)
 
 
-@pytest.mark.parametrize("place", ["public", "extensions"])
+@pytest.mark.parametrize("place", ["public", "extensions", "somewhere"])
 def test_pgvector_may_be_there_already(connection: Connection, place: str) -> None:
     if not has_vector(connection):
         pytest.skip("this server has no pgvector")
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {place}".encode())
     connection.execute(f"CREATE EXTENSION vector SCHEMA {place}".encode())
-    assert "0001_vector" in migrate(connection, schema_name="platform").applied
+    assert "0001_vector" in migrate(connection, schema_name="platform", create=True).applied
     with structlog.testing.capture_logs() as logged:
         migrate(connection, schema_name="platform")
     assert logged == []
@@ -217,9 +226,11 @@ def test_a_server_without_pgvector_does_without_what_needs_it() -> None:
     with server, connect(clone(server, None, "plain")) as connection:
         if has_vector(connection):
             pytest.skip("the distribution's PostgreSQL 15 has pgvector")
-        for applied in (("0001_platform", *OURS), ()):
+        without = tuple(one.name for one in migrations() if not one.name.endswith("_vector"))
+        for applied in (without, ()):
             with structlog.testing.capture_logs() as logged:
-                assert migrate(connection, schema_name="platform").applied == applied
+                outcome = migrate(connection, schema_name="platform", create=True)
+            assert outcome.applied == applied
             assert [one["event"] for one in logged] == ["schema_partly_there"]
             assert logged[0]["missing"] == ["UnifiedContentEmbedding"]
         assert pending(connection, schema_name="platform") == []
@@ -233,7 +244,7 @@ def test_of_two_that_start_at_once_exactly_one_migrates(empty_database: str) -> 
 
     def start() -> None:
         with connect(empty_database) as connection:
-            outcomes.append(migrate(connection, schema_name="platform"))
+            outcomes.append(migrate(connection, schema_name="platform", create=True))
 
     with connect(empty_database) as gate:
         gate.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
@@ -258,7 +269,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(connection: Connection) ->
     connection.execute("CREATE TYPE autogpt_db.procrastinate_job_status AS ENUM ()")
     before = connection.execute("SELECT count(*) FROM pg_class").fetchone()
     with pytest.raises(psycopg.errors.DuplicateObject):
-        migrate(connection, schema_name="platform")
+        migrate(connection, schema_name="platform", create=True)
     assert connection.execute("SELECT count(*) FROM pg_class").fetchone() == before
     assert connection.execute("SELECT to_regnamespace('platform')").fetchone() == (None,)
 

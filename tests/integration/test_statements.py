@@ -178,7 +178,7 @@ def counted() -> Iterator[tuple[Service, Path]]:
     with PostgresServer() as server:
         url = clone(server, None, DATABASE)
         with psycopg.connect(url, autocommit=True) as connection:
-            migrate(connection, schema_name="platform")
+            migrate(connection, schema_name="platform", create=True)
             connection.execute("SET search_path TO platform, public")
             if connection.execute("SELECT to_regtype('vector') IS NULL").fetchone() == (True,):
                 pytest.skip("this PostgreSQL has no pgvector")

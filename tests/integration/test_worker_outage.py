@@ -128,7 +128,7 @@ def test_the_worker_outlives_an_outage_and_goes_on(
     own_server: PostgresServer, own_database_url: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with psycopg.connect(own_database_url.partition("&schema=")[0], autocommit=True) as connection:
-        migrate(connection, schema_name="platform")
+        migrate(connection, schema_name="platform", create=True)
     outside = Queries(own_database_url)
 
     async def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,14 @@ if TYPE_CHECKING:
 ENCRYPTION_KEY = "dvziYgz0KSK8FENhju0ZYi8-fRTfAdlz6YLhdB_jhNw="
 """What the credentials in the recorded rows are encrypted with: AutoGPT's key for development."""
 
+TABLES = os.environ.get("AUTOGPT_DB_TEST_TABLES", "v0.6.48")
+"""AutoGPT's tables in the databases that tests start from: as 0.1.0 made them, or `v0.6.68`."""
+
 SEEDED = ("v0.6.68", "v0.7.2")
 """States with recorded calls and the rows that they start from."""
+
+LAST_OF_0_1_0 = 7
+"""The number of its last migration."""
 
 PRISMA_MIGRATIONS = """
 CREATE TABLE platform._prisma_migrations (
@@ -118,6 +125,40 @@ def build(connection: psycopg.Connection[Any], state: str, *, recorded: bool = T
         connection.execute(PRISMA_MIGRATIONS)
         connection.execute(_RECORD, {"names": list(migration_names(state))})
     connection.execute("SELECT set_config('search_path', '', false)")
+
+
+def build_as_0_1_0(connection: psycopg.Connection[Any]) -> None:
+    """Make in an empty database what autogpt-db 0.1.0 made: its own tables of v0.6.48."""
+    connection.execute("""
+        CREATE SCHEMA autogpt_db;
+        CREATE TABLE autogpt_db.migration (
+            number integer NOT NULL,
+            name text NOT NULL PRIMARY KEY,
+            checksum text NOT NULL,
+            program_version text NOT NULL,
+            applied_at timestamptz NOT NULL DEFAULT now()
+        )
+    """)
+    for migration in migrations():
+        if migration.number > LAST_OF_0_1_0 or migration.upgrade:
+            continue
+        if migration.name == "0001_vector" and not _has_vector(connection):
+            continue
+        connection.execute(
+            "SELECT set_config('search_path', 'platform, public, extensions', false)"
+        )
+        connection.execute(migration.statements("platform").encode())
+        connection.execute(
+            "INSERT INTO autogpt_db.migration (number, name, checksum, program_version)"
+            " VALUES (%s, %s, %s, '0.1.0')",
+            (migration.number, migration.name, migration.checksum),
+        )
+    connection.execute("RESET search_path")
+
+
+def _has_vector(connection: psycopg.Connection[Any]) -> bool:
+    sql = "SELECT FROM pg_catalog.pg_available_extensions WHERE name = 'vector'"
+    return connection.execute(sql).fetchone() is not None
 
 
 def seed(connection: psycopg.Connection[Any], state: str) -> None:

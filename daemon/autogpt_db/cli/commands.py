@@ -139,18 +139,33 @@ def config(sources: Sources, *, changed: bool) -> None:
 
 
 @commands.command()
+@click.option(
+    "--create",
+    is_flag=True,
+    help="Make AutoGPT's tables in a database that has none. AutoGPT's own migrations will not "
+    "take such a database over: only for use without AutoGPT's.",
+)
+@click.option(
+    "--platform",
+    is_flag=True,
+    help="Bring AutoGPT's tables, where autogpt-db made them, to those of AutoGPT v0.6.68. Stop "
+    "the service and back the database up first.",
+)
 @click.pass_obj
-def migrate(sources: Sources) -> None:
-    """Bring the schema up to this program's version, as `run` does at start."""
-    from autogpt_db.database.manager import DatabaseManager
+def migrate(sources: Sources, *, create: bool, platform: bool) -> None:
+    """Bring the schema up to this program's version, as `run` does at start.
+
+    Tables that AutoGPT's own migrations have made are never changed.
+    """
+    from autogpt_db.cli.migrating import migrate as migrated
     from autogpt_db.logs import configure_logging, hold_records
 
     with friendly():
         hold_records()
         settings = sources.load().settings
         configure_logging(settings.logging)
-        with DatabaseManager(settings):
-            say("The schema is up to date.")
+        for line in migrated(settings, create=create, upgrade=platform):
+            say(line)
 
 
 @commands.command()

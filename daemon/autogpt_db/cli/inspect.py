@@ -63,7 +63,12 @@ def check_everything(settings: Settings) -> Iterator[str]:
     with connection:
         version = connection.info.server_version
         yield f"database: PostgreSQL {version // 10000}.{version % 10000} at {target.address}"
-        waiting = pending(connection, schema_name=target.schema)
+        waiting = pending(
+            connection,
+            schema_name=target.schema,
+            create=target.embedded or settings.database.create_tables,
+            upgrade=target.embedded,
+        )
         todo = f"to be applied at start: {', '.join(waiting)}"
         yield f"schema: {todo if waiting else 'complete'}"
         if settings.integrations.encryption_key is not None and encrypted_columns(

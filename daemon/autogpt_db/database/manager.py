@@ -18,15 +18,22 @@ import structlog
 from autogpt_db.database.directory_lock import DirectoryLock
 from autogpt_db.database.embedded import EmbeddedServer
 from autogpt_db.database.encryption import verify_key
-from autogpt_db.database.migration import migrate
+from autogpt_db.database.migration import migrate, pending_upgrade
+from autogpt_db.database.platform_tables import platform_tables
 from autogpt_db.database.reasons import reason_of
 from autogpt_db.database.url import database_url, direct_database_url
-from autogpt_db.errors import ConfigurationError, DatabaseUnreachableError
+from autogpt_db.errors import (
+    ConfigurationError,
+    DatabaseUnreachableError,
+    SchemaAwaitedError,
+    SchemaError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+    from autogpt_db.database.migration import MigrationOutcome
     from autogpt_db.settings import Settings
 
 log = structlog.get_logger("autogpt_db.database")
@@ -35,6 +42,8 @@ OLDEST_SERVER = 150000
 """PostgreSQL 15, as `server_version_num` counts."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
+_LOOK_AGAIN = 1.0
+"""Seconds between two looks whether AutoGPT's migrations have come so far."""
 # What no waiting mends. libpq gives no SQLSTATE for a refused connection, only words.
 _REFUSED_FOR_GOOD = re.compile(
     r"password authentication failed|no pg_hba.conf entry|role .* does not exist"
@@ -48,12 +57,14 @@ class DatabaseManager:
     """Prove the database usable, and own the embedded server where there is one.
 
     Entering starts the embedded PostgreSQL when no URL is configured, waits for the server to
-    answer, and migrates what is ours. Leaving ends the embedded server if nobody has yet.
+    answer and for AutoGPT's migrations, and migrates what is ours. Leaving ends the embedded server
+    if nobody has yet.
 
     Attributes:
         settings: The settings it was made with.
         url: Where the database is.
         embedded: The running embedded server, for supervision to adopt; None with a URL.
+        outcome: What was migrated; None before it was entered.
 
     Raises:
         ConfigurationError: The URL, the credentials, the server's version or the encryption key
@@ -61,12 +72,33 @@ class DatabaseManager:
         DatabaseUnreachableError: No answer within `database.startup_timeout`.
         ResourceTakenError: Another live daemon owns the state directory.
         SchemaError: The schema is incomplete, or newer than this program.
+        SchemaAwaitedError: It is to come from AutoGPT's migrations, and `wait` is false.
     """
 
     def __init__(
-        self, settings: Settings, *, notify: Callable[[str], object] = lambda _words: None
+        self,
+        settings: Settings,
+        *,
+        notify: Callable[[str], object] = lambda _words: None,
+        wait: bool = True,
+        create: bool = False,
+        upgrade: bool = False,
     ) -> None:
+        """Take what entering needs.
+
+        Args:
+            settings: Where the database is, and how it is used.
+            notify: Gets words on what is being waited for.
+            wait: Wait for AutoGPT's migrations, as long as it takes.
+            create: Make AutoGPT's tables where there are none, whatever the settings say.
+            upgrade: Bring AutoGPT's tables, where we made them, to those of a later release. The
+                private cluster's are at each start.
+        """
         self.settings = settings
+        self.outcome: MigrationOutcome | None = None
+        self._wait = wait
+        self._create = create
+        self._upgrade = upgrade
         self.url = database_url(settings)
         self.embedded: EmbeddedServer | None = None
         self.server_version = 0
@@ -102,17 +134,66 @@ class DatabaseManager:
                     f"database.url: {self.url.address} runs PostgreSQL {version // 10000}; "
                     "autogpt-db needs 15 or newer."
                 )
-            self._notify("checking the schema")
-            outcome = migrate(connection, schema_name=self.url.schema, log=log)
-            verify_key(connection, self.settings, self.url.schema)
+        outcome = self.outcome = self._migrated()
         if outcome.applied:
             log.info("schema_migrated", applied=outcome.applied)
+        for (table, reason), count in outcome.kept_aside.items():
+            log.warning(
+                "rows_kept_aside",
+                table=table,
+                count=count,
+                reason=reason,
+                place="autogpt_db.row_kept_aside",
+            )
         log.info(
             "database_ready",
             address=self.url.address,
             server=self.server,
             schema=self.url.schema,
         )
+
+    def _migrated(self) -> MigrationOutcome:
+        """Migrate what is ours as soon as AutoGPT's tables are there."""
+        awaited = ""
+        while True:
+            with self.connect() as connection:
+                self._notify("checking the schema")
+                try:
+                    outcome = self._migrate(connection)
+                except SchemaError as error:
+                    if not self._wait or not self._may_mend_itself(connection, error):
+                        raise
+                    reason = str(error)
+                else:
+                    verify_key(connection, self.settings, self.url.schema)
+                    return outcome
+            if reason != awaited:
+                log.warning("waiting_for_migrations", address=self.url.address, reason=reason)
+                awaited = reason
+            self._notify(f"waiting for AutoGPT's migrations: {reason}")
+            time.sleep(_LOOK_AGAIN)
+
+    def _migrate(self, connection: psycopg.Connection[Any]) -> MigrationOutcome:
+        private = self.url.embedded
+        upgrade = self._upgrade
+        if private and pending_upgrade(connection, schema_name=self.url.schema):
+            from autogpt_db.database.embedded.tables_upgrade import saved
+
+            upgrade = saved(self.settings, connection, notify=self._notify)
+        return migrate(
+            connection,
+            schema_name=self.url.schema,
+            create=private or self._create or self.settings.database.create_tables,
+            upgrade=upgrade,
+            log=log,
+        )
+
+    def _may_mend_itself(self, connection: psycopg.Connection[Any], error: SchemaError) -> bool:
+        """Tell whether AutoGPT's migrations may still bring what is missing."""
+        if isinstance(error, SchemaAwaitedError):
+            return True
+        tables = platform_tables(connection, self.url.schema)
+        return tables.by_autogpt and not tables.settled
 
     @property
     def server(self) -> str:

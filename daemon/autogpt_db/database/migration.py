@@ -1,15 +1,17 @@
 """Bringing the schema up to this program: numbered SQL files, checksums, one runner at a time.
 
-`0001_*` are AutoGPT's own tables, applied to an empty database only; every other file is ours and
-lives in schema `autogpt_db`. All of it happens in one transaction that holds an advisory lock:
-of two daemons that start at once exactly one migrates, also behind a transaction pooler.
+`0001_*` and `platform_*` are AutoGPT's own tables: the first for an empty database, the second for
+what the first made. Neither is ever applied where AutoGPT's migrations have run. Every other file
+is ours and lives in schema `autogpt_db`. All of it happens in one transaction that holds an
+advisory lock: of two daemons that start at once exactly one migrates, also behind a transaction
+pooler.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,19 +19,31 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import structlog
 
 from autogpt_db import __version__
+from autogpt_db.database.platform_tables import platform_tables, refuse_unready
 from autogpt_db.database.schema import verify
 from autogpt_db.errors import SchemaError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import psycopg
     from structlog.typing import FilteringBoundLogger
+
+    from autogpt_db.database.platform_tables import PlatformTables
 
 LOCK = 0x61757467_70746462
 """Key of the advisory lock: `autgptdb` in ASCII."""
 
-_FILE_NAME = re.compile(r"(?P<number>\d{4})_(?P<name>\w+)\.sql")
-_PLATFORM = re.compile(r"\bplatform\b")
+_FILE_NAME = re.compile(r"(?:platform_)?(?P<number>\d{4})_(?P<name>\w+)\.sql")
+# In quotes it is a column's name, or a word of a text.
+_PLATFORM = re.compile(r"""(?<!["'])\bplatform\b(?!["'])""")
 _VECTOR = "0001_vector"
+_EXTENSIONS = {
+    _VECTOR: "vector",
+    "platform_0008_vector": "vector",
+    "platform_0008_trigrams": "pg_trgm",
+}
+"""Files that wait until an extension is to be had."""
 
 _BOOKKEEPING = """
 CREATE SCHEMA IF NOT EXISTS autogpt_db;
@@ -63,8 +77,13 @@ class Migration(NamedTuple):
 
     @property
     def theirs(self) -> bool:
-        """Tell whether it makes AutoGPT's own tables."""
-        return self.number == 1
+        """Tell whether it makes or changes AutoGPT's own tables."""
+        return self.number == 1 or self.upgrade
+
+    @property
+    def upgrade(self) -> bool:
+        """Tell whether it brings tables that we made to those of a later AutoGPT release."""
+        return self.name.startswith("platform_")
 
     def statements(self, schema_name: str) -> str:
         """Return the SQL with AutoGPT's schema under its name in this database."""
@@ -80,10 +99,13 @@ class MigrationOutcome:
     Attributes:
         applied: Names of the files applied.
         created_platform: True when AutoGPT's tables were made by us, now or earlier.
+        kept_aside: For each table and reason, how many rows were moved to
+            `autogpt_db.row_kept_aside`, because the tables of the later release forbid them.
     """
 
     applied: tuple[str, ...]
     created_platform: bool
+    kept_aside: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 def quoted(identifier: str) -> str:
@@ -108,6 +130,8 @@ def migrate(
     connection: psycopg.Connection[Any],
     *,
     schema_name: str,
+    create: bool = False,
+    upgrade: bool = False,
     log: FilteringBoundLogger | None = None,
 ) -> MigrationOutcome:
     """Apply what is missing, then verify that everything the methods need is there.
@@ -115,9 +139,12 @@ def migrate(
     Args:
         connection: In autocommit mode, as a role that may create schemas in the database.
         schema_name: The schema of AutoGPT's tables.
+        create: Make AutoGPT's tables where there are none.
+        upgrade: Bring AutoGPT's tables, where we made them, to those of a later release.
         log: Where warnings go.
 
     Raises:
+        SchemaAwaitedError: AutoGPT's migrations have yet to make its tables, or run now.
         SchemaError: An applied file has changed, the database is newer than this program, or
             objects of AutoGPT's are missing or in another schema. Nothing has been changed then.
     """
@@ -127,20 +154,16 @@ def migrate(
         recorded = _recorded(connection)
         _refuse_newer(connection, recorded)
         _refuse_changed(recorded)
-        exists = _has_tables(connection, schema_name)
-        if not exists:
-            _refuse_elsewhere(connection, schema_name)
-        ours = "0001_platform" in recorded or not exists
+        tables = platform_tables(connection, schema_name)
+        refuse_unready(connection, schema_name, tables, create=create)
+        ours = _ours(recorded, tables)
         if not ours:
             verify(connection, schema_name, log)
-        waiting = _waiting(connection, schema_name, recorded, ours=ours)
+        waiting = _waiting(connection, recorded, tables, upgrade=upgrade)
         if waiting:
             connection.execute(_BOOKKEEPING)
         for migration in waiting:
-            connection.execute(
-                "SELECT set_config('search_path', %s, true)",
-                (f"{quoted(schema_name)}, public, extensions",),
-            )
+            _set_search_path(connection, schema_name)
             # No parameters: the file goes as one simple query of many statements.
             connection.execute(migration.statements(schema_name).encode())
             connection.execute(
@@ -150,10 +173,18 @@ def migrate(
             )
         if ours:
             verify(connection, schema_name, log)
-    return MigrationOutcome(tuple(migration.name for migration in waiting), ours)
+        applied = tuple(migration.name for migration in waiting)
+        upgraded = any(migration.upgrade for migration in waiting)
+        return MigrationOutcome(applied, ours, _kept_aside(connection) if upgraded else {})
 
 
-def pending(connection: psycopg.Connection[Any], *, schema_name: str) -> list[str]:
+def pending(
+    connection: psycopg.Connection[Any],
+    *,
+    schema_name: str,
+    create: bool = False,
+    upgrade: bool = False,
+) -> list[str]:
     """Return the names of the files that `migrate` would apply; change nothing.
 
     Raises:
@@ -163,13 +194,20 @@ def pending(connection: psycopg.Connection[Any], *, schema_name: str) -> list[st
     recorded = _recorded(connection)
     _refuse_newer(connection, recorded)
     _refuse_changed(recorded)
-    exists = _has_tables(connection, schema_name)
-    if exists:
+    tables = platform_tables(connection, schema_name)
+    refuse_unready(connection, schema_name, tables, create=create)
+    if tables.exist:
         verify(connection, schema_name, log)
-    else:
-        _refuse_elsewhere(connection, schema_name)
-    ours = "0001_platform" in recorded or not exists
-    return [one.name for one in _waiting(connection, schema_name, recorded, ours=ours)]
+    return [one.name for one in _waiting(connection, recorded, tables, upgrade=upgrade)]
+
+
+def pending_upgrade(connection: psycopg.Connection[Any], *, schema_name: str) -> list[str]:
+    """Return the names of the files that would bring tables of our making to a later release."""
+    tables = platform_tables(connection, schema_name)
+    if not tables.exist:
+        return []
+    waiting = _waiting(connection, _recorded(connection), tables, upgrade=True)
+    return [one.name for one in waiting if one.upgrade]
 
 
 def _recorded(connection: psycopg.Connection[Any]) -> dict[str, tuple[int, str]]:
@@ -179,21 +217,38 @@ def _recorded(connection: psycopg.Connection[Any]) -> dict[str, tuple[int, str]]
     return {name: (number, checksum) for name, number, checksum in rows}
 
 
+def _ours(recorded: dict[str, tuple[int, str]], tables: PlatformTables) -> bool:
+    # Whatever the record says: where AutoGPT's migrations have run, the tables are theirs.
+    return not tables.by_autogpt and ("0001_platform" in recorded or not tables.exist)
+
+
 def _waiting(
     connection: psycopg.Connection[Any],
-    schema_name: str,
     recorded: dict[str, tuple[int, str]],
+    tables: PlatformTables,
     *,
-    ours: bool,
+    upgrade: bool,
 ) -> list[Migration]:
+    ours = _ours(recorded, tables)
     found = []
     for migration in migrations():
         if migration.name in recorded or (migration.theirs and not ours):
             continue
-        if migration.name == _VECTOR and not _vector_usable(connection, schema_name):
+        if migration.upgrade and tables.exist and not upgrade:
+            continue
+        extension = _EXTENSIONS.get(migration.name)
+        if extension is not None and not _to_be_had(connection, extension):
             continue
         found.append(migration)
     return found
+
+
+def _kept_aside(connection: psycopg.Connection[Any]) -> dict[tuple[str, str], int]:
+    rows = connection.execute(
+        'SELECT "table", reason, count(*) FROM autogpt_db.row_kept_aside'
+        ' GROUP BY "table", reason ORDER BY "table", reason'
+    )
+    return {(table, reason): count for table, reason, count in rows}
 
 
 def _refuse_newer(
@@ -225,46 +280,29 @@ def _refuse_changed(recorded: dict[str, tuple[int, str]]) -> None:
             )
 
 
-def _refuse_elsewhere(connection: psycopg.Connection[Any], schema_name: str) -> None:
-    # A URL that lacks ?schema= must not get a second, empty set of tables beside the real one.
-    elsewhere = _scalar(
-        connection,
-        "SELECT min(schemaname) FROM pg_catalog.pg_tables"
-        " WHERE tablename = 'AgentGraphExecution' AND schemaname <> %s",
-        schema_name,
-    )
-    if elsewhere is not None:
-        raise SchemaError(
-            f"AutoGPT's tables are in the schema {elsewhere!r} of this database, but the URL names "
-            f"{schema_name!r} (Prisma's default is 'public'). Add ?schema={elsewhere} to "
-            "DATABASE_URL, or name an empty database. Nothing has been changed."
-        )
-
-
-def _has_tables(connection: psycopg.Connection[Any], schema_name: str) -> bool:
-    return bool(
-        _scalar(
-            connection,
-            "SELECT EXISTS (SELECT FROM pg_catalog.pg_tables WHERE schemaname = %s"
-            " AND tablename IN ('User', 'AgentGraph', 'AgentGraphExecution',"
-            " '_prisma_migrations'))",
-            schema_name,
-        )
+def _set_search_path(connection: psycopg.Connection[Any], schema_name: str) -> None:
+    """Put AutoGPT's schema on the path, and whatever schemas its extensions live in."""
+    connection.execute(
+        """
+        SELECT set_config('search_path', concat_ws(', ', %s::text, 'public', 'extensions', (
+            SELECT string_agg(quote_ident(place.nspname), ', ')
+            FROM pg_catalog.pg_extension AS extension
+            JOIN pg_catalog.pg_namespace AS place ON place.oid = extension.extnamespace
+            WHERE extension.extname IN ('vector', 'pg_trgm')
+        )), true)
+        """,
+        (quoted(schema_name),),
     )
 
 
-def _vector_usable(connection: psycopg.Connection[Any], schema_name: str) -> bool:
-    # Present where our search_path finds it, or to be had.
+def _to_be_had(connection: psycopg.Connection[Any], extension: str) -> bool:
     return bool(
         _scalar(
             connection,
-            "SELECT CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'vector')"
-            " THEN EXISTS (SELECT FROM pg_catalog.pg_extension AS extension"
-            "   JOIN pg_catalog.pg_namespace AS place ON place.oid = extension.extnamespace"
-            "   WHERE extname = 'vector' AND place.nspname IN (%s, 'public', 'extensions'))"
-            " ELSE EXISTS (SELECT FROM pg_catalog.pg_available_extensions WHERE name = 'vector')"
-            " END",
-            schema_name,
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_available_extensions WHERE name = %s)"
+            " OR EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = %s)",
+            extension,
+            extension,
         )
     )
 

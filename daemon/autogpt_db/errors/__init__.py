@@ -33,6 +33,7 @@ from autogpt_db.errors.process import (
     DatabaseUnreachableError,
     MaintenanceError,
     ResourceTakenError,
+    SchemaAwaitedError,
     SchemaError,
 )
 from autogpt_db.errors.refusals import (
@@ -110,6 +111,7 @@ __all__ = [
     "RequestRefusedError",
     "ResourceTakenError",
     "ResultTooLargeError",
+    "SchemaAwaitedError",
     "SchemaError",
     "SchemaObjectMissingError",
     "ServiceUnavailableError",

@@ -35,6 +35,10 @@ class SchemaError(AutogptDbError):
     exit_code = EXIT_CONFIGURATION
 
 
+class SchemaAwaitedError(SchemaError):
+    """AutoGPT's migrations have yet to make the schema, or are changing it now."""
+
+
 class DatabaseUnreachableError(AutogptDbError):
     """PostgreSQL did not answer within the start-up timeout."""
 

@@ -27,6 +27,13 @@ class DatabaseSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "Unset: the same as url."
         ),
     ] = None
+    create_tables: Annotated[
+        bool,
+        option(
+            "Make AutoGPT's tables where database.url names a database without any, instead of "
+            "waiting for AutoGPT's migrations. Those will not take over a database so made."
+        ),
+    ] = False
     pool_size: Annotated[
         int,
         option(

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autogpt_db.cli.doctor.findings import Finding
-from autogpt_db.errors import AutogptDbError, ConfigurationError, SchemaError
+from autogpt_db.errors import (
+    AutogptDbError,
+    ConfigurationError,
+    SchemaAwaitedError,
+    SchemaError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,12 +77,23 @@ def _private(situation: Situation) -> Iterator[Finding]:
 
 def schema(situation: Situation) -> Iterator[Finding]:
     """Look whether everything that the methods need is there."""
-    from autogpt_db.database.migration import pending
+    from autogpt_db.database.migration import pending, pending_upgrade
 
     if situation.connection is None:
         return
+    name = situation.target.schema
+    private = situation.target.embedded
     try:
-        waiting = pending(situation.connection, schema_name=situation.target.schema)
+        waiting = pending(
+            situation.connection,
+            schema_name=name,
+            create=private or situation.settings.database.create_tables,
+            upgrade=private,
+        )
+    except SchemaAwaitedError as error:
+        text = "the service waits for AutoGPT's migrations"
+        yield Finding("warn", "schema", text, str(error))
+        return
     except SchemaError as error:
         yield Finding("fail", "schema", str(error).rstrip("."))
         return
@@ -87,7 +103,14 @@ def schema(situation: Situation) -> Iterator[Finding]:
             "warn", "schema", text, "systemctl restart autogpt-db, or: autogpt-db migrate"
         )
     else:
-        yield Finding("ok", "schema", f"{situation.target.schema}, complete")
+        yield Finding("ok", "schema", f"{name}, complete")
+    if not private and pending_upgrade(situation.connection, schema_name=name):
+        yield Finding(
+            "warn",
+            "tables",
+            "made by an earlier autogpt-db, as of AutoGPT v0.6.48",
+            "Stop the service, back the database up, then: autogpt-db migrate --platform",
+        )
 
 
 def encryption_key(situation: Situation) -> Iterator[Finding]:

@@ -160,7 +160,7 @@ def prove(settings: Settings) -> None:
         server = EmbeddedServer.start(settings.paths.state, settings.embedded)
         try:
             with connect(settings) as connection:
-                pending(connection, schema_name=database_url(settings).schema)
+                pending(connection, schema_name=database_url(settings).schema, create=True)
         finally:
             server.stop()
     except (ConfigurationError, DatabaseUnreachableError, SchemaError) as error:
