@@ -13,7 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from autogpt_db.database.merged import Merged
-from autogpt_db.database.merging import IN_FLIGHT, ISOLATED_AT_ONCE, LARGEST_BATCH, MOST_SLOW
+from autogpt_db.database.merging import (
+    IN_FLIGHT,
+    ISOLATED_AT_ONCE,
+    LARGEST_BATCH,
+    MOST_CHARACTERS,
+    MOST_SLOW,
+)
 from autogpt_db.errors import (
     CallError,
     DeadlineExceededError,
@@ -655,3 +661,35 @@ def test_order_is_kept_where_a_row_is_let_go_late(
     for name, expected in ((one, 25), (other, 20)):
         found = service.call("get_node_execution", node_exec_id=name)["output_data"]["o"]
         assert found == list(range(expected))
+
+
+@pytest.mark.parametrize("keyed", [True, False], ids=["one row", "many rows"])
+def test_a_statement_is_bounded_in_characters_as_in_calls(
+    service: Service, executions: list[str], keyed: bool
+) -> None:
+    # Each but the last has a bit more than a third of what one statement may have.
+    sizes = [MOST_CHARACTERS * 3 // 8] * 6 + [2 * MOST_CHARACTERS] + [10] * 3
+    calls = [
+        (
+            "upsert_execution_output",
+            {
+                "node_exec_id": executions[0 if keyed else place],
+                "output_name": "n",
+                "output_data": f"{place:03}" + "x" * size,
+            },
+        )
+        for place, size in enumerate(sizes)
+    ]
+    assert service.together(calls) == [None] * len(calls)
+    seen = figures(service)
+    # Two and two and two, the large one by itself, and the three small ones.
+    assert (seen["calls"], seen["batches"], seen["isolated"]) == (10, 5, 0)
+    stored = service.rows(
+        f"""SELECT left("data" #>> '{{}}', 3), length("data" #>> '{{}}') - 3 FROM {WRITES}
+             WHERE "referencedByOutputExecId" = ANY (%(names)s)
+             ORDER BY "time", autogpt_db.written_v1("id"), ctid""",
+        names=executions,
+    )
+    assert sorted(stored) == [(f"{place:03}", size) for place, size in enumerate(sizes)]
+    if keyed:
+        assert [place for place, _ in stored] == sorted(place for place, _ in stored)

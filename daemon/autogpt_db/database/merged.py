@@ -51,6 +51,19 @@ class Merged:
         assert self.reads or self.key, "writes without a key would lose their order"
         assert self.reads or BOUNDED_CALLS in self.batch, "a batch that writes bounds its waits"
 
+    def size_of(self, parameters: Mapping[str, Any]) -> int:
+        """Return how many characters a call adds to a batch, about.
+
+        Args:
+            parameters: The call's.
+        """
+        size = 0
+        for name in self.texts:
+            size += len(parameters[name] or "")
+        for name in self.documents:
+            size += len(parameters[name] or "")
+        return size
+
     def encode(self, calls: Iterable[Mapping[str, Any]]) -> str:
         """Return the parameters of calls as the array that `batch` reads."""
         objects = []

@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 
 LARGEST_BATCH = 64
 """Calls in one statement: more gain nothing, and make the first ones wait for the last."""
+MOST_CHARACTERS = 4 * 1024 * 1024
+"""Characters of all parameters in one statement: putting them together holds the event loop.
+
+A call that has more goes alone. PostgreSQL takes no value of more than a gigabyte, and drops the
+connection that brings one.
+"""
 IN_FLIGHT = 3
 """Batches of one kind at once: while they are at the server, the next is put together.
 
@@ -82,6 +88,7 @@ class _Call:
     parameters: Mapping[str, Any]
     key: tuple[Any, ...]
     outcome: asyncio.Future[bytes | _Alone | None]
+    size: int
     waited: float = 0.0
 
 
@@ -151,7 +158,7 @@ class Merger:
             )
         loop = asyncio.get_running_loop()
         key = tuple(parameters[name] for name in self.merged.key)
-        call = _Call(parameters, key, loop.create_future())
+        call = _Call(parameters, key, loop.create_future(), self.merged.size_of(parameters))
         self._waiting.append(call)
         self.figures.calls += 1
         if not self._may_start:
@@ -215,30 +222,31 @@ class Merger:
         self._start()
 
     def _take(self) -> list[_Call]:
+        """Take the next batch out of what waits: bounded in calls and in characters."""
         waiting = self._waiting
         batch: list[_Call] = []
-        if not self.merged.key:
-            while waiting and len(batch) < LARGEST_BATCH:
-                call = waiting.popleft()
-                if not call.outcome.done():
-                    batch.append(call)
-            return batch
         passed: list[_Call] = []
         seen: set[tuple[Any, ...]] = set()
+        room = MOST_CHARACTERS
         while waiting and len(batch) < LARGEST_BATCH:
             call = waiting.popleft()
             if call.outcome.done():
                 continue
-            if call.key in self._busy_keys or call.key in seen:
+            if self.merged.key and (call.key in self._busy_keys or call.key in seen):
                 passed.append(call)
+            elif batch and call.size > room:
+                waiting.appendleft(call)
+                break
             else:
                 batch.append(call)
+                room -= call.size
             if not self.merged.shares:
                 seen.add(call.key)
         waiting.extendleft(reversed(passed))
-        self._busy_keys.update(call.key for call in batch)
-        if not self.merged.shares:
-            batch.sort(key=lambda call: call.key)
+        if self.merged.key:
+            self._busy_keys.update(call.key for call in batch)
+            if not self.merged.shares:
+                batch.sort(key=lambda call: call.key)
         return batch
 
     async def _run(self, batch: list[_Call]) -> None:
