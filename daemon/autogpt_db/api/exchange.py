@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Scope, Send
 
+    from autogpt_db.api.memory import Memory
     from autogpt_db.errors import CallError
 
 LONGEST_NAME = 200
@@ -28,6 +29,7 @@ class Exchange(Call):
     """A request that came by ASGI.
 
     Attributes:
+        body_size: Bytes of its body that are counted.
         content_type: The body's type, or None.
         authorization: The credentials it came with, or None.
         idempotency_key: Its `idempotency-key`, several of them joined, or None.
@@ -37,11 +39,13 @@ class Exchange(Call):
 
     __slots__ = (
         "_connection",
+        "_memory",
         "_passed_on",
         "_replying",
         "_send",
         "_timer",
         "authorization",
+        "body_size",
         "content_type",
         "idempotency_key",
         "in_doubt",
@@ -78,6 +82,8 @@ class Exchange(Call):
         self._connection = scope[CONNECTION]
         self._replying: asyncio.Task[None] | None = None
         self._passed_on = False
+        self._memory: Memory | None = None
+        self.body_size = 0
         self.in_doubt = False
         self.waits_for: str | None = None
         task = asyncio.current_task()
@@ -125,9 +131,22 @@ class Exchange(Call):
         """End the connection in the middle of a reply that cannot be completed."""
         self._connection.cut()
 
+    def count_body(self, memory: Memory, more: int) -> None:
+        """Count bytes of its body until it ends.
+
+        Raises:
+            MemoryExhaustedError: There is no room for them.
+        """
+        memory.take(more, self.body_size + more)
+        self._memory = memory
+        self.body_size += more
+
     def close(self) -> None:
-        """Stop the clock."""
+        """Stop the clock, and let go of its body."""
         self._timer.cancel()
+        if self._memory is not None:
+            self._memory.give(self.body_size)
+            self._memory = None
         # After a write that nobody waited for, the connection may serve another request by now.
         if self._connection.on_disconnect == self.leave:
             self._connection.on_disconnect = None

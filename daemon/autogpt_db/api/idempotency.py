@@ -8,7 +8,6 @@ wait than `idempotency.max_waiting`.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from autogpt_db.metrics import families
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from autogpt_db.api.decoding import Decoding
     from autogpt_db.api.exchange import Exchange
     from autogpt_db.database.handle import Database
     from autogpt_db.metrics import Store
@@ -80,15 +80,19 @@ class _Flight:
 class KeyedCalls:
     """The calls with a key in one process."""
 
-    def __init__(self, database: Database, settings: Settings, store: Store) -> None:
+    def __init__(
+        self, database: Database, settings: Settings, store: Store, decoding: Decoding
+    ) -> None:
         """Begin with none.
 
         Args:
             database: The process's pool.
             settings: How long and how much is kept, and how many may wait.
             store: Where they are counted.
+            decoding: Reads the bodies.
         """
         self._database = database
+        self._decoding = decoding
         self._store = store
         # A rate needs a zero to start from.
         for answer in ("first", "replayed", "refused"):
@@ -100,14 +104,15 @@ class KeyedCalls:
         self._waiting = 0
 
     async def call(
-        self, exchange: Exchange, operation: Operation, body: bytes, key: bytes
+        self, exchange: Exchange, operation: Operation, body: list[bytes], key: bytes
     ) -> Answer:
         """Answer a call of a write.
 
         Args:
             exchange: The request.
             operation: What it calls.
-            body: The request's body. Other bytes under the same key are another content.
+            body: The request's body, to be taken out of the list. Other bytes under the same key
+                are another content.
             key: The header's value.
 
         Raises:
@@ -125,15 +130,14 @@ class KeyedCalls:
         return answer
 
     async def _answer(
-        self, exchange: Exchange, operation: Operation, body: bytes, key: bytes
+        self, exchange: Exchange, operation: Operation, body: list[bytes], key: bytes
     ) -> Answer:
         if not _KEY.fullmatch(key):
             raise IdempotencyKeyInvalidError(
                 f"The header Idempotency-Key must be given once and be 1 to {LONGEST_KEY} visible "
                 "ASCII characters."
             )
-        arguments = operation.decode(body)
-        fingerprint = hashlib.sha256(body).digest()
+        arguments, fingerprint = await self._decoding.read(operation, body.pop(), digest=True)
         place = operation.name, key
         while (flight := self._flights.get(place)) is not None:
             if flight.fingerprint != fingerprint:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from autogpt_db.api.protocol import State
     from autogpt_db.database.handle import Database
     from autogpt_db.database.queue_figures import QueueFigures
+    from autogpt_db.helpers import Helpers
     from autogpt_db.metrics import Store
     from autogpt_db.settings import Settings
 
@@ -41,11 +42,20 @@ class Metrics:
         settings: Where the others' figures are, and how old the database's may be.
         state: The process's connections and requests.
         store: Its own figures.
+        helpers: The processes that help it.
     """
 
-    def __init__(self, database: Database, settings: Settings, state: State, store: Store) -> None:
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        state: State,
+        store: Store,
+        helpers: Helpers,
+    ) -> None:
         self._runtime: Path = settings.paths.runtime
         self._state = state
+        self._helpers = helpers
         self._store = store
         self._pool = PoolMetrics(database, store)
         self._health = HealthWatch(database, settings.metrics.database_interval)
@@ -55,6 +65,8 @@ class Metrics:
         state = self._state
         self._store.set(families.IN_FLIGHT, len(state.tasks) + len(state.short_road.running))
         self._store.set(families.HTTP_CONNECTIONS, len(state.connections))
+        self._store.set(families.MEMORY_HELD, state.bodies.memory.held)
+        self._store.set(families.HELPERS, self._helpers.running)
         self._pool.publish()
 
     async def reply(self, _request: Request) -> Response:

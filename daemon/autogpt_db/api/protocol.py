@@ -17,6 +17,7 @@ from autogpt_db.api.replies import Replies
 from autogpt_db.errors import (
     BodyTimeoutError,
     BodyTooLargeError,
+    CallError,
     HeadTooLargeError,
     RequestRefusedError,
     UpgradeRefusedError,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+    from autogpt_db.api.bodies import Bodies
     from autogpt_db.api.short_road import ShortRoad
     from autogpt_db.settings.api import ApiSettings
 
@@ -54,9 +56,11 @@ class State(ServerState):
         limits: The settings' bounds.
         draining: True once the process was asked to stop.
         short_road: Where plain calls go.
+        bodies: What requests bring.
     """
 
     short_road: ShortRoad
+    bodies: Bodies
 
     def __init__(self, limits: ApiSettings) -> None:
         super().__init__()
@@ -154,6 +158,9 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self.deadline = NEVER
         self._head_bytes = 0
+        if not self.pipeline:
+            # A large body's last piece has stopped it; but only who reads sees a client leave.
+            self.flow.resume_reading()
 
     # What uvicorn does next --------------------------------------------------------------------
 
@@ -261,7 +268,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self.deadline = self.loop.time() + self._limits.header_timeout
 
-    def _refusal(self) -> RequestRefusedError | None:
+    def _refusal(self) -> CallError | None:
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_LIMIT:
             return _head_too_large()
         if self.parser.should_upgrade():
@@ -269,8 +276,14 @@ class HttpProtocol(HttpToolsProtocol):
                 "This server speaks HTTP/1.1 only; send the request without an Upgrade header."
             )
         for name, value in self.headers:
-            if name == b"content-length" and int(value) > self._limits.body_limit:
-                return body_too_large(self._limits.body_limit)
+            if name == b"content-length":
+                size = int(value)
+                if size > self._limits.body_limit:
+                    return body_too_large(self._limits.body_limit)
+                try:
+                    self.server_state.bodies.memory.check(size)
+                except CallError as error:
+                    return error
         return None
 
     def _refuse(self, error: RequestRefusedError) -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from autogpt_db.api.bodies import Bodies
     from autogpt_db.api.calls import Policy
     from autogpt_db.api.fallback import Fallback
     from autogpt_db.api.idempotency import KeyedCalls
@@ -61,6 +62,7 @@ class Rpc:
         settings: Settings,
         policy: Policy,
         keyed: KeyedCalls,
+        bodies: Bodies,
         others: ASGIApp,
         other_paths: frozenset[str],
         fallback: Fallback | None = None,
@@ -73,6 +75,7 @@ class Rpc:
             settings: Limits and token.
             policy: Deadline and log of every request.
             keyed: Answers writes with an idempotency key.
+            bodies: Reads and counts what requests bring.
             others: Answers `other_paths`.
             other_paths: What stands beside the methods.
             fallback: Passes on the calls of methods that we lack; None: they get 404.
@@ -83,6 +86,7 @@ class Rpc:
         self._others = others
         self._other_paths = other_paths
         self._policy = policy
+        self._bodies = bodies
         self._body_limit = settings.api.body_limit
         # Whatever the deadline: a failed check is a 400, not a 503 (rpc.md §8).
         self._health_timeout = min(HEALTH_TIMEOUT, settings.api.request_deadline / 2)
@@ -138,14 +142,20 @@ class Rpc:
             return
         if scope["method"] != "POST":
             raise VerbNotAllowedError("POST")
-        body = await self._body(scope, receive)
+        # A list of one: whoever reads the body takes it out, and nobody keeps it until the reply.
+        body = [await self._body(exchange, scope, receive)]
         if exchange.content_type != b"application/json" and not _is_json(exchange.content_type):
-            raise body_of_another_type(body)
-        if exchange.idempotency_key is not None and not operation.reads:
-            await self._serve_keyed(exchange, operation, body, exchange.idempotency_key)
-            return
-        arguments = operation.decode(body)
-        del body
+            raise body_of_another_type(body[0])
+        async with self._bodies.place(len(body[0]), exchange.deadline):
+            if exchange.idempotency_key is not None and not operation.reads:
+                await self._serve_keyed(exchange, operation, body, exchange.idempotency_key)
+            else:
+                await self._serve_call(exchange, operation, body)
+
+    async def _serve_call(
+        self, exchange: Exchange, operation: Operation, body: list[bytes]
+    ) -> None:
+        arguments, _ = await self._bodies.decoding.read(operation, body.pop())
         exchange.handle = handle = self._database.for_call(
             operation.name,
             reads=operation.reads,
@@ -160,7 +170,7 @@ class Rpc:
             await exchange.reply(200, result)
 
     async def _serve_keyed(
-        self, exchange: Exchange, operation: Operation, body: bytes, key: bytes
+        self, exchange: Exchange, operation: Operation, body: list[bytes], key: bytes
     ) -> None:
         exchange.reads = False
         status, reply, exchange.replayed = await self._keyed.call(exchange, operation, body, key)
@@ -182,14 +192,19 @@ class Rpc:
         if scheme.lower() != b"bearer" or not hmac.compare_digest(given.strip(), self._token):
             raise UnauthorizedError("This service asks for a token: Authorization: Bearer …")
 
-    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+    async def _body(self, exchange: Exchange, scope: Scope, receive: Receive) -> bytes:
         message = await receive()
         if not message.get("more_body", False) and message["type"] == "http.request":
             only: bytes = message["body"]
             if len(only) > self._body_limit:
                 raise body_too_large(self._body_limit)
+            exchange.count_body(self._bodies.memory, len(only))
             return only
-        return b"".join([part async for part in self._parts(message, scope, receive)])
+        parts = []
+        async for part in self._parts(message, scope, receive):
+            exchange.count_body(self._bodies.memory, len(part))
+            parts.append(part)
+        return b"".join(parts)
 
     async def _parts(
         self, message: Message, scope: Scope, receive: Receive

@@ -6,17 +6,20 @@ import asyncio
 import logging
 import resource
 import signal
-from contextlib import nullcontext
+from contextlib import aclosing, nullcontext
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import structlog
 import uvloop
 
 from autogpt_db.api.app import PATHS, build_app
+from autogpt_db.api.bodies import Bodies
 from autogpt_db.api.calls import Policy
 from autogpt_db.api.expiry import expire_forever, falls_to_api
 from autogpt_db.api.idempotency import KeyedCalls
 from autogpt_db.api.listeners import listening_sockets
+from autogpt_db.api.loop_watch import LoopWatch
+from autogpt_db.api.memory import map_large_blocks
 from autogpt_db.api.metrics import Metrics
 from autogpt_db.api.protocol import State
 from autogpt_db.api.request_log import RequestLog
@@ -26,6 +29,7 @@ from autogpt_db.api.short_road import ShortRoad
 from autogpt_db.database.handle import Database
 from autogpt_db.errors import EXIT_STOPPED
 from autogpt_db.heartbeat import Heartbeat
+from autogpt_db.helpers import Helpers
 from autogpt_db.lifecycle import stop_on_signals
 from autogpt_db.listening import address_of
 from autogpt_db.metrics import RequestCounters, open_store
@@ -67,6 +71,7 @@ def run_api(settings: Settings) -> int:
         # What uvicorn says below an error, we say ourselves.
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         _allow_many_connections()
+        map_large_blocks()
         operations = served_operations()
         listeners = listening_sockets(settings.api)
         uvloop.run(_serve(settings, operations, listeners))
@@ -83,24 +88,28 @@ async def _serve(
 ) -> None:
     state = State(settings.api)
     store = open_store(settings)
+    helpers = Helpers(settings.api.helper_memory)
     async with (
-        Database.open(settings, name="autogpt-db api") as database,
+        aclosing(helpers),
+        Database.open(settings, name="autogpt-db api", helpers=helpers) as database,
         _open_fallback(settings, store) as fallback,
     ):
         counters = RequestCounters(store, _countable(operations))
         request_log = RequestLog(settings.logging, counters)
         policy = Policy(settings.api.request_deadline, request_log)
-        state.short_road = ShortRoad(database, operations, settings.api, policy)
-        metrics = Metrics(database, settings, state, store)
+        bodies = state.bodies = Bodies(settings, helpers, store)
+        state.short_road = ShortRoad(database, operations, settings.api, policy, bodies)
+        metrics = Metrics(database, settings, state, store, helpers)
         others = build_app(database, operations, state, metrics)
-        keyed = KeyedCalls(database, settings, store)
-        rpc = Rpc(database, operations, settings, policy, keyed, others, PATHS, fallback)
+        keyed = KeyedCalls(database, settings, store, bodies.decoding)
+        rpc = Rpc(database, operations, settings, policy, keyed, bodies, others, PATHS, fallback)
         server = Server(rpc, state)
         server.handle_signals()
         server.give_up = rpc.give_up
         heartbeat = Heartbeat(settings.paths.runtime)
         beating = asyncio.create_task(heartbeat.beat_forever(database.figures), name="heartbeat")
         publishing = asyncio.create_task(publish_forever(metrics.publish), name="metrics")
+        watching = asyncio.create_task(LoopWatch(store).watch_forever(), name="loop-watch")
         expiring: asyncio.Task[NoReturn] | None = None
         try:
             await _first_of(database.wait(FULL_POOL_WAIT), server.stopping.wait())
@@ -124,6 +133,7 @@ async def _serve(
         finally:
             beating.cancel()
             publishing.cancel()
+            watching.cancel()
             if expiring is not None:
                 expiring.cancel()
             request_log.flush()

@@ -26,6 +26,7 @@ from autogpt_db.logs import REQUEST_ID
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
 
+    from autogpt_db.api.bodies import Bodies
     from autogpt_db.api.connection import Connection
     from autogpt_db.database.handle import Database
     from autogpt_db.operations import Operation
@@ -116,6 +117,7 @@ class ShortRoad:
         operations: Mapping[str, Operation],
         settings: ApiSettings,
         policy: Policy,
+        bodies: Bodies,
     ) -> None:
         """Prepare the dispatch.
 
@@ -124,7 +126,9 @@ class ShortRoad:
             operations: What is served, by name.
             settings: Limits and token.
             policy: Deadline and log of every request.
+            bodies: Reads and counts what requests bring.
         """
+        self._bodies = bodies
         self._database = database
         self._operations = (
             {f"/{name}".encode(): operation for name, operation in operations.items()}
@@ -157,8 +161,12 @@ class ShortRoad:
 
     def begin(self, connection: Connection, operation: Operation, body: bytes) -> ShortCall | None:
         """Start a call; None when its body is one for the plain road to explain."""
+        size = len(body)
         try:
-            arguments = operation.decode(body)
+            arguments = self._bodies.decoding.at_once(operation, body)
+            if arguments is None:
+                return None
+            self._bodies.memory.take(size, size)
         except Exception:  # noqa: BLE001 - the plain road meets it again, and answers
             return None
         call = ShortCall(connection, operation, next(self._identities), self._policy)
@@ -167,7 +175,7 @@ class ShortRoad:
         )
         self.running[call] = None
         call.task = asyncio.get_running_loop().create_task(
-            self._serve(call, operation.call(handle, arguments))
+            self._serve(call, operation.call(handle, arguments), size)
         )
         return call
 
@@ -187,7 +195,9 @@ class ShortRoad:
         for call in list(self.running):
             call.end_now()
 
-    async def _serve(self, call: ShortCall, work: Coroutine[Any, Any, bytes]) -> None:
+    async def _serve(
+        self, call: ShortCall, work: Coroutine[Any, Any, bytes], body_size: int
+    ) -> None:
         REQUEST_ID.set(call.request_id)
         try:
             result = await work
@@ -207,6 +217,7 @@ class ShortRoad:
                 call.reply(200, result, [])
         finally:
             del self.running[call]
+            self._bodies.memory.give(body_size)
         call.log()
 
     @staticmethod

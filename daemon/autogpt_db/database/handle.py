@@ -17,6 +17,7 @@ from autogpt_db.database.catalogue import READ, Catalogue
 from autogpt_db.database.failures import REPEATABLE, connection_lost, translate
 from autogpt_db.database.merging import Merger
 from autogpt_db.database.pool import Connections
+from autogpt_db.database.pooled import swells
 from autogpt_db.database.url import database_url
 from autogpt_db.errors import CallError, DatabaseUnavailableError, DeadlineExceededError
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from autogpt_db.database.pool import PoolFigures
     from autogpt_db.database.pooled import PooledConnection
     from autogpt_db.database.url import DatabaseUrl
+    from autogpt_db.helpers import Helpers
     from autogpt_db.settings import Settings
 
     _Cursor = psycopg.AsyncCursor[tuple[Any, ...]]
@@ -40,6 +42,8 @@ log = structlog.get_logger("autogpt_db.database")
 
 CANCEL_GRACE = 1.0
 """Seconds that a cancelled statement's backend gets before its connection is closed hard."""
+LARGEST_COMPUTED_HERE = 16_384
+"""Bytes that a computation may have to look at on the event loop."""
 _SAVEPOINT = "SAVEPOINT statement"
 _NEXT_SAVEPOINT = "RELEASE SAVEPOINT statement; SAVEPOINT statement"
 _UNDO_STATEMENT = "ROLLBACK TO SAVEPOINT statement"
@@ -100,6 +104,7 @@ class Database:
         name: str = "autogpt-db",
         size: int | None = None,
         url: DatabaseUrl | None = None,
+        helpers: Helpers | None = None,
     ) -> AsyncGenerator[Database]:
         """Open a pool and yield a handle on it; the pool is closed at the end.
 
@@ -110,6 +115,7 @@ class Database:
             name: The sessions' `application_name`.
             size: Connections; None stands for the settings' pool size.
             url: Another target than the settings' own.
+            helpers: Compute what takes long; without them it is computed where it is asked for.
         """
         connections = Connections(
             url or database_url(settings),
@@ -117,6 +123,7 @@ class Database:
             name=name,
             size=size or settings.api_pool_size,
         )
+        connections.helpers = helpers
         await connections.open()
         try:
             yield cls(connections)
@@ -194,6 +201,22 @@ class Database:
     def mergers(self) -> list[Merger]:
         """Return what merges calls, one for each kind that has come in."""
         return list(self._connections.mergers.values())
+
+    async def computed(self, size: int, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Return what a function returns, computed beside the event loop when it may take long.
+
+        Args:
+            size: Bytes that it has to look at.
+            function: A module's, of ours, without effect on anything.
+            arguments: Its own, and what can be pickled.
+
+        Raises:
+            AutogptDbError: What the function raised; or it took too much time or memory.
+        """
+        helpers = self._connections.helpers
+        if helpers is None or size <= LARGEST_COMPUTED_HERE:
+            return function(*arguments)
+        return await helpers.run(function, *arguments)
 
     async def merged(self, merged: Merged, parameters: Mapping[str, Any]) -> bytes | None:
         """Return a document like `json`, its statement merged with those of other calls.
@@ -387,6 +410,8 @@ class Database:
         fetch: _Fetch,
     ) -> Any:
         self.statements += 1
+        if swells(parameters):
+            connection.swollen = True
         cursor = await connection.execute(statement, parameters)
         self.row_count += max(cursor.rowcount, 0)
         return await fetch(cursor)

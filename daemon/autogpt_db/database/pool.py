@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from autogpt_db.database.merging import Merger
     from autogpt_db.database.pooled import PooledConnection
     from autogpt_db.database.url import DatabaseUrl
+    from autogpt_db.helpers import Helpers
     from autogpt_db.settings import Settings
 
 log = structlog.get_logger("autogpt_db.database")
@@ -73,6 +74,7 @@ class Connections:
         self._size = size
         self._statements: dict[str, str] = {}
         self.mergers: dict[Merged, Merger] = {}
+        self.helpers: Helpers | None = None
         self.capabilities: Capabilities | None = None
         self.most_waiting = settings.database.pool_max_waiting
         # The other half stays for short calls.

@@ -5,13 +5,19 @@ from __future__ import annotations
 import math
 import select
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.adapt import Loader
 
-LARGEST_KEPT = 8 * 1024 * 1024
-"""Bytes of one value after which a connection is replaced, for the memory that libpq keeps."""
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LARGEST_KEPT = 1024 * 1024
+"""Bytes of one value after which a connection is replaced, for the memory that libpq keeps.
+
+Either way: it has a buffer for what comes and one for what goes, and shrinks neither.
+"""
 
 
 class _JsonBytes(Loader):
@@ -48,6 +54,17 @@ def configure(connection: PooledConnection) -> None:
     """Make a new connection ready: documents stay bytes, and a farewell is noticed."""
     connection.adapters.register_loader("json", _JsonBytes)
     connection.add_notice_handler(connection.note_end)
+
+
+def swells(parameters: Mapping[str, Any]) -> bool:
+    """Tell whether a statement's parameters make libpq's buffer larger than is kept."""
+    size = 0
+    for value in parameters.values():
+        if isinstance(value, str):
+            size += len(value)
+        elif isinstance(value, list) and value and isinstance(value[0], str):
+            size += sum(map(len, value))
+    return size > LARGEST_KEPT
 
 
 def usable(connection: PooledConnection) -> bool:

@@ -53,6 +53,10 @@ class PoolExhaustedError(ServiceUnavailableError):
     """Every connection is in use and the bounded queue is full, or the wait was too long."""
 
 
+class MemoryExhaustedError(ServiceUnavailableError):
+    """The bodies in flight take as much memory as they may; nothing of this one was read."""
+
+
 class DeadlineExceededError(ServiceUnavailableError):
     """The request's deadline passed; a write may still complete."""
 

@@ -52,6 +52,26 @@ class BodyTooLargeError(RequestRefusedError):
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
+class BodyTooCostlyError(RequestRefusedError):
+    """A body within `api.body_limit` that takes more time or memory to read than it may."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    ends_connection = False
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Reading the request's body takes more time or memory than one request may have "
+            "(api.helper_memory): it holds too many values. Send it in parts."
+        )
+
+
+class PipelineTooLongError(RequestRefusedError):
+    """One request more than may wait on a connection."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    retry_after = 1.0
+
+
 class BodyTimeoutError(RequestRefusedError):
     """A body that did not arrive within `api.body_timeout`."""
 

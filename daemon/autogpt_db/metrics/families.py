@@ -10,6 +10,8 @@ PREFIX = "autogpt_db_"
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of a request's buckets: from a point read to what nobody waits for."""
 BATCHES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
+HOLDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper bounds of an event loop's holds: 0.2 is the most that a request may make others wait."""
 LONG = (0.01, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 """Upper bounds of a job's buckets."""
 
@@ -87,6 +89,34 @@ REQUEST_SECONDS = _histogram(
 )
 IN_FLIGHT = _gauge("requests_in_flight", "Requests that are being served.", own=True)
 HTTP_CONNECTIONS = _gauge("http_connections", "Connections that clients have open.", own=True)
+
+LOOP_HOLDS = _histogram(
+    "event_loop_hold_seconds",
+    HOLDS,
+    "Seconds by which a tick of an API process's event loop, one in 20 ms, came late because the "
+    "process was computing: for so long it served nobody.",
+)
+LOOP_LONGEST = _gauge(
+    "event_loop_longest_hold_seconds",
+    "The longest of these in the last minute or two.",
+    own=True,
+)
+MEMORY_HELD = _gauge(
+    "request_memory_bytes",
+    "Bytes of the bodies that are being read, and of those whose calls are under way.",
+    own=True,
+)
+MEMORY_REFUSALS = _counter(
+    "request_memory_refusals_total",
+    "Requests that got 503 because of api.memory_limit.",
+)
+HELPERS = _gauge(
+    "helper_processes", "Processes that read large bodies for an API process.", own=True
+)
+CONNECTIONS_PAUSED = _counter(
+    "http_accept_pauses_total",
+    "Times that an API process stopped accepting connections: it had no file descriptors left.",
+)
 
 PASSED_ON = _counter(
     "calls_passed_on_total",

@@ -10,14 +10,18 @@ from __future__ import annotations
 import inspect
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from autogpt_db.errors import ArgumentsInvalidError, BodyUnreadableError
+from autogpt_db.errors import ArgumentsInvalidError, BodyUnreadableError, CallError
+from autogpt_db.operations.bounds import check_items
 from autogpt_db.operations.detail import Problems
 from autogpt_db.operations.json_text import MAXIMUM_DEPTH, check_depth
-from autogpt_db.operations.shapes import INVALID, Shape, is_plain_text
+from autogpt_db.operations.shapes import INVALID, Shape, is_list, is_plain_text
+
+if TYPE_CHECKING:
+    from autogpt_db.settings import LimitsSettings
 
 NO_DEFAULT = inspect.Parameter.empty
 
@@ -64,6 +68,7 @@ class ArgumentsDecoder:
             for each in parameters
             if each.shape.finish is not None and each.name not in self._texts
         )
+        self._lists = tuple(each.name for each in parameters if is_list(each.shape))
         # A default is a finished value: UNSET keeps it from being finished again.
         finished = {name for name, _, _ in self._finishes}
         fields = [
@@ -81,34 +86,41 @@ class ArgumentsDecoder:
         self._names = tuple(each.name for each in parameters)
         self._as_dictionary = msgspec.structs.asdict
 
-    def decode(self, body: bytes) -> dict[str, Any]:
+    def decode(self, body: bytes, limits: LimitsSettings | None = None) -> dict[str, Any]:
         """Return the arguments by name, defaults filled in.
 
         Args:
             body: The request's body.
+            limits: Bounds the items of lists, before any of them is looked at.
 
         Raises:
             ArgumentsInvalidError: It isn't JSON, or doesn't fit the signature.
             BodyUnreadableError: It isn't UTF-8, nests too deep, or has an endless integer.
             InvalidValueError: A value fits the signature but not PostgreSQL.
+            LimitExceededError: A list has too many items.
         """
         if len(body) > MAXIMUM_DEPTH:
             check_depth(body)
         try:
-            return self.decode_fast(body)
+            return self.decode_fast(body, limits)
+        except CallError:
+            raise
         except (msgspec.DecodeError, ValueError, OverflowError, RecursionError):
-            return self.decode_slowly(body)
+            return self.decode_slowly(body, limits)
 
-    def decode_fast(self, body: bytes) -> dict[str, Any]:
+    def decode_fast(self, body: bytes, limits: LimitsSettings | None = None) -> dict[str, Any]:
         """Return the arguments of a body that needs no conversion.
 
         Raises:
+            LimitExceededError: A list has too many items.
             msgspec.DecodeError, ValueError, OverflowError, RecursionError: It needs
                 `decode_slowly`, to convert it or to say what is wrong.
         """
         if not body.isascii():
             body.decode()  # what no field takes is skipped unread, but must be UTF-8 all the same
         arguments = self._as_dictionary(self._decode(body))
+        if limits is not None:
+            check_items(arguments, limits)
         for name in self._texts:
             text = arguments[name]
             if text and "\0" in text:
@@ -118,14 +130,18 @@ class ArgumentsDecoder:
             arguments[name] = default if value is msgspec.UNSET else finish(value)
         return arguments
 
-    def decode_slowly(self, body: bytes) -> dict[str, Any]:
+    def decode_slowly(self, body: bytes, limits: LimitsSettings | None = None) -> dict[str, Any]:
         """Return the arguments of any body, converted as AutoGPT's validation would.
 
         Raises:
             CallError: As `decode`.
         """
         problems = Problems()
-        arguments = self._converted(_read(body), problems)
+        content = _read(body)
+        if limits is not None and isinstance(content, dict):
+            # A JSON-valued parameter may be a list of any length: it isn't looked into.
+            check_items({name: content.get(name) for name in self._lists}, limits)
+        arguments = self._converted(content, problems)
         problems.raise_any()
         return arguments
 

@@ -62,6 +62,21 @@ def check_arguments(
             raise LimitExceededError(name, f"is {arguments[name]}", f"limits.{limit}", most)
 
 
+def check_items(arguments: Mapping[str, Any], limits: LimitsSettings) -> None:
+    """Refuse lists of more items than the settings allow.
+
+    Args:
+        arguments: The call's, by name; what isn't a list is passed over.
+        limits: The bounds.
+
+    Raises:
+        LimitExceededError: A list has too many.
+    """
+    for name, value in arguments.items():
+        if type(value) is list and len(value) > limits.items:
+            raise LimitExceededError(name, f"has {len(value)} items", "limits.items", limits.items)
+
+
 def _check_text(name: str, text: str, limits: LimitsSettings) -> None:
     if len(text) > limits.text_length:
         raise LimitExceededError(
@@ -70,8 +85,7 @@ def _check_text(name: str, text: str, limits: LimitsSettings) -> None:
 
 
 def _check_list(name: str, items: list[Any], limits: LimitsSettings) -> None:
-    if len(items) > limits.items:
-        raise LimitExceededError(name, f"has {len(items)} items", "limits.items", limits.items)
+    check_items({name: items}, limits)
     for item in items:
         if type(item) is str:
             _check_text(name, item, limits)

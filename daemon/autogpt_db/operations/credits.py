@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import msgspec
 
 from autogpt_db.errors import InsufficientBalanceError, InvalidValueError, UniqueViolationError
 from autogpt_db.operations import Database, UsageTransactionMetadata, events, operation
@@ -65,6 +65,12 @@ SELECT moved."balance", granted.amount FROM moved, granted
 """
 
 
+class _SpentOn(msgspec.Struct):
+    """What of a transaction's metadata is looked at."""
+
+    graph_exec_id: str | None = None
+
+
 @operation(reads=False, repeat=harmful("Spends again."))
 async def spend_credits(
     database: Database, user_id: str, cost: int, metadata: UsageTransactionMetadata
@@ -92,7 +98,7 @@ async def spend_credits(
     if moved is None:
         raise await _refusal(database, user_id, -cost)
     if moved.top_up_wanted:
-        top_up(database, user_id, json.loads(metadata)["graph_exec_id"])
+        top_up(database, user_id, _execution_of(metadata))
     return moved.balance
 
 
@@ -139,3 +145,8 @@ async def _refusal(database: Database, user_id: str, amount: int) -> InvalidValu
     if not balance.user_exists:
         return InvalidValueError(f"User {user_id} not found")
     return InsufficientBalanceError(user_id, balance.credits, amount)
+
+
+def _execution_of(metadata: str) -> str | None:
+    # The rest of it, which may be long, is skipped unread.
+    return msgspec.json.decode(metadata, type=_SpentOn).graph_exec_id

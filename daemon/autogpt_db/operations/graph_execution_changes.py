@@ -30,7 +30,6 @@ from autogpt_db.operations.repeats import harmful, harmless
 if TYPE_CHECKING:
     from typing import LiteralString
 
-    from autogpt_db.settings import LimitsSettings
 
 _CREATE = graph_execution_with_nodes_document(
     """
@@ -168,13 +167,14 @@ async def create_graph_execution(
         LimitExceededError: The nodes have more inputs than the settings allow.
     """
     limits = database.settings.limits
+    texts = [node_input for _, node_input in starting_nodes_input]
     # Each input becomes a row: a colon stands behind every name, and few stand elsewhere.
-    if sum(node_input.count(":") for _, node_input in starting_nodes_input) > limits.items:
-        _check_inputs(starting_nodes_input, limits)
-    pairs = [
-        f"[{_encode(node_id).decode()},{_input_rows(node_input)}]"
-        for node_id, node_input in starting_nodes_input
-    ]
+    many = sum(text.count(":") for text in texts) > limits.items
+    # What is clean is passed on as it is; anything else is looked into.
+    size = sum(map(len, texts)) if many or any(text.received is not text for text in texts) else 0
+    starting_nodes = await database.computed(
+        size, starting_nodes_of, starting_nodes_input, limits.items if many else None
+    )
     return await database.json(
         _CREATE,
         {
@@ -186,7 +186,7 @@ async def create_graph_execution(
             "inputs": inputs,
             "credential_inputs": credential_inputs,
             "nodes_input_masks": nodes_input_masks,
-            "starting_nodes": f"[{','.join(pairs)}]",
+            "starting_nodes": starting_nodes,
         },
     )
 
@@ -251,6 +251,26 @@ async def update_graph_execution_stats(
     return document
 
 
+def starting_nodes_of(starting_nodes_input: list[tuple[str, JsonText]], most: int | None) -> str:
+    """Return pairs of node id and input as the array that the statement reads.
+
+    Args:
+        starting_nodes_input: The pairs.
+        most: Inputs that all of them may have together; None where they are known to be few.
+
+    Raises:
+        LimitExceededError: They have more.
+        InvalidValueError: The name of one cannot be stored.
+    """
+    if most is not None:
+        _check_inputs(starting_nodes_input, most)
+    pairs = [
+        f"[{_encode(node_id).decode()},{_input_rows(node_input)}]"
+        for node_id, node_input in starting_nodes_input
+    ]
+    return f"[{','.join(pairs)}]"
+
+
 def _input_rows(node_input: JsonText) -> JsonText | str:
     """Return a node's input with each value cleaned, and every name as it came.
 
@@ -270,9 +290,9 @@ def _input_rows(node_input: JsonText) -> JsonText | str:
     return _encode(cleaned).decode()
 
 
-def _check_inputs(starting_nodes_input: list[tuple[str, JsonText]], limits: LimitsSettings) -> None:
+def _check_inputs(starting_nodes_input: list[tuple[str, JsonText]], most: int) -> None:
     inputs = sum(len(json.loads(node_input)) for _, node_input in starting_nodes_input)
-    if inputs > limits.items:
+    if inputs > most:
         raise LimitExceededError(
-            "starting_nodes_input", f"has {inputs} inputs", "limits.items", limits.items
+            "starting_nodes_input", f"has {inputs} inputs", "limits.items", most
         )

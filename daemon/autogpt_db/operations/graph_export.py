@@ -17,13 +17,26 @@ _SECRET_NAMES = ("credentials", "api_key", "password", "token", "secret")
 _encode = msgspec.json.Encoder().encode
 
 
-def without_secrets(graph: dict[str, Any], schemas: Mapping[str, str]) -> bytes:
+def blocks_of(document: bytes) -> list[str]:
+    """Return the ids of the blocks that a GraphModel and its sub-graphs use, each once.
+
+    Args:
+        document: The GraphModel's JSON.
+    """
+    graph = json.loads(document)
+    return sorted(
+        {node["block_id"] for each in (graph, *graph["sub_graphs"]) for node in each["nodes"]}
+    )
+
+
+def without_secrets(document: bytes, schemas: Mapping[str, str]) -> bytes:
     """Return a GraphModel's JSON without secrets, webhooks, owner, organization and team.
 
     Args:
-        graph: The decoded GraphModel, which is changed.
+        document: The GraphModel's JSON.
         schemas: Each block's input schema as AutoGPT has stored it, JSON text by block id.
     """
+    graph = json.loads(document)
     graph |= {"user_id": "", "organization_id": None, "team_id": None}
     decoded = {block: _schema(text) for block, text in schemas.items()}
     for node in graph["nodes"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from autogpt_db.errors import (
@@ -20,7 +19,7 @@ from autogpt_db.operations.graph_documents import (
     METADATA,
     NODE,
 )
-from autogpt_db.operations.graph_export import without_secrets
+from autogpt_db.operations.graph_export import blocks_of, without_secrets
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -126,10 +125,11 @@ async def get_graph(
         )
     if not for_export:
         return document
-    graph = json.loads(document)
-    blocks = {node["block_id"] for each in (graph, *graph["sub_graphs"]) for node in each["nodes"]}
-    schemas = await database.rows(_BLOCK_SCHEMAS, {"block_ids": list(blocks)})
-    return without_secrets(graph, dict(schemas))
+    blocks = await database.computed(len(document), blocks_of, document)
+    schemas = dict(await database.rows(_BLOCK_SCHEMAS, {"block_ids": blocks}))
+    size = len(document) + sum(map(len, schemas.values()))
+    exported: bytes = await database.computed(size, without_secrets, document, schemas)
+    return exported
 
 
 @operation(reads=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import structlog
 
 from autogpt_db.database.encryption import UndecryptableError, decrypt, encrypt
@@ -38,11 +39,12 @@ UPDATE platform."User"
  WHERE "id" = %(user_id)s
 """
 
+_encode = msgspec.json.Encoder().encode
 _INTEGRATIONS = document_shape_of(UserIntegrationsModel)
 
 
 @operation(reads=True)
-async def get_user_integrations(database: Database, user_id: str) -> dict[str, Any]:
+async def get_user_integrations(database: Database, user_id: str) -> bytes:
     """Return a user's credentials, secrets in clear text.
 
     Credentials that cannot be decrypted are an error, never none.
@@ -59,7 +61,18 @@ async def get_user_integrations(database: Database, user_id: str) -> dict[str, A
     if row is None:
         raise RecordNotFoundError(f"user {user_id}")
     (token,) = row
-    return _validated(_decrypted(database, user_id, token) if token else {})
+    if not token:
+        return opened(None, "")
+    keys = _keys(database)
+    try:
+        document: bytes = await database.computed(len(token), opened, keys, token)
+    except UndecryptableError as error:
+        log.error("credentials_undecryptable", users=1, user_id=user_id)  # noqa: TRY400 - no bug
+        raise InvalidValueError(
+            f"The credentials of user {user_id} cannot be decrypted. They were encrypted with "
+            "another key than integrations.encryption_key (ENCRYPTION_KEY), or are damaged."
+        ) from error
+    return document
 
 
 @operation(
@@ -77,10 +90,36 @@ async def update_user_integrations(
     Raises:
         InvalidValueError: There is no key to encrypt them with.
     """
-    text = json.dumps(_without_nulls(json.loads(data.received)))
-    await database.execute(
-        STORE, {"user_id": user_id, "integrations": encrypt(_keys(database), text)}
-    )
+    token = await database.computed(len(data.received), sealed, _keys(database), data.received)
+    await database.execute(STORE, {"user_id": user_id, "integrations": token})
+
+
+def sealed(keys: IntegrationsSettings, text: str) -> str:
+    """Return credentials as they are stored: without nulls, encrypted.
+
+    Args:
+        keys: What they are encrypted with.
+        text: A UserIntegrations as JSON.
+    """
+    return encrypt(keys, json.dumps(_without_nulls(json.loads(text))))
+
+
+def opened(keys: IntegrationsSettings | None, token: str) -> bytes:
+    """Return stored credentials as the JSON of a UserIntegrations.
+
+    Args:
+        keys: What they are decrypted with; none are needed for no token.
+        token: What is stored; empty for none.
+
+    Raises:
+        UndecryptableError: The keys don't fit, or it is damaged.
+        ValidationFailedError: It holds something else.
+    """
+    try:
+        content = json.loads(decrypt(keys, token)) if keys is not None else {}
+    except ValueError as error:
+        raise UndecryptableError("What they decrypt to is no JSON.") from error
+    return _encode(_validated(content))
 
 
 def _keys(database: Database) -> IntegrationsSettings:
@@ -90,18 +129,6 @@ def _keys(database: Database) -> IntegrationsSettings:
             "Users' credentials need integrations.encryption_key (ENCRYPTION_KEY); set it."
         )
     return keys
-
-
-def _decrypted(database: Database, user_id: str, token: str) -> Any:
-    keys = _keys(database)
-    try:
-        return json.loads(decrypt(keys, token))
-    except (UndecryptableError, ValueError) as error:
-        log.error("credentials_undecryptable", texts=1, user_id=user_id)  # noqa: TRY400 - no bug
-        raise InvalidValueError(
-            f"The credentials of user {user_id} cannot be decrypted. They were encrypted with "
-            "another key than integrations.encryption_key (ENCRYPTION_KEY), or are damaged."
-        ) from error
 
 
 def _validated(content: Any) -> dict[str, Any]:

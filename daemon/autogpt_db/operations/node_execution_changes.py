@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from autogpt_db.errors import InvalidValueError
@@ -151,8 +150,6 @@ SELECT autogpt_db.ordered_id_v1(call.place), call.output_name, autogpt_db.now_v1
     shares=True,
 )
 
-_EMPTY_OBJECT = re.compile(r"\{\s*\}")
-
 
 @operation(reads=False, repeat=harmless("A status that was reached stays, and so do its times."))
 async def update_node_execution_status(
@@ -260,6 +257,7 @@ async def upsert_execution_output(
 
 
 def _unless_empty(document: JsonText | None) -> JsonText | None:
-    if document is None or _EMPTY_OBJECT.fullmatch(document.received):
+    if document is None or document.received == "{}":
         return None
-    return document
+    # What stands between the braces of an object and is only space, is nothing.
+    return None if document.received[1:-1].isspace() else document

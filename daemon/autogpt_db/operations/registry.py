@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from autogpt_db.database.capabilities import Capabilities
     from autogpt_db.database.needs import Needs
     from autogpt_db.operations.repeats import Repeat
+    from autogpt_db.settings import LimitsSettings
 
     AnyFunction = Callable[..., Awaitable[Any]]
 
@@ -134,18 +135,40 @@ class Operation:
         """
         return needs_of(self.function, capabilities).without(self._spares)
 
-    def decode(self, body: bytes) -> dict[str, Any]:
+    def decode(self, body: bytes, limits: LimitsSettings | None = None) -> dict[str, Any]:
         """Return the call's arguments.
 
         Args:
             body: The request's body.
+            limits: Bounds the items of lists before they are looked at.
 
         Raises:
+            LimitExceededError: A list has too many items.
             ArgumentsInvalidError: It doesn't fit the signature.
             BodyUnreadableError: It is no JSON text at all.
             InvalidValueError: A value fits the signature but not PostgreSQL.
         """
-        return self._decoder.decode(body)
+        return self._decoder.decode(body, limits)
+
+    def decode_fast(self, body: bytes, limits: LimitsSettings) -> dict[str, Any]:
+        """Return the call's arguments if its body needs no conversion.
+
+        Raises:
+            Exception: It needs `decode`, to convert it or to say what is wrong.
+        """
+        return self._decoder.decode_fast(body, limits)
+
+    def check(self, arguments: dict[str, Any], limits: LimitsSettings) -> None:
+        """Refuse what is larger than the settings allow.
+
+        Args:
+            arguments: What `decode` returned.
+            limits: The bounds.
+
+        Raises:
+            LimitExceededError: An argument is.
+        """
+        check_arguments(arguments, self._limits, limits)
 
     @property
     def text_parameters(self) -> frozenset[str]:
@@ -170,7 +193,7 @@ class Operation:
             CallError: The operation's own failures.
         """
         limits = database.settings.limits
-        check_arguments(arguments, self._limits, limits)
+        self.check(arguments, limits)
         result = await self.function(database, **arguments)
         reply = result if type(result) is bytes else _encode(result)  # bytes: a finished document
         return check_reply(reply, limits) if self.reads else reply

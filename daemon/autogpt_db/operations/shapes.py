@@ -105,6 +105,11 @@ class Text(Scalar):
         return text
 
 
+def is_list(shape: Shape) -> bool:
+    """Tell whether a shape is a list or null."""
+    return isinstance(shape.inner if isinstance(shape, Nullable) else shape, ListOf)
+
+
 def is_plain_text(shape: Shape) -> bool:
     """Tell whether a shape is text or null, and nothing else."""
     return isinstance(shape.inner if isinstance(shape, Nullable) else shape, Text)

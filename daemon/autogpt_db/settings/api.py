@@ -32,6 +32,25 @@ class ApiSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     body_limit: Annotated[int, option("Largest request body, in bytes.", ge=1024, le=2**31)] = (
         32 * 1024 * 1024
     )
+    memory_limit: Annotated[
+        int,
+        option(
+            "Bytes of request bodies that each API process holds at once: of those that are being "
+            "read, and of those whose calls are under way. One more gets 503. While a call is sent "
+            "to PostgreSQL, a process holds up to four times its body beside that.",
+            ge=1024 * 1024,
+            le=2**36,
+        ),
+    ] = 256 * 1024 * 1024
+    helper_memory: Annotated[
+        int,
+        option(
+            "Bytes of memory that reading one large body may take, in a process of its own; each "
+            "API process has two of them at most. A body that takes more gets 413.",
+            ge=64 * 1024 * 1024,
+            le=2**38,
+        ),
+    ] = 2 * 2**30
     header_timeout: Annotated[
         float, option("Seconds a client may take to send a request's head.", ge=0.1, le=600)
     ] = 10.0
