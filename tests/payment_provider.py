@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
@@ -26,7 +27,9 @@ class PaymentProvider:
         payments: Payments and checks that were made, once each, in order.
         requests: Method, path, form, headers of everything that came in.
         cancelled: Ids of payments that were cancelled.
-        gate: Payments wait while it is clear.
+        gate: Payments wait while it is clear; with the outcome `held` they have been made by then.
+        intents: What a list shows: everything that was made, by its path, oldest first.
+        page: Entries of a list's page at most.
     """
 
     def __init__(self) -> None:
@@ -35,6 +38,8 @@ class PaymentProvider:
         self.payments: list[dict[str, str]] = []
         self.requests: list[tuple[str, str, dict[str, str], dict[str, str]]] = []
         self.cancelled: list[str] = []
+        self.intents: dict[str, list[dict[str, Any]]] = {}
+        self.page = 100
         self.gate = threading.Event()
         self.gate.set()
         self._replies: dict[str, Reply] = {}
@@ -55,7 +60,10 @@ class PaymentProvider:
                 headers = {key.lower(): value for key, value in self.headers.items()}
                 path = urlsplit(self.path).path
                 provider.requests.append((self.command, path, given, headers))
-                reply = provider.reply(path, given, headers)
+                if self.command == "GET" and path.endswith("_intents"):
+                    reply = provider.listed(path, given, headers)
+                else:
+                    reply = provider.reply(path, given, headers)
                 if reply is None:
                     self.close_connection = True
                     return
@@ -104,7 +112,8 @@ class PaymentProvider:
             self.cancelled.append(identifier)
             return 200, {"id": identifier, "object": path.split("/")[2][:-1], "status": "canceled"}
         if path in {"/v1/payment_intents", "/v1/setup_intents"}:
-            self.gate.wait(30)
+            if self.outcomes.get(form["payment_method"]) != "held":
+                self.gate.wait(30)
             return self._pay(path, form, headers["idempotency-key"])
         return 404, _error("invalid_request_error", f"Unrecognized request URL {path}")
 
@@ -116,7 +125,32 @@ class PaymentProvider:
             if not known:
                 self._replies[key] = self._decide(path, form, outcome)
             reply = self._replies[key]
+        if outcome == "held":
+            self.gate.wait(30)
         return None if outcome == "lost" else reply
+
+    def listed(self, path: str, form: dict[str, str], headers: dict[str, str]) -> Reply:
+        """Return a page of a customer's payments, newest first."""
+        if headers.get("authorization") != "Bearer sk_test_secret":
+            return 401, _error("invalid_request_error", "Invalid API Key provided")
+        every = [
+            intent
+            for intent in reversed(self.intents.get(path, []))
+            if intent["customer"] == form["customer"]
+            and intent["created"] >= int(form["created[gte]"])
+        ]
+        if "starting_after" in form:
+            places = [
+                place for place, one in enumerate(every) if one["id"] == form["starting_after"]
+            ]
+            every = every[places[0] + 1 :]
+        data = every[: min(self.page, int(form["limit"]))]
+        if form.get("expand[0]") != "data.latest_charge":
+            data = [
+                {**intent, "latest_charge": "ch_1"} if "latest_charge" in intent else intent
+                for intent in data
+            ]
+        return 200, {"object": "list", "data": data, "has_more": data != every, "url": path}
 
     def _decide(self, path: str, form: dict[str, str], outcome: str) -> Reply:
         if outcome == "declined":
@@ -126,9 +160,24 @@ class PaymentProvider:
             return 500, _error("api_error", "Something went wrong")
         kind = "pi" if path == "/v1/payment_intents" else "seti"
         identifier = f"{kind}_{len(self.payments) + 1}"
-        status = "succeeded" if outcome == "lost" else outcome
+        status = "succeeded" if outcome in {"lost", "held"} else outcome
         if status == "succeeded":
             self.payments.append(form)
+        made = {
+            "id": identifier,
+            "object": path.split("/")[2][:-1],
+            "status": status,
+            "created": int(time.time()),
+            "customer": form["customer"],
+            "metadata": {
+                name: form[f"metadata[{name}]"] for name in ("user_id", "transaction_key")
+            },
+        }
+        if kind == "pi":
+            received = int(form["amount"]) if status == "succeeded" else 0
+            charge = {"id": "ch_1", "object": "charge", "amount_refunded": 0, "disputed": False}
+            made |= {"amount_received": received, "latest_charge": charge}
+        self.intents.setdefault(path, []).append(made)
         return 200, {"id": identifier, "object": path.split("/")[2][:-1], "status": status}
 
 

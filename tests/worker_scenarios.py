@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+import structlog
 
 from autogpt_db.database.url import DatabaseUrl
 from autogpt_db.settings import DatabaseSettings, Secret, Settings, WorkerSettings
-from autogpt_db.worker.registry import Job
+from autogpt_db.worker.queue import open_queue
+from autogpt_db.worker.registry import Job, discover
 from autogpt_db.worker.runner import WorkerProcess
 from postgres_server import with_schema
 
@@ -25,6 +27,12 @@ if TYPE_CHECKING:
 NEVER = "0 0 29 2 1"
 SCHEDULES = [name for name in WorkerSettings.__struct_fields__ if name.endswith("_schedule")]
 EVERY_SECOND = "* * * * * *"
+
+
+OUTCOME = """
+SELECT outcome, result FROM autogpt_db.job_run
+ WHERE job = %(job)s AND ended_at IS NOT NULL ORDER BY token DESC LIMIT 1
+"""
 
 
 def settings_for(url: str, *, schedule: str = NEVER, direct_url: str | None = None) -> Settings:
@@ -81,6 +89,7 @@ class Queries:
     """Looks at the database from outside, on a connection of its own."""
 
     def __init__(self, url: str) -> None:
+        self.url = url
         target = DatabaseUrl.parse(url)
         self._connection = psycopg.connect(
             target.conninfo(connect_timeout=5, application_name="test"), autocommit=True
@@ -103,3 +112,32 @@ class Queries:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def run(
+    queries: Queries, settings: Settings, name: str
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Run a job once; return what it counted, and every event."""
+    jobs = discover()
+    queries.rows("DELETE FROM autogpt_db.job_run")
+
+    async def main() -> None:
+        async with open_queue(settings, jobs) as queue, working(settings, jobs):
+            await queue.enqueue(name)
+            await eventually(lambda: queries.rows(OUTCOME, job=name))
+
+    with structlog.testing.capture_logs() as events:
+        asyncio.run(main())
+    ((outcome, result),) = queries.rows(OUTCOME, job=name)
+    assert outcome == "succeeded", events
+    return result, list(events)
+
+
+def figures(queries: Queries, name: str) -> list[float]:
+    return [
+        row[0]
+        for row in queries.rows(
+            "SELECT value FROM autogpt_db.job_figure WHERE name = %(name)s ORDER BY labels::text",
+            name=name,
+        )
+    ]

@@ -7,20 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-import structlog
 
 from autogpt_db.settings import RetainSettings, Settings
 from autogpt_db.worker.queue import open_queue
 from autogpt_db.worker.registry import discover
-from worker_scenarios import Queries, eventually, settings_for, working
+from worker_scenarios import OUTCOME, Queries, eventually, figures, run, settings_for, working
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-OUTCOME = """
-SELECT outcome, result FROM autogpt_db.job_run
- WHERE job = %(job)s AND ended_at IS NOT NULL ORDER BY token DESC LIMIT 1
-"""
 USER = """INSERT INTO platform."User" (id, email, "updatedAt") VALUES (%(id)s, %(id)s, now())"""
 
 
@@ -29,35 +24,6 @@ def queries(database_url: str) -> Iterator[Queries]:
     found = Queries(database_url)
     yield found
     found.close()
-
-
-def run(
-    queries: Queries, settings: Settings, name: str
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Run a job once; return what it counted, and every event."""
-    jobs = discover()
-    queries.rows("DELETE FROM autogpt_db.job_run")
-
-    async def main() -> None:
-        async with open_queue(settings, jobs) as queue, working(settings, jobs):
-            await queue.enqueue(name)
-            await eventually(lambda: queries.rows(OUTCOME, job=name))
-
-    with structlog.testing.capture_logs() as events:
-        asyncio.run(main())
-    ((outcome, result),) = queries.rows(OUTCOME, job=name)
-    assert outcome == "succeeded", events
-    return result, list(events)
-
-
-def figures(queries: Queries, name: str) -> list[float]:
-    return [
-        row[0]
-        for row in queries.rows(
-            "SELECT value FROM autogpt_db.job_figure WHERE name = %(name)s ORDER BY labels::text",
-            name=name,
-        )
-    ]
 
 
 # refresh_store_views -----------------------------------------------------------------------------

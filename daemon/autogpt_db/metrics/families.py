@@ -262,6 +262,10 @@ BATCHES_OLDEST = _gauge(
 BALANCES_CHECKED = _gauge("balances_checked", "Users whose balance was compared with the ledger.")
 BALANCES_DIFFERING = _gauge("balances_differing", "Users whose balance isn't what the ledger says.")
 BALANCES_DIFFERENCE = _gauge("balances_difference_cents", "Sum of those differences, in cents.")
+TOP_UPS_UNSETTLED = _gauge(
+    "top_ups_unsettled", "Automatic top-ups of which nobody knows yet what was charged."
+)
+TOP_UPS_OLDEST = _gauge("top_ups_unsettled_oldest_seconds", "Age of the oldest of those.")
 BLOCK_EXECUTIONS = _gauge(
     "block_executions", "Executions of a block in the period that is measured.", "block_id", "block"
 )
@@ -285,6 +289,8 @@ MEASURED = {
         BALANCES_CHECKED,
         BALANCES_DIFFERING,
         BALANCES_DIFFERENCE,
+        TOP_UPS_UNSETTLED,
+        TOP_UPS_OLDEST,
         BLOCK_EXECUTIONS,
         BLOCK_ERRORS,
         ACCURACY,

@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import importlib.util
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,6 +20,29 @@ MOST_CARDS = 10
 """Cards of one customer that are tried."""
 REPEATS = 2
 """Times that the library repeats a request that got no answer, under the same idempotency key."""
+
+
+MOST_PAYMENTS = 1000
+"""Payments of one customer that are looked through."""
+CLOCKS_DIFFER = 600
+"""Seconds by which the provider's clock may be behind ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """A payment, or a check of a card, that the provider knows of.
+
+    Attributes:
+        id: The provider's.
+        status: The provider's word: `succeeded`, `processing`, …
+        amount: US cents that were received; 0 for a check.
+        returned: Whether something of it was given back, or its holder disputes it.
+    """
+
+    id: str
+    status: str
+    amount: int
+    returned: bool
 
 
 class PaymentError(Exception):
@@ -87,6 +111,71 @@ async def _charge(
             await _cancelled(stripe, client, amount, payment.id)
             reasons.append(f"{payment.id}: {payment.status}")
     raise PaymentError("; ".join(reasons) or "the customer has no card")
+
+
+async def find(
+    options: CreditsSettings, customer: str, amount: int, key: str, user: str, *, since: float
+) -> list[Payment]:
+    """Return what was charged or checked under a key; nothing is charged.
+
+    The payments are listed: the provider's search doesn't know of the newest ones.
+
+    Args:
+        options: With the provider's key.
+        customer: The provider's id of the customer.
+        amount: US cents that were to be charged; 0 for a check of a card.
+        key: What `charge` named the payment by.
+        user: Whose it is.
+        since: When it was asked for at the earliest, Unix time.
+
+    Raises:
+        PaymentError: The provider could not be asked; the message says why.
+        PaymentUnknownError: It cannot say of this customer.
+    """
+    if options.stripe_api_key is None:
+        raise PaymentError("there is no credits.stripe_api_key")
+    if not available():
+        raise PaymentError("the client library is missing: install autogpt-db[stripe]")
+    stripe: Any = await asyncio.to_thread(importlib.import_module, "stripe")
+    stripe.enable_telemetry = False
+    wanted: dict[str, Any] = {
+        "customer": customer,
+        "created": {"gte": int(since) - CLOCKS_DIFFER},
+        "limit": 100,
+    }
+    if amount:
+        wanted["expand"] = ["data.latest_charge"]
+    found = []
+    async with _opened(stripe, options) as client:
+        intents: Any = client.v1.payment_intents if amount else client.v1.setup_intents
+        try:
+            page = await intents.list_async(wanted)
+            seen = 0
+            async for intent in page.auto_paging_iter():
+                seen += 1
+                if seen > MOST_PAYMENTS:
+                    raise PaymentUnknownError(
+                        f"{customer} has made more than {MOST_PAYMENTS} payments since"
+                    )
+                made = intent.to_dict()
+                metadata = made.get("metadata") or {}
+                if (metadata.get("transaction_key"), metadata.get("user_id")) == (key, user):
+                    found.append(_payment(made))
+        except stripe.InvalidRequestError as error:
+            raise PaymentUnknownError(_described(error)) from error
+        except stripe.StripeError as error:
+            raise PaymentError(_described(error)) from error
+    return found
+
+
+def _payment(intent: dict[str, Any]) -> Payment:
+    charge = intent.get("latest_charge") or {}
+    return Payment(
+        intent["id"],
+        intent["status"],
+        intent.get("amount_received") or 0,
+        bool(charge.get("amount_refunded") or charge.get("disputed")),
+    )
 
 
 def available() -> bool:

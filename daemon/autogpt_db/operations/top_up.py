@@ -2,11 +2,13 @@
 
 First an inactive entry is written, under a key that is unique for the user and the graph
 execution: it is what keeps two from being charged. It stays when the charge fails, and keeps that
-graph execution from asking again.
+graph execution from asking again. A process that ends between the charge and the entry leaves the
+entry to the job settle_top_ups.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,29 +30,45 @@ PAUSES = (0.2, 1.0, 2.0, 4.0)
 """Seconds before each repeat of entering what has been paid."""
 
 # The balance has fallen by now; it is looked at again, because another top-up may have been
-# quicker.
+# quicker. The reservation says that the entry is ours, until it is known what became of it: the
+# job settle_top_ups sees to those whose process did not live to know.
 RESERVE: LiteralString = """
-INSERT INTO platform."CreditTransaction"
-       ("transactionKey", "userId", "amount", "type", "runningBalance", "metadata", "isActive",
-        "createdAt")
-SELECT %(key)s, %(user_id)s, wish.amount,
-       CASE wish.amount WHEN 0 THEN 'CARD_CHECK' ELSE 'TOP_UP' END
-           ::platform."CreditTransactionType",
-       stored."balance", %(metadata)s::jsonb, false,
-       date_trunc('milliseconds', clock_timestamp() AT TIME ZONE 'UTC')
-  FROM platform."User" AS account
-  JOIN platform."UserBalance" AS stored ON stored."userId" = account."id"
- CROSS JOIN LATERAL (
-       SELECT (config.wish ->> 'amount')::integer AS amount,
-              (config.wish ->> 'threshold')::integer AS threshold
-         FROM autogpt_db.top_up_config_v1(account."topUpConfig") AS config (wish)
-       ) AS wish
- WHERE account."id" = %(user_id)s
-   AND wish.amount >= 0
-   AND stored."balance" < wish.threshold
-   AND stored."balance"::bigint + wish.amount <= 2147483647
-    ON CONFLICT ("transactionKey", "userId") DO NOTHING
-RETURNING "amount", (SELECT "stripeCustomerId" FROM platform."User" WHERE "id" = %(user_id)s)
+WITH reserved AS (
+    INSERT INTO platform."CreditTransaction"
+           ("transactionKey", "userId", "amount", "type", "runningBalance", "metadata", "isActive",
+            "createdAt")
+    SELECT %(key)s, %(user_id)s, wish.amount,
+           CASE wish.amount WHEN 0 THEN 'CARD_CHECK' ELSE 'TOP_UP' END
+               ::platform."CreditTransactionType",
+           stored."balance", %(metadata)s::jsonb, false,
+           date_trunc('milliseconds', clock_timestamp() AT TIME ZONE 'UTC')
+      FROM platform."User" AS account
+      JOIN platform."UserBalance" AS stored ON stored."userId" = account."id"
+     CROSS JOIN LATERAL (
+           SELECT (config.wish ->> 'amount')::integer AS amount,
+                  (config.wish ->> 'threshold')::integer AS threshold
+             FROM autogpt_db.top_up_config_v1(account."topUpConfig") AS config (wish)
+           ) AS wish
+     WHERE account."id" = %(user_id)s
+       AND wish.amount >= 0
+       AND stored."balance" < wish.threshold
+       AND stored."balance"::bigint + wish.amount <= 2147483647
+        ON CONFLICT ("transactionKey", "userId") DO NOTHING
+    RETURNING "amount", "userId"
+), ours AS (
+    INSERT INTO autogpt_db.top_up_reservation (transaction_key, user_id, customer)
+    SELECT %(key)s, account."id", account."stripeCustomerId"
+      FROM reserved
+      JOIN platform."User" AS account ON account."id" = reserved."userId"
+        ON CONFLICT (transaction_key, user_id) DO UPDATE
+       SET customer = EXCLUDED.customer,
+           reserved_at = EXCLUDED.reserved_at,
+           looked_at = NULL,
+           finding = NULL
+)
+SELECT reserved."amount", account."stripeCustomerId"
+  FROM reserved
+  JOIN platform."User" AS account ON account."id" = reserved."userId"
 """
 
 # A repeat after a lost answer finds no inactive entry of this key any more, and adds nothing. The
@@ -68,6 +86,11 @@ WITH paid AS MATERIALIZED (
       FROM paid
      WHERE stored."userId" = %(user_id)s
     RETURNING stored."balance", stored."updatedAt"
+), settled AS (
+    DELETE FROM autogpt_db.top_up_reservation AS reservation
+     WHERE reservation.transaction_key = %(key)s
+       AND reservation.user_id = %(user_id)s
+       AND (EXISTS (SELECT FROM moved) OR NOT EXISTS (SELECT FROM paid))
 )
 UPDATE platform."CreditTransaction" AS entry
    SET "transactionKey" = %(payment)s,
@@ -76,6 +99,11 @@ UPDATE platform."CreditTransaction" AS entry
        "createdAt" = moved."updatedAt"
   FROM moved
  WHERE entry."transactionKey" = %(key)s AND entry."userId" = %(user_id)s AND NOT entry."isActive"
+"""
+
+FORGET: LiteralString = """
+DELETE FROM autogpt_db.top_up_reservation
+ WHERE transaction_key = %(key)s AND user_id = %(user_id)s
 """
 
 
@@ -124,6 +152,7 @@ async def _top_up(database: Database, settings: Settings, wish: _Wish) -> None:
         amount, customer = reserved
         if not customer:
             _failed(wish, "the user is no customer of the payment provider")
+            await _forget(database, wish)
             return
         payment = await payments.charge(settings.credits, customer, amount, wish.key, wish.user_id)
         if await background.attempt(partial(_enter, database, wish, payment), pauses=PAUSES):
@@ -133,6 +162,8 @@ async def _top_up(database: Database, settings: Settings, wish: _Wish) -> None:
     except (payments.PaymentError, CallError) as error:
         if payment is None:
             _failed(wish, str(error))
+            if isinstance(error, payments.PaymentError):
+                await _forget(database, wish)
         else:
             _not_entered(wish, payment, str(error))
     except payments.PaymentUnknownError as error:
@@ -159,6 +190,12 @@ async def _enter(database: Database, wish: _Wish, payment: str) -> bool:
     except ServiceUnavailableError:
         return False
     return True
+
+
+async def _forget(database: Database, wish: _Wish) -> None:
+    """Say that nothing was charged: there is nothing to look for."""
+    with suppress(CallError):  # then it is looked for, and not found
+        await database.execute(FORGET, {"user_id": wish.user_id, "key": wish.key})
 
 
 def _metadata_of(text: str) -> str:

@@ -72,6 +72,13 @@ class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     audit_schedule: Annotated[
         str, option("When balances are compared with the ledger: a cron line, in UTC, or never.")
     ] = "11 4 * * *"
+    top_ups_schedule: Annotated[
+        str,
+        option(
+            "When charges of automatic top-ups are looked for whose process ended before they were "
+            "entered: a cron line, in UTC, or never."
+        ),
+    ] = "*/10 * * * *"
     retain_schedule: Annotated[
         str,
         option("When old data is deleted, if retain says so: a cron line, in UTC, or never."),
