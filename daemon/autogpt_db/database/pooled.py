@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import select
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 from psycopg.adapt import Loader
@@ -13,11 +13,19 @@ from psycopg.adapt import Loader
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from psycopg.abc import PQGen
+
+    Result = TypeVar("Result")
+
 LARGEST_KEPT = 1024 * 1024
 """Bytes of one value after which a connection is replaced, for the memory that libpq keeps.
 
 Either way: it has a buffer for what comes and one for what goes, and shrinks neither.
 """
+
+_WAITS_FOR_STANDBY = "SyncRepWaitForLSN"
+# Its commit waits for the standby, and so for all that was committed before.
+_WAIT_FOR_STANDBY = b"SELECT pg_logical_emit_message(true, 'autogpt_db', '')"
 
 
 class _JsonBytes(Loader):
@@ -37,23 +45,57 @@ class PooledConnection(psycopg.AsyncConnection[tuple[Any, ...]]):
         swollen: libpq's buffer has grown to a large row, and never shrinks again.
         standby: It leads to a standby, which takes no writes.
         expires: `time.monotonic()` moment from which it is replaced.
+        unreplicated: A commit's wait for the synchronous standby was cancelled.
     """
 
     ended = False
     swollen = False
     standby = False
     expires = math.inf
+    unreplicated = False
 
-    def note_end(self, diagnostic: psycopg.errors.Diagnostic) -> None:
+    def note(self, diagnostic: psycopg.errors.Diagnostic) -> None:
         """Take a notice; one that ends the session is an error sent while nothing was asked."""
         if diagnostic.severity_nonlocalized in {"FATAL", "PANIC"}:
             self.ended = True
+        elif diagnostic.source_function == _WAITS_FOR_STANDBY:
+            self.unreplicated = True
+
+    async def wait(
+        self,
+        gen: PQGen[Result],
+        interval: float = 0.1,
+        timeout: float | None = None,  # noqa: ASYNC109 - psycopg's own signature
+    ) -> Result:
+        """Run a command as psycopg does; wait again for the standby when that was cancelled.
+
+        To psycopg a commit has succeeded when somebody cancels its wait for the synchronous standby
+        (`pg_cancel_backend`): PostgreSQL only warns that a failover may lose it. Nobody is told of
+        success before the standby has it.
+
+        Raises:
+            OperationalError: The connection was lost in that wait. It has no SQLSTATE.
+        """
+        self.unreplicated = False  # of a call that was cancelled in that wait
+        result = await super().wait(gen, interval, timeout)
+        while self.unreplicated:
+            self.unreplicated = False
+            try:
+                await super().wait(self._exec_command(_WAIT_FOR_STANDBY), interval, timeout)
+            except psycopg.errors.QueryCanceled:
+                self.unreplicated = True
+            except psycopg.Error as error:
+                self.pgconn.finish()
+                raise psycopg.OperationalError(
+                    "the connection was lost before the standby had the transaction"
+                ) from error
+        return result
 
 
 def configure(connection: PooledConnection) -> None:
     """Make a new connection ready: documents stay bytes, and a farewell is noticed."""
     connection.adapters.register_loader("json", _JsonBytes)
-    connection.add_notice_handler(connection.note_end)
+    connection.add_notice_handler(connection.note)
 
 
 def swells(parameters: Mapping[str, Any]) -> bool:
@@ -82,7 +124,7 @@ def usable(connection: PooledConnection) -> bool:
             if not poller.poll(0):
                 break
             pgconn.consume_input()
-            pgconn.is_busy()  # parses, which is what calls note_end
+            pgconn.is_busy()  # parses, which is what calls note
     connection.standby = pgconn.parameter_status(b"in_hot_standby") == b"on"
     if (
         not connection.ended
