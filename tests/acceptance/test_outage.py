@@ -23,7 +23,11 @@ SECONDS = float(os.environ.get("AUTOGPT_DB_TEST_OUTAGE_SECONDS", 2 * DEADLINE))
 def test_an_outage_ends_no_process_and_every_request_is_answered(
     own_server: PostgresServer, own_database_url: str
 ) -> None:
-    assignments = [f"api.request_deadline={DEADLINE}", "database.pool_timeout=2"]
+    assignments = [
+        f"api.request_deadline={DEADLINE}",
+        "database.pool_timeout=2",
+        "database.create_tables=true",
+    ]
     with DaemonProcess(database_url=own_database_url, assignments=assignments) as daemon:
         names = ("api:api_00", "api:api_01", "worker:worker_00")
         pids = [daemon.pid_of(name) for name in names]

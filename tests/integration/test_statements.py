@@ -16,8 +16,10 @@ from cryptography.fernet import Fernet
 
 from autogpt_db.database.migration import migrate
 from autogpt_db.settings import CreditsSettings, IntegrationsSettings, Secret
-from examples import CONTRACT, EXAMPLES
+from examples import EXAMPLES
 from postgres_server import PostgresServer, clone
+from private_cluster import fill_as_0_1_0
+from releases.building import TABLES
 from service import OPERATIONS, Service
 
 if TYPE_CHECKING:
@@ -178,11 +180,11 @@ def counted() -> Iterator[tuple[Service, Path]]:
     with PostgresServer() as server:
         url = clone(server, None, DATABASE)
         with psycopg.connect(url, autocommit=True) as connection:
-            migrate(connection, schema_name="platform", create=True)
+            fill_as_0_1_0(connection)
+            migrate(connection, schema_name="platform", upgrade=TABLES != "v0.6.48")
             connection.execute("SET search_path TO platform, public")
             if connection.execute("SELECT to_regtype('vector') IS NULL").fetchone() == (True,):
                 pytest.skip("this PostgreSQL has no pgvector")
-            connection.execute((CONTRACT / "seed.sql").read_bytes())
             connection.execute("ALTER SYSTEM SET log_line_prefix = '%a|'")
             connection.execute("ALTER SYSTEM SET log_statement = 'all'")
             connection.execute("SELECT pg_reload_conf()")

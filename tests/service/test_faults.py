@@ -195,6 +195,7 @@ def outside_postgresql(guest: Guest) -> None:
         "CREATE DATABASE outside OWNER outside",
     ):
         guest.attempt(*PSQL, "postgres", "-c", statement)
+    guest.run("env", f"DATABASE_URL={OUTSIDE_URL}", "autogpt-db", "migrate", "--create")
 
 
 def test_a_rotated_credential_takes_effect_with_a_restart_under_load(service: Guest) -> None:
