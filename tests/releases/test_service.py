@@ -1,0 +1,55 @@
+"""The daemon on every state's database: start, whole runs, all jobs once, doctor."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from daemon_process import DaemonProcess
+from releases.catalogues import STATES
+from releases.runs import ALL, Client, Heard, around, imported, play, reviewed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+JOBS = sorted(
+    path.stem
+    for path in (Path(__file__).parents[2] / "daemon/autogpt_db/worker/jobs").glob("[!_]*.py")
+)
+FEW = ("v0.6.59", "v0.7.2")
+"""Played with every test run; the others by `make test-releases`."""
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("state", STATES if ALL else FEW)
+def test_it_serves_a_database_in_this_state(
+    release_database: Callable[..., str], state: str
+) -> None:
+    url = release_database(state)
+    with DaemonProcess(database_url=url) as daemon:
+        user = imported(daemon)
+        heard = Heard()
+        call = Client(daemon.base, heard, patience=10)
+        run = play(call, user)
+        reviewed(call, user)
+        around(call, user)
+        call.close()
+        assert set(heard.statuses) <= {200, 404}, heard
+
+        with psycopg.connect(url, autocommit=True) as connection:
+            stored = connection.execute(
+                'SELECT "executionStatus"::text FROM platform."AgentGraphExecution" WHERE id = %s',
+                (run,),
+            ).fetchone()
+        assert stored == ("COMPLETED",)
+
+        for job in JOBS:
+            done = daemon.run("jobs", "run", job, "--wait", "--timeout", "50")
+            assert done.returncode == 0, (job, done.stdout, done.stderr)
+        failed = json.loads(daemon.run("doctor", "--json").stdout)
+        assert [check for check in failed["checks"] if check["level"] == "fail"] == []
+        assert daemon.events("failed") == []
