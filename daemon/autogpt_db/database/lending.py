@@ -73,7 +73,7 @@ class Lending:
     Attributes:
         leases: Who has which connection.
         counts: What has happened.
-        replace: Called when a connection is gone and another one is to be opened.
+        replace: Called with a connection that is gone, for another one to be opened.
         reason: Says why no connection can be opened; None when one can.
         standby_met: `time.monotonic()` moment at which a standby answered last.
     """
@@ -86,7 +86,7 @@ class Lending:
         """
         self.leases: dict[PooledConnection, Lease] = {}
         self.counts = Counts()
-        self.replace: Callable[[], None] = _nothing
+        self.replace: Callable[[PooledConnection], None] = _nothing
         self.reason: Callable[[], str | None] = _no_reason
         self.standby_met = -math.inf
         self._most_waiting = most_waiting
@@ -220,7 +220,7 @@ class Lending:
         self._open.discard(connection)
         self._suspects.discard(connection)
         self.counts.lost += lost
-        self.replace()
+        self.replace(connection)
 
     # Watching ----------------------------------------------------------------------------------
 
@@ -293,7 +293,7 @@ class Lending:
         return f"The database cannot be reached ({reason})" if reason else "No connection is open"
 
 
-def _nothing() -> None:
+def _nothing(_connection: PooledConnection) -> None:
     pass
 
 

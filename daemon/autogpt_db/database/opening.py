@@ -1,20 +1,29 @@
-"""Opening a pool's connections: as many as are missing, and with pauses while it fails."""
+"""Opening a pool's connections and keeping them there: psycopg's pool, with what it lacks.
+
+psycopg's pool connects, tries again and counts; what it has opened is taken from it at once and
+for good, and goes back only to be replaced. Lending is not left to it: its `putconn` waits for a
+lock, and a caller that is cancelled there loses the connection; a call that timed out while it
+waited still counts as waiting until a connection comes.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
 import structlog
+from psycopg_pool import AsyncConnectionPool, PoolClosed
 
 from autogpt_db.database.causes import why_refused
 from autogpt_db.database.pooled import PooledConnection, configure
 from autogpt_db.database.reasons import reason_of
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Coroutine
     from typing import Any
 
     from autogpt_db.database.lending import Lending
@@ -22,15 +31,20 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("autogpt_db.database")
 
+Connection = TypeVar("Connection", bound=PooledConnection)
+
 AT_ONCE = 3
 """Connections that are opened at the same time."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
-"""Seconds between two attempts while they fail: doubled from the first up to the second.
+RECONNECT_TIMEOUT = 0.2
+"""Seconds that psycopg's pool retries a connection by itself.
 
-So after an outage of any length the pool is back within about a second of the server.
+Its own pauses begin at a second and grow; after this it is asked again by `fill`, every second, so
+that after an outage of any length the pool is back within about a second of the server.
 """
 LIFETIME = 3600.0
 """Seconds after which a connection is replaced, for what its server process has piled up."""
+_FOR_GOOD = 1e9
+"""Seconds that are never over: who waits in psycopg's pool is never given up and counted twice."""
 _STANDBY = "it is a standby"
 
 
@@ -42,7 +56,14 @@ class Opener:
     """
 
     def __init__(
-        self, lending: Lending, size: int, conninfo: str, *, target: DatabaseUrl, **given: Any
+        self,
+        lending: Lending,
+        size: int,
+        conninfo: str,
+        *,
+        target: DatabaseUrl,
+        name: str,
+        **given: Any,
     ) -> None:
         """Prepare.
 
@@ -51,79 +72,108 @@ class Opener:
             size: How many there shall be.
             conninfo: Where to.
             target: The same, for words.
+            name: The pool's, for its tasks and records.
             given: What psycopg's `connect` takes.
         """
         self.failure: str | None = None
         self._lending = lending
         self._size = size
-        self._conninfo = conninfo
         self._target = target
-        self._given = given
-        self._attempts: set[asyncio.Task[None]] = set()
-        self._started = 0.0
-        self._pause = FIRST_PAUSE
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._fetching = 0
         self._closed = False
+        opener = self
 
-    def fill(self) -> None:
-        """Begin to open what is missing.
+        class Reporting(PooledConnection):
+            """What psycopg's pool opens: it says nobody why it could not."""
 
-        While attempts fail there is one at a time, and another beside it when it takes long: it
-        may hang at an address that swallows what it is sent.
-        """
-        most = AT_ONCE
-        if self.failure is not None:
-            lasts = time.monotonic() - self._started >= LONGEST_PAUSE
-            most = min(AT_ONCE, len(self._attempts) + 1) if lasts else 1
-        missing = self._size - self._lending.size
-        while not self._closed and len(self._attempts) < min(most, missing):
-            self._started = time.monotonic()
-            task = asyncio.get_running_loop().create_task(self._attempt(), name="connecting")
-            self._attempts.add(task)
-            task.add_done_callback(self._ended)
+            @classmethod
+            async def connect(cls, conninfo: str = "", **given: Any) -> Reporting:
+                return await opener._connected(super().connect(conninfo, **given))
+
+        # It quotes libpq's messages at each attempt; `connections_refused` says the same once.
+        logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+        self._source: AsyncConnectionPool[PooledConnection] = AsyncConnectionPool(
+            conninfo,
+            connection_class=Reporting,
+            kwargs=given,
+            min_size=size,
+            max_size=size,
+            open=False,
+            name=name,
+            max_lifetime=_FOR_GOOD,  # theirs counts only when one is given back
+            reconnect_timeout=RECONNECT_TIMEOUT,
+            num_workers=AT_ONCE,
+        )
+
+    async def open(self) -> None:
+        """Begin to open connections, and wait for none."""
+        await self._source.open(wait=False)
+        self._fetch()
+
+    async def fill(self) -> None:
+        """See to it that what is missing is opened; every second or so."""
+        self._fetch()
+        if self._lending.size < self._size:
+            # Also looks at connections that wait to be fetched; there are none for long.
+            await self._source.check()
+
+    def replace(self, connection: PooledConnection) -> None:
+        """Give back a connection that was closed: another one is opened in its place."""
+        if self._closed:
+            return
+        self._begin(self._source.putconn(connection), "returning")
+        self._fetch()
 
     async def close(self) -> None:
         """Give up what is being opened."""
         self._closed = True
-        attempts = list(self._attempts)
-        for task in attempts:
-            task.cancel()
-        await asyncio.gather(*attempts, return_exceptions=True)
+        await self._source.close(timeout=1.0)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._attempts.discard(task)
-        self.fill()
+    def _fetch(self) -> None:
+        """Wait, in tasks that nobody cancels, for as many connections as are missing."""
+        while not self._closed and self._lending.size + self._fetching < self._size:
+            self._fetching += 1
+            self._begin(self._fetch_one(), "fetching")
 
-    async def _attempt(self) -> None:
-        """Open one; a failure is followed by a pause, in which its place stays taken."""
+    async def _fetch_one(self) -> None:
         try:
-            connection = await PooledConnection.connect(self._conninfo, **self._given)
+            connection = await self._source.getconn(timeout=_FOR_GOOD)
+        except PoolClosed:
+            return
+        finally:
+            self._fetching -= 1
+        self._lending.admit(connection)
+
+    def _begin(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _connected(self, connecting: Awaitable[Connection]) -> Connection:
+        """Return the connection that is being opened, made ready, or note why there is none."""
+        try:
+            connection = await connecting
         except (psycopg.Error, OSError) as error:
             detail = reason_of(error, self._target) if isinstance(error, psycopg.Error) else None
             self._fail(why_refused(error), detail)
+            raise
         except Exception:
             log.exception("connection_not_opened")
             self._fail("a bug of the service: see its log")
-        else:
-            if self._take_in(connection):
-                return
-        pause = self._pause
-        self._pause = min(pause * 2, LONGEST_PAUSE)
-        await asyncio.sleep(pause * random.uniform(0.7, 1.0))  # noqa: S311 - spreads attempts, no secret
-
-    def _take_in(self, connection: PooledConnection) -> bool:
+            raise
         if connection.pgconn.parameter_status(b"in_hot_standby") == b"on":
             connection.pgconn.finish()
             self._lending.standby_met = time.monotonic()
             self._fail(_STANDBY)
-            return False
+            raise psycopg.OperationalError(_STANDBY)
         configure(connection)
-        connection.expires = time.monotonic() + LIFETIME * random.uniform(0.95, 1.0)  # noqa: S311 - as above
+        connection.expires = time.monotonic() + LIFETIME * random.uniform(0.95, 1.0)  # noqa: S311 - spreads replacements, no secret
         if self.failure is not None:
             log.info("database_back", address=self._target.address)
         self.failure = None
-        self._pause = FIRST_PAUSE
-        self._lending.admit(connection)
-        return True
+        return connection
 
     def _fail(self, reason: str, detail: str | None = None) -> None:
         if reason != self.failure:

@@ -97,16 +97,17 @@ class Connections:
                 TimeZone="UTC",
             ),
             target=url,
+            name=name,
             autocommit=True,
             # Prepared at first use; a transaction pooler cannot keep them.
             prepare_threshold=None if url.pgbouncer else 0,
         )
-        self._lending.replace = self._opener.fill
+        self._lending.replace = self._opener.replace
         self._lending.reason = lambda: self._opener.failure
 
     async def open(self) -> None:
         """Open the pool without waiting for its connections."""
-        self._opener.fill()
+        await self._opener.open()
         self._tending = asyncio.create_task(self._tend(), name="pool-tending")
 
     async def close(self) -> None:
@@ -195,7 +196,7 @@ class Connections:
             try:
                 for problem in self._lending.audit():
                     log.error("connection_astray", problem=problem)
-                self._opener.fill()
+                await self._opener.fill()
             except Exception:  # whatever it is, it goes on looking
                 log.exception("pool_untended")
 
