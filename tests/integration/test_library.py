@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from autogpt_db.errors import AgentNotFoundError, ForeignKeyViolationError, InvalidInputError
+from autogpt_db.errors import InvalidInputError, NotFoundError, RecordNotFoundError
 from examples import check, examples_of
 
 if TYPE_CHECKING:
     from service import Service
 
 NOTHING = {"type": "object", "properties": {}, "required": []}
-SAFE = {"human_in_the_loop_safe_mode": True, "sensitive_action_safe_mode": False}
+SAFE = {
+    "human_in_the_loop_safe_mode": True,
+    "sensitive_action_safe_mode": False,
+    "builder_chat_session_id": None,
+}
 
 
 @pytest.mark.parametrize("example", examples_of("list_library_agents"))
@@ -108,8 +112,9 @@ def test_a_term_is_looked_for_in_name_and_description(service: Service) -> None:
     for term, found in {
         "GRAPH": ["la1"],
         "sub": ["g2"],
-        "one_v2": ["la1"],
-        "g%2": ["la1"],
+        "one v2": ["la1"],
+        "one_v2": [],  # every character stands for itself
+        "g%2": [],
         "": ["g2", "la1"],
         " one v": ["la1"],
         " graph one": [],  # white space counts
@@ -156,8 +161,13 @@ def test_an_agent_has_what_its_rows_say(service: Service) -> None:
         "can_access_graph": False,
         "is_latest_version": True,
         "is_favorite": False,
+        "folder_id": None,
+        "folder_name": None,
+        "is_hidden": False,
+        "is_scheduled": False,
+        "next_scheduled_run": None,
         "recommended_schedule_cron": "* * * * *",
-        "settings": {"human_in_the_loop_safe_mode": True, "sensitive_action_safe_mode": True},
+        "settings": SAFE | {"sensitive_action_safe_mode": True},
         "marketplace_listing": None,
     }
     change(service, "Profile", "p1", avatarUrl=None)
@@ -290,20 +300,20 @@ def test_a_deleted_agent_comes_back_as_it_was(service: Service) -> None:
 
 
 def test_an_unreadable_graph_is_not_found(service: Service) -> None:
-    with pytest.raises(AgentNotFoundError) as caught:
+    with pytest.raises(NotFoundError) as caught:
         add(service, version="nope")
-    assert (caught.value.status, caught.value.wire_type) == (400, "AgentNotFoundError")
+    assert (caught.value.status, caught.value.wire_type) == (400, "NotFoundError")
     for columns in ({"submissionStatus": "PENDING"}, {"isDeleted": True}):
         service.rows("""UPDATE "StoreListingVersion"
                            SET "submissionStatus" = 'APPROVED', "isDeleted" = false""")
         change(service, "StoreListingVersion", "slv1", **columns)
-        with pytest.raises(AgentNotFoundError):
+        with pytest.raises(NotFoundError):
             add(service)
         assert add(service, "bob")["graph_id"] == "g3"  # its owner
 
 
 def test_nobody_has_a_library(service: Service) -> None:
-    with pytest.raises(ForeignKeyViolationError):
+    with pytest.raises(RecordNotFoundError):
         add(service, "nobody")
 
 

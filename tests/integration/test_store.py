@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
-from autogpt_db.errors import AgentNotFoundError, InvalidInputError, SchemaObjectMissingError
+from autogpt_db.errors import InvalidInputError, NotFoundError, SchemaObjectMissingError
 from autogpt_db.operations.store_search import (
     BY_MEANING,
     BY_WORDS,
@@ -414,12 +414,12 @@ def test_an_owner_with_two_profiles_is_found_by_either(service: Service) -> None
 
 @pytest.mark.parametrize("options", [{"username": "nobody"}, {"agent_name": "Cool Agent"}])
 def test_an_unknown_agent_is_not_found(service: Service, options: dict[str, Any]) -> None:
-    with pytest.raises(AgentNotFoundError) as caught:
+    with pytest.raises(NotFoundError) as caught:
         details(service, **options)
-    assert (caught.value.status, caught.value.wire_type) == (400, "AgentNotFoundError")
+    assert (caught.value.status, caught.value.wire_type) == (400, "NotFoundError")
 
 
 def test_a_listing_that_is_not_offered_is_not_found(service: Service) -> None:
     service.rows("""UPDATE "StoreListing" SET "hasApprovedVersion" = false""")
-    with pytest.raises(AgentNotFoundError):
+    with pytest.raises(NotFoundError):
         details(service)

@@ -32,8 +32,8 @@ OWNER = Instead(
 )
 
 INSTEAD: dict[str, dict[int, Instead]] = {
-    "v0.6.68": dict.fromkeys((60, 63, 64), OWNER),
-    "v0.7.2": {},
+    "v0.6.68": dict.fromkeys((60, 61, 62, 63, 64, 65, 67), OWNER),
+    "v0.7.2": dict.fromkeys((221, 256, 257), OWNER),
 }
 """By state and the call's number in calls.json."""
 
@@ -73,14 +73,9 @@ OPEN: dict[str, frozenset[int]] = {
             54,
             55,
             60,
-            61,
             62,
             63,
-            64,
             65,
-            67,
-            68,
-            69,
             70,
             71,
             72,
@@ -108,10 +103,6 @@ OPEN: dict[str, frozenset[int]] = {
             248,
             251,
             254,
-            256,
-            257,
-            259,
-            262,
             332,
             333,
         }

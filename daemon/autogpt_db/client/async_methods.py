@@ -689,6 +689,11 @@ class AsyncMethods(ABC):
         page: int = 1,
         page_size: int = 50,
         include_executions: bool = False,
+        folder_id: str | None = None,
+        include_root_only: bool = False,
+        is_hidden: bool | None = None,
+        organization_id: str | None = None,
+        include_nodes: bool = False,
     ) -> models.LibraryAgentResponse:
         """List a page of a user's library, without deleted and archived agents."""
         result: models.LibraryAgentResponse = await self._call(
@@ -700,6 +705,11 @@ class AsyncMethods(ABC):
                 "page": page,
                 "page_size": page_size,
                 "include_executions": include_executions,
+                "folder_id": folder_id,
+                "include_root_only": include_root_only,
+                "is_hidden": is_hidden,
+                "organization_id": organization_id,
+                "include_nodes": include_nodes,
             },
             reads=True,
         )

@@ -41,6 +41,7 @@ class Capabilities:
         last_run: Library agents know their last run, and names of their own (v0.6.70).
         experts: Experts run graphs (v0.7.0; their column of executions: `expert_runs`).
         expert_runs: Executions and presets belong to an expert (v0.7.1).
+        pods: Experts form pods; executions say why they failed (v0.7.2).
         onboarding_text: Onboarding steps are text; up to v0.7.0 they are a type (v0.7.1).
         notify_columns: Users have a column for each kind of notification (until v0.7.2).
     """
@@ -63,6 +64,7 @@ class Capabilities:
     last_run: bool = False
     experts: bool = False
     expert_runs: bool = False
+    pods: bool = False
     onboarding_text: bool = False
     notify_columns: bool = True
 
@@ -90,6 +92,7 @@ class Capabilities:
             last_run=has("LibraryAgent", "lastRunAt"),
             experts=has("Expert"),
             expert_runs=has("AgentGraphExecution", "expertId"),
+            pods=has("Expert", "podId"),
             onboarding_text=catalogue.type_of("UserOnboarding", "completedSteps") == "text[]",
             notify_columns=has("User", "notifyOnAgentRun"),
         )

@@ -52,7 +52,6 @@ from autogpt_db.errors.refusals import (
     VerbNotAllowedError,
 )
 from autogpt_db.errors.values import (
-    AgentNotFoundError,
     ForeignKeyViolationError,
     GraphNotAccessibleError,
     GraphNotInLibraryError,
@@ -62,6 +61,8 @@ from autogpt_db.errors.values import (
     InvalidInputError,
     InvalidValueError,
     LimitExceededError,
+    NotFoundError,
+    NotFoundWithStatusError,
     RawQueryError,
     RecordNotFoundError,
     ReplyNotKeptError,
@@ -79,7 +80,6 @@ __all__ = [
     "EXIT_MAINTENANCE_FAILED",
     "EXIT_RESOURCE_TAKEN",
     "EXIT_STOPPED",
-    "AgentNotFoundError",
     "ArgumentsInvalidError",
     "AutogptDbError",
     "BackupDamagedError",
@@ -107,6 +107,8 @@ __all__ = [
     "LockedError",
     "MaintenanceError",
     "MemoryExhaustedError",
+    "NotFoundError",
+    "NotFoundWithStatusError",
     "NotServedError",
     "OutcomeUnknownError",
     "PipelineTooLongError",

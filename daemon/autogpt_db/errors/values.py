@@ -132,10 +132,16 @@ class InsufficientBalanceError(InvalidValueError):
         )
 
 
-class AgentNotFoundError(InvalidValueError):
-    """The marketplace has no such agent for this user."""
+class NotFoundError(InvalidValueError):
+    """What a call is about isn't there, or not for this user."""
 
-    wire_type = "AgentNotFoundError"
+    wire_type = "NotFoundError"
+
+
+class NotFoundWithStatusError(NotFoundError):
+    """The same with the status that AutoGPT gives it from v0.7.2 on."""
+
+    status = HTTPStatus.NOT_FOUND
 
 
 class GraphNotAccessibleError(InvalidValueError):

@@ -2,204 +2,26 @@
 
 from __future__ import annotations
 
-from autogpt_db.errors import AgentNotFoundError, InvalidInputError
+import json
+import re
+from typing import Any
+
+from autogpt_db.errors import (
+    ForeignKeyViolationError,
+    InvalidInputError,
+    RecordNotFoundError,
+)
 from autogpt_db.operations import Database, LibraryAgentSort, PageSize, operation
+from autogpt_db.operations.detail import Problems
+from autogpt_db.operations.graph_interface import BLOCKS_THAT_SHOW, interface_of
+from autogpt_db.operations.library_additions import ADD
+from autogpt_db.operations.library_lists import LIST, LIST_WITH_NODES
+from autogpt_db.operations.missing import not_found
 from autogpt_db.operations.repeats import harmless
 
 LONGEST_SEARCH_TERM = 100
 
-# Nodes aren't looked at, so the schemas are those of a graph without inputs and outputs.
-_AGENT = """
-       json_build_object(
-           'id', agent."id",
-           'graph_id', agent."agentGraphId",
-           'graph_version', agent."agentGraphVersion",
-           'owner_user_id', agent."userId",
-           'image_url', agent."imageUrl",
-           'creator_name', COALESCE(creator."name", 'Unknown'),
-           'creator_image_url', COALESCE(creator."avatarUrl", ''),
-           'status', CASE
-               WHEN executions.failed THEN 'ERROR'
-               WHEN executions.queued THEN 'WAITING'
-               WHEN executions.running THEN 'HEALTHY'
-               ELSE 'COMPLETED'
-           END,
-           'created_at', autogpt_db.iso_v1(agent."createdAt"),
-           'updated_at', autogpt_db.iso_v1(GREATEST(agent."updatedAt", graph."updatedAt")),
-           'name', COALESCE(graph."name", ''),
-           'description', COALESCE(graph."description", ''),
-           'instructions', graph."instructions",
-           'input_schema', '{"type": "object", "properties": {}, "required": []}'::json,
-           'output_schema', '{"type": "object", "properties": {}, "required": []}'::json,
-           'credentials_input_schema', NULL,
-           'has_external_trigger', false,
-           'has_human_in_the_loop', false,
-           'has_sensitive_action', false,
-           'trigger_setup_info', NULL,
-           'new_output', COALESCE(executions.new_output, false),
-           'execution_count', executions.total,
-           'success_rate', executions.success_rate,
-           'avg_correctness_score', executions.correctness_score,
-           'recent_executions', COALESCE(executions.recent, '[]'),
-           'can_access_graph', graph."userId" = agent."userId",
-           'is_latest_version', true,
-           'is_favorite', agent."isFavorite",
-           'recommended_schedule_cron', graph."recommendedScheduleCron",
-           'settings', agent.settings,
-           'marketplace_listing', NULL
-       )"""
-
-# An agent whose settings don't validate is counted but not shown. Among equals the page's order is
-# that of reading, the same for every page.
-LIST = f"""
-WITH found AS (
-    SELECT agent."id", agent."agentGraphId", agent."agentGraphVersion", agent."userId",
-           agent."imageUrl", agent."createdAt", agent."updatedAt", agent."isFavorite",
-           agent."creatorId", agent."settings", agent.ctid AS place
-      FROM platform."LibraryAgent" AS agent
-      JOIN platform."AgentGraph" AS graph
-           ON graph."id" = agent."agentGraphId" AND graph."version" = agent."agentGraphVersion"
-     WHERE agent."userId" = %(user_id)s
-       AND NOT agent."isDeleted"
-       AND NOT agent."isArchived"
-       AND (
-           %(search_term)s::text IS NULL
-           OR graph."name" ILIKE '%%' || %(search_term)s::text || '%%'
-           OR graph."description" ILIKE '%%' || %(search_term)s::text || '%%'
-       )
-), shown AS (
-    SELECT found."id", "agentGraphId", "agentGraphVersion", "userId", "imageUrl", "createdAt",
-           "updatedAt", "isFavorite", "creatorId",
-           autogpt_db.library_settings_v1("settings") AS settings,
-           row_number() OVER (
-               ORDER BY CASE WHEN %(by_creation)s THEN "createdAt" END,
-                        CASE WHEN NOT %(by_creation)s THEN "updatedAt" END DESC,
-                        place
-           ) AS number
-      FROM found
-     ORDER BY number
-     LIMIT %(page_size)s OFFSET (%(page)s::bigint - 1) * %(page_size)s
-)
-SELECT json_build_object(
-           'agents', COALESCE((
-               SELECT json_agg({_AGENT} ORDER BY agent.number)
-                 FROM shown AS agent
-                 JOIN platform."AgentGraph" AS graph
-                      ON graph."id" = agent."agentGraphId"
-                         AND graph."version" = agent."agentGraphVersion"
-                 LEFT JOIN platform."Profile" AS creator ON creator."id" = agent."creatorId"
-                CROSS JOIN LATERAL (
-                      SELECT count(*) AS total,
-                             bool_or(latest.status = 'FAILED') AS failed,
-                             bool_or(latest.status = 'QUEUED') AS queued,
-                             bool_or(latest.status = 'RUNNING') AS running,
-                             bool_or(
-                                 latest.status = 'COMPLETED'
-                                 AND latest.created_at > autogpt_db.now_v1() - interval '7 days'
-                             ) AS new_output,
-                             (count(*) FILTER (WHERE latest.status = 'COMPLETED'))::float8
-                                 / NULLIF(count(*), 0) * 100 AS success_rate,
-                             avg(latest.correctness_score) AS correctness_score,
-                             json_agg(json_build_object(
-                                 'status', latest.status,
-                                 'correctness_score', latest.correctness_score,
-                                 'activity_summary', latest.activity_summary
-                             ) ORDER BY latest.created_at DESC) AS recent
-                        FROM (
-                             SELECT "executionStatus" AS status,
-                                    "createdAt" AS created_at,
-                                    CASE jsonb_typeof("stats" -> 'correctness_score')
-                                        WHEN 'number' THEN autogpt_db.lax_number_v1(
-                                            "stats" -> 'correctness_score'
-                                        )::float8
-                                    END AS correctness_score,
-                                    CASE jsonb_typeof("stats" -> 'activity_status')
-                                        WHEN 'string' THEN "stats" ->> 'activity_status'
-                                    END AS activity_summary
-                               FROM platform."AgentGraphExecution"
-                              WHERE %(include_executions)s
-                                AND "userId" = agent."userId"
-                                AND "agentGraphId" = agent."agentGraphId"
-                                AND "agentGraphVersion" = agent."agentGraphVersion"
-                              ORDER BY "createdAt" DESC
-                              LIMIT 10
-                        ) AS latest
-                ) AS executions
-                WHERE agent.settings IS NOT NULL
-           ), '[]'),
-           'pagination', json_build_object(
-               'total_items', (SELECT count(*) FROM found),
-               'total_pages',
-                   ((SELECT count(*) FROM found) + %(page_size)s - 1) / %(page_size)s,
-               'current_page', %(page)s::integer,
-               'page_size', %(page_size)s::integer
-           )
-       )
-"""
-
-# What was there is returned as it was. The conflict is with somebody who adds the same one now.
-ADD = f"""
-WITH offered AS (
-    SELECT graph."id", graph."version"
-      FROM platform."StoreListingVersion" AS version
-      JOIN platform."AgentGraph" AS graph
-           ON graph."id" = version."agentGraphId" AND graph."version" = version."agentGraphVersion"
-     WHERE version."id" = %(store_listing_version_id)s
-       AND (
-           graph."userId" = %(user_id)s
-           OR EXISTS (
-               SELECT
-                 FROM platform."StoreListingVersion" AS listed
-                WHERE listed."agentGraphId" = graph."id"
-                  AND listed."agentGraphVersion" = graph."version"
-                  AND listed."submissionStatus" = 'APPROVED'
-                  AND NOT listed."isDeleted"
-           )
-       )
-), present AS (
-    SELECT agent.*
-      FROM platform."LibraryAgent" AS agent
-      JOIN offered
-           ON offered."id" = agent."agentGraphId" AND offered."version" = agent."agentGraphVersion"
-     WHERE agent."userId" = %(user_id)s
-), restored AS (
-    UPDATE platform."LibraryAgent" AS agent
-       SET "isDeleted" = false,
-           "updatedAt" = autogpt_db.now_v1()
-      FROM present
-     WHERE agent."id" = present."id" AND agent."isDeleted"
-), added AS (
-    INSERT INTO platform."LibraryAgent" AS agent
-           ("id", "createdAt", "updatedAt", "userId", "agentGraphId", "agentGraphVersion",
-            "isCreatedByUser", "useGraphIsActiveVersion", "settings")
-    SELECT gen_random_uuid()::text, autogpt_db.now_v1(), autogpt_db.now_v1(), %(user_id)s,
-           offered."id", offered."version", false, false,
-           '{{"human_in_the_loop_safe_mode": true, "sensitive_action_safe_mode": false}}'
-      FROM offered
-     WHERE NOT EXISTS (SELECT FROM present)
-        ON CONFLICT ("userId", "agentGraphId", "agentGraphVersion") DO UPDATE
-       SET "isDeleted" = false
-    RETURNING agent.*
-)
-SELECT {_AGENT}
-  FROM (
-       SELECT row."id", row."agentGraphId", row."agentGraphVersion", row."userId",
-              row."imageUrl", row."createdAt", row."updatedAt", row."isFavorite",
-              COALESCE(
-                  autogpt_db.library_settings_v1(row."settings"),
-                  autogpt_db.library_settings_v1('{{}}')
-              ) AS settings
-         FROM (SELECT * FROM present UNION ALL SELECT * FROM added) AS row
-  ) AS agent
-  JOIN platform."AgentGraph" AS graph
-       ON graph."id" = agent."agentGraphId" AND graph."version" = agent."agentGraphVersion"
- CROSS JOIN (SELECT NULL::text AS "name", NULL::text AS "avatarUrl") AS creator
- CROSS JOIN (
-       SELECT 0 AS total, false AS failed, false AS queued, false AS running,
-              false AS new_output, NULL::float8 AS success_rate,
-              NULL::float8 AS correctness_score, NULL::json AS recent
-  ) AS executions
-"""
+_WILDCARDS = re.compile(r"([\\%_])")
 
 
 @operation(reads=True, heavy=True)
@@ -211,37 +33,65 @@ async def list_library_agents(
     page: int = 1,
     page_size: PageSize = 50,
     include_executions: bool = False,
-) -> bytes | None:
+    folder_id: str | None = None,
+    include_root_only: bool = False,
+    is_hidden: bool | None = None,
+    organization_id: str | None = None,
+    include_nodes: bool = False,
+) -> bytes | dict[str, Any] | None:
     """List a page of a user's library, without deleted and archived agents.
+
+    Whether an agent is scheduled is the scheduler's to know: `is_scheduled` is always false.
 
     Args:
         user_id: Whose library.
-        search_term: Text in an agent's name or description, letter case aside; `%` and `_` stand
-            for any text and any character.
-        sort_by: `createdAt`, oldest first, or `updatedAt`, newest first.
+        search_term: Text in an agent's name or description, letter case aside.
+        sort_by: `createdAt`, oldest first, `updatedAt`, newest first, or `lastRunAt`, the latest
+            run first (since AutoGPT v0.6.70).
         page: The page's number, from 1.
         page_size: Agents on a page.
         include_executions: Whether to look at each agent's ten latest executions; without them an
-            agent has none.
+            agent has none. Until AutoGPT v0.6.55 only these are counted, too.
+        folder_id: Only agents in this folder; none where the database has no folders. A search goes
+            through all folders.
+        include_root_only: Only agents in no folder, unless one is named.
+        is_hidden: Only hidden agents, or only those that aren't; null for both.
+        organization_id: Only agents of this organization or of none.
+        include_nodes: Whether to tell from the graphs' nodes what each takes and gives, and whether
+            something outside triggers it.
 
     Raises:
         InvalidInputError: The page or its size is less than 1, or the search term is too long.
+        ArgumentsInvalidError: The database doesn't know when agents were last run.
     """
     if page < 1 or page_size < 1:
         raise InvalidInputError("Invalid pagination input")
     if search_term and len(search_term.strip()) > LONGEST_SEARCH_TERM:
         raise InvalidInputError("Search term is too long")
-    return await database.json(
-        LIST,
-        {
-            "user_id": user_id,
-            "search_term": search_term or None,
-            "by_creation": sort_by is LibraryAgentSort.CREATED_AT,
-            "page": page,
-            "page_size": page_size,
-            "include_executions": include_executions,
-        },
+    capabilities = database.capabilities
+    if sort_by is LibraryAgentSort.LAST_RUN_AT and not capabilities.last_run:
+        _refuse_sort(sort_by)
+    parameters = {
+        "user_id": user_id,
+        "pattern": _pattern(search_term) if search_term else None,
+        "sort_by": sort_by.value,
+        "page": page,
+        "page_size": page_size,
+        "include_executions": include_executions,
+        "folder_id": None if search_term else folder_id or None,
+        "root_only": include_root_only and not folder_id and not search_term,
+        "is_hidden": is_hidden,
+        "organization_id": organization_id,
+    }
+    if not include_nodes:
+        return await database.json(LIST(capabilities), parameters)
+    row = await database.row(
+        LIST_WITH_NODES(capabilities), {**parameters, "blocks": list(BLOCKS_THAT_SHOW)}
     )
+    assert row is not None, "an aggregate has one row"
+    found, schemas = json.loads(row[0]), json.loads(row[1] or b"{}")
+    agents = [each["agent"] | interface_of(each["nodes"], schemas) for each in found["agents"]]
+    return {**found, "agents": agents}
 
 
 @operation(reads=False, repeat=harmless("Returns the agent that is there."))
@@ -250,20 +100,47 @@ async def add_store_agent_to_library(
 ) -> bytes:
     """Put the graph of a marketplace listing into a user's library, or take it back out of the bin.
 
+    What the user has set for an agent that is there stays.
+
     Args:
-        store_listing_version_id: The listing's version.
+        store_listing_version_id: The listing's version. Since AutoGPT v0.7.2 it must be available.
         user_id: Whose library.
 
     Returns:
-        The library's agent; one that was there already as it was before.
+        The library's agent; until AutoGPT v0.6.50 one that was there already as it was before.
 
     Raises:
-        AgentNotFoundError: There is no such version, or the user may not read its graph.
-        ForeignKeyViolationError: There is no such user.
+        NotFoundError: There is no such version, or the user may not read its graph.
+        RecordNotFoundError: There is no such user.
     """
-    document = await database.json(
-        ADD, {"store_listing_version_id": store_listing_version_id, "user_id": user_id}
-    )
+    try:
+        document = await database.json(
+            ADD(database.capabilities),
+            {"store_listing_version_id": store_listing_version_id, "user_id": user_id},
+        )
+    except ForeignKeyViolationError as error:
+        raise RecordNotFoundError(f"user {user_id}") from error
     if document is None:
-        raise AgentNotFoundError(f"Store listing version {store_listing_version_id} not found")
+        raise not_found(
+            database.capabilities,
+            f"Store listing version {store_listing_version_id} is unknown, or not to be had.",
+        )
     return document
+
+
+def _pattern(term: str) -> str:
+    """Return what finds a text anywhere, every character of it taken literally."""
+    return "%" + _WILDCARDS.sub(r"\\\1", term) + "%"
+
+
+def _refuse_sort(sort_by: LibraryAgentSort) -> None:
+    problems = Problems()
+    problems.add(
+        "enum",
+        ("body", "sort_by"),
+        "Input should be 'createdAt' or 'updatedAt' in this database: its library agents don't "
+        "know their last run",
+        sort_by.value,
+        expected="'createdAt' or 'updatedAt'",
+    )
+    problems.raise_any()

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from autogpt_db.errors import AgentNotFoundError, InvalidInputError, SchemaObjectMissingError
+from autogpt_db.errors import InvalidInputError, SchemaObjectMissingError
 from autogpt_db.operations import Database, PageSize, operation
+from autogpt_db.operations.missing import not_found
 from autogpt_db.operations.store_search import AGENT, FILTERS, search
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ async def get_store_agent_details(
         include_changelog: Whether to return what its versions changed, newest first.
 
     Raises:
-        AgentNotFoundError: There is no such agent.
+        NotFoundError: There is no such agent.
         SchemaObjectMissingError: The database has no marketplace.
     """
     document = await database.json(
@@ -207,7 +208,7 @@ async def get_store_agent_details(
         {"username": username, "agent_name": agent_name, "include_changelog": include_changelog},
     )
     if document is None:
-        raise AgentNotFoundError(f"Agent {username}/{agent_name} not found")
+        raise not_found(database.capabilities, f"Agent {username}/{agent_name} not found")
     return document
 
 

@@ -135,6 +135,7 @@ class LibraryAgentSort(enum.StrEnum):
 
     CREATED_AT = "createdAt"
     UPDATED_AT = "updatedAt"
+    LAST_RUN_AT = "lastRunAt"
 
 
 class NotificationEventModel(Model):
