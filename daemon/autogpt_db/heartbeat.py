@@ -16,7 +16,7 @@ import socket
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 SUPERVISED = "AUTOGPT_DB_SUPERVISED"
@@ -58,18 +58,25 @@ class Heartbeat:
         self._ready = True
         self.beat({})
 
-    def beat(self, figures: dict[str, Any], work: Sequence[str] = ()) -> None:
+    def beat(
+        self,
+        figures: dict[str, Any],
+        work: Sequence[str] = (),
+        schema: Mapping[str, Any] | None = None,
+    ) -> None:
         """Send one beat.
 
         Args:
             figures: What an operator may want to see of this process: its pool.
             work: What it is busy with for longer, in words; only the first few are sent.
+            schema: What it found of AutoGPT's schema, shortly; None: it doesn't say.
         """
         if self._socket is None:
             return
-        message = json.dumps(
-            {"ready": self._ready, "pool": figures, "work": list(work[:MOST_WORK])}
-        ).encode()
+        content = {"ready": self._ready, "pool": figures, "work": list(work[:MOST_WORK])}
+        if schema is not None:
+            content["schema"] = schema
+        message = json.dumps(content).encode()
         # The supervisor may be busy, or gone: then the kernel ends this process.
         with contextlib.suppress(OSError):
             self._socket.sendto(message, self._address)
@@ -81,14 +88,18 @@ class Heartbeat:
             self._socket = None
 
     async def beat_forever(
-        self, figures: Callable[[], Any], work: Callable[[], Sequence[str]] = tuple
+        self,
+        figures: Callable[[], Any],
+        work: Callable[[], Sequence[str]] = tuple,
+        schema: Callable[[], Mapping[str, Any] | None] = lambda: None,
     ) -> NoReturn:
         """Beat every second until cancelled.
 
         Args:
             figures: Returns the pool's figures, a dataclass.
             work: Returns what the process is busy with, in words.
+            schema: Returns what it found of AutoGPT's schema.
         """
         while True:
-            self.beat(dataclasses.asdict(figures()), work())
+            self.beat(dataclasses.asdict(figures()), work(), schema())
             await asyncio.sleep(INTERVAL)

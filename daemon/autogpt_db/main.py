@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from autogpt_db.database.manager import DatabaseManager
 from autogpt_db.lifecycle import describe_failure, stop_on_signals, withhold_memory
 from autogpt_db.logs import bind_process, configure_logging, hold_records
+from autogpt_db.operations.needed import needed
 from autogpt_db.supervision import announce, run_processes
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def main(load: Callable[[], Settings]) -> int:
         with stop_on_signals():
             settings = load()
             configure_logging(settings.logging)
-            with DatabaseManager(settings, notify=announce) as manager:
+            with DatabaseManager(settings, notify=announce, needed=needed()) as manager:
                 return run_processes(manager, reload=load)
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is logged and has a code
         return describe_failure(error)

@@ -14,6 +14,7 @@ import structlog
 from autogpt_db import __version__
 from autogpt_db.database.migration import LOCK, MigrationOutcome, migrate, migrations, pending
 from autogpt_db.errors import SchemaError
+from autogpt_db.operations.needed import needed
 from contract_schema import (
     columns_of,
     contract_enums,
@@ -229,10 +230,10 @@ def test_a_server_without_pgvector_does_without_what_needs_it() -> None:
         without = tuple(one.name for one in migrations() if not one.name.endswith("_vector"))
         for applied in (without, ()):
             with structlog.testing.capture_logs() as logged:
-                outcome = migrate(connection, schema_name="platform", create=True)
+                outcome = migrate(connection, schema_name="platform", create=True, needed=needed())
             assert outcome.applied == applied
-            assert [one["event"] for one in logged] == ["schema_partly_there"]
-            assert logged[0]["missing"] == ["UnifiedContentEmbedding"]
+            (told,) = [one for one in logged if one["event"] == "schema_partly_there"]
+            assert told["missing"] == ["UnifiedContentEmbedding"]
         assert pending(connection, schema_name="platform") == []
 
 
@@ -329,12 +330,12 @@ def test_what_later_migrations_of_autogpt_add_is_accepted(theirs: Connection) ->
 
 
 def test_everything_missing_is_named_at_once_and_nothing_is_changed(connection: Connection) -> None:
-    make_theirs(connection, ("    'REVIEW'\n", "    'PONDERING'\n"))
+    make_theirs(connection, ("    'QUEUED',\n", "    'PONDERING',\n"))
     connection.execute("""
         DROP TABLE platform."UserOnboarding";
         ALTER TABLE platform."User" DROP COLUMN "timezone" CASCADE;
         ALTER TABLE platform."AgentNodeExecution" DROP COLUMN "stats";
-        ALTER TABLE platform."UserBalance" ALTER COLUMN "balance" TYPE bigint;
+        ALTER TABLE platform."UserBalance" ADD COLUMN "currency" text NOT NULL;
         ALTER TABLE platform."AgentNodeExecutionKeyValueData"
             DROP CONSTRAINT "AgentNodeExecutionKeyValueData_pkey";
         DROP INDEX platform."User_email_key";
@@ -343,23 +344,23 @@ def test_everything_missing_is_named_at_once_and_nothing_is_changed(connection: 
     before = catalogs(connection)
     for attempt in (migrate, pending):
         with pytest.raises(SchemaError) as refused:
-            attempt(connection, schema_name="platform")
+            attempt(connection, schema_name="platform", needed=needed())
         text = str(refused.value)
         assert refused.value.exit_code == 78
         for words in (
             'table "UserOnboarding"',
             'column "User"."timezone"',
             'column "AgentNodeExecution"."stats"',
-            'column "UserBalance"."balance" as integer (it is bigint)',
-            'labels REVIEW of type "AgentExecutionStatus"',
-            'unique index "AgentNodeExecutionKeyValueData_pkey"',
-            'unique index "User_email_key"',
-            "20260129011611_remove_workspace_file_source",
+            'a default for "UserBalance"."currency"',
+            'label QUEUED of type "AgentExecutionStatus"',
+            'unique index on "AgentNodeExecutionKeyValueData" ("key", "userId")',
+            "get_user_by_id",
+            "It looks like that of AutoGPT v0.6.48",
             "Nothing has been changed",
         ):
             assert words in text
-        # What goes with a missing table, and what only adds comfort, are not named on their own.
-        assert "UserOnboarding_" not in text
+        # What no statement uses, and what AutoGPT runs without, is no reason.
+        assert "email_key" not in text
         assert "StoreAgent" not in text
     assert catalogs(connection) == before
     assert connection.execute("SELECT to_regnamespace('autogpt_db')").fetchone() == (None,)
@@ -379,6 +380,8 @@ def test_without_what_the_store_needs_it_warns(theirs: Connection) -> None:
         'DROP VIEW platform."StoreAgent"; DROP MATERIALIZED VIEW platform.mv_review_stats'
     )
     with structlog.testing.capture_logs() as logged:
-        migrate(theirs, schema_name="platform")
-    assert [one["event"] for one in logged] == ["schema_partly_there"]
-    assert {"StoreAgent", "mv_review_stats"} <= set(logged[0]["missing"])
+        migrate(theirs, schema_name="platform", needed=needed())
+    warned = next(one for one in logged if one["event"] == "methods_not_served")
+    assert warned["methods"] == ["get_store_agent_details", "get_store_agents"]
+    assert warned["missing"] == ['table "StoreAgent"']
+    assert "AutoGPT's own migrations" in warned["remedy"]

@@ -6,12 +6,15 @@ import httptools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autogpt_db.api.serving import Serving
 from autogpt_db.api.short_road import KNOWN_HEADS, LARGEST_HEAD, ShortRoad
+from autogpt_db.database.knowledge import Knowledge
 from autogpt_db.operations import load_operations
 from autogpt_db.settings.api import ApiSettings
 from autogpt_db.settings.declaration import Secret
 
-ROAD = ShortRoad(None, load_operations(), ApiSettings(), None, None)  # type: ignore[arg-type]
+SERVING = Serving(load_operations(), Knowledge(), "platform")
+ROAD = ShortRoad(None, SERVING, ApiSettings(), None, None)  # type: ignore[arg-type]
 
 
 class Seen:
@@ -111,7 +114,7 @@ def test_no_more_heads_are_remembered_than_the_limit() -> None:
 
 def test_with_a_token_only_heads_that_carry_it_do() -> None:
     token = ApiSettings(token=Secret("s3cret"))
-    road = ShortRoad(None, load_operations(), token, None, None)  # type: ignore[arg-type]
+    road = ShortRoad(None, SERVING, token, None, None)  # type: ignore[arg-type]
     for line, allowed in (
         (b"authorization: Bearer s3cret", True),
         (b"authorization: bearer  s3cret", True),

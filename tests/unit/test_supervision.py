@@ -116,8 +116,11 @@ class Beats(ReportingProcess):
     def __init__(self) -> None:
         self.seen: list[tuple[bool, dict, tuple[str, ...]]] = []
 
-    def note_beat(self, *, ready: bool, pool: dict, work: tuple[str, ...] = ()) -> None:
+    def note_beat(
+        self, *, ready: bool, pool: dict, work: tuple[str, ...] = (), schema: object = None
+    ) -> None:
         self.seen.append((ready, pool, work))
+        self.schema = schema
 
 
 def test_a_heartbeat_is_known_by_its_sender(
@@ -131,6 +134,11 @@ def test_a_heartbeat_is_known_by_its_sender(
         heartbeat.beat({"size": 3}, ["a long job at 7 %"])
         heartbeat.ready()
         receiver.receive()
+        assert mine.schema is None
+        heartbeat.beat({}, schema={"release": "v0.6.59"})
+        receiver.receive()
+        assert mine.schema == {"release": "v0.6.59"}
+        assert mine.seen.pop() == (True, {}, ())
         assert mine.seen == [(False, {"size": 3}, ("a long job at 7 %",)), (True, {}, ())]
         assert other.seen == []
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as stranger:

@@ -19,6 +19,7 @@ from autogpt_db.errors import (
     CallError,
     InternalError,
     NotServedError,
+    SchemaChangingError,
     UnauthorizedError,
     UnhealthyError,
     VerbNotAllowedError,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from autogpt_db.api.calls import Policy
     from autogpt_db.api.fallback import Fallback
     from autogpt_db.api.idempotency import KeyedCalls
+    from autogpt_db.api.serving import Serving
     from autogpt_db.database.handle import Database
     from autogpt_db.operations import Operation
     from autogpt_db.settings import Settings
@@ -58,7 +60,7 @@ class Rpc:
     def __init__(
         self,
         database: Database,
-        operations: Mapping[str, Operation],
+        serving: Serving,
         settings: Settings,
         policy: Policy,
         keyed: KeyedCalls,
@@ -71,7 +73,7 @@ class Rpc:
 
         Args:
             database: The process's pool.
-            operations: What is served, by name.
+            serving: What is served.
             settings: Limits and token.
             policy: Deadline and log of every request.
             keyed: Answers writes with an idempotency key.
@@ -82,7 +84,10 @@ class Rpc:
         """
         self._database = database
         self._keyed = keyed
-        self._operations = {f"/{name}": operation for name, operation in operations.items()}
+        self._serving = serving
+        self._operations: Mapping[str, Operation] = {}
+        self._take_over_methods()
+        serving.when_changed.append(self._take_over_methods)
         self._others = others
         self._other_paths = other_paths
         self._policy = policy
@@ -124,6 +129,10 @@ class Rpc:
             self._exchanges.discard(exchange)
         await exchange.settle()
         exchange.log()
+
+    def _take_over_methods(self) -> None:
+        methods = self._serving.methods
+        self._operations = {f"/{name}": operation for name, operation in methods.items()}
 
     def give_up(self) -> None:
         """Answer every running request now: the process ends."""
@@ -247,8 +256,12 @@ class Rpc:
         name = method_name(scope["method"], scope["path"])
         if name is None:
             raise NotServedError
+        lacking = self._serving.reason(name)
+        if lacking is not None and self._serving.in_flux:
+            raise SchemaChangingError(name)
         if self._fallback is None:
-            self._unknown.refused(name, "it is none of ours, and api.fallback_url is not set")
+            why = lacking or "it is none of ours"
+            self._unknown.refused(name, f"{why}, and api.fallback_url is not set")
             raise NotServedError
         if any(header == PASSED_ON for header, _ in scope["headers"]):
             self._unknown.refused(name, "api.fallback_url leads back to this service")

@@ -25,6 +25,7 @@ from autogpt_db.api.protocol import State
 from autogpt_db.api.request_log import RequestLog
 from autogpt_db.api.rpc import HEALTH_PATHS, Rpc
 from autogpt_db.api.server import Server
+from autogpt_db.api.serving import Serving
 from autogpt_db.api.short_road import ShortRoad
 from autogpt_db.database.handle import Database
 from autogpt_db.errors import EXIT_STOPPED
@@ -97,17 +98,21 @@ async def _serve(
         counters = RequestCounters(store, _countable(operations))
         request_log = RequestLog(settings.logging, counters)
         policy = Policy(settings.api.request_deadline, request_log)
+        serving = Serving(operations, database.knowledge, database.schema)
         bodies = state.bodies = Bodies(settings, helpers, store)
-        state.short_road = ShortRoad(database, operations, settings.api, policy, bodies)
+        state.short_road = ShortRoad(database, serving, settings.api, policy, bodies)
         metrics = Metrics(database, settings, state, store, helpers)
         others = build_app(database, operations, state, metrics)
         keyed = KeyedCalls(database, settings, store, bodies.decoding)
-        rpc = Rpc(database, operations, settings, policy, keyed, bodies, others, PATHS, fallback)
+        rpc = Rpc(database, serving, settings, policy, keyed, bodies, others, PATHS, fallback)
         server = Server(rpc, state)
         server.handle_signals()
         server.give_up = rpc.give_up
         heartbeat = Heartbeat(settings.paths.runtime)
-        beating = asyncio.create_task(heartbeat.beat_forever(database.figures), name="heartbeat")
+        beating = asyncio.create_task(
+            heartbeat.beat_forever(database.figures, schema=serving.summary), name="heartbeat"
+        )
+        keeping_up = asyncio.create_task(database.keep_up(), name="schema")
         publishing = asyncio.create_task(publish_forever(metrics.publish), name="metrics")
         watching = asyncio.create_task(LoopWatch(store).watch_forever(), name="loop-watch")
         expiring: asyncio.Task[NoReturn] | None = None
@@ -118,7 +123,7 @@ async def _serve(
                 log.info(
                     "listening",
                     address=" ".join(address_of(listener) for listener in listeners),
-                    methods=len(operations),
+                    methods=len(serving.methods),
                     connections=database.figures().size,
                 )
                 heartbeat.ready()
@@ -132,6 +137,7 @@ async def _serve(
             await background.drain(server.seconds_left, server.hastened)
         finally:
             beating.cancel()
+            keeping_up.cancel()
             publishing.cancel()
             watching.cancel()
             if expiring is not None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from autogpt_db.api.bodies import Bodies
     from autogpt_db.api.connection import Connection
+    from autogpt_db.api.serving import Serving
     from autogpt_db.database.handle import Database
     from autogpt_db.operations import Operation
     from autogpt_db.settings.api import ApiSettings
@@ -114,7 +115,7 @@ class ShortRoad:
     def __init__(
         self,
         database: Database,
-        operations: Mapping[str, Operation],
+        serving: Serving,
         settings: ApiSettings,
         policy: Policy,
         bodies: Bodies,
@@ -123,24 +124,28 @@ class ShortRoad:
 
         Args:
             database: The process's pool.
-            operations: What is served, by name.
+            serving: What is served.
             settings: Limits and token.
             policy: Deadline and log of every request.
             bodies: Reads and counts what requests bring.
         """
         self._bodies = bodies
         self._database = database
-        self._operations = (
-            {f"/{name}".encode(): operation for name, operation in operations.items()}
-            if settings.short_road
-            else {}
-        )
+        self._operations: Mapping[bytes, Operation] = {}
         self._largest_body = min(LARGEST_BODY, settings.body_limit)
         self._token = settings.token.reveal().encode() if settings.token else None
         self._policy = policy
         self._heads: dict[bytes, Head] = {}
         self._identities = map((os.urandom(4).hex() + "%08x").__mod__, count())
         self.running: dict[ShortCall, None] = {}
+
+        def take_over_methods() -> None:
+            methods = serving.methods.items() if settings.short_road else ()
+            self._operations = {f"/{name}".encode(): operation for name, operation in methods}
+            self._heads.clear()
+
+        take_over_methods()
+        serving.when_changed.append(take_over_methods)
 
     def look_up(self, data: bytes) -> tuple[Head, int]:
         """Return what the head says that `data` begins with, and its length in bytes.

@@ -43,6 +43,7 @@ def check_everything(settings: Settings) -> Iterator[str]:
     from autogpt_db.database.reasons import reason_of
     from autogpt_db.database.url import direct_database_url
     from autogpt_db.errors import DatabaseUnreachableError
+    from autogpt_db.operations.needed import needed
 
     yield "configuration: valid"
     yield from _describe_programs(settings)
@@ -68,6 +69,7 @@ def check_everything(settings: Settings) -> Iterator[str]:
             schema_name=target.schema,
             create=target.embedded or settings.database.create_tables,
             upgrade=target.embedded,
+            needed=needed(),
         )
         todo = f"to be applied at start: {', '.join(waiting)}"
         yield f"schema: {todo if waiting else 'complete'}"

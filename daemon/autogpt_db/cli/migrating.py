@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from autogpt_db.database.manager import DatabaseManager
 from autogpt_db.database.migration import pending_upgrade
+from autogpt_db.operations.needed import needed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +22,9 @@ def migrate(settings: Settings, *, create: bool, upgrade: bool) -> Iterator[str]
         create: Make AutoGPT's tables where there are none.
         upgrade: Bring AutoGPT's tables, where we made them, to those of a later release.
     """
-    with DatabaseManager(settings, wait=False, create=create, upgrade=upgrade) as manager:
+    with DatabaseManager(
+        settings, needed=needed(), wait=False, create=create, upgrade=upgrade
+    ) as manager:
         assert manager.outcome is not None
         for name in manager.outcome.applied:
             yield f"Applied {name}."

@@ -111,7 +111,7 @@ SELECT json_build_object(
                               bool_or(has_function_privilege(function.oid, 'EXECUTE')) AS callable
                          FROM place
                          JOIN pg_catalog.pg_proc AS function ON function.pronamespace = place.oid
-                        WHERE function.probin IS NULL
+                        WHERE function.probin IS NULL AND function.prokind = 'f'
                         GROUP BY function.proname
                         ORDER BY function.proname
                       ) AS listed

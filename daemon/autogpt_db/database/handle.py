@@ -7,14 +7,13 @@ import os
 import socket
 import time
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import psycopg
 import structlog
 
-from autogpt_db.database.capabilities import Capabilities
-from autogpt_db.database.catalogue import READ, Catalogue
 from autogpt_db.database.failures import REPEATABLE, connection_lost, translate
+from autogpt_db.database.knowledge import TIMEOUT as KNOWLEDGE_TIMEOUT
 from autogpt_db.database.merging import Merger
 from autogpt_db.database.pool import Connections
 from autogpt_db.database.pooled import swells
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
     from typing import LiteralString
 
+    from autogpt_db.database.capabilities import Capabilities
+    from autogpt_db.database.knowledge import Knowledge
     from autogpt_db.database.lanes import Lane
     from autogpt_db.database.lending import Counts
     from autogpt_db.database.merged import Merged
@@ -161,24 +162,40 @@ class Database:
         Raises:
             DatabaseUnavailableError: It has not been read yet.
         """
-        found = self._connections.capabilities
+        found = self._connections.knowledge.capabilities
         if found is None:
             raise DatabaseUnavailableError(
                 "The database's schema has not been read yet; try again shortly.", retry_after=1.0
             )
         return found
 
+    @property
+    def knowledge(self) -> Knowledge:
+        """Return what this process knows of AutoGPT's schema."""
+        return self._connections.knowledge
+
+    @property
+    def schema(self) -> str:
+        """Return the name of AutoGPT's schema, quoted."""
+        return self._connections.schema
+
     async def learn(self) -> None:
-        """Read what AutoGPT's schema has."""
-        document = await self.json(READ, {"schema": self._connections.schema})
-        assert document is not None, "a SELECT without FROM has one row"
-        self._connections.capabilities = Capabilities.of(Catalogue.decode(document))
+        """Read what AutoGPT's schema has, if that has changed."""
+        await self.knowledge.look(self._for_knowledge())
+
+    async def keep_up(self) -> NoReturn:
+        """Read what AutoGPT's schema has whenever that changes, until cancelled."""
+        await self.knowledge.keep_up(self._for_knowledge)
+
+    def _for_knowledge(self) -> Database:
+        deadline = time.monotonic() + KNOWLEDGE_TIMEOUT
+        return Database(self._connections, name="catalogue", reads=True, deadline=deadline)
 
     async def wait(self, seconds: float) -> bool:
         """Wait up to `seconds` until the pool is full and the schema read; tell whether it is."""
         if not await self._connections.wait(seconds):
             return False
-        await self.for_call("catalogue", reads=True).learn()
+        await self.learn()
         return True
 
     def figures(self) -> PoolFigures:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from autogpt_db.database.migration import MigrationOutcome
+    from autogpt_db.database.schema import Needed
     from autogpt_db.settings import Settings
 
 log = structlog.get_logger("autogpt_db.database")
@@ -80,6 +81,7 @@ class DatabaseManager:
         settings: Settings,
         *,
         notify: Callable[[str], object] = lambda _words: None,
+        needed: Needed | None = None,
         wait: bool = True,
         create: bool = False,
         upgrade: bool = False,
@@ -89,6 +91,7 @@ class DatabaseManager:
         Args:
             settings: Where the database is, and how it is used.
             notify: Gets words on what is being waited for.
+            needed: What must be there; None: only what is ours is looked at.
             wait: Wait for AutoGPT's migrations, as long as it takes.
             create: Make AutoGPT's tables where there are none, whatever the settings say.
             upgrade: Bring AutoGPT's tables, where we made them, to those of a later release. The
@@ -96,6 +99,7 @@ class DatabaseManager:
         """
         self.settings = settings
         self.outcome: MigrationOutcome | None = None
+        self._needed = needed
         self._wait = wait
         self._create = create
         self._upgrade = upgrade
@@ -185,6 +189,7 @@ class DatabaseManager:
             schema_name=self.url.schema,
             create=private or self._create or self.settings.database.create_tables,
             upgrade=upgrade,
+            needed=self._needed,
             log=log,
         )
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from autogpt_db.database.platform_tables import PlatformTables
+    from autogpt_db.database.schema import Needed
 
 LOCK = 0x61757467_70746462
 """Key of the advisory lock: `autgptdb` in ASCII."""
@@ -132,6 +133,7 @@ def migrate(
     schema_name: str,
     create: bool = False,
     upgrade: bool = False,
+    needed: Needed | None = None,
     log: FilteringBoundLogger | None = None,
 ) -> MigrationOutcome:
     """Apply what is missing, then verify that everything the methods need is there.
@@ -141,6 +143,7 @@ def migrate(
         schema_name: The schema of AutoGPT's tables.
         create: Make AutoGPT's tables where there are none.
         upgrade: Bring AutoGPT's tables, where we made them, to those of a later release.
+        needed: What must be there; None: only what is ours is looked at.
         log: Where warnings go.
 
     Raises:
@@ -157,8 +160,8 @@ def migrate(
         tables = platform_tables(connection, schema_name)
         refuse_unready(connection, schema_name, tables, create=create)
         ours = _ours(recorded, tables)
-        if not ours:
-            verify(connection, schema_name, log)
+        if not ours and needed is not None:
+            verify(connection, schema_name, log, needed)
         waiting = _waiting(connection, recorded, tables, upgrade=upgrade)
         if waiting:
             connection.execute(_BOOKKEEPING)
@@ -171,8 +174,8 @@ def migrate(
                 " VALUES (%s, %s, %s, %s)",
                 (migration.number, migration.name, migration.checksum, __version__),
             )
-        if ours:
-            verify(connection, schema_name, log)
+        if ours and needed is not None:
+            verify(connection, schema_name, log, needed)
         applied = tuple(migration.name for migration in waiting)
         upgraded = any(migration.upgrade for migration in waiting)
         return MigrationOutcome(applied, ours, _kept_aside(connection) if upgraded else {})
@@ -184,6 +187,7 @@ def pending(
     schema_name: str,
     create: bool = False,
     upgrade: bool = False,
+    needed: Needed | None = None,
 ) -> list[str]:
     """Return the names of the files that `migrate` would apply; change nothing.
 
@@ -196,8 +200,8 @@ def pending(
     _refuse_changed(recorded)
     tables = platform_tables(connection, schema_name)
     refuse_unready(connection, schema_name, tables, create=create)
-    if tables.exist:
-        verify(connection, schema_name, log)
+    if tables.exist and needed is not None:
+        verify(connection, schema_name, log, needed)
     return [one.name for one in _waiting(connection, recorded, tables, upgrade=upgrade)]
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from autogpt_db.database.knowledge import Knowledge
 from autogpt_db.database.lanes import Lane
 from autogpt_db.database.lending import Lending
 from autogpt_db.database.opening import Opener
@@ -18,7 +19,6 @@ from autogpt_db.database.opening import Opener
 if TYPE_CHECKING:
     from typing import LiteralString, NoReturn
 
-    from autogpt_db.database.capabilities import Capabilities
     from autogpt_db.database.lending import Counts
     from autogpt_db.database.merged import Merged
     from autogpt_db.database.merging import Merger
@@ -75,7 +75,7 @@ class Connections:
         self._statements: dict[str, str] = {}
         self.mergers: dict[Merged, Merger] = {}
         self.helpers: Helpers | None = None
-        self.capabilities: Capabilities | None = None
+        self.knowledge = Knowledge()
         self.most_waiting = settings.database.pool_max_waiting
         # The other half stays for short calls.
         self.heavy_lane = Lane(max(1, size // 2), self.most_waiting)

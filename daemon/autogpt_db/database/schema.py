@@ -1,186 +1,137 @@
-"""Verifying that a database has everything the methods need, and naming all that is missing.
+"""Whether a database has what methods need, and naming all that is missing.
 
-What is expected is read from our own 0001_platform.sql, so that there is one source for it.
-Whatever else a later AutoGPT release has added is none of our business.
+What is needed is read off the methods' own statements, so there is one source for it. Whatever
+else a release of AutoGPT has added, or taken away, is none of our business.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from autogpt_db.database.capabilities import Capabilities
+from autogpt_db.database.catalogue import READ, Catalogue
+from autogpt_db.database.releases import looks_like
 from autogpt_db.errors import SchemaError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
     import psycopg
     from structlog.typing import FilteringBoundLogger
 
-_ENUM = re.compile(r'CREATE TYPE platform\."(\w+)" AS ENUM \((.*?)\);', re.DOTALL)
-_TABLE = re.compile(r'CREATE TABLE platform\."(\w+)" \((.*?)\n\);', re.DOTALL)
-_COLUMN = re.compile(r'^ {4}"(\w+)" (.+?)(?: NOT NULL)?(?: DEFAULT .+)?,?$', re.MULTILINE)
-_UNIQUE = re.compile(r'CREATE UNIQUE INDEX "(\w+)"|CONSTRAINT "(\w+)"\s+(?:PRIMARY KEY|UNIQUE)')
+    from autogpt_db.database.needs import Lack, Needs
 
-# AutoGPT v0.6.51 dropped it, and no statement of ours uses it.
-_DROPPED_LATER = ("StoreListing", "agentGraphVersion")
-
-# Needed by store methods alone: their absence is a warning, and those methods do without.
-OPTIONAL = ("StoreAgent", "mv_agent_run_counts", "mv_review_stats", "UnifiedContentEmbedding")
+_NAMED = 5
+"""Methods that are named for one thing that is missing; the others are counted."""
 
 
-class Expected(NamedTuple):
-    """What a database must have.
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """What a program needs of a database.
 
     Attributes:
-        columns: Table, column and type of each.
-        labels: Enum and label of each.
-        unique: Names of primary keys and unique indexes.
+        of: Returns the needs of each method on a database with such capabilities, by name.
+        essential: Methods without which nobody's agents run: their needs have to be there.
+        spared: Tables that some methods do without, and then answer less.
     """
 
-    columns: tuple[tuple[str, str, str], ...]
-    labels: tuple[tuple[str, str], ...]
-    unique: tuple[str, ...]
+    of: Callable[[Capabilities], Mapping[str, Needs]]
+    essential: Collection[str]
+    spared: Collection[str] = ()
+
+    def lacks(self, catalogue: Catalogue, schema_name: str) -> dict[str, tuple[Lack, ...]]:
+        """Return the methods that a database cannot serve, and what each lacks.
+
+        Args:
+            catalogue: What the database has.
+            schema_name: The schema's name, for the remedies.
+        """
+        return {
+            method: lacks
+            for method, needs in self.of(Capabilities.of(catalogue)).items()
+            if (lacks := needs.lacks(catalogue, schema_name))
+        }
 
 
-@cache
-def expected() -> Expected:
-    """Return what 0001_platform.sql makes."""
-    path = files("autogpt_db.database").joinpath("migrations", "0001_platform.sql")
-    text = path.read_text("utf-8")
-    columns = [
-        (table, column, kind)
-        for table, body in _TABLE.findall(text)
-        for column, kind in _COLUMN.findall(body)
-        if (table, column) != _DROPPED_LATER
-    ]
-    labels = [
-        (enum, label)
-        for enum, body in _ENUM.findall(text)
-        for label in re.findall(r"'(\w+)'", body)
-    ]
-    unique = [one or other for one, other in _UNIQUE.findall(text)]
-    return Expected(tuple(columns), tuple(labels), tuple(unique))
-
-
-_MISSING_COLUMNS = """
-SELECT
-    wanted."table",
-    wanted."column",
-    wanted.kind,
-    to_regclass(format('%%I.%%I', %(schema)s::text, wanted."table")) IS NULL AS no_table,
-    format_type(present.atttypid, present.atttypmod) AS found
-FROM jsonb_to_recordset(%(columns)s::jsonb) AS wanted ("table" text, "column" text, kind text)
-LEFT JOIN pg_catalog.pg_attribute AS present
-    ON present.attrelid = to_regclass(format('%%I.%%I', %(schema)s::text, wanted."table"))
-    AND present.attname = wanted."column"
-    AND NOT present.attisdropped
-WHERE present.attname IS NULL
-    OR present.atttypid IS DISTINCT FROM to_regtype(regexp_replace(wanted.kind, '\\(\\d+\\)', ''))
-"""
-
-_MISSING_LABELS = """
-SELECT wanted.enum, wanted.label
-FROM jsonb_to_recordset(%(labels)s::jsonb) AS wanted (enum text, label text)
-WHERE NOT EXISTS (
-    SELECT FROM pg_catalog.pg_enum AS present
-    WHERE present.enumtypid = to_regtype(format('%%I.%%I', %(schema)s::text, wanted.enum))
-        AND present.enumlabel = wanted.label
-)
-"""
-
-_MISSING_UNIQUE = """
-SELECT wanted.name
-FROM jsonb_array_elements_text(%(unique)s::jsonb) AS wanted (name)
-WHERE NOT EXISTS (
-    SELECT FROM pg_catalog.pg_class AS present
-    JOIN pg_catalog.pg_index AS index ON index.indexrelid = present.oid AND index.indisunique
-    JOIN pg_catalog.pg_namespace AS place ON place.oid = present.relnamespace
-    WHERE place.nspname = %(schema)s AND present.relname = wanted.name
-)
-"""
-
-_MISSING_OPTIONAL = """
-SELECT wanted.name
-FROM jsonb_array_elements_text(%(optional)s::jsonb) AS wanted (name)
-WHERE to_regclass(format('%%I.%%I', %(schema)s::text, wanted.name)) IS NULL
-"""
+def read_catalogue(connection: psycopg.Connection[Any], schema_name: str) -> Catalogue:
+    """Return what a schema has, and what we may do with it."""
+    place = '"' + schema_name.replace('"', '""') + '"'
+    row = connection.execute(READ, {"schema": place}).fetchone()
+    assert row is not None, "a SELECT without FROM has one row"
+    return msgspec.convert(row[0], Catalogue)
 
 
 def verify(
-    connection: psycopg.Connection[Any], schema_name: str, log: FilteringBoundLogger
+    connection: psycopg.Connection[Any],
+    schema_name: str,
+    log: FilteringBoundLogger,
+    needed: Needed,
 ) -> None:
-    """Check tables, columns and their types, enum labels, and unique indexes.
+    """Check that a database serves AutoGPT's runs; warn of the methods that it cannot serve.
 
     Raises:
-        SchemaError: Names everything that is missing, in one message.
+        SchemaError: It doesn't; names everything that is missing, in one message.
     """
-    missing = _missing(connection, schema_name)
-    if missing:
-        level = _autogpt_level(connection, schema_name)
-        raise SchemaError(
-            f"The schema {schema_name!r} lacks what autogpt-db needs: {'; '.join(missing)}. "
-            f"{level}Run AutoGPT's own migrations, or name the right schema in DATABASE_URL "
-            "(?schema=platform). Nothing has been changed."
+    catalogue = read_catalogue(connection, schema_name)
+    lacks = needed.lacks(catalogue, schema_name)
+    fatal = {method: found for method, found in lacks.items() if method in needed.essential}
+    if fatal:
+        raise SchemaError(_refusal(catalogue, schema_name, fatal))
+    if lacks:
+        log.warning(
+            "methods_not_served",
+            methods=sorted(lacks),
+            release=looks_like(catalogue),
+            **told(lacks.values()),
         )
-    parameters = {"schema": schema_name, "optional": json.dumps(OPTIONAL)}
-    absent = [row[0] for row in connection.execute(_MISSING_OPTIONAL, parameters)]
-    if absent:
+    spared = sorted(table for table in needed.spared if not catalogue.has(table))
+    if spared:
         log.warning(
             "schema_partly_there",
-            missing=absent,
+            missing=spared,
             remedy="install pgvector and restart, or run AutoGPT's migrations; "
             "store search does without until then",
         )
 
 
-def _missing(connection: psycopg.Connection[Any], schema_name: str) -> list[str]:
-    wanted = expected()
-    place = '"' + schema_name.replace('"', '""') + '"'
-    columns = [
-        {"table": table, "column": column, "kind": kind.replace("platform.", f"{place}.")}
-        for table, column, kind in wanted.columns
-    ]
-    parameters = {
-        "schema": schema_name,
-        "columns": json.dumps(columns),
-        "labels": json.dumps([{"enum": enum, "label": label} for enum, label in wanted.labels]),
-        "unique": json.dumps(wanted.unique),
-    }
-    found: list[str] = []
-    tables: set[str] = set()
-    for table, column, kind, no_table, present in connection.execute(_MISSING_COLUMNS, parameters):
-        if no_table:
-            if table not in tables:
-                tables.add(table)
-                found.append(f'table "{table}"')
-        elif present is None:
-            found.append(f'column "{table}"."{column}"')
-        else:
-            found.append(f'column "{table}"."{column}" as {kind} (it is {present})')
-    labels: dict[str, list[str]] = {}
-    for enum, label in connection.execute(_MISSING_LABELS, parameters):
-        labels.setdefault(enum, []).append(label)
-    for enum, absent in labels.items():
-        whole = len(absent) == sum(name == enum for name, _ in wanted.labels)
-        found.append(f'type "{enum}"' if whole else f'labels {", ".join(absent)} of type "{enum}"')
-    for (name,) in connection.execute(_MISSING_UNIQUE, parameters):
-        if not any(name.startswith(f"{table}_") for table in tables):
-            found.append(f'unique index "{name}"')
-    return found
+def told(lacks: Iterable[tuple[Lack, ...]]) -> dict[str, Any]:
+    """Return what methods lack as the fields of an event: what is missing, and the remedy."""
+    each = {lack.what: lack for found in lacks for lack in found}
+    remedies = sorted({lack.remedy for lack in each.values() if lack.remedy})
+    if any(not lack.remedy for lack in each.values()):
+        remedies.append(
+            "AutoGPT's own migrations make the rest, where your release of AutoGPT has it; "
+            "api.fallback_url passes the calls on until then"
+        )
+    return {"missing": sorted(each), "remedy": " ".join(remedies)}
 
 
-def _autogpt_level(connection: psycopg.Connection[Any], schema_name: str) -> str:
-    place = '"' + schema_name.replace('"', '""') + '"'
-    row = connection.execute(
-        "SELECT to_regclass(%s) IS NOT NULL", (f"{place}._prisma_migrations",)
-    ).fetchone()
-    if not row or not row[0]:
-        return ""
-    last = connection.execute(
-        f"SELECT migration_name FROM {place}._prisma_migrations"
-        " WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL"
-        " ORDER BY migration_name DESC LIMIT 1"
-    ).fetchone()
-    return f"Its latest AutoGPT migration is {last[0]}. " if last else ""
+def _refusal(catalogue: Catalogue, schema_name: str, fatal: Mapping[str, tuple[Lack, ...]]) -> str:
+    each: dict[Lack, list[str]] = {}
+    for method, lacks in sorted(fatal.items()):
+        for lack in lacks:
+            each.setdefault(lack, []).append(method)
+    listed = "; ".join(f"{lack.what} (for {_some(methods)})" for lack, methods in each.items())
+    grants = [lack.remedy for lack in each if lack.remedy]
+    if all(lack.right for lack in each):
+        return (
+            f"The role {catalogue.role!r} may not do what AutoGPT's runs need in the schema "
+            f"{schema_name!r}: {listed}. Mend it as the owner of AutoGPT's tables: "
+            f"{' '.join(grants)} Nothing has been changed."
+        )
+    release = looks_like(catalogue)
+    words = f"It looks like that of AutoGPT {release}" if release else "It looks like none of them"
+    return (
+        f"The schema {schema_name!r} lacks what AutoGPT's runs need: {listed}. {words}; "
+        "v0.6.48 and later are served. Run AutoGPT's own migrations to their end, or name the "
+        "right schema in DATABASE_URL (?schema=platform). Nothing has been changed."
+    )
+
+
+def _some(methods: list[str]) -> str:
+    if len(methods) <= _NAMED:
+        return ", ".join(methods)
+    return f"{', '.join(methods[:_NAMED])} and {len(methods) - _NAMED} more"

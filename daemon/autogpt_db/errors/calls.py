@@ -49,6 +49,16 @@ class LockedError(DatabaseUnavailableError):
     """Another transaction holds a row or table that a statement needs; nothing was written."""
 
 
+class SchemaChangingError(ServiceUnavailableError):
+    """AutoGPT's migrations are changing what a call needs; nothing is known to be wrong with it."""
+
+    def __init__(self, method: str) -> None:
+        super().__init__(
+            f"AutoGPT's migrations are changing what {method} needs in the database; try again "
+            "shortly."
+        )
+
+
 class PoolExhaustedError(ServiceUnavailableError):
     """Every connection is in use and the bounded queue is full, or the wait was too long."""
 

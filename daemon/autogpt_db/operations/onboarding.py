@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import InvalidValueError, UniqueViolationError
 from autogpt_db.operations import Database, events, operation
 from autogpt_db.operations.ledger import HISTORY, raw_query
@@ -22,9 +23,13 @@ SELECT gen_random_uuid()::text, "id", autogpt_db.now_v1(), autogpt_db.now_v1()
     ON CONFLICT ("userId") DO UPDATE SET "updatedAt" = EXCLUDED."updatedAt"
 """
 
+_STEP: LiteralString = '::platform."OnboardingStep"'
+
+
 # The count, the milestones it reaches and their rewards stand or fall together. `held` waits for
 # another count under way and goes on from what that has made.
-COUNT: LiteralString = f"""
+def _counting(step: LiteralString) -> LiteralString:
+    return f"""
 WITH held AS MATERIALIZED (
     SELECT onboarding."id",
            onboarding."agentRuns" + 1 AS runs,
@@ -50,9 +55,9 @@ WITH held AS MATERIALIZED (
       FROM held
 ), reached AS MATERIALIZED (
     SELECT milestone.place,
-           milestone.step::platform."OnboardingStep" AS step,
+           milestone.step{step} AS step,
            milestone.reward,
-           milestone.step::platform."OnboardingStep" <> ALL (counted.rewarded) AS unrewarded
+           milestone.step{step} <> ALL (counted.rewarded) AS unrewarded
       FROM counted
      CROSS JOIN LATERAL (
            VALUES (1, 'RUN_AGENTS', counted.runs >= 10, 300),
@@ -61,7 +66,7 @@ WITH held AS MATERIALIZED (
                   (4, 'RUN_14_DAYS', counted.days >= 14, 300)
      ) AS milestone (place, step, is_reached, reward)
      WHERE milestone.is_reached
-       AND milestone.step::platform."OnboardingStep" <> ALL (counted.completed)
+       AND milestone.step{step} <> ALL (counted.completed)
 ), granted AS MATERIALIZED (
     SELECT 'REWARD-' || %(user_id)s || '-' || reached.step AS key,
            reached.step,
@@ -118,6 +123,10 @@ SELECT ARRAY(SELECT step::text FROM reached ORDER BY place),
 """
 
 
+# Steps were a type of their own once.
+COUNT = ForSchema(lambda has: _counting("" if has.onboarding_text else _STEP))
+
+
 @operation(reads=False, repeat=harmful("Counts another run; a milestone is rewarded once."))
 async def increment_onboarding_runs(database: Database, user_id: str) -> None:
     """Count a run of a user's agents, and reward the milestones that it reaches.
@@ -155,7 +164,7 @@ async def _count(database: Database, user_id: str) -> tuple[Any, ...] | None:
     }
     with raw_query():
         try:
-            return await database.row(COUNT, parameters)
+            return await database.row(COUNT(database.capabilities), parameters)
         except UniqueViolationError:
             # Another service has just granted the same reward: now its entry is seen.
-            return await database.row(COUNT, parameters)
+            return await database.row(COUNT(database.capabilities), parameters)

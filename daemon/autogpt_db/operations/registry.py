@@ -9,9 +9,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
+import psycopg
 
 from autogpt_db.database.handle import Database
-from autogpt_db.errors import AutogptDbError
+from autogpt_db.database.knowledge import is_about_schema, smells_of_migration
+from autogpt_db.errors import AutogptDbError, CallError, SchemaChangingError
 from autogpt_db.operations.annotations import shape_of
 from autogpt_db.operations.arguments import ArgumentsDecoder, ParameterShape
 from autogpt_db.operations.bounds import check_arguments, check_reply, limit_of
@@ -68,6 +70,7 @@ class Operation:
         reads: Whether it only reads, so that it may be repeated, cancelled, or sent to a replica.
         heavy: Whether it may read much; such calls share a part of the connections.
         repeat: What a blind repeat does; None where it wasn't said, and for what only reads.
+        spares: Tables that it does without where they are missing.
         subject: The module it stands in, as a heading: `executions`, `graphs` …
         summary: The first line of its docstring.
         description: The whole docstring.
@@ -93,7 +96,7 @@ class Operation:
         self.reads = reads
         self.heavy = heavy
         self.repeat = repeat
-        self._spares = frozenset(spares)
+        self.spares = frozenset(spares)
         self.subject = function.__module__.rpartition(".")[2]
         self.function = function
         self.description = self._docstring(function)
@@ -133,7 +136,7 @@ class Operation:
         Args:
             capabilities: What the database has: another one's statements may be others.
         """
-        return needs_of(self.function, capabilities).without(self._spares)
+        return needs_of(self.function, capabilities).without(self.spares)
 
     def decode(self, body: bytes, limits: LimitsSettings | None = None) -> dict[str, Any]:
         """Return the call's arguments.
@@ -194,9 +197,52 @@ class Operation:
         """
         limits = database.settings.limits
         self.check(arguments, limits)
-        result = await self.function(database, **arguments)
+        version = database.knowledge.version
+        try:
+            result = await self.function(database, **arguments)
+        except (CallError, psycopg.Error) as error:
+            if not smells_of_migration(error):
+                raise
+            result = await self._once_more(database, arguments, version, error)
         reply = result if type(result) is bytes else _encode(result)  # bytes: a finished document
         return check_reply(reply, limits) if self.reads else reply
+
+    async def _once_more(
+        self,
+        database: Database,
+        arguments: dict[str, Any],
+        version: int,
+        error: CallError | psycopg.Error,
+    ) -> Any:
+        """Do a call again whose failure smells of a migration, if there is one.
+
+        Args:
+            database: The call's handle.
+            arguments: Its arguments.
+            version: Of what was known of the schema when it began.
+            error: The failure.
+
+        Raises:
+            SchemaChangingError: The schema is being changed, and a client's repeat will do.
+            CallError, psycopg.Error: The failure, which comes from no migration.
+        """
+        knowledge = database.knowledge
+        if knowledge.version == version:
+            try:
+                await database.learn()
+            except (AutogptDbError, TimeoutError):
+                raise SchemaChangingError(self.name) from error
+        if knowledge.version == version and not knowledge.migrating:
+            raise error
+        again = self.reads or (self.repeat is not None and self.repeat.harmless)
+        if again or database.statements <= 1:  # else it has written something already
+            try:
+                return await self.function(database, **arguments)
+            except (CallError, psycopg.Error) as another:
+                if not is_about_schema(another):
+                    raise
+                raise SchemaChangingError(self.name) from another
+        raise SchemaChangingError(self.name) from error
 
     def request_schema(self) -> dict[str, Any]:
         """Return the JSON schema of the request's body."""

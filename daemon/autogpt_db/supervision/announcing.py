@@ -15,6 +15,8 @@ from autogpt_db.supervision.programs import Program
 from autogpt_db.supervision.systemd import notify, watchdog_interval
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from autogpt_db.supervision.tree import Tree
 
 log = structlog.get_logger("autogpt_db.supervision")
@@ -95,12 +97,19 @@ class Announcer:
                 work += process.work
         tally = ", ".join(f"{count[True]}/{count.total()} {name}" for name, count in counts.items())
         trouble += [f"{path.name} is faulty (see the log)" for path in tree.options.programs.faults]
-        if self._deaf:
-            trouble.append("no process reports any more")
-        if self._tree.notice is not None:
-            trouble.append(self._tree.notice)
+        trouble += self._trouble_of_all()
         if self._tree.stopping_now:
             return f"stopping: {tally} still running"
         state = "serving" if self._tree.served else "starting"
         words = f"{state}: {tally}, {self._database}"
         return "; ".join([words, *work, *trouble])
+
+    def _trouble_of_all(self) -> Iterator[str]:
+        """Yield in words what is wrong with no process of its own."""
+        missing = (self._tree.schema or {}).get("not_served")
+        if missing:
+            yield f"{missing} methods lack something in the database (see the status)"
+        if self._deaf:
+            yield "no process reports any more"
+        if self._tree.notice is not None:
+            yield self._tree.notice

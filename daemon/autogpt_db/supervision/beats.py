@@ -98,6 +98,7 @@ class HeartbeatReceiver:
                     ready=bool(content["ready"]),
                     pool=dict(content["pool"]),
                     work=tuple(map(str, content.get("work", ()))),
+                    schema=content.get("schema"),
                 )
 
 

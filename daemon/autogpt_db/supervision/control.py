@@ -28,7 +28,8 @@ class ControlInterface:
         """Return the tree and its pools as JSON.
 
         Returns:
-            `version`, `pid`, `address`, `state`, `words`, and `processes` with `name`, `group`,
+            `version`, `pid`, `address`, `state`, `words`, `schema` (which release AutoGPT's
+            looks like, and what isn't served for it), and `processes` with `name`, `group`,
             `state`, `pid`, `uptime_seconds`, `restarts`, `last_exit`, `pool`.
         """
         tree = self._tree
@@ -39,6 +40,7 @@ class ControlInterface:
                 "address": [address_of(listener) for listener in tree.listeners],
                 "state": "stopping" if tree.stopping_now else "running",
                 "words": tree.words(),
+                "schema": tree.schema,
                 "processes": [_describe(process) for process in tree.processes()],
             }
         )

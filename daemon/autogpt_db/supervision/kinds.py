@@ -17,19 +17,34 @@ from autogpt_db.supervision import clock
 from autogpt_db.supervision.process import States, SupervisedProcess
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
 class ReportingProcess(SupervisedProcess):
-    """One of our own: it reports ready, and then beats."""
+    """One of our own: it reports ready, and then beats.
+
+    Attributes:
+        schema: What it found of AutoGPT's schema, if it has said so.
+    """
+
+    schema: Mapping[str, Any] | None = None
 
     def is_ready(self) -> bool:
         """Wait for its report."""
         return False
 
-    def note_beat(self, *, ready: bool, pool: dict[str, Any], work: tuple[str, ...] = ()) -> None:
+    def note_beat(
+        self,
+        *,
+        ready: bool,
+        pool: dict[str, Any],
+        work: tuple[str, ...] = (),
+        schema: Mapping[str, Any] | None = None,
+    ) -> None:
         """Take a heartbeat."""
         self.last_beat = clock.now()
+        self.schema = schema
         self.work = work
         if pool:
             self.pool = pool

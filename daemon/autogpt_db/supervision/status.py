@@ -77,12 +77,25 @@ def format_status(tree: dict[str, Any], *, as_json: bool) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
     lines = [f"autogpt-db {tree['version']}, pid {tree['pid']}: {tree['words']}"]
     lines += [f"listening on {address}" for address in tree["address"]]
+    lines += _schema(tree.get("schema"))
     lines.append("")
     lines += [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
     return "\n".join(lines)
+
+
+def _schema(found: dict[str, Any] | None) -> Iterator[str]:
+    if not found:
+        return
+    release = found["release"]
+    words = f"AutoGPT's schema looks like {release}" if release else "AutoGPT's schema"
+    yield f"{words}: {found['methods']} methods are served"
+    if found["not_served"]:
+        more = found["not_served"] - len(found["lacking"])
+        names = ", ".join(found["lacking"]) + (f" and {more} more" if more else "")
+        yield f"not served, for the database lacks what they need (see doctor): {names}"
 
 
 def _row(process: dict[str, Any]) -> tuple[str, ...]:

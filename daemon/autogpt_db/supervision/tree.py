@@ -27,7 +27,7 @@ from autogpt_db.supervision.programs import Program
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from supervisor.options import ProcessConfig, ProcessGroupConfig
 
@@ -129,6 +129,12 @@ class Tree(Supervisor):  # type: ignore[misc]
         for group in sorted(self.process_groups.values()):
             for name in sorted(group.processes):
                 yield group.processes[name]
+
+    @property
+    def schema(self) -> Mapping[str, Any] | None:
+        """Return what a child says of AutoGPT's schema; None where none does."""
+        told = (getattr(process, "schema", None) for process in self.processes())
+        return next(filter(None, told), None)
 
     def release_programs(self) -> None:
         """Start what has waited until everything of ours was ready."""

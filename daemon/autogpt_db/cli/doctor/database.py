@@ -78,6 +78,7 @@ def _private(situation: Situation) -> Iterator[Finding]:
 def schema(situation: Situation) -> Iterator[Finding]:
     """Look whether everything that the methods need is there."""
     from autogpt_db.database.migration import pending, pending_upgrade
+    from autogpt_db.operations.needed import needed
 
     if situation.connection is None:
         return
@@ -89,6 +90,7 @@ def schema(situation: Situation) -> Iterator[Finding]:
             schema_name=name,
             create=private or situation.settings.database.create_tables,
             upgrade=private,
+            needed=needed(),
         )
     except SchemaAwaitedError as error:
         text = "the service waits for AutoGPT's migrations"

@@ -1,0 +1,208 @@
+"""What a process knows of AutoGPT's schema, and how it keeps up while AutoGPT migrates.
+
+The catalogue is read once. From then on a fingerprint of it is asked for now and then, and at once
+when a statement fails in a way that smells of a migration; when it has changed, the catalogue is
+read again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn
+
+import psycopg
+import structlog
+
+from autogpt_db.database.capabilities import Capabilities
+from autogpt_db.database.catalogue import READ, Catalogue
+from autogpt_db.errors import AutogptDbError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import LiteralString
+
+    from autogpt_db.database.handle import Database
+
+log = structlog.get_logger("autogpt_db.database")
+
+INTERVAL = 2.0
+"""Seconds between two looks at the fingerprint."""
+TIMEOUT = 3.0
+"""Seconds that a look may take."""
+
+# A row of the catalogue that changes gets another xmin; statistics are written in place.
+_FINGERPRINT: LiteralString = """
+SELECT md5(concat_ws(
+           ' ',
+           (
+               SELECT concat(namespace.xmin, namespace.nspacl)
+                 FROM place
+                 JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = place.oid
+           ),
+           (
+               SELECT string_agg(concat(class.oid, '.', class.xmin), ' ' ORDER BY class.oid)
+                 FROM place
+                 JOIN pg_catalog.pg_class AS class ON class.relnamespace = place.oid
+           ),
+           (
+               SELECT string_agg(
+                          concat(attribute.attrelid, attribute.xmin), ' '
+                          ORDER BY attribute.attrelid, attribute.attnum
+                      )
+                 FROM place
+                 JOIN pg_catalog.pg_class AS class
+                   ON class.relnamespace = place.oid AND class.relkind IN ('r', 'p', 'v', 'm')
+                 JOIN pg_catalog.pg_attribute AS attribute
+                   ON attribute.attrelid = class.oid AND attribute.attnum > 0
+           ),
+           (
+               SELECT string_agg(concat(label.oid, '.', label.xmin), ' ' ORDER BY label.oid)
+                 FROM place
+                 JOIN pg_catalog.pg_type AS type ON type.typnamespace = place.oid
+                 JOIN pg_catalog.pg_enum AS label ON label.enumtypid = type.oid
+           ),
+           (
+               SELECT string_agg(concat(function.oid, '.', function.xmin), ' '
+                                 ORDER BY function.oid)
+                 FROM place
+                 JOIN pg_catalog.pg_proc AS function ON function.pronamespace = place.oid
+                WHERE function.probin IS NULL
+           ),
+           (
+               SELECT string_agg(concat(policy.oid, '.', policy.xmin), ' ' ORDER BY policy.oid)
+                 FROM pg_catalog.pg_policy AS policy
+           ),
+           (
+               SELECT concat(role.rolbypassrls, role.rolsuper)
+                 FROM pg_catalog.pg_roles AS role
+                WHERE role.rolname = current_user
+           )
+       ))
+"""
+_PLACE: LiteralString = """
+WITH place AS MATERIALIZED (
+    SELECT to_regnamespace(%(schema)s)::oid AS oid
+)
+"""
+
+LOOK: LiteralString = f"{_PLACE}{_FINGERPRINT}, false"
+"""The fingerprint, and whether a migration is under way: nobody records them here."""
+
+LOOK_WITH_RECORD: LiteralString = f"""{_PLACE}{_FINGERPRINT}, EXISTS (
+       SELECT
+         FROM platform."_prisma_migrations"
+        WHERE "finished_at" IS NULL AND "rolled_back_at" IS NULL
+       )
+"""
+"""The same, where AutoGPT's migrations are recorded."""
+
+# Not there, or of another kind: syntax and names, features, values of an enum, what must not be
+# null or is checked, and what PostgreSQL itself did not expect.
+_SMELLS = ("42", "0A000", "22P02", "23502", "23514", "XX000")
+# What no change of values can make right.
+_SHAPE = ("42", "0A000", "XX000")
+
+
+class Knowledge:
+    """What is known of the schema.
+
+    Attributes:
+        catalogue: What it has, as read last; None before.
+        capabilities: What statements depend on; None before.
+        migrating: Whether AutoGPT's migrations are under way, as far as they are recorded.
+        version: How often it was found changed.
+        when_learned: Called with the catalogue whenever it has been read.
+    """
+
+    def __init__(self) -> None:
+        self.catalogue: Catalogue | None = None
+        self.capabilities: Capabilities | None = None
+        self.migrating = False
+        self.version = 0
+        self.when_learned: list[Callable[[Catalogue], None]] = []
+        self._fingerprint: str | None = None
+        self._looks = 0
+        self._looking = asyncio.Lock()
+
+    async def learn(self, database: Database) -> None:
+        """Read the catalogue.
+
+        Args:
+            database: A handle for this.
+        """
+        # First the fingerprint: what changes in between is seen by the next look.
+        await self._look(database)
+
+    async def keep_up(self, open_handle: Callable[[], Database]) -> NoReturn:
+        """Look now and then, until cancelled; an outage is somebody else's to tell of.
+
+        Args:
+            open_handle: Returns a handle for one look.
+        """
+        while True:
+            await asyncio.sleep(INTERVAL)
+            with suppress(AutogptDbError, psycopg.Error, OSError):
+                await self.look(open_handle())
+
+    async def look(self, database: Database) -> None:
+        """Look whether the schema has changed, and read it again if it has.
+
+        Whoever comes while a look is under way gets the next one, and they share it: what failed
+        before it began is explained by it.
+
+        Args:
+            database: A handle for this.
+        """
+        asked = self._looks
+        async with self._looking:
+            if self._looks == asked:
+                self._looks += 1
+                async with asyncio.timeout(TIMEOUT):
+                    await self._look(database)
+
+    async def _look(self, database: Database) -> None:
+        recorded = self.catalogue is not None and (
+            self.catalogue.has("_prisma_migrations", "finished_at")
+            and self.catalogue.may("r", "_prisma_migrations", ("finished_at", "rolled_back_at"))
+        )
+        schema = {"schema": database.schema}
+        row = await database.row(LOOK_WITH_RECORD if recorded else LOOK, schema)
+        assert row is not None, "a SELECT without FROM has one row"
+        fingerprint, self.migrating = row
+        if fingerprint == self._fingerprint:
+            return
+        began = time.monotonic()
+        document = await database.json(READ, schema)
+        assert document is not None, "a SELECT without FROM has one row"
+        first, known = self.catalogue is None, self.catalogue
+        self.catalogue = Catalogue.decode(document)
+        self._fingerprint = fingerprint
+        if self.catalogue == known:
+            return
+        self.capabilities = Capabilities.of(self.catalogue)
+        self.version += 1
+        for tell in self.when_learned:
+            tell(self.catalogue)
+        if not first:
+            log.info("schema_changed", seconds=round(time.monotonic() - began, 3))
+        elif not recorded:
+            await self._look(database)  # and now with their record, if there is one
+
+
+def smells_of_migration(error: BaseException) -> bool:
+    """Tell whether a statement's failure may come from a schema that has changed."""
+    return (_state(error) or "").startswith(_SMELLS)
+
+
+def is_about_schema(error: BaseException) -> bool:
+    """Tell whether a failure is about the schema, whatever the call's values are."""
+    return (_state(error) or "").startswith(_SHAPE)
+
+
+def _state(error: BaseException) -> str | None:
+    if isinstance(error, psycopg.Error):
+        return error.sqlstate
+    cause = error.__cause__
+    return cause.sqlstate if isinstance(cause, psycopg.Error) else None
