@@ -13,9 +13,12 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass
@@ -132,13 +135,15 @@ async def post(
     connection: tuple[asyncio.StreamReader, asyncio.StreamWriter],
     method: str,
     arguments: dict[str, Any],
+    headers: Mapping[str, str] | None = None,
 ) -> tuple[int, dict[str, str], bytes]:
     """Send one request on a kept connection and read its whole reply."""
     reader, writer = connection
     body = json.dumps(arguments).encode()
+    more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
     writer.write(
         f"POST /{method} HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\n"
-        f"content-length: {len(body)}\r\n\r\n".encode()
+        f"{more}content-length: {len(body)}\r\n\r\n".encode()
         + body
     )
     await writer.drain()

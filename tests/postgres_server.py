@@ -12,14 +12,28 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import psycopg
 
 from waiting import wait_for
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 BINARIES = os.environ.get("AUTOGPT_DB_TEST_POSTGRES")
 _PR_SET_PDEATHSIG = 1
+_SETTINGS = {
+    "listen_addresses": "",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "shared_buffers": "64MB",
+    "max_connections": "200",
+    "max_wal_size": "2GB",
+    "autovacuum": "off",
+    "log_min_messages": "warning",
+}
 _libc = ctypes.CDLL(None)
 
 
@@ -36,11 +50,19 @@ def binaries() -> Path:
 class PostgresServer:
     """One server on a unix socket, not durable: what it holds is worth nothing.
 
+    Args:
+        settings: PostgreSQL's settings, before those of all tests.
+        port: TCP port to listen on, too.
+
     Attributes:
         directory: Data and socket live below it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Mapping[str, str] | None = None, port: int | None = None) -> None:
+        self.settings = _SETTINGS | dict(settings or {})
+        self.port = port
+        if port is not None:
+            self.settings |= {"listen_addresses": "127.0.0.1", "port": str(port)}
         self.directory = Path(tempfile.mkdtemp(prefix="pgt-", dir="/tmp"))
         self.binaries = binaries()
         self._account = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
@@ -50,10 +72,14 @@ class PostgresServer:
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        self._run("initdb", "-D", "data", "-U", "postgres", "--auth=trust", "--encoding=UTF8",
-                  "--locale=C", "--no-sync", "--no-instructions")  # fmt: skip
+        self.create()
         self.start()
         return self
+
+    def create(self) -> None:
+        """Make the data directory."""
+        self.run("initdb", "-D", "data", "-U", "postgres", "--auth=trust", "--encoding=UTF8",
+                  "--locale=C", "--no-sync", "--no-instructions")  # fmt: skip
 
     def __exit__(self, *_error: object) -> None:
         self.stop(signal.SIGQUIT)
@@ -62,18 +88,8 @@ class PostgresServer:
     def start(self) -> None:
         """Start the server and wait until it answers."""
         command = [str(self.binaries / "postgres"), "-D", "data", "-k", str(self.directory)]
-        for setting in (
-            "listen_addresses=",
-            "fsync=off",
-            "full_page_writes=off",
-            "synchronous_commit=off",
-            "shared_buffers=64MB",
-            "max_connections=200",
-            "max_wal_size=2GB",
-            "autovacuum=off",
-            "log_min_messages=warning",
-        ):
-            command += ["-c", setting]
+        for name, value in self.settings.items():
+            command += ["-c", f"{name}={value}"]
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 command,
@@ -93,7 +109,8 @@ class PostgresServer:
 
     def url(self, database: str) -> str:
         """Return a URL that AutoGPT, libpq and we understand alike, but for its schema."""
-        return f"postgresql://postgres@/{database}?host={self.directory}"
+        port = f"&port={self.port}" if self.port else ""
+        return f"postgresql://postgres@/{database}?host={self.directory}{port}"
 
     def execute(self, sql: str) -> None:
         """Run a statement in the maintenance database."""
@@ -109,7 +126,8 @@ class PostgresServer:
             return False
         return True
 
-    def _run(self, program: str, *arguments: str) -> None:
+    def run(self, program: str, *arguments: str) -> None:
+        """Run one of PostgreSQL's programs as the server's account, in its directory."""
         subprocess.run(
             [str(self.binaries / program), *arguments],
             cwd=self.directory,
