@@ -182,6 +182,12 @@ def read_to_end(connection: socket.socket) -> bytes:
     return received
 
 
+def resident(pid: int) -> int:
+    """Return the bytes of a process that are in RAM."""
+    lines = Path(f"/proc/{pid}/status").read_text("ascii").splitlines()
+    return int(next(line for line in lines if line.startswith("VmRSS:")).split()[1]) * 1024
+
+
 def running(url: str, what: str) -> list[tuple[int, str]]:
     """Return pid and query of the API's statements that contain `what` and run now."""
     with psycopg.connect(url, autocommit=True) as observer:

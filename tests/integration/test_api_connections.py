@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import time
 from contextlib import ExitStack
 
 import pytest
 
-from api_process import ApiProcess, read_reply, read_to_end, request
+from api_process import ApiProcess, read_reply, read_to_end, request, resident
 from postgres_server import clone, unique_name
 from waiting import wait_for
 
@@ -208,13 +210,108 @@ def test_garbage_behind_a_request_does_not_take_its_reply(api: ApiProcess) -> No
         assert read_to_end(connection) == b""
 
 
-def test_a_flood_of_pipelined_requests_is_cut(api: ApiProcess) -> None:
-    with api.connect() as connection, pytest.raises((ConnectionError, AssertionError)):
-        connection.sendall(request("sleep_reading", b'{"seconds": 1}') + ECHO * 500)
-        while read_reply(connection)[0] == 200:
-            pass
-        raise ConnectionError
+@pytest.mark.parametrize("first", ["slow", "echo"])
+def test_of_a_flood_of_pipelined_requests_64_are_answered(api: ApiProcess, first: str) -> None:
+    with api.connect() as connection:
+        slow = request("sleep_reading", b'{"seconds": 0.5}')
+        numbered = [request("echo", b'{"text": "%d"}' % number) for number in range(500)]
+        connection.sendall((slow if first == "slow" else ECHO) + b"".join(numbered))
+        assert read_reply(connection)[0] == 200
+        assert [text_of(read_reply(connection)) for _ in range(63)] == [str(n) for n in range(63)]
+        status, headers, body = read_reply(connection)
+        assert (status, headers["connection"], headers["retry-after"]) == (503, "close", "1")
+        assert "64 requests wait" in json.loads(body)["detail"]
+        assert read_to_end(connection) == b""
     assert api.call("echo", text="x")[0] == "x"
+
+
+# Trailers ----------------------------------------------------------------------------------------
+
+
+def chunked(body: bytes, *headers: str) -> bytes:
+    """Return a request whose body comes in a chunk, up to where trailers stand."""
+    head = request("echo", b"", *headers).replace(
+        b"content-length: 0", b"transfer-encoding: chunked"
+    )
+    return head + b"%x\r\n%b\r\n0\r\n" % (len(body), body)
+
+
+def test_trailers_are_no_headers(database_url: str) -> None:
+    with ApiProcess(database_url, "api.token=secret") as api, api.connect() as connection:
+        said = chunked(b'{"text": "x"}') + b"authorization: bearer secret\r\n\r\n"
+        connection.sendall(said)
+        assert read_reply(connection)[0] == 401
+        said = chunked(b'{"text": "x"}', "authorization: bearer secret", "x-request-id: mine")
+        connection.sendall(
+            said + b"x-request-id: theirs\r\nidempotency-key: k\r\nauthorization: x\r\n\r\n"
+        )
+        status, headers, _ = read_reply(connection)
+        assert (status, headers["x-request-id"]) == (200, "mine")
+        # Nor do they become the next request's.
+        connection.sendall(request("echo", b'{"text": "x"}', "authorization: bearer secret"))
+        status, headers, _ = read_reply(connection)
+        assert (status, headers["x-request-id"] != "theirs") == (200, True)
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [b"a: b\r\n" * 1000, b"a: " + b"b" * 6000 + b"\r\n", b"b" * 6000],
+    ids=["many", "long", "one endless"],
+)
+@pytest.mark.parametrize(("method", "status"), [("echo", 431), ("nothing", 404)])
+def test_trailers_are_dropped_and_bounded(
+    api: ApiProcess, flood: bytes, method: str, status: int
+) -> None:
+    before = resident(api.pid)
+    with api.connect() as connection:
+        said = chunked(b'{"text": "x"}').replace(b"/echo", b"/" + method.encode())
+        connection.sendall(said + (b"a: " if flood == b"b" * 6000 else b""))
+        sent = 0
+        with contextlib.suppress(ConnectionError):  # once the reply has lingered for long enough
+            while sent < 64 * 1024 * 1024:
+                connection.sendall(flood)
+                sent += len(flood)
+                assert resident(api.pid) < before + 8 * 1024 * 1024
+            assert read_reply(connection)[0] in {status, 431}
+    assert api.call("echo", text="x")[0] == "x"
+
+
+def test_too_many_trailers_get_431(api: ApiProcess) -> None:
+    with api.connect() as connection:
+        connection.sendall(chunked(b'{"text": "x"}') + b"a: b\r\n" * 20_000)
+        status, headers, body = read_reply(connection)
+        assert (status, headers["connection"]) == (431, "close")
+        assert "behind the request's body" in json.loads(body)["detail"]
+
+
+def test_extensions_of_chunks_are_bounded(api: ApiProcess) -> None:
+    with api.connect() as connection:
+        head = chunked(b"")[: -len(b"0\r\n\r\n0\r\n")]
+        connection.sendall(head + b"5;" + b"x" * 70_000)
+        connection.sendall(b"x" * 70_000)
+        assert read_reply(connection)[0] == 431
+    assert api.call("echo", text="x")[0] == "x"
+
+
+# Half-closed -------------------------------------------------------------------------------------
+
+
+def test_who_says_no_more_still_gets_every_reply(api: ApiProcess) -> None:
+    for count in (1, 3):
+        with api.connect() as connection:
+            connection.sendall(request("sleep_reading", b'{"seconds": 0.7}') + ECHO * (count - 1))
+            connection.shutdown(socket.SHUT_WR)
+            assert read_reply(connection)[2] == b'"slept"'
+            for _ in range(count - 1):
+                assert text_of(read_reply(connection)) == "x"
+            assert read_to_end(connection) == b""
+
+
+def test_who_says_no_more_in_the_middle_of_a_request_gets_none(api: ApiProcess) -> None:
+    with api.connect() as connection:
+        connection.sendall(ECHO[:-1])
+        connection.shutdown(socket.SHUT_WR)
+        assert read_to_end(connection) == b""
 
 
 # Form --------------------------------------------------------------------------------------------

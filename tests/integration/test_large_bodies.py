@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from api_process import ApiProcess, read_reply, request
+from api_process import ApiProcess, read_reply, request, resident
 from autogpt_db.metrics import families
 from autogpt_db.operations import load_operations
 from large_bodies import MEGABYTE, Case
@@ -59,12 +59,6 @@ def held(samples: Samples) -> int:
     }
     assert counts[float("inf")] > 0, "nobody measures"
     return int(counts[float("inf")] - counts[LONGEST_HOLD])
-
-
-def resident(pid: int) -> int:
-    """Return the bytes of a process that are in RAM."""
-    lines = Path(f"/proc/{pid}/status").read_text("ascii").splitlines()
-    return int(next(line for line in lines if line.startswith("VmRSS:")).split()[1]) * 1024
 
 
 def helpers(api: ApiProcess) -> list[int]:

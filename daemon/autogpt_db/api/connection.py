@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from autogpt_db.api.half_closed import BEGINNING
 from autogpt_db.api.protocol import NEVER, HttpProtocol
 from autogpt_db.api.short_road import JOINED, ReplyHeads, ShortRoad
 
@@ -41,6 +42,7 @@ class Connection(HttpProtocol):
         self._short: ShortCall | None = None
         self._held = b""
         self._late = b""
+        self._begun = b""
         self._idle_after_short = False
 
     def data_received(self, data: bytes) -> None:
@@ -99,7 +101,7 @@ class Connection(HttpProtocol):
         if self._short is None:
             return  # the client left
         self._short = None
-        ends = self.server_state.draining
+        ends = self.server_state.draining or (self._half_closed is not None and not self._late)
         head = _heads.reply(
             status,
             self.server_state.default_headers,
@@ -107,6 +109,9 @@ class Connection(HttpProtocol):
             len(body),
             headers + _CLOSE if ends else headers,
         )
+        if self._begun:
+            head = head.removeprefix(self._begun)
+            self._begun = b""
         if len(body) < JOINED:
             self.transport.write(head + body)
         else:
@@ -149,6 +154,17 @@ class Connection(HttpProtocol):
             self._idle_after_short = False
             self.deadline = NEVER
         super().data_received(data)
+
+    @property
+    def _owes_reply(self) -> bool:
+        return self._short is not None or super()._owes_reply
+
+    def _begin_reply(self) -> None:
+        if self._short is None:
+            super()._begin_reply()
+        else:
+            self._begun = BEGINNING
+            self.transport.write(BEGINNING)
 
     @property
     def _busy(self) -> bool:

@@ -9,16 +9,23 @@ from __future__ import annotations
 import select
 from typing import TYPE_CHECKING, Any, cast
 
-import msgspec
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from autogpt_db.api.half_closed import BEGINNING, HalfClosed
+from autogpt_db.api.refusals import (
+    HEAD_LIMIT,
+    PIPELINE_LIMIT,
+    body_too_large,
+    head_too_large,
+    pipeline_too_long,
+    reply_to_nothing,
+    trailers_too_large,
+)
 from autogpt_db.api.replies import Replies
 from autogpt_db.errors import (
     BodyTimeoutError,
-    BodyTooLargeError,
     CallError,
-    HeadTooLargeError,
     RequestRefusedError,
     UpgradeRefusedError,
 )
@@ -40,10 +47,6 @@ CONNECTION = "autogpt_db.connection"
 REFUSAL = "autogpt_db.refusal"
 """Key in a request's scope: the `RequestRefusedError` to answer instead of serving it."""
 
-HEAD_LIMIT = 65_536
-"""Bytes of a request line and its headers."""
-PIPELINE_LIMIT = 64
-"""Requests that may wait on one connection behind the one that runs."""
 LINGER = 5.0
 """Seconds that a refused body is still read and dropped, so that the client sees the reply."""
 NEVER = float("inf")
@@ -91,7 +94,10 @@ class HttpProtocol(HttpToolsProtocol):
         self.on_disconnect: Callable[[], None] | None = None
         self._reading_head = False
         self._head_bytes = 0
+        self._between = 0
+        self._piece_came = False
         self._discarding = False
+        self._half_closed: HalfClosed | None = None
         self._unsent = 0
         self._running: RequestResponseCycle | None = None
         self._replies: Replies = None  # type: ignore[assignment] # until connection_made, as uvicorn's
@@ -114,14 +120,28 @@ class HttpProtocol(HttpToolsProtocol):
             self._expect_head()
         if self._reading_head:
             self._head_bytes += len(data)
+        self._piece_came = False
         super().data_received(data)
-        if self._reading_head and self._head_bytes > HEAD_LIMIT:
-            self._refuse(_head_too_large())
+        if self._reading_head:
+            if self._head_bytes > HEAD_LIMIT:
+                self._refuse(head_too_large())
+        elif self.deadline != NEVER and not self._piece_came:
+            self._count_between(len(data))
+
+    def eof_received(self) -> bool:  # type: ignore[override] # uvicorn lets it close always
+        """Go on with what was asked; a client that says no more may still listen."""
+        if not self._owes_reply or self.transport.is_closing():
+            return False  # the transport closes
+        self._half_closed = HalfClosed(self.transport, self.loop, self._leave)
+        self._begin_reply()
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the running request, which uvicorn forgets when others wait behind it."""
         super().connection_lost(exc)
         self.deadline = NEVER
+        if self._half_closed is not None:
+            self._half_closed.close()
         if self._running is not None and not self._running.response_complete:
             self._running.disconnected = True
             self._running.message_event.set()
@@ -133,28 +153,59 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Start the clock for this request's head."""
+        if self._discarding:
+            return
         super().on_message_begin()
         self._expect_head()
         self._head_bytes = 1
 
+    def on_url(self, url: bytes) -> None:
+        """Take a part of the request line."""
+        if not self._discarding:
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; drop and count a trailer, which could not be told from one later on."""
+        if self._reading_head:
+            super().on_header(name, value)
+        elif not self._discarding:
+            self._count_between(len(name) + len(b": ") + len(value) + len(b"\r\n"))
+
+    def on_chunk_header(self) -> None:
+        """Note that a chunk's length has come."""
+        self._piece_came = True
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body."""
+        self._piece_came = True
+        self._between = 0
+        if not self._discarding:
+            super().on_body(body)
+
     def on_headers_complete(self) -> None:
         """Refuse what is too large before anything of it is read, and start the body's clock."""
+        if self._discarding:
+            return
         self._reading_head = False
+        self._between = 0
         self.deadline = self.loop.time() + self._limits.body_timeout
         self._request[CONNECTION] = self
-        refusal = self._refusal()
+        is_last = self._busy and len(self.pipeline) >= PIPELINE_LIMIT - 1
+        refusal = pipeline_too_long() if is_last else self._refusal()
         if refusal is not None:
             self._request[REFUSAL] = refusal
         super().on_headers_complete()
         self.cycle.transport = cast("asyncio.Transport", self._replies)
         if self.server_state.draining:
             self.cycle.keep_alive = False
-        if len(self.pipeline) > PIPELINE_LIMIT:
+        if is_last:
             self._discarding = True
-            self.transport.abort()
+            self.deadline = NEVER
 
     def on_message_complete(self) -> None:
         """Stop the clock: from here on the client waits for us."""
+        if self._discarding:
+            return
         super().on_message_complete()
         self.deadline = NEVER
         self._head_bytes = 0
@@ -169,9 +220,11 @@ class HttpProtocol(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
-        """Let go of a head that has no body."""
+        """Let go of a head that has no body; close when nobody will ask for more."""
         self._replies.flush()
         super().on_response_complete()
+        if self._half_closed is not None and not self._busy:
+            self.transport.close()
 
     def _unsupported_upgrade_warning(self) -> None:
         """Drop what follows; uvicorn would feed it to a parser that has stopped."""
@@ -249,10 +302,39 @@ class HttpProtocol(HttpToolsProtocol):
         makes the kernel reset the connection, and the client may lose the reply: the rest is read
         and dropped first.
         """
+        if self._half_closed is not None:
+            self.transport.close()  # nothing more can come
+            return
         body_under_way = self.deadline != NEVER and not self._reading_head
         if body_under_way or self._discarding or _has_input(self.transport):
             self._linger()
         else:
+            self.transport.close()
+
+    @property
+    def _owes_reply(self) -> bool:
+        """Tell whether a whole request waits for its reply."""
+        running = self._running
+        return running is not None and not (running.response_complete or running.more_body)
+
+    def _begin_reply(self) -> None:
+        """Send what every reply begins with, unless one is on its way."""
+        if self._running is not None and not self._running.response_started:
+            self._replies.begin(BEGINNING)
+
+    def _leave(self) -> None:
+        """Take the client for gone."""
+        self.transport.abort()
+
+    def _count_between(self, size: int) -> None:
+        """Bound what comes between the pieces of a body, and behind it: nothing of it is kept."""
+        self._between += size
+        if self._between <= HEAD_LIMIT:
+            return
+        if self._busy:
+            self._refuse(trailers_too_large())
+        else:
+            self._discarding = True  # answered already
             self.transport.close()
 
     @property
@@ -270,7 +352,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _refusal(self) -> CallError | None:
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_LIMIT:
-            return _head_too_large()
+            return head_too_large()
         if self.parser.should_upgrade():
             return UpgradeRefusedError(
                 "This server speaks HTTP/1.1 only; send the request without an Upgrade header."
@@ -294,7 +376,7 @@ class HttpProtocol(HttpToolsProtocol):
         elif not self._head_bytes:
             self.transport.close()  # it has said nothing
         elif not self.transport.is_closing():
-            self.transport.write(self._reply_to_nothing(error))
+            self.transport.write(reply_to_nothing(error, self.server_state.default_headers))
             self._linger()
 
     def _refuse_behind_running(self, error: RequestRefusedError) -> None:
@@ -305,17 +387,6 @@ class HttpProtocol(HttpToolsProtocol):
         else:
             self.announce_close()
 
-    def _reply_to_nothing(self, error: RequestRefusedError) -> bytes:
-        body = msgspec.json.encode(error.body())
-        headers = [
-            *self.server_state.default_headers,
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
-            (b"connection", b"close"),
-        ]
-        lines = b"".join(b"%b: %b\r\n" % header for header in headers)
-        return STATUS_LINE[error.status] + lines + b"\r\n" + body
-
     def _linger(self) -> None:
         """Close our side, then read and drop the client's for a while."""
         if not self.transport.can_write_eof():
@@ -325,15 +396,6 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport.write_eof()
         self.deadline = self.loop.time() + LINGER
         self.flow.resume_reading()
-
-
-def body_too_large(limit: int) -> BodyTooLargeError:
-    """Return the failure of a body beyond `limit` bytes."""
-    return BodyTooLargeError(f"The request's body is larger than {limit} bytes (api.body_limit).")
-
-
-def _head_too_large() -> HeadTooLargeError:
-    return HeadTooLargeError(f"The request's head is larger than {HEAD_LIMIT} bytes.")
 
 
 def _has_input(transport: asyncio.Transport) -> bool:

@@ -20,16 +20,32 @@ class Replies:
         close: Called when a reply ends its connection.
     """
 
-    __slots__ = ("_close", "_head", "_write", "is_closing")
+    __slots__ = ("_begun", "_close", "_head", "_write", "is_closing")
 
     def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
         self._close = close
         self._write = transport.write
         self._head = b""
+        self._begun = b""
         self.is_closing = transport.is_closing
+
+    def begin(self, beginning: bytes) -> None:
+        """Write the beginning of the next reply already.
+
+        Args:
+            beginning: What that one begins with.
+        """
+        if not self._head:
+            self._begun = beginning
+            self._write(beginning)
 
     def write(self, data: bytes) -> None:
         """Write a reply's head or body."""
+        if self._begun:
+            data = data.removeprefix(self._begun)
+            self._begun = b""
+            self._head = data
+            return
         head = self._head
         if head:
             self._head = b""

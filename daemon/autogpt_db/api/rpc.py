@@ -13,7 +13,8 @@ from urllib.parse import quote
 import structlog
 
 from autogpt_db.api.exchange import Exchange
-from autogpt_db.api.protocol import REFUSAL, body_too_large
+from autogpt_db.api.protocol import REFUSAL
+from autogpt_db.api.refusals import body_too_large
 from autogpt_db.api.unknown import PASSED_ON, UnknownMethods, method_name
 from autogpt_db.errors import (
     CallError,
@@ -203,6 +204,8 @@ class Rpc:
 
     async def _body(self, exchange: Exchange, scope: Scope, receive: Receive) -> bytes:
         message = await receive()
+        if REFUSAL in scope:
+            raise scope[REFUSAL]
         if not message.get("more_body", False) and message["type"] == "http.request":
             only: bytes = message["body"]
             if len(only) > self._body_limit:
