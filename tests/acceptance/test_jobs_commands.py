@@ -137,17 +137,28 @@ def test_failed_jobs_are_listed_and_queued_again(daemon: DaemonProcess, queries:
 def test_what_is_stuck_is_listed_with_what_would_be_done(
     daemon: DaemonProcess, queries: Queries
 ) -> None:
-    assert answer(daemon, "executions", "stuck") == "Nothing is stuck.\n"
+    looked = "Looked at what was made within 14 days"
+    assert answer(daemon, "executions", "stuck") == f"Nothing is stuck.\n{looked}.\n"
     queries.rows("SET session_replication_role = replica")
     queries.rows(
         """INSERT INTO platform."AgentGraphExecution"
                ("id", "agentGraphId", "userId", "executionStatus", "createdAt")
-           VALUES ('waits', 'g', 'somebody', 'QUEUED', autogpt_db.now_v1() - interval '20 days')"""
+           VALUES ('waits', 'g', 'somebody', 'QUEUED', autogpt_db.now_v1() - interval '20 days'),
+                  ('older', 'g', 'somebody', 'RUNNING', autogpt_db.now_v1() - interval '40 days'),
+                  ('ended', 'g', 'somebody', 'FAILED', autogpt_db.now_v1() - interval '90 days')"""
     )
-    assert answer(daemon, "executions", "stuck") == "Nothing is stuck.\n"
+    assert answer(daemon, "executions", "stuck") == (
+        f"Nothing is stuck.\n{looked}; 2 that have not ended are older: --days 41 looks at them, "
+        "too.\n"
+    )
+    both = answer(daemon, "executions", "stuck", "--days", "41")
+    assert "waits" in both
+    assert "older" in both
+    assert both.endswith("\n\nLooked at what was made within 41 days.\n")
     shown = answer(daemon, "executions", "stuck", "--days", "30", "--dry-run")
     assert "set to FAILED" in shown
     assert "do nothing" in shown
+    assert shown.endswith("1 that has not ended is older: --days 41 looks at it, too.\n")
     (row,) = json.loads(answer(daemon, "executions", "stuck", "--days", "30", "--json"))
     assert (row["id"], row["kind"], row["action"]) == ("waits", "queued", "report")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 
 from api_process import ApiProcess
 from autogpt_db.errors import LimitExceededError, ResultTooLargeError
@@ -199,12 +200,62 @@ def test_users_graphs_and_batches_are_counted_too(seeded_database_url: str) -> N
                 notification_type="AGENT_RUN",
                 notification_data={"type": "AGENT_RUN", "user_id": "u", "data": {}},
             )
-        with pytest.raises(ResultTooLargeError, match="user by user"):
-            service.call("get_all_batches_by_type", notification_type="AGENT_RUN")
+        with structlog.testing.capture_logs() as logs:
+            found = service.call("get_all_batches_by_type", notification_type="AGENT_RUN")
+        told = [record for record in logs if record["event"] == "notifications_left_out"]
+        ((left_out,), batches) = told[0]["users"], told[0]["batches"]
+        assert (len(told), batches) == (1, 1)
+        assert {left_out, *(batch["user_id"] for batch in found)} == {f"u{n}" for n in range(1, 12)}
         service.call("empty_user_notification_batch", user_id="u1", notification_type="AGENT_RUN")
         found = service.call("get_all_batches_by_type", notification_type="AGENT_RUN")
         assert [batch["user_id"] for batch in found] == [f"u{n}" for n in range(2, 12)]
         assert user
+
+
+def test_one_user_s_oversized_batch_keeps_nobody_else_from_theirs(
+    seeded_database_url: str,
+) -> None:
+    limits = LimitsSettings(result_bytes=100_000)
+    with Service(seeded_database_url, limits=limits) as service:
+        service.rows('DELETE FROM "NotificationEvent"')
+        service.rows('DELETE FROM "UserNotificationBatch"')
+        service.rows(
+            """INSERT INTO "User" (id, email, "updatedAt")
+               SELECT 'u' || i, i || '@example.com', now() FROM generate_series(1, 6) AS i"""
+        )
+        # In characters that are long in JSON; the third and the fifth don't fit both.
+        sizes = {"u1": 10, "u2": 90_000, "u3": 9_000, "u4": 10, "u5": 9_800, "u6": 10}
+        for user, size in sizes.items():
+            service.rows(
+                """WITH batch AS (
+                       INSERT INTO "UserNotificationBatch" ("id", "userId", "type", "createdAt")
+                       VALUES (%(user)s, %(user)s, 'AGENT_RUN', clock_timestamp())
+                   )
+                   INSERT INTO "NotificationEvent"
+                          ("id", "userNotificationBatchId", "type", "data")
+                   VALUES (%(user)s, %(user)s, 'AGENT_RUN',
+                           jsonb_build_object('a', repeat(E'"\\u0001', %(size)s / 8)))""",
+                user=user,
+                size=size,
+            )
+
+        def read() -> tuple[list[str], list[dict[str, Any]]]:
+            with structlog.testing.capture_logs() as logs:
+                found = service.call("get_all_batches_by_type", notification_type="AGENT_RUN")
+            assert len(json.dumps(found)) <= limits.result_bytes
+            return [batch["user_id"] for batch in found], [
+                record for record in logs if record["event"] == "notifications_left_out"
+            ]
+
+        users, (told,) = read()
+        assert users == ["u1", "u3", "u4", "u5", "u6"]
+        assert (told["type"], told["batches"], told["users"]) == ("AGENT_RUN", 1, ["u2"])
+        assert 90_000 < told["largest_bytes"] < 100_000
+        for user in ("u1", "u3", "u4", "u5", "u6"):
+            service.call(
+                "empty_user_notification_batch", user_id=user, notification_type="AGENT_RUN"
+            )
+        assert read() == (["u2"], []), "it fits by itself"
 
 
 def test_a_users_batch_larger_than_it_may_be_is_an_error(bounded: Service) -> None:

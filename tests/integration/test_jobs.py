@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from autogpt_db.settings import RetainSettings, Settings
+from autogpt_db.settings import LimitsSettings, RetainSettings, Settings
 from autogpt_db.worker.queue import open_queue
 from autogpt_db.worker.registry import discover
 from worker_scenarios import OUTCOME, Queries, eventually, figures, run, settings_for, working
@@ -95,7 +95,7 @@ def fill_batches(queries: Queries) -> None:
 def test_overdue_notifications_are_counted_and_kept(database_url: str, queries: Queries) -> None:
     fill_batches(queries)
     result, events = run(queries, settings_for(database_url), "age_notification_batches")
-    assert result == {"overdue": 3, "purged": 0}
+    assert result == {"overdue": 3, "purged": 0, "oversized": 0}
     assert queries.value("""SELECT count(*) FROM platform."NotificationEvent" """) == 8
     told = {e["type"]: e["batches"] for e in events if e["event"] == "notifications_overdue"}
     assert told == {"AGENT_RUN": 1, "LOW_BALANCE": 2}
@@ -111,13 +111,32 @@ def test_old_notifications_go_where_somebody_asked_for_it(
         settings, worker=msgspec.structs.replace(settings.worker, notifications_purge_days=30)
     )
     result, _ = run(queries, settings, "age_notification_batches")
-    assert result == {"overdue": 2, "purged": 1}
+    assert result == {"overdue": 2, "purged": 1, "oversized": 0}
     assert queries.rows("""SELECT "id" FROM platform."UserNotificationBatch" ORDER BY 1""") == [
         ("due",),
         ("fresh",),
         ("old, still growing",),
     ]
     assert queries.value("""SELECT count(*) FROM platform."NotificationEvent" """) == 6
+
+
+def test_a_batch_that_is_too_large_for_a_reply_is_named(
+    database_url: str, queries: Queries
+) -> None:
+    fill_batches(queries)
+    queries.rows(
+        """UPDATE platform."NotificationEvent" SET "data" = to_jsonb(repeat('x', 60000))
+            WHERE "userNotificationBatchId" = 'fresh'"""
+    )
+    settings = msgspec.structs.replace(
+        settings_for(database_url), limits=LimitsSettings(result_bytes=100_000)
+    )
+    result, events = run(queries, settings, "age_notification_batches")
+    assert result["oversized"] == 1
+    (told,) = [e for e in events if e["event"] == "notification_batch_oversized"]
+    assert (told["user_id"], told["type"], told["events"]) == ("w", "AGENT_RUN", 2)
+    assert 120_000 < told["bytes"] < 122_000
+    assert figures(queries, "notification_batches_oversized") == [1]
 
 
 # audit_balances ----------------------------------------------------------------------------------

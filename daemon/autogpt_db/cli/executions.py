@@ -36,16 +36,30 @@ def stuck(sources: Loads, *, days: int | None, dry_run: bool, as_json: bool) -> 
 
     What counts as stuck, and what the job watch_executions does about it, is set under [watch].
     """
+    import msgspec
+
     with friendly():
         settings = sources.load().settings
-        found = _find(settings, days)
+        if days is not None:
+            watch = msgspec.structs.replace(settings.watch, look_back_days=days)
+            settings = msgspec.structs.replace(settings, watch=watch)
+        found, older, oldest = _find(settings)
+        looked = f"Looked at what was made within {settings.watch.look_back_days} days"
+        if older:
+            looked += (
+                f"; {older} that {'has' if older == 1 else 'have'} not ended "
+                f"{'is' if older == 1 else 'are'} older: --days {oldest + 1} looks at "
+                f"{'it' if older == 1 else 'them'}, too"
+            )
         if as_json:
             from autogpt_db.worker.administration import as_json as to_json
 
             say(to_json([_described(settings, one) for one in found]))
+            say(f"{looked}.", error=True)
             return
         if not found:
             say("Nothing is stuck.")
+            say(f"{looked}.")
             return
         columns: tuple[str, ...] = ("kind", "execution", "status", "silent for", "last sign (UTC)")
         columns += ("user", "would", "the job will") if dry_run else ("user",)
@@ -65,29 +79,26 @@ def stuck(sources: Loads, *, days: int | None, dry_run: bool, as_json: bool) -> 
             lines.append(line)
         for text in table(columns, lines):
             say(text)
+        say(f"\n{looked}.")
 
 
-def _find(settings: Settings, days: int | None) -> list[Stuck]:
+def _find(settings: Settings) -> tuple[list[Stuck], int, int]:
+    """Return what is stuck, how many older ones haven't ended, and the oldest one's days."""
     import asyncio
-
-    import msgspec
 
     from autogpt_db.cli.connecting import connect
     from autogpt_db.database.handle import Database
-    from autogpt_db.operations.stuck_executions import find_stuck
+    from autogpt_db.operations.stuck_executions import count_older, find_stuck
 
     # Says who doesn't answer, where a pool would only wait.
     connection, target = connect(settings, "executions")
     connection.close()
-    if days is not None:
-        watch = msgspec.structs.replace(settings.watch, look_back_days=days)
-        settings = msgspec.structs.replace(settings, watch=watch)
 
-    async def main() -> list[Stuck]:
+    async def main() -> tuple[list[Stuck], int, int]:
         async with Database.open(
             settings, name="autogpt-db executions", size=1, url=target
         ) as database:
-            return await find_stuck(database)
+            return await find_stuck(database), *await count_older(database)
 
     return asyncio.run(main())
 

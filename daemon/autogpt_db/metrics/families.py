@@ -259,6 +259,9 @@ BATCHES_OVERDUE = _gauge(
 BATCHES_OLDEST = _gauge(
     "notification_batches_oldest_seconds", "Age of the oldest overdue batch.", "type"
 )
+BATCHES_OVERSIZED = _gauge(
+    "notification_batches_oversized", "Batches that are too large for a reply.", "type"
+)
 BALANCES_CHECKED = _gauge("balances_checked", "Users whose balance was compared with the ledger.")
 BALANCES_DIFFERING = _gauge("balances_differing", "Users whose balance isn't what the ledger says.")
 BALANCES_DIFFERENCE = _gauge("balances_difference_cents", "Sum of those differences, in cents.")
@@ -286,6 +289,7 @@ MEASURED = {
         STUCK,
         BATCHES_OVERDUE,
         BATCHES_OLDEST,
+        BATCHES_OVERSIZED,
         BALANCES_CHECKED,
         BALANCES_DIFFERING,
         BALANCES_DIFFERENCE,

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import structlog
+
 from autogpt_db.operations import Database, NotificationEvent, NotificationType, operation
-from autogpt_db.operations.bounds import fetch_document, fetch_list, listed
+from autogpt_db.operations.bounds import fetch_document
 from autogpt_db.operations.repeats import harmful, harmless
 
 if TYPE_CHECKING:
     from typing import LiteralString
+
+log = structlog.get_logger("autogpt_db.operations")
+
+MOST_TOLD: LiteralString = "20"
+"""Users who are named in the log when their batches are left out."""
 
 _EVENT = """
        json_build_object(
@@ -72,14 +79,56 @@ SELECT {_BATCH}
  GROUP BY batch."id"
 """
 
-BATCHES = listed(f"""
-SELECT {_BATCH} AS document
-  FROM platform."UserNotificationBatch" AS batch
-  JOIN platform."NotificationEvent" AS event ON event."userNotificationBatchId" = batch."id"
- WHERE batch."type" = %(notification_type)s::text::platform."NotificationType"
- GROUP BY batch."id"
- ORDER BY batch."createdAt"
-""")
+# No less than a batch takes in a reply: names, moments and quotes are short.
+BATCH_SIZE: LiteralString = """
+     CROSS JOIN LATERAL (
+           SELECT count(*) AS events,
+                  (sum(COALESCE(octet_length(event."data"::text), 4) + octet_length(event."id"))
+                      + 300 * (count(*) + 1) + octet_length(batch."userId"))::bigint AS bytes
+             FROM platform."NotificationEvent" AS event
+            WHERE event."userNotificationBatchId" = batch."id"
+           ) AS size"""
+
+# The smallest first, so that one user's batch is in nobody's way, and each is read in the end when
+# others have been emptied. A batch that stays out isn't put together at all.
+BATCHES = f"""
+WITH sized AS MATERIALIZED (
+    SELECT batch."id", batch."userId", batch."createdAt", size.bytes
+      FROM platform."UserNotificationBatch" AS batch{BATCH_SIZE}
+     WHERE batch."type" = %(notification_type)s::text::platform."NotificationType"
+       AND size.events > 0
+), ranked AS (
+    SELECT sized.*,
+           sum(sized.bytes) OVER by_size <= %(most_bytes)s
+               AND row_number() OVER by_size <= %(most_rows)s AS fits
+      FROM sized
+    WINDOW by_size AS (ORDER BY sized.bytes, sized."id" ROWS UNBOUNDED PRECEDING)
+)
+SELECT found.document, NULL, NULL, NULL
+  FROM (
+        SELECT one.document
+          FROM ranked
+         CROSS JOIN LATERAL (
+               SELECT {_BATCH} AS document
+                 FROM platform."UserNotificationBatch" AS batch
+                 JOIN platform."NotificationEvent" AS event
+                   ON event."userNotificationBatchId" = batch."id"
+                WHERE batch."id" = ranked."id"
+                GROUP BY batch."id"
+               ) AS one
+         WHERE ranked.fits
+         ORDER BY ranked."createdAt"
+       ) AS found
+ UNION ALL
+SELECT NULL, others.user_id, others.bytes, others.count
+  FROM (
+        SELECT ranked."userId" AS user_id, ranked.bytes, count(*) OVER () AS count
+          FROM ranked
+         WHERE NOT ranked.fits
+         ORDER BY ranked.bytes DESC
+         LIMIT {MOST_TOLD}
+       ) AS others
+"""
 
 OLDEST = f"""
 SELECT {_EVENT}
@@ -162,18 +211,33 @@ async def create_or_add_to_user_notification_batch(
 async def get_all_batches_by_type(database: Database, notification_type: NotificationType) -> bytes:
     """Return all users' batches of a type that hold an event, each with all its events.
 
+    As many as the settings allow (`limits`), the smallest first: a batch that is too large for a
+    reply keeps nobody from theirs. What is left out is logged (`notifications_left_out`).
+
     Args:
         notification_type: The batches' type.
-
-    Raises:
-        ResultTooLargeError: The list is longer or larger than the settings allow.
     """
-    return await fetch_list(
-        database,
+    limits = database.settings.limits
+    rows = await database.rows(
         BATCHES,
-        {"notification_type": notification_type},
-        narrow="read them user by user with get_user_notification_batch",
+        {
+            "notification_type": notification_type,
+            "most_rows": limits.rows,
+            "most_bytes": limits.result_bytes,
+        },
     )
+    documents = [row[0] for row in rows if row[0] is not None]
+    others = rows[len(documents) :]
+    if others:
+        _, _, largest, count = others[0]
+        log.warning(
+            "notifications_left_out",
+            type=notification_type,
+            batches=count,
+            users=[user_id for _, user_id, *_ in others],
+            largest_bytes=largest,
+        )
+    return b"[" + b",".join(documents) + b"]"
 
 
 @operation(reads=True)

@@ -112,6 +112,15 @@ SELECT found.kind, run."id", found.node_execution_id, run."agentGraphId", run."u
  ORDER BY found.since, run."id", found.node_execution_id
 """
 
+OLDER: LiteralString = """
+SELECT count(*),
+       floor(EXTRACT(epoch FROM autogpt_db.now_v1() - min("createdAt")) / 86400)::integer
+  FROM platform."AgentGraphExecution"
+ WHERE "createdAt" < autogpt_db.now_v1() - make_interval(days => %(days)s)
+   AND "executionStatus" IN ('INCOMPLETE', 'QUEUED', 'RUNNING')
+   AND NOT "isDeleted"
+"""
+
 HOLD: LiteralString = """
 SELECT "id" FROM platform."AgentGraphExecution" WHERE "id" = %(id)s FOR NO KEY UPDATE
 """
@@ -216,6 +225,18 @@ async def find_stuck(database: Database, *, only: str | None = None) -> list[Stu
     """
     given = parameters(database.settings.watch) | {"only": only}
     return [Stuck(*row) for row in await database.rows(STUCK, given)]
+
+
+async def count_older(database: Database) -> tuple[int, int]:
+    """Return how many executions that haven't ended are older than what `find_stuck` looks at.
+
+    Returns:
+        Their number, and the days since the oldest was made; 0 where there is none. Whether one of
+        them shows a sign of life isn't looked at.
+    """
+    given = {"days": database.settings.watch.look_back_days}
+    ((count, days),) = await database.rows(OLDER, given)
+    return count, days or 0
 
 
 async def end_stuck(database: Database, stuck: Stuck) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, LiteralString
 
 import structlog
 
+from autogpt_db.operations.notifications import BATCH_SIZE
 from autogpt_db.worker.figures import Figure, report
 from autogpt_db.worker.registry import job
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger("autogpt_db.worker")
 
 BATCH = 500
+MOST_TOLD = 100
+"""Oversized batches that are told of, the largest."""
 
 # AutoGPT's delays: after so long a batch is due, and it is sent when its user's next event comes.
 OVERDUE: LiteralString = """
@@ -32,6 +36,15 @@ SELECT batch."type"::text, count(*), sum(oldest.events),
        END
  GROUP BY batch."type"
  ORDER BY batch."type"::text
+"""
+
+# Too large for any reply, so that nobody can read it.
+OVERSIZED: LiteralString = f"""
+SELECT batch."type"::text, batch."userId", size.events, size.bytes
+  FROM platform."UserNotificationBatch" AS batch{BATCH_SIZE}
+ WHERE size.bytes > %(most_bytes)s
+ ORDER BY size.bytes DESC
+ LIMIT %(most)s
 """
 
 # A batch that somebody adds to or empties just now is left for the next time.
@@ -64,7 +77,8 @@ async def age_notification_batches(database: JobDatabase) -> dict[str, Any]:
 
     AutoGPT looks at a batch when its user's next event of that type comes, so one whose user goes
     quiet stays for ever. Purged is what is older than `worker.notifications_purge_days` with all
-    its events; unset, nothing is.
+    its events; unset, nothing is. Batches that are larger than a reply may be are named, because
+    nobody can read them (`limits.result_bytes`): `notification_batch_oversized`.
     """
     purged = 0
     days = database.settings.worker.notifications_purge_days
@@ -81,10 +95,21 @@ async def age_notification_batches(database: JobDatabase) -> dict[str, Any]:
             events=int(events),
             oldest_seconds=round(seconds),
         )
-    figures = []
+    oversized = await database.rows(
+        OVERSIZED, {"most_bytes": database.settings.limits.result_bytes, "most": MOST_TOLD}
+    )
+    for kind, user_id, events, size in oversized:
+        log.warning(
+            "notification_batch_oversized", type=kind, user_id=user_id, events=events, bytes=size
+        )
+    figures = [
+        Figure("notification_batches_oversized", count, {"type": kind})
+        for kind, count in Counter(kind for kind, *_ in oversized).items()
+    ]
     for kind, batches, _, seconds in found:
         labels = {"type": kind}
         figures.append(Figure("notification_batches_overdue", batches, labels))
         figures.append(Figure("notification_batches_oldest_seconds", seconds, labels))
     await report(database, figures)
-    return {"overdue": sum(row[1] for row in found), "purged": purged}
+    overdue = sum(row[1] for row in found)
+    return {"overdue": overdue, "purged": purged, "oversized": len(oversized)}
