@@ -109,6 +109,14 @@ def release_database(releases: ReleaseDatabases) -> Iterator[Callable[..., str]]
         releases.drop(url)
 
 
+@pytest.fixture(scope="module")
+def witness_database_url(releases: ReleaseDatabases) -> Iterator[str]:
+    """Yield AutoGPT's own database of v0.6.48 with the rows that its answers were recorded on."""
+    url = releases.fresh("v0.6.48", seeded=True, ours=True)
+    yield url
+    releases.drop(url)
+
+
 @pytest.fixture
 def own_server() -> Iterator[PostgresServer]:
     """Yield a server of this test's own, to stop and start."""

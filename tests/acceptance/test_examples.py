@@ -14,8 +14,8 @@ SERVED = set(load_operations()) | {"health_check", "health_check_async"}
 
 
 @pytest.fixture(scope="module")
-def daemon(seeded_database_url_for_module: str):
-    with DaemonProcess(database_url=seeded_database_url_for_module) as running:
+def daemon(witness_database_url: str):
+    with DaemonProcess(database_url=witness_database_url) as running:
         yield running
 
 

@@ -20,8 +20,8 @@ SERVED = [
 
 
 @pytest.fixture(scope="module")
-def service(seeded_database_url_for_module: str) -> Iterator[Service]:
-    with Service(seeded_database_url_for_module) as running:
+def service(witness_database_url: str) -> Iterator[Service]:
+    with Service(witness_database_url) as running:
         yield running
 
 

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from autogpt_db import __version__
 from autogpt_db.database.migration import migrations
 from postgres_server import PostgresServer, clone, unique_name
 from releases.catalogues import DIRECTORY, STATES, catalogue
 from releases.definition import statements
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from autogpt_db.database.migration import Migration
 
 ENCRYPTION_KEY = "dvziYgz0KSK8FENhju0ZYi8-fRTfAdlz6YLhdB_jhNw="
 """What the credentials in the recorded rows are encrypted with: AutoGPT's key for development."""
@@ -24,7 +27,12 @@ TABLES = os.environ.get("AUTOGPT_DB_TEST_TABLES", "v0.6.48")
 """AutoGPT's tables in the databases that tests start from: as 0.1.0 made them, or `v0.6.68`."""
 
 SEEDED = ("v0.6.68", "v0.7.2")
-"""States with recorded calls and the rows that they start from."""
+"""States with calls to replay in order, and the rows that these start from."""
+
+_SEEDS = {
+    "v0.6.48": DIRECTORY.parent / "contract" / "seed.sql",
+    **{state: DIRECTORY / state / "seed.sql" for state in SEEDED},
+}
 
 LAST_OF_0_1_0 = 7
 """The number of its last migration."""
@@ -129,6 +137,23 @@ def build(connection: psycopg.Connection[Any], state: str, *, recorded: bool = T
 
 def build_as_0_1_0(connection: psycopg.Connection[Any]) -> None:
     """Make in an empty database what autogpt-db 0.1.0 made: its own tables of v0.6.48."""
+    vector = _has_vector(connection)
+    applied = [
+        one
+        for one in migrations()
+        if one.number <= LAST_OF_0_1_0 and not one.upgrade and (vector or one.name != "0001_vector")
+    ]
+    _apply(connection, applied, version="0.1.0")
+
+
+def add_ours(connection: psycopg.Connection[Any]) -> None:
+    """Apply our own files, as the daemon does before it starts its processes."""
+    _apply(connection, [one for one in migrations() if not one.theirs], version=__version__)
+
+
+def _apply(
+    connection: psycopg.Connection[Any], files: Iterable[Migration], *, version: str
+) -> None:
     connection.execute("""
         CREATE SCHEMA autogpt_db;
         CREATE TABLE autogpt_db.migration (
@@ -139,19 +164,15 @@ def build_as_0_1_0(connection: psycopg.Connection[Any]) -> None:
             applied_at timestamptz NOT NULL DEFAULT now()
         )
     """)
-    for migration in migrations():
-        if migration.number > LAST_OF_0_1_0 or migration.upgrade:
-            continue
-        if migration.name == "0001_vector" and not _has_vector(connection):
-            continue
+    for one in files:
         connection.execute(
             "SELECT set_config('search_path', 'platform, public, extensions', false)"
         )
-        connection.execute(migration.statements("platform").encode())
+        connection.execute(one.statements("platform").encode())
         connection.execute(
             "INSERT INTO autogpt_db.migration (number, name, checksum, program_version)"
-            " VALUES (%s, %s, %s, '0.1.0')",
-            (migration.number, migration.name, migration.checksum),
+            " VALUES (%s, %s, %s, %s)",
+            (one.number, one.name, one.checksum, version),
         )
     connection.execute("RESET search_path")
 
@@ -164,17 +185,9 @@ def _has_vector(connection: psycopg.Connection[Any]) -> bool:
 def seed(connection: psycopg.Connection[Any], state: str) -> None:
     """Insert the rows that a state's recorded calls start from."""
     connection.execute("SELECT set_config('search_path', 'platform, public, extensions', false)")
-    connection.execute((DIRECTORY / state / "seed.sql").read_bytes())
+    connection.execute(_SEEDS[state].read_bytes())
     connection.execute("RESET session_replication_role")
     connection.execute("SELECT set_config('search_path', '', false)")
-
-
-def add_ours(connection: psycopg.Connection[Any]) -> None:
-    """Apply our own files, as the daemon does before it starts its processes."""
-    connection.execute("CREATE SCHEMA autogpt_db")
-    for migration in migrations():
-        if not migration.theirs:
-            connection.execute(migration.statements("platform").encode())
 
 
 def migration_names(state: str) -> Iterator[str]:
