@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from autogpt_db.database.capabilities import Capabilities
 from autogpt_db.operations import (
     graph_documents,
     graph_executions,
@@ -13,13 +14,16 @@ from autogpt_db.operations import (
 
 # ruff: noqa: SLF001 - the very statements, wherever they stand
 
+_SCHEMA = Capabilities()
+"""What the bench's database has: AutoGPT v0.6.48's schema."""
+
 NODE = graph_documents.NODE.single
-NODE_EXECUTION = node_executions.BY_ID.single
-GRAPH_EXECUTION = graph_executions._OF_USER
-GRAPH_EXECUTION_WITH_NODES = graph_executions._OF_USER_WITH_NODES
+NODE_EXECUTION = node_executions.BY_ID(_SCHEMA).single
+GRAPH_EXECUTION = graph_executions._OF_USER(_SCHEMA)
+GRAPH_EXECUTION_WITH_NODES = graph_executions._OF_USER_WITH_NODES(_SCHEMA)
 ADD_OUTPUT = node_execution_changes._ADD_OUTPUT.single
-UPDATE_STATUS = node_execution_changes._UPDATE.single
-FILL_ONE = node_execution_inputs._FILL_ONE
-FILL_OLDEST_OR_NEW = node_execution_inputs._FILL_OLDEST_OR_NEW.single
+UPDATE_STATUS = node_execution_changes._UPDATE(_SCHEMA).single
+FILL_ONE = node_execution_inputs._FILL_ONE(_SCHEMA)
+FILL_OLDEST_OR_NEW = node_execution_inputs._FILL_OLDEST_OR_NEW(_SCHEMA).single
 GET_VALUE = key_values._GET.single
 SET_VALUE = key_values._SET.single

@@ -28,8 +28,6 @@ SCHEMAS = {
     for name, method in _MODELS["methods"].items()
 }
 SCHEMAS["get_connected_output_nodes"]["items"]["prefixItems"][1] = {"$ref": "#/models/NodeModel"}
-# Bare values are emitted where lists are declared (methods.md).
-SCHEMAS["get_execution_outputs_by_node_exec_id"] = {"type": "object", "additionalProperties": True}
 
 
 def check_reply(method: str, value: Any) -> None:

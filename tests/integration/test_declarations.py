@@ -218,18 +218,17 @@ def locked(service: Service, method: str, arguments: dict[str, Any]) -> dict[str
 
     async def call() -> list[tuple[Any, ...]]:
         touched: list[tuple[Any, ...]] = []
-        async with (
-            Database.open(service.settings, size=1) as database,
-            database.for_call(method, reads=False).transaction() as transaction,
-        ):
-            try:
-                given = operation.decode(json.dumps(arguments).encode())
-                await transaction.make_undoable()
-                await operation.call(transaction, given)
-                touched = await transaction.rows(LOCKS)
-            except CallError:
-                pass
-            raise psycopg.Rollback
+        async with Database.open(service.settings, size=1) as database:
+            await database.learn()
+            async with database.for_call(method, reads=False).transaction() as transaction:
+                try:
+                    given = operation.decode(json.dumps(arguments).encode())
+                    await transaction.make_undoable()
+                    await operation.call(transaction, given)
+                    touched = await transaction.rows(LOCKS)
+                except CallError:
+                    pass
+                raise psycopg.Rollback
         return touched
 
     return {name: set(modes) for name, modes in service.run(call())}

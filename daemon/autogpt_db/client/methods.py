@@ -117,6 +117,10 @@ class Methods(ABC):
         credential_inputs: Mapping[str, models.CredentialsMetaInput] | None = None,
         nodes_input_masks: Mapping[str, Mapping[str, models.JsonValue]] | None = None,
         parent_graph_exec_id: str | None = None,
+        is_dry_run: bool = False,
+        organization_id: str | None = None,
+        team_id: str | None = None,
+        expert_id: str | None = None,
     ) -> models.GraphExecutionWithNodes:
         """Make an execution, with a queued node execution for each node that starts it."""
         result: models.GraphExecutionWithNodes = self._call(
@@ -131,6 +135,10 @@ class Methods(ABC):
                 "credential_inputs": credential_inputs,
                 "nodes_input_masks": nodes_input_masks,
                 "parent_graph_exec_id": parent_graph_exec_id,
+                "is_dry_run": is_dry_run,
+                "organization_id": organization_id,
+                "team_id": team_id,
+                "expert_id": expert_id,
             },
             reads=False,
         )
@@ -273,7 +281,7 @@ class Methods(ABC):
         return result
 
     def get_execution_outputs_by_node_exec_id(self, node_exec_id: str) -> dict[str, list[Any]]:
-        """Return the newest output of each name that a node execution has made."""
+        """Return the outputs that a node execution has made, null ones left out."""
         result: dict[str, list[Any]] = self._call(
             "get_execution_outputs_by_node_exec_id",
             {"node_exec_id": node_exec_id},
@@ -327,14 +335,16 @@ class Methods(ABC):
         user_id: str,
         execution_id: str,
         include_node_executions: bool = False,
+        organization_id: str | None = None,
     ) -> models.GraphExecution | models.GraphExecutionWithNodes | None:
-        """Return a user's execution with its inputs and outputs, or null."""
+        """Return an execution that a user sees, with its inputs and outputs, or null."""
         result: models.GraphExecution | models.GraphExecutionWithNodes | None = self._call(
             "get_graph_execution",
             {
                 "user_id": user_id,
                 "execution_id": execution_id,
                 "include_node_executions": include_node_executions,
+                "organization_id": organization_id,
             },
             reads=True,
         )
@@ -344,11 +354,12 @@ class Methods(ABC):
         self,
         user_id: str,
         execution_id: str,
+        organization_id: str | None = None,
     ) -> models.GraphExecutionMeta | None:
-        """Return a user's execution without what its nodes did, or null."""
+        """Return an execution that a user sees, without what its nodes did, or null."""
         result: models.GraphExecutionMeta | None = self._call(
             "get_graph_execution_meta",
-            {"user_id": user_id, "execution_id": execution_id},
+            {"user_id": user_id, "execution_id": execution_id, "organization_id": organization_id},
             reads=True,
         )
         return result
@@ -356,26 +367,40 @@ class Methods(ABC):
     def get_graph_executions(
         self,
         graph_exec_id: str | None = None,
+        execution_ids: Sequence[str] | None = None,
         graph_id: str | None = None,
         graph_version: int | None = None,
         user_id: str | None = None,
         statuses: Sequence[models.AgentExecutionStatus] | None = None,
         created_time_gte: datetime | str | None = None,
         created_time_lte: datetime | str | None = None,
+        started_time_gte: datetime | str | None = None,
+        started_time_lte: datetime | str | None = None,
         limit: int | None = None,
+        team_id: str | None = None,
+        offset: int | None = None,
+        order_by: str = "createdAt",
+        order_direction: str = "desc",
     ) -> list[models.GraphExecutionMeta]:
         """List executions, newest first; without any filter, all of them."""
         result: list[models.GraphExecutionMeta] = self._call(
             "get_graph_executions",
             {
                 "graph_exec_id": graph_exec_id,
+                "execution_ids": execution_ids,
                 "graph_id": graph_id,
                 "graph_version": graph_version,
                 "user_id": user_id,
                 "statuses": statuses,
                 "created_time_gte": created_time_gte,
                 "created_time_lte": created_time_lte,
+                "started_time_gte": started_time_gte,
+                "started_time_lte": started_time_lte,
                 "limit": limit,
+                "team_id": team_id,
+                "offset": offset,
+                "order_by": order_by,
+                "order_direction": order_direction,
             },
             reads=True,
         )
@@ -388,6 +413,10 @@ class Methods(ABC):
         statuses: Sequence[models.AgentExecutionStatus] | None = None,
         created_time_gte: datetime | str | None = None,
         created_time_lte: datetime | str | None = None,
+        started_time_gte: datetime | str | None = None,
+        started_time_lte: datetime | str | None = None,
+        updated_time_gte: datetime | str | None = None,
+        updated_time_lte: datetime | str | None = None,
     ) -> int:
         """Count executions, by the filters of `get_graph_executions`."""
         result: int = self._call(
@@ -398,6 +427,10 @@ class Methods(ABC):
                 "statuses": statuses,
                 "created_time_gte": created_time_gte,
                 "created_time_lte": created_time_lte,
+                "started_time_gte": started_time_gte,
+                "started_time_lte": started_time_lte,
+                "updated_time_gte": updated_time_gte,
+                "updated_time_lte": updated_time_lte,
             },
             reads=True,
         )
@@ -757,11 +790,23 @@ class Methods(ABC):
         graph_exec_id: str,
         status: models.AgentExecutionStatus | None = None,
         stats: models.GraphExecutionStats | None = None,
+        cascade_running_children: bool = True,
+        update_tenancy: bool = False,
+        organization_id: str | None = None,
+        team_id: str | None = None,
     ) -> models.GraphExecution | None:
-        """Set an execution's status, its stats, or both."""
+        """Set an execution's status, its stats, its organization and team, or several of these."""
         result: models.GraphExecution | None = self._call(
             "update_graph_execution_stats",
-            {"graph_exec_id": graph_exec_id, "status": status, "stats": stats},
+            {
+                "graph_exec_id": graph_exec_id,
+                "status": status,
+                "stats": stats,
+                "cascade_running_children": cascade_running_children,
+                "update_tenancy": update_tenancy,
+                "organization_id": organization_id,
+                "team_id": team_id,
+            },
             reads=False,
         )
         return result

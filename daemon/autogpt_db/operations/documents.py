@@ -80,15 +80,19 @@ class ModelOf(Shape):
 
         Args:
             name: The model's name.
-            members: Shape and default by key; `NO_DEFAULT` where it must be there, a
-                `msgspec.field` where each object gets a default of its own.
+            members: Shape and default by key; `NO_DEFAULT` where it must be there, `UNSET` where
+                it may be absent and stays so, a `msgspec.field` where each object gets a default of
+                its own.
             keeps_extra_keys: Whether members beyond these are kept.
         """
         self._members = members
         self._keeps_extra_keys = keeps_extra_keys
         self.fast_type = msgspec.defstruct(
             name,
-            [(key, shape.fast_type, default) for key, (shape, default) in members.items()],
+            [
+                (key, _or_absent(shape.fast_type, default), default)
+                for key, (shape, default) in members.items()
+            ],
             kw_only=True,
             # The struct has no place for them: the slow half keeps them.
             forbid_unknown_fields=keeps_extra_keys,
@@ -111,7 +115,7 @@ class ModelOf(Shape):
             elif default is NO_DEFAULT:
                 problems.add("missing", (*location, key), "Field required", value)
                 converted[key] = INVALID
-            else:
+            elif default is not msgspec.UNSET:
                 converted[key] = _made(default)
         if INVALID in converted.values():
             return INVALID
@@ -126,7 +130,7 @@ class ModelOf(Shape):
             "type": "object",
             "properties": {
                 key: shape.schema()
-                | ({} if isinstance(default, _Field) or key in required else {"default": default})
+                | ({} if _made_late(default) or key in required else {"default": default})
                 for key, (shape, default) in self._members.items()
             },
             "required": required,
@@ -203,6 +207,14 @@ class DocumentOf(Shape):
     def schema(self) -> dict[str, Any]:
         """Return the content's schema."""
         return self._content.schema()
+
+
+def _or_absent(fast_type: Any, default: Any) -> Any:
+    return fast_type | msgspec.UnsetType if default is msgspec.UNSET else fast_type
+
+
+def _made_late(default: Any) -> bool:
+    return default is msgspec.UNSET or isinstance(default, _Field)
 
 
 def _made(default: Any) -> Any:

@@ -55,6 +55,7 @@ def limited(
     limit: int | None,
     *,
     joined: LiteralString = "",
+    skips: bool = False,
 ) -> tuple[LiteralString, int | None]:
     """Return the FROM clause of a list in its order, and the value of its `limit` parameter.
 
@@ -67,12 +68,15 @@ def limited(
         ordering: The list's order.
         limit: At most so many rows; a negative number means as many from the end.
         joined: Joins that the document or the conditions need.
+        skips: Whether the first `offset` rows, a parameter, are left out; with a negative limit
+            the last ones.
     """
+    offset: LiteralString = " OFFSET %(offset)s::bigint" if skips else ""
     if limit is None or limit >= 0:
-        return _source(table, joined, conditions, ordering.forward), limit
+        return _source(table, joined, conditions, ordering.forward, offset=offset), limit
     _, _, alias = table.rpartition(" AS ")
     chosen = f"""{alias}.ctid = ANY (ARRAY(
-          SELECT {alias}.ctid{_source(table, joined, conditions, ordering.backward)}
+          SELECT {alias}.ctid{_source(table, joined, conditions, ordering.backward, offset=offset)}
     ))"""
     statement = _source(table, joined, chosen, ordering.forward, limit="%(most_rows)s")
     return statement, min(-limit, _MOST)
@@ -84,10 +88,11 @@ def _source(
     conditions: LiteralString,
     order: LiteralString,
     limit: LiteralString = "COALESCE(%(limit)s, %(most_rows)s::bigint + 1)",
+    offset: LiteralString = "",
 ) -> LiteralString:
     return f"""
   FROM {table}{joined}
  WHERE {conditions}
  ORDER BY {order}
- LIMIT ({limit})::bigint
+ LIMIT ({limit})::bigint{offset}
 """

@@ -1,105 +1,84 @@
-"""Graph executions, made and moved on."""
+"""Graph executions, moved on."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
-from autogpt_db.errors import InvalidValueError, LimitExceededError, RecordNotFoundError
-from autogpt_db.operations import (
-    CredentialInputs,
-    Database,
-    ExecutionStatus,
-    GraphExecutionStats,
-    JsonObject,
-    JsonObjectOfObjects,
-    StartingNodesInput,
-    operation,
-)
-from autogpt_db.operations.execution_documents import (
-    graph_execution_document,
-    graph_execution_with_nodes_document,
-    node_execution_columns,
-)
+from autogpt_db.database.capabilities import ForSchema
+from autogpt_db.errors import InvalidValueError, RecordNotFoundError
+from autogpt_db.operations import Database, ExecutionStatus, GraphExecutionStats, operation
 from autogpt_db.operations.execution_status import allowed_from
-from autogpt_db.operations.json_text import JsonText, clean_text_of
+from autogpt_db.operations.graph_execution_documents import graph_execution_document
 from autogpt_db.operations.repeats import harmful, harmless
+from autogpt_db.operations.tenancy import refuse_unstorable
 
 if TYPE_CHECKING:
     from typing import LiteralString
 
+    from autogpt_db.database.capabilities import Capabilities
 
-_CREATE = graph_execution_with_nodes_document(
-    """
-    INSERT INTO platform."AgentGraphExecution"
-           ("id", "agentGraphId", "agentGraphVersion", "userId", "createdAt", "updatedAt",
-            "executionStatus", "agentPresetId", "parentGraphExecutionId",
-            "inputs", "credentialInputs", "nodesInputMasks")
-    VALUES (gen_random_uuid()::text, %(graph_id)s, %(graph_version)s, %(user_id)s,
-            autogpt_db.now_v1(), autogpt_db.now_v1(), 'INCOMPLETE',
-            %(preset_id)s, %(parent_graph_exec_id)s, %(inputs)s::jsonb,
-            COALESCE(%(credential_inputs)s::jsonb, '{}'),
-            COALESCE(%(nodes_input_masks)s::jsonb, '{}'))
-    RETURNING *
-""",
-    f"""
-starting AS (
-    SELECT gen_random_uuid()::text AS id,
-           pair.value ->> 0 AS node_id,
-           pair.value -> 1 AS input,
-           pair.place
-      FROM jsonb_array_elements(%(starting_nodes)s::jsonb)
-           WITH ORDINALITY AS pair (value, place)
-),
-queued AS (
-    INSERT INTO platform."AgentNodeExecution"
-           ("id", "agentGraphExecutionId", "agentNodeId", "addedTime", "queuedTime",
-            "executionStatus")
-    SELECT starting.id, graph_execution."id", starting.node_id, autogpt_db.now_v1(),
-           autogpt_db.now_v1(), 'QUEUED'::platform."AgentExecutionStatus"
-      FROM starting
-     CROSS JOIN graph_execution
-     ORDER BY starting.place
-    RETURNING *
-),
-entered AS (
-    INSERT INTO platform."AgentNodeExecutionInputOutput"
-           ("id", "name", "time", "referencedByInputExecId", "data")
-    SELECT autogpt_db.ordered_id_v1(0), entry.key, autogpt_db.now_v1(), starting.id, entry.value
-      FROM starting
-     CROSS JOIN LATERAL jsonb_each(starting.input) AS entry
-     ORDER BY starting.place
-),
-loaded AS (
-    SELECT {
-        node_execution_columns(
-            input_data="starting.input",
-            output_data="'{}'::json",
-        )
-    },
-           starting.place
-      FROM starting
-      JOIN queued AS execution ON execution."id" = starting.id
-      JOIN platform."AgentNode" AS node ON node."id" = execution."agentNodeId"
-     CROSS JOIN graph_execution
-     WHERE starting.place <= 1000
-),""",
-)
-
-_START = graph_execution_document(
-    """
+_START = ForSchema(
+    lambda capabilities: graph_execution_document(
+        capabilities,
+        """
     UPDATE platform."AgentGraphExecution"
        SET "executionStatus" = 'RUNNING',
            "startedAt" = autogpt_db.now_v1(),
            "updatedAt" = autogpt_db.now_v1()
      WHERE "id" = %(graph_exec_id)s
     RETURNING *
-"""
+""",
+    )
 )
 
-_UPDATE: LiteralString = """
+_TERMINAL = frozenset(
+    {ExecutionStatus.COMPLETED, ExecutionStatus.FAILED, ExecutionStatus.TERMINATED}
+)
+
+# What still runs of an execution that is over will say nothing more. Its stats are kept.
+_CASCADED: LiteralString = """
+cascaded AS (
+    UPDATE platform."AgentNodeExecution" AS execution
+       SET "executionStatus" = 'FAILED',
+           "endedTime" = autogpt_db.now_v1(),
+           "stats" = CASE jsonb_typeof(execution."stats")
+               WHEN 'object' THEN execution."stats"
+               ELSE '{}'
+           END || jsonb_build_object('error', 'graph_execution_' || lower(%(status)s::text))
+      FROM graph_execution
+     WHERE execution."agentGraphExecutionId" = graph_execution."id"
+       AND execution."executionStatus" = 'RUNNING'
+       AND graph_execution."executionStatus" IN ('COMPLETED', 'FAILED', 'TERMINATED')
+),"""
+
+
+class _Form(NamedTuple):
+    """What an update does.
+
+    Attributes:
+        guarded: Only if the present status allows the new one.
+        cascades: End the node executions that run.
+        moves: Give the execution to another organization and team.
+    """
+
+    guarded: bool
+    cascades: bool
+    moves: bool
+
+
+def _updated(capabilities: Capabilities, form: _Form) -> LiteralString:
+    tenancy: LiteralString = ""
+    guard: LiteralString = ""
+    if form.moves:
+        tenancy = """,
+           "organizationId" = %(organization_id)s,
+           "teamId" = %(team_id)s"""
+    if form.guarded:
+        guard = """
+       AND "executionStatus" = ANY (%(allowed)s::text::platform."AgentExecutionStatus"[])"""
+    return graph_execution_document(
+        capabilities,
+        f"""
     UPDATE platform."AgentGraphExecution"
        SET "executionStatus" = COALESCE(
                %(status)s::text::platform."AgentExecutionStatus", "executionStatus"
@@ -110,85 +89,39 @@ _UPDATE: LiteralString = """
                ELSE "endedAt"
            END,
            "stats" = COALESCE(%(stats)s::jsonb, "stats"),
-           "updatedAt" = autogpt_db.now_v1()
-     WHERE "id" = %(graph_exec_id)s
-"""
-_UPDATE_STATS = graph_execution_document(_UPDATE + "RETURNING *")
-_UPDATE_STATUS = graph_execution_document(
-    _UPDATE
-    + """
-       AND "executionStatus" = ANY (%(allowed)s::text::platform."AgentExecutionStatus"[])
+           "updatedAt" = autogpt_db.now_v1(){tenancy}
+     WHERE "id" = %(graph_exec_id)s{guard}
     RETURNING *
-"""
-)
-_BY_ID = graph_execution_document(
-    """
+""",
+        then=_CASCADED if form.cascades else "",
+    )
+
+
+def _read(capabilities: Capabilities, *, cascades: bool) -> LiteralString:
+    return graph_execution_document(
+        capabilities,
+        """
     SELECT * FROM platform."AgentGraphExecution" WHERE "id" = %(graph_exec_id)s
-"""
+""",
+        then=_CASCADED if cascades else "",
+    )
+
+
+_UPDATE = ForSchema(
+    lambda capabilities: {
+        form: _updated(capabilities, form)
+        for guarded in (False, True)
+        for cascades in {False, guarded and capabilities.chat_status}
+        for moves in {False, capabilities.orgs}
+        for form in [_Form(guarded, cascades, moves)]
+    }
 )
-
-_encode = msgspec.json.Encoder().encode
-
-
-@operation(reads=False, repeat=harmful("Makes another execution."))
-async def create_graph_execution(
-    database: Database,
-    graph_id: str,
-    graph_version: int,
-    starting_nodes_input: StartingNodesInput,
-    inputs: JsonObject,
-    user_id: str,
-    preset_id: str | None = None,
-    credential_inputs: CredentialInputs | None = None,
-    nodes_input_masks: JsonObjectOfObjects | None = None,
-    parent_graph_exec_id: str | None = None,
-) -> bytes | None:
-    """Make an execution, with a queued node execution for each node that starts it.
-
-    Nothing is checked but that what is named exists.
-
-    Args:
-        graph_id: The graph to execute.
-        graph_version: Its version.
-        starting_nodes_input: Pairs of node id and input, an object of values by input name.
-        inputs: What the agent is given.
-        user_id: Who executes it.
-        preset_id: The preset it comes from.
-        credential_inputs: References to credentials by input name.
-        nodes_input_masks: Inputs by node id that override what the nodes get.
-        parent_graph_exec_id: The execution that starts this one.
-
-    Returns:
-        A GraphExecutionWithNodes, INCOMPLETE, its node executions in the order given.
-
-    Raises:
-        ForeignKeyViolationError: Graph, user, preset, parent or a node doesn't exist; nothing is
-            written.
-        LimitExceededError: The nodes have more inputs than the settings allow.
-    """
-    limits = database.settings.limits
-    texts = [node_input for _, node_input in starting_nodes_input]
-    # Each input becomes a row: a colon stands behind every name, and few stand elsewhere.
-    many = sum(text.count(":") for text in texts) > limits.items
-    # What is clean is passed on as it is; anything else is looked into.
-    size = sum(map(len, texts)) if many or any(text.received is not text for text in texts) else 0
-    starting_nodes = await database.computed(
-        size, starting_nodes_of, starting_nodes_input, limits.items if many else None
-    )
-    return await database.json(
-        _CREATE,
-        {
-            "graph_id": graph_id,
-            "graph_version": graph_version,
-            "user_id": user_id,
-            "preset_id": preset_id,
-            "parent_graph_exec_id": parent_graph_exec_id,
-            "inputs": inputs,
-            "credential_inputs": credential_inputs,
-            "nodes_input_masks": nodes_input_masks,
-            "starting_nodes": starting_nodes,
-        },
-    )
+_BY_ID = ForSchema(
+    lambda capabilities: {
+        cascades: _read(capabilities, cascades=cascades)
+        for cascades in {False, capabilities.chat_status}
+    }
+)
 
 
 @operation(
@@ -204,7 +137,7 @@ async def update_graph_execution_start_time(database: Database, graph_exec_id: s
     Returns:
         Its GraphExecution, or null when there is none.
     """
-    return await database.json(_START, {"graph_exec_id": graph_exec_id})
+    return await database.json(_START(database.capabilities), {"graph_exec_id": graph_exec_id})
 
 
 @operation(reads=False, repeat=harmless("Sets the same stats; a status that was reached stays."))
@@ -213,86 +146,58 @@ async def update_graph_execution_stats(
     graph_exec_id: str,
     status: ExecutionStatus | None = None,
     stats: GraphExecutionStats | None = None,
+    cascade_running_children: bool = True,
+    update_tenancy: bool = False,
+    organization_id: str | None = None,
+    team_id: str | None = None,
 ) -> bytes:
-    """Set an execution's status, its stats, or both.
+    """Set an execution's status, its stats, its organization and team, or several of these.
 
-    A status that may not follow the present one changes nothing, stats included, and is no error.
+    A status that may not follow the present one changes nothing at all, and is no error.
 
     Args:
         graph_exec_id: The execution; may be deleted.
         status: The new status; COMPLETED, FAILED and TERMINATED also set when it ended.
         stats: All of its stats: they replace the stored ones.
+        cascade_running_children: Whether its node executions that still run become FAILED, once it
+            is COMPLETED, FAILED or TERMINATED. In databases of AutoGPT up to v0.6.59 they never do.
+        update_tenancy: Whether to set organization and team.
+        organization_id: The organization it belongs to from now on.
+        team_id: The team it belongs to from now on; null for none.
 
     Returns:
         Its GraphExecution as it is now.
 
     Raises:
-        InvalidValueError: Neither is given, or the status is INCOMPLETE.
+        InvalidValueError: Nothing is to be set, the status is INCOMPLETE, or `update_tenancy`
+            comes without an organization.
+        ForeignKeyViolationError: There is no such team.
         RecordNotFoundError: There is no such execution.
+        ArgumentsInvalidError: The database has no place for an organization.
     """
+    capabilities = database.capabilities
+    if update_tenancy:
+        if not organization_id:
+            raise InvalidValueError("organization_id is required when updating tenancy.")
+        refuse_unstorable(capabilities.orgs, organization_id=organization_id)
+    elif status is None and stats is None:
+        raise InvalidValueError("Either status or stats must be given.")
     parameters: dict[str, str | None] = {
         "graph_exec_id": graph_exec_id,
         "status": status,
         "stats": stats,
+        "organization_id": organization_id,
+        "team_id": team_id or None,
     }
+    cascades = capabilities.chat_status and cascade_running_children and status in _TERMINAL
     if status is not None:
         parameters["allowed"] = allowed_from(status)
-        document = await database.json(_UPDATE_STATUS, parameters)
-    elif stats is not None:
-        document = await database.json(_UPDATE_STATS, parameters)
-    else:
-        raise InvalidValueError("Either status or stats must be given.")
+    form = _Form(guarded=status is not None, cascades=cascades, moves=update_tenancy)
+    document = await database.json(_UPDATE(capabilities)[form], parameters)
     if document is None:
         # Another statement: the first may have waited for whoever changed the row, and would
         # still see it as it was before.
-        document = await database.json(_BY_ID, {"graph_exec_id": graph_exec_id})
+        document = await database.json(_BY_ID(capabilities)[cascades], parameters)
     if document is None:
         raise RecordNotFoundError(f"graph execution {graph_exec_id}")
     return document
-
-
-def starting_nodes_of(starting_nodes_input: list[tuple[str, JsonText]], most: int | None) -> str:
-    """Return pairs of node id and input as the array that the statement reads.
-
-    Args:
-        starting_nodes_input: The pairs.
-        most: Inputs that all of them may have together; None where they are known to be few.
-
-    Raises:
-        LimitExceededError: They have more.
-        InvalidValueError: The name of one cannot be stored.
-    """
-    if most is not None:
-        _check_inputs(starting_nodes_input, most)
-    pairs = [
-        f"[{_encode(node_id).decode()},{_input_rows(node_input)}]"
-        for node_id, node_input in starting_nodes_input
-    ]
-    return f"[{','.join(pairs)}]"
-
-
-def _input_rows(node_input: JsonText) -> JsonText | str:
-    """Return a node's input with each value cleaned, and every name as it came.
-
-    Names go to a text column, which AutoGPT's cleaner doesn't see.
-    """
-    received = node_input.received
-    if received is node_input:
-        return node_input
-    given = json.loads(received)
-    for name in given:
-        if "\0" in name:
-            raise InvalidValueError(
-                "starting_nodes_input has a name with the character U+0000, which PostgreSQL's "
-                "text cannot hold."
-            )
-    cleaned = {name: msgspec.Raw(clean_text_of(value).encode()) for name, value in given.items()}
-    return _encode(cleaned).decode()
-
-
-def _check_inputs(starting_nodes_input: list[tuple[str, JsonText]], most: int) -> None:
-    inputs = sum(len(json.loads(node_input)) for _, node_input in starting_nodes_input)
-    if inputs > most:
-        raise LimitExceededError(
-            "starting_nodes_input", f"has {inputs} inputs", "limits.items", most
-        )

@@ -1,85 +1,122 @@
-"""Graph executions, read."""
+"""Single graph executions, and the children of one, read."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
-from autogpt_db.operations import Database, ExecutionStatus, Limit, Merged, operation
+from autogpt_db.database.capabilities import ForSchema
+from autogpt_db.operations import Database, Merged, operation
 from autogpt_db.operations.bounds import fetch_document, fetch_list, listed
-from autogpt_db.operations.execution_documents import (
-    GRAPH_EXECUTION_META,
+from autogpt_db.operations.graph_execution_documents import (
     graph_execution_document,
+    graph_execution_meta,
     graph_execution_with_nodes_document,
 )
-from autogpt_db.operations.filters import Ordering, limited, present
+from autogpt_db.operations.tenancy import visible
 
 if TYPE_CHECKING:
     from typing import LiteralString
 
-_ORDERING = Ordering(
-    forward='graph_execution."createdAt" DESC, graph_execution.ctid',
-    backward='graph_execution."createdAt", graph_execution.ctid DESC',
-)
-# The same, but by no index: PostgreSQL, which doesn't know the limit when it keeps a plan, would go
-# through everybody's executions by "createdAt" in search of a graph's.
-_ORDERING_WITHIN_GRAPH = Ordering(
-    forward="graph_execution.\"createdAt\" + interval '0' DESC, graph_execution.ctid",
-    backward="graph_execution.\"createdAt\" + interval '0', graph_execution.ctid DESC",
-)
-
-_FILTERS: dict[str, LiteralString] = {
-    "graph_exec_id": 'graph_execution."id" = %(graph_exec_id)s',
-    "user_id": 'graph_execution."userId" = %(user_id)s',
-    "graph_id": 'graph_execution."agentGraphId" = %(graph_id)s',
-    "graph_version": 'graph_execution."agentGraphVersion" = %(graph_version)s',
-    "created_time_gte": 'graph_execution."createdAt" >= %(created_time_gte)s',
-    "created_time_lte": 'graph_execution."createdAt" <= %(created_time_lte)s',
-    "statuses": (
-        'graph_execution."executionStatus"'
-        ' = ANY (%(statuses)s::text[]::platform."AgentExecutionStatus"[])'
-    ),
-}
+    from autogpt_db.database.capabilities import Capabilities
 
 _OWN: LiteralString = """
     SELECT *
       FROM platform."AgentGraphExecution"
      WHERE "id" = %(execution_id)s AND "userId" = %(user_id)s AND NOT "isDeleted"
 """
-_OF_USER = graph_execution_document(_OWN)
-_OF_USER_WITH_NODES = graph_execution_with_nodes_document(_OWN)
-_META_OF_USER = Merged(
-    single=f"""
+
+
+def _visible(
+    capabilities: Capabilities,
+    user_id: LiteralString = "%(user_id)s",
+    organization_id: LiteralString = "%(organization_id)s",
+) -> LiteralString:
+    """Return the condition that a user sees an execution for an organization."""
+    condition = visible(
+        capabilities, "graph_execution", user_id=user_id, organization_id=organization_id
+    )
+    if capabilities.pods:  # what an expert has run is its owner's alone
+        condition += f"""
+       AND (graph_execution."expertId" IS NULL OR graph_execution."userId" = {user_id})"""
+    return condition
+
+
+def _seen(capabilities: Capabilities) -> LiteralString:
+    return f"""
+    SELECT *
+      FROM platform."AgentGraphExecution" AS graph_execution
+     WHERE graph_execution."id" = %(execution_id)s
+       AND NOT graph_execution."isDeleted"
+       AND {_visible(capabilities)}
+"""
+
+
+_OF_USER = ForSchema(lambda capabilities: graph_execution_document(capabilities, _OWN))
+_OF_USER_WITH_NODES = ForSchema(
+    lambda capabilities: graph_execution_with_nodes_document(capabilities, _OWN)
+)
+_SEEN = ForSchema(lambda capabilities: graph_execution_document(capabilities, _seen(capabilities)))
+_SEEN_WITH_NODES = ForSchema(
+    lambda capabilities: graph_execution_with_nodes_document(capabilities, _seen(capabilities))
+)
+_META_OF_USER = ForSchema(
+    lambda capabilities: Merged(
+        single=f"""
 SELECT row_to_json(result)
-  FROM (SELECT {GRAPH_EXECUTION_META} FROM ({_OWN}) AS graph_execution) AS result
+  FROM (SELECT {graph_execution_meta(capabilities)} FROM ({_OWN}) AS graph_execution) AS result
 """,
-    batch=f"""
+        batch=f"""
 SELECT call.place, row_to_json(result)
   FROM json_to_recordset(%(calls)s::json) AS call (place integer, execution_id text, user_id text)
  CROSS JOIN LATERAL (
-        SELECT {GRAPH_EXECUTION_META}
+        SELECT {graph_execution_meta(capabilities)}
           FROM platform."AgentGraphExecution" AS graph_execution
          WHERE graph_execution."id" = call.execution_id
            AND graph_execution."userId" = call.user_id
            AND NOT graph_execution."isDeleted"
        ) AS result
 """,
-    texts=("execution_id", "user_id"),
-    reads=True,
+        texts=("execution_id", "user_id"),
+        reads=True,
+    )
 )
-_CHILDREN: LiteralString = f"""
+_META_SEEN = ForSchema(
+    lambda capabilities: Merged(
+        single=f"""
+SELECT row_to_json(result)
+  FROM (
+        SELECT {graph_execution_meta(capabilities)}
+          FROM ({_seen(capabilities)}) AS graph_execution
+       ) AS result
+""",
+        batch=f"""
+SELECT call.place, row_to_json(result)
+  FROM json_to_recordset(%(calls)s::json) AS call (
+           place integer, execution_id text, user_id text, organization_id text
+       )
+ CROSS JOIN LATERAL (
+        SELECT {graph_execution_meta(capabilities)}
+          FROM platform."AgentGraphExecution" AS graph_execution
+         WHERE graph_execution."id" = call.execution_id
+           AND NOT graph_execution."isDeleted"
+           AND {_visible(capabilities, "call.user_id", "call.organization_id")}
+       ) AS result
+""",
+        texts=("execution_id", "user_id", "organization_id"),
+        reads=True,
+    )
+)
+_CHILDREN = ForSchema(
+    lambda capabilities: listed(f"""
 SELECT row_to_json(result) AS document
   FROM (
-        SELECT {GRAPH_EXECUTION_META}
+        SELECT {graph_execution_meta(capabilities)}
           FROM platform."AgentGraphExecution" AS graph_execution
          WHERE "parentGraphExecutionId" = %(parent_exec_id)s AND NOT "isDeleted"
          ORDER BY graph_execution.ctid
        ) AS result
-"""
-_COUNT: LiteralString = """
-SELECT count(*)
-  FROM platform."AgentGraphExecution" AS graph_execution
- WHERE NOT graph_execution."isDeleted" """
+""")
+)
 
 
 @operation(reads=True)
@@ -97,112 +134,28 @@ async def get_child_graph_executions(database: Database, parent_exec_id: str) ->
     """
     return await fetch_list(
         database,
-        listed(_CHILDREN),
+        _CHILDREN(database.capabilities),
         {"parent_exec_id": parent_exec_id},
         narrow="use get_graph_executions with a limit",
     )
 
 
 @operation(reads=True, heavy=True)
-async def get_graph_executions(
-    database: Database,
-    graph_exec_id: str | None = None,
-    graph_id: str | None = None,
-    graph_version: int | None = None,
-    user_id: str | None = None,
-    statuses: list[ExecutionStatus] | None = None,
-    created_time_gte: datetime | None = None,
-    created_time_lte: datetime | None = None,
-    limit: Limit | None = None,
-) -> bytes:
-    """List executions, newest first; without any filter, all of them.
-
-    Args:
-        graph_exec_id: Only this one.
-        graph_id: Only of this graph.
-        graph_version: Only of this version; 0 is compared, too.
-        user_id: Only of this user.
-        statuses: Only in one of these; an empty list is no filter.
-        created_time_gte: Only created at this moment or later.
-        created_time_lte: Only created at this moment or earlier.
-        limit: At most so many of the newest; a negative number means the oldest instead.
-
-    Returns:
-        Their GraphExecutionMeta, deleted ones left out.
-
-    Raises:
-        ResultTooLargeError: The list is longer or larger than the settings allow.
-    """
-    arguments = {
-        "graph_exec_id": graph_exec_id,
-        "graph_id": graph_id,
-        "graph_version": graph_version,
-        "user_id": user_id,
-        "statuses": statuses,
-        "created_time_gte": created_time_gte,
-        "created_time_lte": created_time_lte,
-    }
-    filters, parameters = present(_FILTERS, arguments)
-    source, parameters["limit"] = limited(
-        'platform."AgentGraphExecution" AS graph_execution',
-        'NOT graph_execution."isDeleted"' + filters,
-        _ORDERING_WITHIN_GRAPH if graph_id else _ORDERING,
-        limit,
-    )
-    rows = f"SELECT {GRAPH_EXECUTION_META} {source}"
-    return await fetch_list(
-        database,
-        listed(f"SELECT row_to_json(result) AS document FROM ({rows}) AS result"),
-        parameters,
-        narrow="give more filters, or a limit",
-    )
-
-
-@operation(reads=True, heavy=True)
-async def get_graph_executions_count(
-    database: Database,
-    user_id: str | None = None,
-    graph_id: str | None = None,
-    statuses: list[ExecutionStatus] | None = None,
-    created_time_gte: datetime | None = None,
-    created_time_lte: datetime | None = None,
-) -> int:
-    """Count executions, by the filters of `get_graph_executions`.
-
-    Args:
-        user_id: Only of this user.
-        graph_id: Only of this graph.
-        statuses: Only in one of these; an empty list is no filter.
-        created_time_gte: Only created at this moment or later.
-        created_time_lte: Only created at this moment or earlier.
-
-    Returns:
-        How many there are, deleted ones left out.
-    """
-    arguments = {
-        "user_id": user_id,
-        "graph_id": graph_id,
-        "statuses": statuses,
-        "created_time_gte": created_time_gte,
-        "created_time_lte": created_time_lte,
-    }
-    filters, parameters = present(_FILTERS, arguments)
-    found = await database.row(_COUNT + filters, parameters)
-    assert found is not None
-    count: int = found[0]
-    return count
-
-
-@operation(reads=True, heavy=True)
 async def get_graph_execution(
-    database: Database, user_id: str, execution_id: str, include_node_executions: bool = False
+    database: Database,
+    user_id: str,
+    execution_id: str,
+    include_node_executions: bool = False,
+    organization_id: str | None = None,
 ) -> bytes | None:
-    """Return a user's execution with its inputs and outputs, or null.
+    """Return an execution that a user sees, with its inputs and outputs, or null.
 
     Args:
         user_id: Its owner.
         execution_id: The execution.
         include_node_executions: Whether to add its newest 1000 node executions.
+        organization_id: The organization that it is looked at for: then the user also sees what
+            this organization's home and the user's teams in it have run.
 
     Returns:
         A GraphExecution, or a GraphExecutionWithNodes.
@@ -211,23 +164,28 @@ async def get_graph_execution(
         ValidationFailedError: Its stored inputs or credentials do not validate.
         ResultTooLargeError: It is larger than the settings allow.
     """
+    if organization_id is None:
+        statement = _OF_USER_WITH_NODES if include_node_executions else _OF_USER
+    else:
+        statement = _SEEN_WITH_NODES if include_node_executions else _SEEN
     return await fetch_document(
         database,
-        _OF_USER_WITH_NODES if include_node_executions else _OF_USER,
-        {"user_id": user_id, "execution_id": execution_id},
+        statement(database.capabilities),
+        {"user_id": user_id, "execution_id": execution_id, "organization_id": organization_id},
         narrow="leave its node executions out, and read them by get_node_executions with a limit",
     )
 
 
 @operation(reads=True)
 async def get_graph_execution_meta(
-    database: Database, user_id: str, execution_id: str
+    database: Database, user_id: str, execution_id: str, organization_id: str | None = None
 ) -> bytes | None:
-    """Return a user's execution without what its nodes did, or null.
+    """Return an execution that a user sees, without what its nodes did, or null.
 
     Args:
         user_id: Its owner.
         execution_id: The execution.
+        organization_id: As in `get_graph_execution`.
 
     Returns:
         A GraphExecutionMeta.
@@ -235,4 +193,8 @@ async def get_graph_execution_meta(
     Raises:
         ValidationFailedError: Its stored inputs or credentials do not validate.
     """
-    return await database.merged(_META_OF_USER, {"user_id": user_id, "execution_id": execution_id})
+    parameters = {"user_id": user_id, "execution_id": execution_id}
+    if organization_id is None:
+        return await database.merged(_META_OF_USER(database.capabilities), parameters)
+    parameters["organization_id"] = organization_id
+    return await database.merged(_META_SEEN(database.capabilities), parameters)

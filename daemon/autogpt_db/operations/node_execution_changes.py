@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import InvalidValueError
 from autogpt_db.operations import (
     BOUNDED_CALLS,
@@ -14,12 +15,12 @@ from autogpt_db.operations import (
     Merged,
     operation,
 )
-from autogpt_db.operations.execution_documents import (
+from autogpt_db.operations.execution_status import allowed_from
+from autogpt_db.operations.node_execution_documents import (
     JOINED,
     JOINED_TO_OUTER,
     NODE_EXECUTION,
 )
-from autogpt_db.operations.execution_status import allowed_from
 from autogpt_db.operations.node_executions import BY_ID
 from autogpt_db.operations.repeats import harmful, harmless
 
@@ -58,8 +59,9 @@ _MAY_CHANGE: LiteralString = (
     'execution."executionStatus" = ANY (%(allowed)s::text::platform."AgentExecutionStatus"[])'
 )
 
-_UPDATE = Merged(
-    single=f"""
+_UPDATE = ForSchema(
+    lambda capabilities: Merged(
+        single=f"""
 WITH execution AS (
     UPDATE platform."AgentNodeExecution" AS execution
        SET {_CHANGES},
@@ -68,9 +70,9 @@ WITH execution AS (
     RETURNING *
 )
 SELECT row_to_json(result)
-  FROM (SELECT {NODE_EXECUTION} FROM execution{JOINED}) AS result
+  FROM (SELECT {NODE_EXECUTION(capabilities)} FROM execution{JOINED}) AS result
 """,
-    batch=f"""
+        batch=f"""
 WITH call AS MATERIALIZED (
     SELECT *
       FROM {BOUNDED_CALLS} AS call (
@@ -102,11 +104,12 @@ WITH call AS MATERIALIZED (
 )
 SELECT execution.place, row_to_json(result)
   FROM execution
- CROSS JOIN LATERAL (SELECT {NODE_EXECUTION} {JOINED_TO_OUTER}) AS result
+ CROSS JOIN LATERAL (SELECT {NODE_EXECUTION(capabilities)} {JOINED_TO_OUTER}) AS result
 """,
-    texts=("node_exec_id", "status", "allowed"),
-    documents=("execution_data", "stats"),
-    key=("node_exec_id",),
+        texts=("node_exec_id", "status", "allowed"),
+        documents=("execution_data", "stats"),
+        key=("node_exec_id",),
+    )
 )
 
 # Locked in one order, so that two batches with rows in common wait for each other instead of
@@ -178,7 +181,7 @@ async def update_node_execution_status(
     if status is ExecutionStatus.QUEUED and execution_data is None:
         raise InvalidValueError("The status QUEUED must come with execution_data.")
     document = await database.merged(
-        _UPDATE,
+        _UPDATE(database.capabilities),
         {
             "node_exec_id": node_exec_id,
             "status": status,
@@ -190,7 +193,9 @@ async def update_node_execution_status(
     if document is None:
         # Another statement: the first may have waited for whoever changed the row, and would
         # still see it as it was before.
-        document = await database.merged(BY_ID, {"node_exec_id": node_exec_id})
+        document = await database.merged(
+            BY_ID(database.capabilities), {"node_exec_id": node_exec_id}
+        )
     if document is None:
         raise InvalidValueError(f"There is no node execution {node_exec_id}.")
     return document

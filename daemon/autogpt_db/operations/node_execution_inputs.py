@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import InvalidValueError
 from autogpt_db.operations import BOUNDED_CALLS, Database, JsonValue, Merged, operation
-from autogpt_db.operations.execution_documents import LAST_WRITTEN, node_execution_columns
+from autogpt_db.operations.node_execution_documents import (
+    LAST_WRITTEN,
+    input_rows,
+    node_execution_columns,
+)
 from autogpt_db.operations.repeats import harmful
 
 if TYPE_CHECKING:
     from typing import LiteralString
+
+    from autogpt_db.database.capabilities import Capabilities
 
 
 def _waiting(
@@ -50,7 +57,9 @@ def _filled(input_name: LiteralString, input_data: LiteralString) -> LiteralStri
       FROM execution"""
 
 
-def _pair(input_name: LiteralString, received: LiteralString) -> LiteralString:
+def _pair(
+    capabilities: Capabilities, input_name: LiteralString, received: LiteralString
+) -> LiteralString:
     """Return the pair of an `execution`'s document and its inputs.
 
     The document is as it was before the insert, which no other part of the same statement sees;
@@ -60,7 +69,7 @@ def _pair(input_name: LiteralString, received: LiteralString) -> LiteralString:
            (
                SELECT row_to_json(result)
                  FROM (
-                       SELECT {node_execution_columns(block="''")}
+                       SELECT {node_execution_columns(capabilities, block="''")}
                          FROM platform."AgentGraphExecution" AS graph_execution
                         WHERE graph_execution."id" = execution."agentGraphExecutionId"
                       ) AS result
@@ -70,8 +79,7 @@ def _pair(input_name: LiteralString, received: LiteralString) -> LiteralString:
                  FROM (
                        (
                            SELECT DISTINCT ON (entry."name") entry."name", to_json(entry."data")
-                             FROM platform."AgentNodeExecutionInputOutput" AS entry
-                            WHERE entry."referencedByInputExecId" = execution."id"
+                             FROM {input_rows(capabilities)}
                               AND entry."name" <> {input_name}
                             ORDER BY entry."name", {LAST_WRITTEN}
                        )
@@ -83,19 +91,29 @@ def _pair(input_name: LiteralString, received: LiteralString) -> LiteralString:
 
 
 _WAITING_FOR_CALL: LiteralString = _waiting("%(graph_exec_id)s", "%(node_id)s", "%(input_name)s")
-_FILL_CALL: LiteralString = f"""
+
+
+def _fill_call(capabilities: Capabilities) -> LiteralString:
+    return f"""
 , filled AS ({_filled("%(input_name)s", "%(input_data)s::jsonb")}
 )
-SELECT {_pair("%(input_name)s", "%(received)s::json")}
+SELECT {_pair(capabilities, "%(input_name)s", "%(received)s::json")}
   FROM execution
 """
-_FILL_ONE: LiteralString = f"""
+
+
+_FILL_ONE = ForSchema(
+    lambda capabilities: (
+        f"""
 WITH execution AS ({_WAITING_FOR_CALL}
        AND execution."id" = %(node_exec_id)s
-){_FILL_CALL}"""
+){_fill_call(capabilities)}"""
+    )
+)
 # Two calls for one node never share a batch: the second may have to fill what the first makes.
-_FILL_OLDEST_OR_NEW = Merged(
-    single=f"""
+_FILL_OLDEST_OR_NEW = ForSchema(
+    lambda capabilities: Merged(
+        single=f"""
 WITH found AS ({_WAITING_FOR_CALL}{_OLDEST_FIRST}
 ), created AS ({_NEW}
     SELECT gen_random_uuid()::text, %(graph_exec_id)s, %(node_id)s, autogpt_db.now_v1(),
@@ -104,8 +122,8 @@ WITH found AS ({_WAITING_FOR_CALL}{_OLDEST_FIRST}
     RETURNING *
 ), execution AS (
     SELECT * FROM found UNION ALL SELECT * FROM created
-){_FILL_CALL}""",
-    batch=f"""
+){_fill_call(capabilities)}""",
+        batch=f"""
 WITH call AS MATERIALIZED (
     SELECT *
       FROM {BOUNDED_CALLS} AS call (
@@ -142,12 +160,13 @@ WITH call AS MATERIALIZED (
       JOIN call ON call.place = given.place
 ), filled AS ({_filled("execution.input_name", "execution.input_data")}
 )
-SELECT execution.place, {_pair("execution.input_name", "execution.received")}
+SELECT execution.place, {_pair(capabilities, "execution.input_name", "execution.received")}
   FROM execution
 """,
-    texts=("node_id", "graph_exec_id", "input_name"),
-    documents=("input_data", "received"),
-    key=("graph_exec_id", "node_id"),
+        texts=("node_id", "graph_exec_id", "input_name"),
+        documents=("input_data", "received"),
+        key=("graph_exec_id", "node_id"),
+    )
 )
 
 
@@ -194,9 +213,9 @@ async def upsert_execution_input(
         "node_exec_id": node_exec_id,
     }
     if node_exec_id:
-        document = await database.json(_FILL_ONE, parameters)
+        document = await database.json(_FILL_ONE(database.capabilities), parameters)
     else:
-        document = await database.merged(_FILL_OLDEST_OR_NEW, parameters)
+        document = await database.merged(_FILL_OLDEST_OR_NEW(database.capabilities), parameters)
     if document is None:
         raise InvalidValueError(
             f"Node execution {node_exec_id} of node {node_id} in graph execution {graph_exec_id} "

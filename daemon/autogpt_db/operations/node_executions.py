@@ -5,16 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.operations import Database, ExecutionStatus, Limit, Merged, operation
 from autogpt_db.operations.bounds import fetch_document, fetch_list, listed
-from autogpt_db.operations.execution_documents import (
+from autogpt_db.operations.filters import Ordering, limited, present
+from autogpt_db.operations.node_execution_documents import (
     JOINED,
-    LAST_WRITTEN,
     NEWEST_FIRST,
     NODE_EXECUTION,
     NODE_EXECUTION_WITHOUT_ROWS,
+    WRITTEN,
 )
-from autogpt_db.operations.filters import Ordering, limited, present
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -36,33 +37,37 @@ _FILTERS: dict[str, LiteralString] = {
     "created_time_lte": 'execution."addedTime" <= %(created_time_lte)s',
 }
 
-BY_ID = Merged(
-    single=f"""
+BY_ID = ForSchema(
+    lambda capabilities: Merged(
+        single=f"""
 SELECT row_to_json(result)
   FROM (
-        SELECT {NODE_EXECUTION}
+        SELECT {NODE_EXECUTION(capabilities)}
           FROM platform."AgentNodeExecution" AS execution{JOINED}
          WHERE execution."id" = %(node_exec_id)s
        ) AS result
 """,
-    batch=f"""
+        batch=f"""
 SELECT call.place, row_to_json(result)
   FROM json_to_recordset(%(calls)s::json) AS call (place integer, node_exec_id text)
  CROSS JOIN LATERAL (
-        SELECT {NODE_EXECUTION}
+        SELECT {NODE_EXECUTION(capabilities)}
           FROM platform."AgentNodeExecution" AS execution{JOINED}
          WHERE execution."id" = call.node_exec_id
        ) AS result
 """,
-    texts=("node_exec_id",),
-    reads=True,
+        texts=("node_exec_id",),
+        reads=True,
+    )
 )
 """Reads a node execution by its id."""
 
-_LATEST: LiteralString = f"""
+_LATEST = ForSchema(
+    lambda capabilities: (
+        f"""
 SELECT row_to_json(result)
   FROM (
-        SELECT {NODE_EXECUTION}
+        SELECT {NODE_EXECUTION(capabilities)}
           FROM platform."AgentNodeExecution" AS execution{JOINED}
          WHERE execution."agentGraphExecutionId" = %(graph_eid)s
            AND execution."agentNodeId" = %(node_id)s
@@ -72,14 +77,18 @@ SELECT row_to_json(result)
          LIMIT 1
        ) AS result
 """
+    )
+)
 _OUTPUTS: LiteralString = f"""
-SELECT COALESCE(json_object_agg(newest."name", newest."data"), '{{}}')
+SELECT COALESCE(json_object_agg(named."name", named.list), '{{}}')
   FROM (
-        SELECT DISTINCT ON ("name") "name", "data"
+        SELECT entry."name",
+               json_agg(entry."data" ORDER BY {WRITTEN}) AS list
           FROM platform."AgentNodeExecutionInputOutput" AS entry
-         WHERE "referencedByOutputExecId" = %(node_exec_id)s AND "data" IS NOT NULL
-         ORDER BY "name", {LAST_WRITTEN}
-       ) AS newest
+         WHERE entry."referencedByOutputExecId" = %(node_exec_id)s
+           AND entry."data" <> 'null'
+         GROUP BY entry."name"
+       ) AS named
 """
 
 
@@ -93,7 +102,7 @@ async def get_node_execution(database: Database, node_exec_id: str) -> bytes | N
     Returns:
         A NodeExecutionResult.
     """
-    return await database.merged(BY_ID, {"node_exec_id": node_exec_id})
+    return await database.merged(BY_ID(database.capabilities), {"node_exec_id": node_exec_id})
 
 
 @operation(reads=True, heavy=True)
@@ -144,11 +153,10 @@ async def get_node_executions(
         joined=JOINED,
     )
     columns = NODE_EXECUTION if include_exec_data else NODE_EXECUTION_WITHOUT_ROWS
+    chosen = columns(database.capabilities)
     return await fetch_list(
         database,
-        listed(
-            f"SELECT row_to_json(result) AS document FROM (SELECT {columns} {source}) AS result"
-        ),
+        listed(f"SELECT row_to_json(result) AS document FROM (SELECT {chosen} {source}) AS result"),
         parameters,
         narrow="give more filters, a limit, or include_exec_data false",
     )
@@ -171,7 +179,7 @@ async def get_latest_node_execution(
     """
     return await fetch_document(
         database,
-        _LATEST,
+        _LATEST(database.capabilities),
         {"node_id": node_id, "graph_eid": graph_eid},
         narrow="use get_node_executions with include_exec_data false",
     )
@@ -181,14 +189,17 @@ async def get_latest_node_execution(
 async def get_execution_outputs_by_node_exec_id(
     database: Database, node_exec_id: str
 ) -> bytes | None:
-    """Return the newest output of each name that a node execution has made.
+    """Return the outputs that a node execution has made, null ones left out.
 
     Args:
         node_exec_id: The node execution.
 
     Returns:
-        An object of bare values by name (not of lists, whatever AutoGPT's annotation says); empty
-        for an unknown node execution.
+        An object of lists by name, each in the order of writing; empty for an unknown node
+        execution.
+
+    Raises:
+        ResultTooLargeError: It is larger than the settings allow.
     """
     return await fetch_document(
         database,

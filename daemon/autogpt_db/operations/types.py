@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 - the registry reads the models' annotations
 from typing import Annotated, Any, ClassVar, Literal
 
+import msgspec
+
 from autogpt_db.operations.json_text import JsonText
 
 
@@ -46,6 +48,10 @@ class AtMost:
 @dataclass(frozen=True, slots=True)
 class AnyCase:
     """Marks an enumeration, inside a document, whose labels count in any letter case."""
+
+
+absent: Any = msgspec.UNSET
+"""Default of a member that stays away when it doesn't come."""
 
 
 class Model:
@@ -183,6 +189,9 @@ class GraphExecutionStatsModel(Model, keeps_extra_keys=True):
     cost: int = 0
     activity_status: str | None = None
     correctness_score: float | None = None
+    # Of later releases: stored only if they come.
+    is_dry_run: bool = absent
+    failure_reason: Literal["insufficient_balance", "entitlement_required"] | None = absent
 
 
 GraphExecutionStats = Annotated[JsonText, Document(GraphExecutionStatsModel)]

@@ -1,7 +1,7 @@
-"""The SQL that makes documents of graph and node executions: fragments, put together at import.
+"""The SQL that makes documents of graph executions: fragments, put together for each schema.
 
-Every fragment speaks of `execution` (a row of AgentNodeExecution), `node` (its AgentNode) and
-`graph_execution` (its AgentGraphExecution), by these aliases.
+Every fragment speaks of `graph_execution` (a row of AgentGraphExecution), `execution` (one of its
+AgentNodeExecution) and `node` (that one's AgentNode), by these aliases.
 """
 
 from __future__ import annotations
@@ -9,20 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autogpt_db.operations.blocks import INPUT_BLOCKS, OUTPUT_BLOCKS, WEBHOOK_BLOCKS
+from autogpt_db.operations.node_execution_documents import (
+    NEWEST_FIRST,
+    input_data,
+    node_execution_columns,
+)
 
 if TYPE_CHECKING:
     from typing import LiteralString
 
-NEWEST_FIRST: LiteralString = 'execution."queuedTime" DESC, execution."addedTime" DESC'
-"""Node executions' order, those never queued first; among ties the reading order, `ctid`."""
-
-
-WRITTEN: LiteralString = 'entry."time", autogpt_db.written_v1(entry."id"), entry.ctid'
-"""Input and output rows' order, as `entry`: the first written first."""
-LAST_WRITTEN: LiteralString = (
-    'entry."time" DESC, autogpt_db.written_v1(entry."id") DESC, entry.ctid DESC'
-)
-"""The same from the end."""
+    from autogpt_db.database.capabilities import Capabilities
 
 
 def _listed(blocks: tuple[LiteralString, ...]) -> LiteralString:
@@ -35,96 +31,6 @@ _OUTPUT: LiteralString = _listed(OUTPUT_BLOCKS)
 _WEBHOOK: LiteralString = _listed(WEBHOOK_BLOCKS)
 _SHOWING: LiteralString = _listed(INPUT_BLOCKS + OUTPUT_BLOCKS + WEBHOOK_BLOCKS)
 
-_STORED_INPUT: LiteralString = """
-    autogpt_db.cleared_inputs_v1(execution."stats"),
-    CASE
-        WHEN autogpt_db.truthy_v1(execution."executionData")
-        THEN autogpt_db.as_object_v1(execution."executionData")
-    END"""
-
-# Of two rows of one name jsonb keeps the later.
-INPUT_DATA: LiteralString = f"""COALESCE({_STORED_INPUT},
-    (
-        SELECT jsonb_object_agg(entry."name", entry."data" ORDER BY {WRITTEN})
-          FROM platform."AgentNodeExecutionInputOutput" AS entry
-         WHERE entry."referencedByInputExecId" = execution."id"
-    ),
-    '{{}}'
-)"""
-
-_OUTPUT_DATA: LiteralString = f"""COALESCE(
-    autogpt_db.cleared_outputs_v1(execution."stats")::json,
-    (
-        SELECT json_object_agg(named."name", named.list)
-          FROM (
-                SELECT entry."name",
-                       json_agg(entry."data" ORDER BY {WRITTEN}) AS list
-                  FROM platform."AgentNodeExecutionInputOutput" AS entry
-                 WHERE entry."referencedByOutputExecId" = execution."id"
-                 GROUP BY entry."name"
-               ) AS named
-    ),
-    '{{}}'
-)"""
-
-_BEFORE_DATA: LiteralString = """
-    graph_execution."userId" AS user_id,
-    graph_execution."agentGraphId" AS graph_id,
-    graph_execution."agentGraphVersion" AS graph_version,
-    execution."agentGraphExecutionId" AS graph_exec_id,
-    execution."id" AS node_exec_id,
-    execution."agentNodeId" AS node_id,
-    """
-_AFTER_DATA: LiteralString = """
-    autogpt_db.iso_v1(execution."addedTime") AS add_time,
-    autogpt_db.iso_v1(execution."queuedTime") AS queue_time,
-    autogpt_db.iso_v1(execution."startedTime") AS start_time,
-    autogpt_db.iso_v1(execution."endedTime") AS end_time"""
-
-
-def node_execution_columns(
-    *,
-    block: LiteralString = 'node."agentBlockId"',
-    input_data: LiteralString = INPUT_DATA,
-    output_data: LiteralString = _OUTPUT_DATA,
-) -> LiteralString:
-    """Return the select list of a NodeExecutionResult.
-
-    Args:
-        block: What its block's id is.
-        input_data: What its input is, a jsonb.
-        output_data: What its output is, a json.
-    """
-    return f"""{_BEFORE_DATA}{block} AS block_id,
-    execution."executionStatus" AS status,
-    {input_data} AS input_data,
-    {output_data} AS output_data,{_AFTER_DATA}"""
-
-
-NODE_EXECUTION: LiteralString = node_execution_columns()
-"""The select list of a NodeExecutionResult with its data."""
-
-NODE_EXECUTION_WITHOUT_ROWS: LiteralString = node_execution_columns(
-    input_data=f"COALESCE({_STORED_INPUT}, '{{}}')",
-    output_data="COALESCE(autogpt_db.cleared_outputs_v1(execution.\"stats\")::json, '{}')",
-)
-"""The same, input and output rows left unread."""
-
-JOINED: LiteralString = """
-  JOIN platform."AgentGraphExecution" AS graph_execution
-    ON graph_execution."id" = execution."agentGraphExecutionId"
-  JOIN platform."AgentNode" AS node
-    ON node."id" = execution."agentNodeId"
-"""
-"""What a node execution's document needs beside `execution`."""
-
-JOINED_TO_OUTER: LiteralString = """
-  FROM platform."AgentGraphExecution" AS graph_execution, platform."AgentNode" AS node
- WHERE graph_execution."id" = execution."agentGraphExecutionId"
-   AND node."id" = execution."agentNodeId"
-"""
-"""The same, inside a LATERAL beside `execution`."""
-
 _META_BEFORE_INPUTS: LiteralString = """
     graph_execution."id" AS id,
     graph_execution."userId" AS user_id,
@@ -132,19 +38,56 @@ _META_BEFORE_INPUTS: LiteralString = """
     graph_execution."agentGraphVersion" AS graph_version,
     """
 _META_AFTER_INPUTS: LiteralString = """ AS inputs,
-    autogpt_db.credential_inputs_v1(graph_execution."credentialInputs") AS credential_inputs,
+    autogpt_db.credential_inputs_v2(graph_execution."credentialInputs") AS credential_inputs,
     graph_execution."nodesInputMasks" AS nodes_input_masks,
     graph_execution."agentPresetId" AS preset_id,
     graph_execution."executionStatus" AS status,
     autogpt_db.iso_v1(graph_execution."startedAt") AS started_at,
     autogpt_db.iso_v1(graph_execution."endedAt") AS ended_at,
     graph_execution."isShared" AS is_shared,
-    graph_execution."shareToken" AS share_token,
-    autogpt_db.execution_stats_v1(graph_execution."stats") AS stats"""
+    graph_execution."shareToken" AS share_token,"""
 _OWN_INPUTS: LiteralString = 'autogpt_db.object_or_null_v1(graph_execution."inputs")'
 
-GRAPH_EXECUTION_META: LiteralString = _META_BEFORE_INPUTS + _OWN_INPUTS + _META_AFTER_INPUTS
-"""The select list of a GraphExecutionMeta."""
+
+def _later_members(capabilities: Capabilities) -> LiteralString:
+    """Return the members that later releases have added before the stats, and the stats.
+
+    Clients ignore members that they don't know. No schema tells v0.6.51 from v0.6.53, which has
+    added `is_dry_run`.
+    """
+    if not capabilities.store2:
+        return """
+    autogpt_db.execution_stats_v1(graph_execution."stats") AS stats"""
+    tenancy: LiteralString = """
+    NULL AS organization_id,
+    NULL AS team_id,"""
+    if capabilities.orgs:
+        tenancy = """
+    graph_execution."organizationId" AS organization_id,
+    graph_execution."teamId" AS team_id,"""
+    expert: LiteralString = ""
+    if capabilities.expert_runs:
+        expert = """
+    graph_execution."expertId" AS expert_id,"""
+    stats: LiteralString = """
+    autogpt_db.execution_stats_v2(graph_execution."stats") AS stats"""
+    if capabilities.pods:
+        stats = """
+    autogpt_db.execution_stats_v3(
+        graph_execution."stats", graph_execution."executionStatus"::text
+    ) AS stats"""
+    return f"""
+    autogpt_db.dry_run_v1(graph_execution."stats") AS is_dry_run,{tenancy}{expert}{stats}"""
+
+
+def _meta(capabilities: Capabilities, inputs: LiteralString) -> LiteralString:
+    return _META_BEFORE_INPUTS + inputs + _META_AFTER_INPUTS + _later_members(capabilities)
+
+
+def graph_execution_meta(capabilities: Capabilities) -> LiteralString:
+    """Return the select list of a GraphExecutionMeta."""
+    return _meta(capabilities, _OWN_INPUTS)
+
 
 # An execution whose input has no such member shows nothing (AutoGPT answers 500 at this point).
 _NAMED: LiteralString = f"""
@@ -182,9 +125,7 @@ named AS (
 )
 """
 
-_GRAPH_EXECUTION: LiteralString = (
-    _META_BEFORE_INPUTS
-    + f"""CASE
+_INPUTS: LiteralString = f"""CASE
         WHEN autogpt_db.truthy_v1({_OWN_INPUTS}) THEN graph_execution."inputs"
         ELSE COALESCE(
             (SELECT jsonb_object_agg(name, last) FROM named WHERE kind = 'input'), '{{}}'
@@ -192,12 +133,10 @@ _GRAPH_EXECUTION: LiteralString = (
     END || COALESCE(
         (SELECT jsonb_object_agg(name, last) FROM named WHERE kind = 'webhook'), '{{}}'
     )"""
-    + _META_AFTER_INPUTS
-    + """,
+_OUTPUTS: LiteralString = """,
     COALESCE(
         (SELECT json_object_agg(name, list) FROM named WHERE kind = 'output'), '{}'
     ) AS outputs"""
-)
 
 # By the moment they were queued, those never queued last, by when they were added.
 _PLACE: LiteralString = """row_number() OVER (
@@ -228,16 +167,21 @@ loaded AS (
 ),"""
 
 
-_LOADED_SHOWN: LiteralString = _loaded(
-    f"""execution."agentBlockId" AS block_id,
+def _loaded_shown(capabilities: Capabilities) -> LiteralString:
+    return _loaded(
+        f"""execution."agentBlockId" AS block_id,
            execution."executionStatus" AS status,
-           {INPUT_DATA} AS input_data""",
-    f"""WHERE execution."executionStatus" <> 'INCOMPLETE'
+           {input_data(capabilities)} AS input_data""",
+        f"""WHERE execution."executionStatus" <> 'INCOMPLETE'
                AND node."agentBlockId" IN {_SHOWING}""",
-)
-_LOADED_ALL: LiteralString = _loaded(
-    node_execution_columns(block='execution."agentBlockId"'), restriction=""
-)
+    )
+
+
+def _loaded_all(capabilities: Capabilities) -> LiteralString:
+    return _loaded(
+        node_execution_columns(capabilities, block='execution."agentBlockId"'), restriction=""
+    )
+
 
 # Their documents in order: `loaded` has one column more than the document.
 _NODE_EXECUTIONS: LiteralString = """,
@@ -265,30 +209,38 @@ _NODE_EXECUTIONS: LiteralString = """,
     ), '[]') AS node_executions"""
 
 
-def graph_execution_document(source: LiteralString) -> LiteralString:
+def graph_execution_document(
+    capabilities: Capabilities, source: LiteralString, *, then: LiteralString = ""
+) -> LiteralString:
     """Return the statement that makes a GraphExecution.
 
     Args:
+        capabilities: What the database has.
         source: A statement that reads or returns the one row, or none.
+        then: Queries that change something beside, each followed by a comma; they have the row as
+            `graph_execution`.
     """
     return f"""
-WITH graph_execution AS ({source}),{_LOADED_SHOWN}{_NAMED}
+WITH graph_execution AS ({source}),{then}{_loaded_shown(capabilities)}{_NAMED}
 SELECT row_to_json(result)
-  FROM (SELECT {_GRAPH_EXECUTION} FROM graph_execution) AS result
+  FROM (SELECT {_meta(capabilities, _INPUTS)}{_OUTPUTS} FROM graph_execution) AS result
 """
 
 
 def graph_execution_with_nodes_document(
-    source: LiteralString, loaded: LiteralString = _LOADED_ALL
+    capabilities: Capabilities, source: LiteralString, loaded: LiteralString | None = None
 ) -> LiteralString:
     """Return the statement that makes a GraphExecutionWithNodes.
 
     Args:
+        capabilities: What the database has.
         source: As for `graph_execution_document`.
         loaded: Where its node executions are from, when they aren't in the table yet.
     """
     return f"""
-WITH graph_execution AS ({source}),{loaded}{_NAMED}
+WITH graph_execution AS ({source}),{loaded or _loaded_all(capabilities)}{_NAMED}
 SELECT row_to_json(result)
-  FROM (SELECT {_GRAPH_EXECUTION}{_NODE_EXECUTIONS} FROM graph_execution) AS result
+  FROM (
+        SELECT {_meta(capabilities, _INPUTS)}{_OUTPUTS}{_NODE_EXECUTIONS} FROM graph_execution
+       ) AS result
 """
