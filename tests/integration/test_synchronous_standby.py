@@ -32,7 +32,7 @@ def url() -> Iterator[str]:
     with PostgresServer({"synchronous_commit": "on"}) as server:
         found = clone(server, None, "own")
         with psycopg.connect(found, autocommit=True) as connection:
-            migrate(connection, schema_name="platform", upgrade=True)
+            migrate(connection, schema_name="platform", create=True)
         yield found
 
 
