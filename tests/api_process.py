@@ -188,6 +188,16 @@ def resident(pid: int) -> int:
     return int(next(line for line in lines if line.startswith("VmRSS:")).split()[1]) * 1024
 
 
+def pool_figure(api: ApiProcess, name: str) -> float:
+    """Return a figure of the process's, which has it once."""
+    (line,) = [
+        line
+        for line in api.client.get("/metrics").text.splitlines()
+        if line.startswith((f"autogpt_db_{name}{{", f"autogpt_db_{name} "))
+    ]
+    return float(line.rpartition(" ")[2])
+
+
 def running(url: str, what: str) -> list[tuple[int, str]]:
     """Return pid and query of the API's statements that contain `what` and run now."""
     with psycopg.connect(url, autocommit=True) as observer:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autogpt_db.manual import manual_pages
+from autogpt_db.refusals_page import refusals_page
 from autogpt_db.settings.catalog import AUTOGPT_HOST_NAME, AUTOGPT_NAMES, Option, options
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def pages() -> Mapping[str, str]:
         "docs/reference/jobs.md": "\n".join(_jobs_page()) + "\n",
         "docs/reference/methods.md": "\n".join(_methods_page()) + "\n",
         "docs/reference/metrics.md": "\n".join(_metrics_page()) + "\n",
+        "docs/reference/postgresql-refusals.md": _GENERATED + "\n" + refusals_page(),
         **manual_pages(),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import statistics
@@ -46,6 +47,25 @@ def test_a_running_request_completes_and_the_code_is_0(database_url: str) -> Non
         (reply,) = wait_for(lambda: replies)
         assert (reply.status_code, reply.json()) == (200, "run")
         assert reply.headers["connection"] == "close"
+
+
+def test_it_is_not_ready_while_it_drains(database_url: str) -> None:
+    ready = request("ready", b"", verb="GET")
+    with ApiProcess(database_url) as api, api.connect() as kept, api.connect() as busy:
+        kept.sendall(ready)
+        status, _, body = read_reply(kept)
+        assert (status, json.loads(body)) == (200, {"status": "ready"})
+        busy.sendall(request("sleep_reading", b'{"seconds": 1}'))
+        wait_for(lambda: running(database_url, "pg_sleep"), what="the read")
+        api.signal()
+        wait_for(lambda: api.events("draining"), what="the drain")
+        kept.sendall(ready)
+        status, headers, body = read_reply(kept)
+        assert (status, headers["connection"]) == (503, "close")
+        assert headers["content-type"] == "application/problem+json"
+        assert json.loads(body)["reasons"] == ["The process is stopping."]
+        assert read_reply(busy)[0] == 200
+        assert api.exit_code() == 0
 
 
 def test_requests_on_their_way_are_answered(database_url: str) -> None:

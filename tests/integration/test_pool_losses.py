@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
-from api_process import ApiProcess
+from api_process import ApiProcess, pool_figure
 from autogpt_db.database.handle import Database
 from autogpt_db.errors import CallError, DatabaseUnavailableError, PoolExhaustedError
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
@@ -202,15 +202,6 @@ def hold(_):
 with ThreadPoolExecutor(size) as threads:
     print(*threads.map(hold, range(size)))
 """
-
-
-def pool_figure(api: ApiProcess, name: str) -> float:
-    (line,) = [
-        line
-        for line in api.client.get("/metrics").text.splitlines()
-        if line.startswith((f"autogpt_db_{name}{{", f"autogpt_db_{name} "))
-    ]
-    return float(line.rpartition(" ")[2])
 
 
 def test_who_waited_in_vain_counts_no_more(

@@ -107,6 +107,23 @@ def test_clients_cannot_make_series(runtime: Path) -> None:
     }
 
 
+def test_what_clients_can_make_many_of_leaves_room_for_the_rest(runtime: Path) -> None:
+    store = Store(runtime, "api_00")
+    for number in range(2 * RECORDS):
+        store.add(families.REQUESTS, 1, f"method_{number}", "200")
+    for number in range(60):
+        store.set(families.LANE_SIZE, number, f"lane_{number}")
+    store.add(families.REQUESTS, 1, "one_more", "200")
+    (figures,) = read_all(runtime)
+    requests = {
+        key: values[0] for key, values in figures.series.items() if key[0] == "requests_total"
+    }
+    assert len(requests) == RECORDS - 64 + 1, "the last is what all others count as"
+    assert requests["requests_total", "other", "other"] == 2 * RECORDS + 1 - (RECORDS - 64)
+    lanes = {key[1]: values[0] for key, values in figures.series.items() if key[0] == "lane_size"}
+    assert lanes == {f"lane_{number}": number for number in range(60)}
+
+
 def test_a_full_file_counts_on_as_other_and_never_fails(runtime: Path) -> None:
     store = Store(runtime, "main")
     for number in range(3 * RECORDS):

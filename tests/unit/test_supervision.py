@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import socket
@@ -13,15 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from supervisor.options import ClientOptions, ServerOptions
 
+from autogpt_db.database.pool import PoolFigures
 from autogpt_db.errors import ConfigurationError
 from autogpt_db.heartbeat import SUPERVISED, Heartbeat
 from autogpt_db.settings import load_settings
 from autogpt_db.settings.sources import is_configuration
 from autogpt_db.supervision import clock
+from autogpt_db.supervision.announcing import pool_trouble
 from autogpt_db.supervision.beats import HeartbeatReceiver
 from autogpt_db.supervision.configuration import packaged_text, render, write_configuration
 from autogpt_db.supervision.kinds import ReportingProcess
-from autogpt_db.supervision.process import FIRST_PAUSE, pause_before_restart
+from autogpt_db.supervision.process import FIRST_PAUSE, States, pause_before_restart
 
 
 @given(st.integers(1, 10_000), st.floats(1, 600))
@@ -121,6 +124,37 @@ class Beats(ReportingProcess):
     ) -> None:
         self.seen.append((ready, pool, work))
         self.schema = schema
+
+
+class Watched(ReportingProcess):
+    """A running process as far as `watch` is concerned."""
+
+    def __init__(self) -> None:
+        self.pid = 1
+        self.state = States.RUNNING
+        self.laststart = self.last_beat = clock.now()
+        self.replaced_for = None
+        self.work = ()
+        self.pool = {}
+
+    def replace(self, reason: str, kind: str) -> None:
+        self.replaced_for = f"{kind}: {reason}"
+
+
+def test_an_outage_of_ten_minutes_replaces_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    passed = 0.0
+    monkeypatch.setattr(clock, "now", lambda: passed)
+    process = Watched()
+    nothing = PoolFigures(0, 0, 200, None, 0.0, failure="nobody listens there")
+    for _ in range(600):
+        passed += 1.0
+        process.note_beat(ready=True, pool=dataclasses.asdict(nothing))
+        process.watch()
+        assert process.replaced_for is None
+    assert pool_trouble(process) == ["the database cannot be reached (nobody listens there)"]
+    passed += process.heartbeat_timeout + 0.1
+    process.watch()
+    assert process.replaced_for == "no heartbeat: no heartbeat for 4.1 s", "silence does"
 
 
 def test_a_heartbeat_is_known_by_its_sender(

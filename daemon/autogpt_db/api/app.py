@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from autogpt_db.api.openapi import describe
-from autogpt_db.errors import CallError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +45,7 @@ def build_app(
         return _json(HTTPStatus.OK, {"status": "live"})
 
     async def ready(_request: Request) -> Response:
-        reasons = [reason async for reason in _reasons(database, state)]
+        reasons = await _reasons(database, state)
         if reasons:
             return _problem(HTTPStatus.SERVICE_UNAVAILABLE, "Not ready", reasons=reasons)
         return _json(HTTPStatus.OK, {"status": "ready"})
@@ -70,19 +68,14 @@ def build_app(
     return app
 
 
-async def _reasons(database: Database, state: State) -> Any:
-    """Yield why this process should get no requests now."""
-    if state.draining:
-        yield "The process is stopping."
-    loop = asyncio.get_running_loop()
-    handle = database.for_call("ready", reads=True, deadline=loop.time() + READY_TIMEOUT)
-    try:
-        async with asyncio.timeout(READY_TIMEOUT):
-            await handle.row("SELECT 1")
-    except TimeoutError:
-        yield f"The database did not answer within {READY_TIMEOUT:g} seconds."
-    except CallError as error:
-        yield str(error)
+async def _reasons(database: Database, state: State) -> list[str]:
+    """Return why this process should get no requests now."""
+    reasons = ["The process is stopping."] if state.draining else []
+    verdict = await database.look(READY_TIMEOUT)
+    reasons += [reason for reason in (verdict.problem, verdict.trouble) if reason is not None]
+    if stray := database.figures().stray:
+        reasons.append(f"{stray} connections are neither idle nor lent; they are being replaced.")
+    return reasons
 
 
 def _json(status: HTTPStatus, content: Any) -> Response:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import time
 from email.message import Message as MimeMessage
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -276,20 +275,12 @@ class Rpc:
         return path in self._operations or path in HEALTH_PATHS or path in self._other_paths
 
     async def _check_health(self, exchange: Exchange) -> None:
-        exchange.handle = handle = self._database.for_call(
-            exchange.name, reads=True, deadline=time.monotonic() + self._health_timeout
-        )
-        try:
-            async with asyncio.timeout(self._health_timeout):
-                await handle.row("SELECT 1")
-        except TimeoutError:
-            reason = f"the database did not answer within {self._health_timeout:g} seconds"
-        except CallError as error:
-            reason = str(error)
-        else:
-            await exchange.reply(200, b'"OK"')
-            return
-        raise UnhealthyError(f"[DatabaseManager] - Database health check failed: {reason}")
+        verdict = await self._database.look(self._health_timeout)
+        if verdict.problem is not None:
+            raise UnhealthyError(
+                f"[DatabaseManager] - Database health check failed: {verdict.problem}"
+            )
+        await exchange.reply(200, b'"OK"')
 
 
 @lru_cache(maxsize=64)

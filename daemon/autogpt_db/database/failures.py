@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from autogpt_db.database.sqlstates import cause_of
 from autogpt_db.errors import (
     CallError,
     DatabaseUnavailableError,
-    DeadlineExceededError,
     ForeignKeyViolationError,
     GraphNotAccessibleError,
     GraphNotInLibraryError,
     InvalidValueError,
-    LockedError,
     OutcomeUnknownError,
     RecordNotFoundError,
     SchemaObjectMissingError,
+    ServiceUnavailableError,
     StatementCollidedError,
     UniqueViolationError,
     ValidationFailedError,
@@ -26,6 +26,8 @@ from autogpt_db.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from autogpt_db.database.sqlstates import Cause
 
 # SQLSTATEs that our own SQL functions raise (migrations/*.sql).
 _OURS: dict[str, Callable[[str], CallError]] = {
@@ -36,16 +38,18 @@ _OURS: dict[str, Callable[[str], CallError]] = {
 }
 
 # SQLSTATEs after which nothing was written and the same statement may simply be sent again:
-# serialization failure, deadlock, a plan whose result type changed, a demoted primary.
-REPEATABLE = frozenset({"40001", "40P01", "0A000", "25006"})
+# serialization failure, deadlock, a plan whose result type changed.
+REPEATABLE = frozenset({"40001", "40P01", "0A000"})
 
 # Undefined table, undefined object (pgvector's type), a materialized view without data: some
 # methods' tables are optional (schema.OPTIONAL).
 _MISSING = frozenset({"42P01", "42704", "55000"})
 
-# Classes and codes that say "not now": operator intervention, insufficient resources, connection.
-_PASSING = ("08", "53", "57P")
+# What the server says before it has done anything: no slot left, starting up, who are you, no such
+# database. So nothing can have been written.
+_BEFORE_ANYTHING = ("53300", "57P03", "28", "3D")
 
+_ENDING = frozenset({"FATAL", "PANIC"})
 _KEY_FIELDS = re.compile(r"^Key \((?P<fields>[^)]*)\)")
 
 
@@ -55,9 +59,15 @@ def connection_lost(error: BaseException) -> bool:
         # The driver's own: an answer too many or too few. PgBouncer says the server's farewell and
         # then its own, so that a single command gets both.
         return True
-    if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+    if not isinstance(error, psycopg.Error):
         return False
-    return error.sqlstate is None or error.sqlstate.startswith(_PASSING)
+    if error.sqlstate is None:
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return cause_of(error.sqlstate).ends_session or error.diag.severity_nonlocalized in _ENDING
+
+
+class StandbyMetError(psycopg.errors.ReadOnlySqlTransaction):
+    """A server that refused a write because it is a standby: its connection is of no use."""
 
 
 def translate(error: BaseException, *, reads: bool) -> CallError | None:
@@ -75,6 +85,10 @@ def translate(error: BaseException, *, reads: bool) -> CallError | None:
     if isinstance(error, psycopg.DataError) and not state:
         # The driver itself refused an argument: U+0000, a number out of range.
         failure = InvalidValueError(f"A value of this call cannot be stored: {error}.")
+    elif isinstance(error, StandbyMetError):
+        failure = StatementCollidedError(
+            "The database server has become a standby; nothing was written. Try again shortly."
+        )
     elif connection_lost(error):
         failure = _lost(error, reads=reads)
     elif state in _OURS:
@@ -85,16 +99,15 @@ def translate(error: BaseException, *, reads: bool) -> CallError | None:
 
 
 def _lost(error: psycopg.Error, *, reads: bool) -> CallError:
-    # Refused by the server in words before it did anything (starting up, too many connections):
-    # known not to have been written. Without words, or with a termination, nobody knows.
-    refused = (error.sqlstate or "").startswith(("53", "57P03"))
-    if reads or refused:
-        return DatabaseUnavailableError(
-            "The database connection was lost; try again shortly.", retry_after=1.0
-        )
+    state = error.sqlstate or "08000"
+    cause = cause_of(state)
+    # An error of another class may end the session, too, as a lack of memory does.
+    after = cause.retry_after or 1.0
+    if reads or state.startswith(_BEFORE_ANYTHING):
+        return DatabaseUnavailableError(f"{cause.matter}; try again shortly.", retry_after=after)
     return OutcomeUnknownError(
-        "The database connection was lost while a write was under way: it may or may not have "
-        "been applied."
+        f"{cause.matter} while a write was under way: it may or may not have been applied.",
+        retry_after=after,
     )
 
 
@@ -107,24 +120,23 @@ def _by_state(error: psycopg.Error, state: str) -> CallError | None:
             found = _KEY_FIELDS.match(error.diag.message_detail or "")
             names = found["fields"].replace('"', "").split(", ") if found else ["unknown"]
             failure = UniqueViolationError(",".join(f"`{name}`" for name in names))
-        case "57014":
-            failure = DeadlineExceededError(
-                "PostgreSQL's statement timeout passed; nothing was written."
-            )
-        case "55P03":
-            failure = LockedError(
-                "Another transaction holds a row or table that this call needs, for longer than "
-                "database.lock_timeout; nothing was written. Try again shortly."
-            )
         case _ if state in _MISSING:
             failure = SchemaObjectMissingError(
                 f"The database lacks what this method needs: {error.diag.message_primary}. Run "
                 "AutoGPT's own migrations (pgvector must be installed)."
             )
-        case _ if state in REPEATABLE:
-            failure = StatementCollidedError("The statement collided with another one; try again.")
-        case _ if state[:2] in {"22", "23", "54"}:
-            failure = InvalidValueError(
-                f"PostgreSQL refused a value of this call: {error.diag.message_primary}."
-            )
+        case _:
+            failure = _by_cause(error, cause_of(state))
     return failure
+
+
+def _by_cause(error: psycopg.Error, cause: Cause) -> CallError | None:
+    """Return a failure in the words of the table."""
+    kind, said = cause.failure, error.diag.message_primary
+    if kind is None:
+        return None
+    if issubclass(kind, ServiceUnavailableError):
+        return kind(cause.told(), retry_after=cause.retry_after or 1.0)
+    if kind is InvalidValueError:
+        return kind(f"{cause.matter}: {said}.")
+    return kind(cause.told().replace(";", f" ({said});", 1))

@@ -12,11 +12,18 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import psycopg
 import structlog
 
-from autogpt_db.database.failures import REPEATABLE, connection_lost, translate
+from autogpt_db.database.failures import (
+    REPEATABLE,
+    StandbyMetError,
+    connection_lost,
+    translate,
+)
+from autogpt_db.database.faults import classified
 from autogpt_db.database.knowledge import TIMEOUT as KNOWLEDGE_TIMEOUT
 from autogpt_db.database.merging import Merger
 from autogpt_db.database.pool import Connections
 from autogpt_db.database.pooled import swells
+from autogpt_db.database.pulse import Pulse
 from autogpt_db.database.url import database_url
 from autogpt_db.errors import CallError, DatabaseUnavailableError, DeadlineExceededError
 
@@ -25,12 +32,14 @@ if TYPE_CHECKING:
     from typing import LiteralString
 
     from autogpt_db.database.capabilities import Capabilities
+    from autogpt_db.database.faults import Faults
     from autogpt_db.database.knowledge import Knowledge
     from autogpt_db.database.lanes import Lane
     from autogpt_db.database.lending import Counts
     from autogpt_db.database.merged import Merged
     from autogpt_db.database.pool import PoolFigures
     from autogpt_db.database.pooled import PooledConnection
+    from autogpt_db.database.pulse import Verdict
     from autogpt_db.database.url import DatabaseUrl
     from autogpt_db.helpers import Helpers
     from autogpt_db.settings import Settings
@@ -70,6 +79,7 @@ class Database:
         "_name",
         "_reads",
         "_undoable",
+        "_urgent",
         "pool_wait",
         "row_count",
         "statements",
@@ -83,6 +93,7 @@ class Database:
         reads: bool = False,
         deadline: float | None = None,
         heavy: bool = False,
+        urgent: bool = False,
     ) -> None:
         self._connections = connections
         self._name = name
@@ -92,6 +103,7 @@ class Database:
         self._connection: PooledConnection | None = None
         self._in_transaction = False
         self._undoable: int | None = None
+        self._urgent = urgent
         self.pool_wait = 0.0
         self.row_count = 0
         self.statements = 0
@@ -125,14 +137,25 @@ class Database:
             size=size or settings.api_pool_size,
         )
         connections.helpers = helpers
+        database = cls(connections)
+        pulse = connections.pulse = Pulse(database, connections)
         await connections.open()
+        watching = asyncio.create_task(pulse.watch_forever(), name="pulse-watching")
         try:
-            yield cls(connections)
+            yield database
         finally:
+            watching.cancel()
+            await pulse.close()
             await connections.close()
 
     def for_call(
-        self, name: str, *, reads: bool, deadline: float | None = None, heavy: bool = False
+        self,
+        name: str,
+        *,
+        reads: bool,
+        deadline: float | None = None,
+        heavy: bool = False,
+        urgent: bool = False,
     ) -> Database:
         """Return a handle for one call of the operation `name`.
 
@@ -142,8 +165,16 @@ class Database:
                 dies, and may be cancelled.
             deadline: `time.monotonic()` moment after which nobody waits for the answer.
             heavy: Whether it reads much: such calls share half of the connections.
+            urgent: Whether it goes before all that wait: for the few that look how the database is.
         """
-        return Database(self._connections, name=name, reads=reads, deadline=deadline, heavy=heavy)
+        return Database(
+            self._connections,
+            name=name,
+            reads=reads,
+            deadline=deadline,
+            heavy=heavy,
+            urgent=urgent,
+        )
 
     @property
     def started(self) -> bool:
@@ -197,6 +228,19 @@ class Database:
             return False
         await self.learn()
         return True
+
+    async def look(self, patience: float) -> Verdict:
+        """Return how the database is to this process; at most one look is under way for all.
+
+        Args:
+            patience: Most seconds to wait for it.
+        """
+        return await self._connections.pulse.look(patience)
+
+    @property
+    def faults(self) -> Faults:
+        """Return what this process has heard of the database's troubles."""
+        return self._connections.faults
 
     def figures(self) -> PoolFigures:
         """Return the pool's figures."""
@@ -319,7 +363,9 @@ class Database:
         try:
             async with connection.transaction():
                 yield inside
-        except (psycopg.Error, OSError) as error:
+        except psycopg.Error as error:
+            raise self._translated(await classified(error, connection)) from error
+        except OSError as error:
             raise self._translated(error) from error
         finally:
             self.row_count += inside.row_count
@@ -392,9 +438,10 @@ class Database:
         try:
             return await self._send(connection, statement, parameters, fetch)
         except psycopg.Error as error:
-            if error.sqlstate == "25006":
-                await connection.close()  # demoted: the pool must not lend it again
-            raise
+            found = await classified(error, connection)
+            if found is error:
+                raise
+            raise found from error
         finally:
             self._connection = None
             self._give_back(connection)
@@ -417,6 +464,8 @@ class Database:
             if not connection_lost(error):
                 back = _UNDO_STATEMENT if earlier else _UNDO_FIRST
                 await connection.execute(back, prepare=False)
+                if isinstance(error, psycopg.Error):
+                    error = await classified(error, connection)
             raise self._translated(error) from error
 
     async def _send(
@@ -430,6 +479,7 @@ class Database:
         if swells(parameters):
             connection.swollen = True
         cursor = await connection.execute(statement, parameters)
+        self._connections.answered = time.monotonic()
         self.row_count += max(cursor.rowcount, 0)
         return await fetch(cursor)
 
@@ -446,7 +496,7 @@ class Database:
     async def _borrow_in_lane(self, started: float, left: float | None) -> PooledConnection:
         lane = self._lane
         if lane is None:
-            return await self._connections.borrow(self._name, left)
+            return await self._connections.borrow(self._name, left, urgent=self._urgent)
         patience = self._connections.patience if left is None else left
         await lane.enter(min(patience, self._connections.patience))
         try:
@@ -463,11 +513,12 @@ class Database:
             self._lane.leave()
 
     def _may_repeat(self, error: BaseException) -> bool:
-        if isinstance(error, psycopg.Error) and error.sqlstate in REPEATABLE:
+        if isinstance(error, StandbyMetError) or _state(error) in REPEATABLE:
             return True
         return self._reads and connection_lost(error)
 
     def _translated(self, error: BaseException) -> BaseException:
+        self._connections.faults.note(error, self._name)
         failure: CallError | None = translate(error, reads=self._reads)
         return failure if failure is not None else error
 

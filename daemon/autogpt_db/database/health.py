@@ -181,7 +181,7 @@ class HealthWatch:
         self, sql: LiteralString, parameters: Mapping[str, Any] = _NO_PARAMETERS
     ) -> tuple[Any, ...]:
         deadline = time.monotonic() + TIMEOUT
-        handle = self._database.for_call("metrics", reads=True, deadline=deadline)
+        handle = self._database.for_call("metrics", reads=True, deadline=deadline, urgent=True)
         async with asyncio.timeout(TIMEOUT):
             found = await handle.row(sql, parameters)
         assert found is not None, "a SELECT without FROM has one row"

@@ -185,6 +185,7 @@ class Lending:
             self._drop(connection, lost=False)
         elif (
             connection.swollen
+            or connection.standby
             # Nobody is left to end what it is in the middle of; the server rolls it back.
             or connection.pgconn.transaction_status != TransactionStatus.IDLE
         ):
@@ -256,8 +257,10 @@ class Lending:
 
     # Ending ------------------------------------------------------------------------------------
 
-    def close_idle(self) -> None:
-        """Close what is idle, so that fresh connections take its place."""
+    def renew(self) -> None:
+        """Close what is idle, and what is lent when it comes back: fresh ones take their place."""
+        for connection in self._open:
+            connection.expires = -math.inf
         while self._idle:
             self._drop(self._idle.popleft(), lost=False)
 

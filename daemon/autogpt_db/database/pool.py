@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import time
 from contextlib import suppress
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from autogpt_db.database.faults import Faults
 from autogpt_db.database.knowledge import Knowledge
 from autogpt_db.database.lanes import Lane
 from autogpt_db.database.lending import Lending
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from autogpt_db.database.merged import Merged
     from autogpt_db.database.merging import Merger
     from autogpt_db.database.pooled import PooledConnection
+    from autogpt_db.database.pulse import Pulse
     from autogpt_db.database.url import DatabaseUrl
     from autogpt_db.helpers import Helpers
     from autogpt_db.settings import Settings
@@ -49,6 +52,7 @@ class PoolFigures:
         stray: Connections that are open, and neither idle nor lent to anybody who lives. They are
             replaced within seconds.
         failure: Why no connection can be opened, in words; None when one can, or none is missing.
+        trouble: What keeps writes from succeeding, in words; None while nothing does.
     """
 
     size: int
@@ -60,10 +64,19 @@ class PoolFigures:
     heavy_waiting: int = 0
     stray: int = 0
     failure: str | None = None
+    trouble: str | None = None
 
 
 class Connections:
-    """The pool proper: opening, checking, lending, and tending it through outages."""
+    """The pool proper: opening, checking, lending, and tending it through outages.
+
+    Attributes:
+        faults: What has been heard of the database's troubles.
+        answered: `time.monotonic()` moment at which a statement was answered last.
+        pulse: Looks how the database is.
+    """
+
+    pulse: Pulse
 
     def __init__(self, url: DatabaseUrl, settings: Settings, *, name: str, size: int) -> None:
         self.url = url
@@ -76,6 +89,8 @@ class Connections:
         self.mergers: dict[Merged, Merger] = {}
         self.helpers: Helpers | None = None
         self.knowledge = Knowledge()
+        self.faults = Faults()
+        self.answered = -math.inf
         self.most_waiting = settings.database.pool_max_waiting
         # The other half stays for short calls.
         self.heavy_lane = Lane(max(1, size // 2), self.most_waiting)
@@ -133,6 +148,15 @@ class Connections:
         """Return the name of AutoGPT's schema, quoted."""
         return _quoted(self.url.schema)
 
+    @property
+    def idle(self) -> int:
+        """Return how many connections could be lent now."""
+        return self._lending.idle
+
+    def renew(self) -> None:
+        """Replace every connection, those that are lent once they come back."""
+        self._lending.renew()
+
     def figures(self) -> PoolFigures:
         """Return the pool's state now."""
         lending = self._lending
@@ -147,6 +171,7 @@ class Connections:
             heavy_waiting=self.heavy_lane.waiting,
             stray=lending.strays,
             failure=self._opener.failure if lending.size < self._size else None,
+            trouble=self.faults.trouble.matter if self.faults.trouble else None,
         )
 
     def totals(self) -> Counts:

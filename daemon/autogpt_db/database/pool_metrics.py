@@ -30,6 +30,7 @@ class PoolMetrics:
         self._refusals = Total(store, families.POOL_REFUSALS)
         self._lost = Total(store, families.POOL_LOST)
         self._strays = Total(store, families.POOL_STRAYS)
+        self._faults: dict[str, Total] = {}
         self._sizes = Total(store, families.BATCH_SIZE)
         self._isolated = Total(store, families.ISOLATED)
 
@@ -49,6 +50,11 @@ class PoolMetrics:
         self._refusals.set(totals.refusals)
         self._lost.set(totals.lost)
         self._strays.set(totals.strays)
+        store.set(families.DATABASE_WRITABLE, figures.trouble is None)
+        for cause, count in database.faults.counts.items():
+            if cause not in self._faults:
+                self._faults[cause] = Total(store, families.DATABASE_FAULTS, cause)
+            self._faults[cause].set(count)
         merged = [merger.figures for merger in database.mergers()]
         if merged:
             buckets = [sum(counts) for counts in zip(*(each.sizes for each in merged), strict=True)]

@@ -20,6 +20,7 @@ from autogpt_db.errors.calls import (
     ServiceUnavailableError,
     StatementCollidedError,
     UnhealthyError,
+    WritesRefusedError,
 )
 from autogpt_db.errors.process import (
     EXIT_BACKUP_DAMAGED,
@@ -53,6 +54,7 @@ from autogpt_db.errors.refusals import (
     VerbNotAllowedError,
 )
 from autogpt_db.errors.values import (
+    DatabaseRefusedError,
     ForeignKeyViolationError,
     GraphNotAccessibleError,
     GraphNotInLibraryError,
@@ -90,6 +92,7 @@ __all__ = [
     "BodyUnreadableError",
     "CallError",
     "ConfigurationError",
+    "DatabaseRefusedError",
     "DatabaseUnavailableError",
     "DatabaseUnreachableError",
     "DeadlineExceededError",
@@ -132,4 +135,5 @@ __all__ = [
     "UpgradeRefusedError",
     "ValidationFailedError",
     "VerbNotAllowedError",
+    "WritesRefusedError",
 ]

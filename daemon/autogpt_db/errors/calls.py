@@ -41,6 +41,10 @@ class DatabaseUnavailableError(ServiceUnavailableError):
     """PostgreSQL cannot be reached now; nothing was written."""
 
 
+class WritesRefusedError(DatabaseUnavailableError):
+    """PostgreSQL takes no writes for now, as with a full disk; nothing was written."""
+
+
 class StatementCollidedError(DatabaseUnavailableError):
     """A statement that another one stood in the way of, as in a deadlock; nothing was written."""
 

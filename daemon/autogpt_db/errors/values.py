@@ -54,6 +54,10 @@ class SchemaObjectMissingError(InvalidValueError):
     """A table, view or type that only some methods need isn't in the database."""
 
 
+class DatabaseRefusedError(InvalidValueError):
+    """The database refuses a right call, and goes on to until somebody changes it there."""
+
+
 class RawQueryError(InvalidValueError):
     """A statement of the contract's own SQL that PostgreSQL refuses because of its values."""
 

@@ -310,6 +310,16 @@ MEASURED = {
 DATABASE_UP = _gauge(
     "database_up", "1 when PostgreSQL answered when it was last asked, 0 when not."
 )
+DATABASE_WRITABLE = _gauge(
+    "database_writable",
+    "1 when writes can succeed, 0 while the database refuses all: read-only, or its disk full.",
+    own=True,
+)
+DATABASE_FAULTS = _counter(
+    "database_faults_total",
+    "Statements that the database refused for a reason that somebody has to mend, by cause.",
+    "cause",
+)
 DATABASE_INFO = _gauge(
     "database_info", "Always 1; its label says which PostgreSQL it is.", "version"
 )

@@ -17,6 +17,7 @@ from autogpt_db.supervision.systemd import notify, watchdog_interval
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from autogpt_db.supervision.process import SupervisedProcess
     from autogpt_db.supervision.tree import Tree
 
 log = structlog.get_logger("autogpt_db.supervision")
@@ -95,6 +96,7 @@ class Announcer:
                 trouble.append(f"{process.name} stopped")
             if running:
                 work += process.work
+                trouble += [words for words in pool_trouble(process) if words not in trouble]
         tally = ", ".join(f"{count[True]}/{count.total()} {name}" for name, count in counts.items())
         trouble += [f"{path.name} is faulty (see the log)" for path in tree.options.programs.faults]
         trouble += self._trouble_of_all()
@@ -113,3 +115,14 @@ class Announcer:
             yield "no process reports any more"
         if self._tree.notice is not None:
             yield self._tree.notice
+
+
+def pool_trouble(process: SupervisedProcess) -> list[str]:
+    """Return what is wrong between a process and the database, by its last heartbeat."""
+    pool = process.pool
+    found = [str(pool["trouble"])] if pool.get("trouble") else []
+    if pool.get("failure"):
+        found.append(f"the database cannot be reached ({pool['failure']})")
+    if pool.get("stray"):
+        found.append(f"{process.name} is replacing {pool['stray']} connections that went astray")
+    return found

@@ -103,6 +103,8 @@ def _row(process: dict[str, Any]) -> tuple[str, ...]:
     figures = "-"
     if pool:
         figures = f"{pool['in_use']}/{pool['size']} in use, {pool['waiting']} waiting"
+        if pool.get("stray"):
+            figures += f", {pool['stray']} astray"
         if pool["longest_holder"]:
             figures += f", {pool['longest_holder']} for {pool['longest_holder_seconds']:.1f} s"
     return (

@@ -25,6 +25,7 @@ _CHECKS: tuple[Callable[[Situation], Iterator[Finding]], ...] = (
     service.addresses,
     service.programs,
     database.reachable,
+    database.writes,
     database.schema,
     database.encryption_key,
     database.connections,

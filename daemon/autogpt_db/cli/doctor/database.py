@@ -75,6 +75,24 @@ def _private(situation: Situation) -> Iterator[Finding]:
         yield Finding("ok", "database", text)
 
 
+def writes(situation: Situation) -> Iterator[Finding]:
+    """Look whether a session may write; whether the disk has room only a process that writes sees.
+
+    That is told with the service's state.
+    """
+    from autogpt_db.database.sqlstates import READ_ONLY, cause_of
+
+    connection = situation.connection
+    if connection is None or connection.info.parameter_status("in_hot_standby") == "on":
+        return
+    row = connection.execute("SELECT current_setting('transaction_read_only')").fetchone()
+    if row == ("on",):
+        cause = cause_of(READ_ONLY)
+        yield Finding("fail", "writes", cause.matter, cause.remedy)
+    else:
+        yield Finding("ok", "writes", "the database takes them")
+
+
 def schema(situation: Situation) -> Iterator[Finding]:
     """Look whether everything that the methods need is there."""
     from autogpt_db.database.migration import pending, pending_upgrade

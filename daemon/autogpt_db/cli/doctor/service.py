@@ -90,13 +90,21 @@ def processes(situation: Situation) -> Iterator[Finding]:
         return
     words, _, trouble = tree["words"].partition("; ")
     for part in trouble.split("; ") if trouble else ():
-        yield Finding("warn", "service", part, "The log says more: journalctl -u autogpt-db -e.")
+        yield Finding("warn", "service", part, _remedy(part))
     for process in tree["processes"]:
         if process["state"] in {"BACKOFF", "FATAL"}:
             name, end = process["name"], process["last_exit"] or "it could not be started"
             remedy = f"journalctl -u autogpt-db AUTOGPT_DB_PROCESS={name} -e"
             yield Finding("fail", "service", f"{name} keeps failing: {end}", remedy)
     yield Finding("ok", "service", f"pid {tree['pid']}, version {tree['version']}, {words}")
+
+
+def _remedy(trouble: str) -> str:
+    """Return what to do about a part of the service's STATUS."""
+    from autogpt_db.database.sqlstates import CAUSES
+
+    found = next((cause.remedy for cause in CAUSES if cause.matter == trouble), "")
+    return found or "The log says more: journalctl -u autogpt-db -e."
 
 
 def addresses(situation: Situation) -> Iterator[Finding]:

@@ -1,0 +1,107 @@
+"""What a process has heard of the database's troubles: counted, told, and remembered till over."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import psycopg
+import structlog
+
+from autogpt_db.database.failures import StandbyMetError
+from autogpt_db.database.sqlstates import READ_ONLY, cause_of
+
+if TYPE_CHECKING:
+    from autogpt_db.database.pooled import PooledConnection
+    from autogpt_db.database.sqlstates import Cause
+
+log = structlog.get_logger("autogpt_db.database")
+
+REPEATED = 60.0
+"""Seconds until the same cause is told again."""
+
+
+class Faults:
+    """The refusals that somebody has to act on.
+
+    Attributes:
+        counts: How many there were, by the cause's name.
+        trouble: What keeps writes from succeeding; None while nothing does.
+    """
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.trouble: Cause | None = None
+        self._since = self._last = 0.0
+        self._told: dict[str, float] = {}
+
+    def note(self, error: BaseException, operation: str) -> None:
+        """Take note of what a statement met.
+
+        Args:
+            error: What psycopg raised.
+            operation: Whose statement it was.
+        """
+        if not isinstance(error, psycopg.Error) or isinstance(error, StandbyMetError):
+            return
+        if error.sqlstate is None or not (cause := cause_of(error.sqlstate)).remedy:
+            return
+        self.counts[cause.name] += 1
+        if cause.stops_writes:
+            self.writes_refused(cause)
+            return
+        now = time.monotonic()
+        if now - self._told.get(cause.name, -REPEATED) >= REPEATED:
+            self._told[cause.name] = now
+            log.error(
+                "database_refuses",
+                cause=cause.name,
+                sqlstate=error.sqlstate,
+                operation=operation,
+                reason=cause.matter,
+                remedy=cause.remedy,
+            )
+
+    def writes_refused(self, cause: Cause) -> None:
+        """Remember that no write can succeed now."""
+        self._last = time.monotonic()
+        if self.trouble is not cause:
+            self.trouble = cause
+            self._since = self._last
+            log.error("writes_refused", cause=cause.name, reason=cause.matter, remedy=cause.remedy)
+
+    def writes_possible(self, cause: Cause, *, after: float = 0.0) -> None:
+        """Take note that `cause` keeps no write from succeeding any more.
+
+        Args:
+            cause: What has passed.
+            after: Seconds that must have gone since a write was refused last.
+        """
+        now = time.monotonic()
+        if self.trouble is cause and now - self._last >= after:
+            self.trouble = None
+            log.info("writes_possible", cause=cause.name, seconds=round(now - self._since, 3))
+
+
+async def classified(error: psycopg.Error, connection: PooledConnection) -> psycopg.Error:
+    """Return what an error stands for, where that takes a question to its server.
+
+    A standby refuses writes with the same code as a primary that has been set to read-only, and of
+    these only the first makes its connection useless.
+
+    Args:
+        error: What a statement met.
+        connection: Where; outside of a failed transaction.
+    """
+    if error.sqlstate != READ_ONLY or isinstance(error, StandbyMetError):
+        return error
+    try:
+        cursor = await connection.execute("SELECT pg_catalog.pg_is_in_recovery()", prepare=False)
+        row = await cursor.fetchone()
+    except (psycopg.Error, OSError):
+        return error
+    if row is None or not row[0]:
+        return error
+    connection.standby = True
+    return StandbyMetError(*error.args)

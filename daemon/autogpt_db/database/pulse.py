@@ -1,0 +1,175 @@
+"""Whether the database answers this process, and takes writes: one look that answers all who ask.
+
+However many ask at once, at most one look is under way, and it goes before the calls that wait for
+a connection; so thousands that look whether we are there take no place from anybody's call. An
+answer is good for `FRESH` seconds, a bad one for less.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextvars import Context
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, LiteralString, NoReturn
+
+import structlog
+
+from autogpt_db.database.sqlstates import READ_ONLY, cause_of
+from autogpt_db.errors import CallError
+
+if TYPE_CHECKING:
+    from autogpt_db.database.handle import Database
+    from autogpt_db.database.pool import Connections
+
+log = structlog.get_logger("autogpt_db.database")
+
+TIMEOUT = 2.0
+"""Seconds that a look may take, waiting for a connection included."""
+FRESH = 1.0
+"""Seconds that "it answers" is good for."""
+FRESH_PROBLEM = 0.1
+"""Seconds that "it does not" is good for: who has got well is heard of at once."""
+INTERVAL = 5.0
+"""Seconds between two looks that nobody asks for; one while writes are refused."""
+
+HELD = 3.0
+"""Seconds for which a disk counts as full after the last write that was refused.
+
+It takes a small one now and then; readiness would come and go with each.
+"""
+
+LOOK: LiteralString = """
+SELECT pg_catalog.current_setting('transaction_read_only') = 'on'
+"""
+
+# What its own session was given at its start stays with it when nobody is given it any more.
+OUTLIVED: LiteralString = """
+SELECT setting.source IN ('database', 'user', 'database user')
+       AND NOT EXISTS (
+           SELECT
+             FROM pg_catalog.pg_db_role_setting AS given
+            CROSS JOIN unnest(given.setconfig) AS line
+            WHERE line ~* '^default_transaction_read_only=(on|true|yes|1)$'
+              AND given.setdatabase IN (
+                  0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+              )
+              AND given.setrole IN (
+                  0, (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = session_user)
+              )
+       )
+  FROM pg_catalog.pg_settings AS setting
+ WHERE setting.name = 'default_transaction_read_only'
+"""
+
+# Rows that don't fit into work_mem go to a file: it takes room on the disk, and leaves nothing.
+LITTLE_MEMORY: LiteralString = "SELECT pg_catalog.set_config('work_mem', '64kB', true)"
+SPILL: LiteralString = "SELECT count(*) FROM generate_series(1, 50000)"
+
+_READ_ONLY: Final = cause_of(READ_ONLY)
+_DISK_FULL: Final = cause_of("53100")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How the database is to this process.
+
+    Attributes:
+        problem: Why it doesn't answer, in a sentence; None when it does.
+        trouble: Why it takes no writes, in a sentence; None when it does.
+    """
+
+    problem: str | None = None
+    trouble: str | None = None
+
+
+class Pulse:
+    """Looks how the database is, for all who ask.
+
+    Args:
+        database: The process's pool.
+        connections: The same, with what it has heard.
+    """
+
+    def __init__(self, database: Database, connections: Connections) -> None:
+        self._database = database
+        self._connections = connections
+        self._problem: str | None = None
+        self._looked = float("-inf")
+        self._looking: asyncio.Task[None] | None = None
+
+    async def look(self, patience: float) -> Verdict:
+        """Return how the database is; who stops waiting for that stops nobody else's look.
+
+        Args:
+            patience: Most seconds to wait for it.
+        """
+        fresh = FRESH if self._problem is None else FRESH_PROBLEM
+        if time.monotonic() - self._looked >= fresh:
+            looking = self._begin()
+            done, _ = await asyncio.wait({looking}, timeout=patience)
+            if not done:
+                return self._verdict(f"The database did not answer within {patience:g} seconds.")
+        return self._verdict(self._problem)
+
+    async def watch_forever(self) -> NoReturn:
+        """Look now and then although nobody asks, so that what is wrong is told in time."""
+        while True:
+            await asyncio.sleep(FRESH)
+            refused = self._connections.faults.trouble is not None
+            due = time.monotonic() - self._looked >= (FRESH if refused else INTERVAL)
+            # Where no connection is free, calls that go through tell as much.
+            if due and (refused or self._connections.idle):
+                await asyncio.wait({self._begin()})
+
+    async def close(self) -> None:
+        """Stop looking."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait({self._looking})
+
+    def _begin(self) -> asyncio.Task[None]:
+        if self._looking is None:
+            # It belongs to none of those who ask.
+            self._looking = asyncio.create_task(self._look(), name="pulse", context=Context())
+        return self._looking
+
+    def _verdict(self, problem: str | None) -> Verdict:
+        trouble = self._connections.faults.trouble
+        return Verdict(problem, f"{trouble.matter}." if trouble else None)
+
+    async def _look(self) -> None:
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                await self._ask(began + TIMEOUT)
+            self._problem = None
+        except (CallError, TimeoutError) as error:
+            # Others get their answers on the connections that it did not get.
+            answered = self._connections.answered > began
+            words = str(error) or f"The database did not answer within {TIMEOUT:g} seconds."
+            self._problem = None if answered else words
+        except Exception:
+            log.exception("pulse_unknown")
+            self._problem = "The database could not be asked how it is: see the service's log."
+        finally:
+            self._looked = time.monotonic()
+            self._looking = None
+
+    async def _ask(self, deadline: float) -> None:
+        faults = self._connections.faults
+        handle = self._database.for_call("pulse", reads=True, deadline=deadline, urgent=True)
+        found = await handle.row(LOOK)
+        assert found is not None, "a SELECT without FROM has one row"
+        if found[0]:
+            faults.writes_refused(_READ_ONLY)
+            outlived = await handle.row(OUTLIVED)
+            if outlived is not None and outlived[0]:
+                self._connections.renew()
+        else:
+            faults.writes_possible(_READ_ONLY)
+        if faults.trouble is _DISK_FULL:
+            async with handle.transaction() as inside:
+                await inside.row(LITTLE_MEMORY)
+                await inside.row(SPILL)
+            faults.writes_possible(_DISK_FULL, after=HELD)

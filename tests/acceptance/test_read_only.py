@@ -1,0 +1,51 @@
+"""A database that takes no writes, or isn't there: every place that is looked at says so."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from daemon_process import DaemonProcess
+from waiting import wait_for
+
+if TYPE_CHECKING:
+    from postgres_server import PostgresServer
+
+WORDS = "The database takes no writes: it has been set to read-only"
+AWAY = "the database cannot be reached (nobody listens there)"
+
+
+def test_a_database_that_takes_no_writes_is_told_of_until_it_does(
+    own_server: PostgresServer, own_database_url: str
+) -> None:
+    with DaemonProcess(database_url=own_database_url) as daemon:
+        pids = [process["pid"] for process in daemon.status()["processes"]]
+        assert WORDS not in daemon.status()["words"]
+        with psycopg.connect(own_server.url("postgres"), autocommit=True) as administrator:
+            administrator.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+            administrator.execute("SELECT pg_reload_conf()")
+            daemon.wait_notified(f"; {WORDS}")  # nobody has called anything
+            assert daemon.status()["words"].count(WORDS) == 1, "once, not for each process"
+            assert WORDS in daemon.run("status").stdout
+            done = daemon.run("doctor", "--json")
+            assert done.returncode == 1
+            checks = json.loads(done.stdout)["checks"]
+            told = {check["check"]: check for check in checks if check["text"] == WORDS}
+            assert told["writes"]["level"] == "fail"
+            assert told["service"]["level"] == "warn"
+            assert all("switch it off" in check["remedy"] for check in told.values())
+            metrics = daemon.client.get("/metrics").text
+            assert 'autogpt_db_database_writable{process="api_00"} 0' in metrics
+            administrator.execute("SET default_transaction_read_only = off")
+            administrator.execute("ALTER SYSTEM RESET default_transaction_read_only")
+            administrator.execute("SELECT pg_reload_conf()")
+        wait_for(lambda: WORDS not in daemon.status()["words"], seconds=5, what="its end")
+        daemon.notified.clear()
+        own_server.stop()
+        daemon.wait_notified(f"; {AWAY}")
+        own_server.start()
+        wait_for(lambda: AWAY not in daemon.status()["words"], what="the end of the outage")
+        assert [process["pid"] for process in daemon.status()["processes"]] == pids
+        assert daemon.stop() == 0
