@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
 import subprocess
 import tempfile
 from contextlib import contextmanager
@@ -14,13 +16,17 @@ import psycopg
 import pytest
 
 from api_process import ApiProcess, pool_figure
+from autogpt_db.database.failures import StandbyMetError, translate
+from autogpt_db.database.faults import classified
 from autogpt_db.database.handle import Database
 from autogpt_db.database.migration import migrate
+from autogpt_db.database.pooled import PooledConnection
 from autogpt_db.database.sqlstates import CAUSES, cause_of
 from autogpt_db.errors import (
     CallError,
     DatabaseUnavailableError,
     OutcomeUnknownError,
+    StatementCollidedError,
     WritesRefusedError,
 )
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
@@ -238,6 +244,78 @@ def test_a_full_disk_is_told_as_that_until_there_is_room_again(
                 assert (line["failure"], line["sqlstate"]) == ("WritesRefusedError", "53100")
         finally:
             own_server.execute("DROP DATABASE small WITH (FORCE)")
+
+
+@contextmanager
+def standby_of(server: PostgresServer) -> Iterator[str]:
+    """Run a standby of a server; yield the URL of its database `own`."""
+    server._run("pg_basebackup", "-D", "standby", "-h", str(server.directory), "-U", "postgres",
+                "-R", "-c", "fast", "--no-sync")  # fmt: skip
+    command = [str(server.binaries / "postgres"), "-D", "standby", "-k", str(server.directory)]
+    command += ["-p", "5433", "-c", "listen_addresses=", "-c", "fsync=off"]
+    command += ["-c", "max_connections=200"]  # no fewer than its primary
+    with (server.directory / "standby.log").open("ab") as log:
+        process = subprocess.Popen(
+            command,
+            cwd=server.directory,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            preexec_fn=server._become,  # noqa: PLW1509 - the death signal needs it
+        )
+    url = f"{server.url('own')}&port=5433"
+
+    def answers() -> bool:
+        with contextlib.suppress(psycopg.OperationalError):
+            psycopg.connect(url).close()
+            return True
+        return False
+
+    try:
+        wait_for(answers, what="the standby")
+        yield url
+    finally:
+        process.send_signal(signal.SIGQUIT)
+        process.wait(30)
+
+
+def test_a_standby_is_told_from_a_primary_that_takes_no_writes(
+    own_server: PostgresServer, own_database_url: str
+) -> None:
+    with psycopg.connect(own_database_url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE public.things (number int)")
+    insert = "INSERT INTO public.things VALUES (1)"
+
+    async def scenario(url: str, database: Database) -> None:
+        connection = await PooledConnection.connect(url, autocommit=True)
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction) as refused:
+            await connection.execute(insert)
+        found = await classified(refused.value, connection)
+        assert isinstance(found, StandbyMetError)
+        assert connection.standby, "it is not lent again"
+        assert isinstance(translate(found, reads=False), StatementCollidedError)
+        await connection.close()
+
+        assert not await database.wait(1)
+        assert database.figures().failure == "it is a standby"
+        assert database.met_standby(5)
+        with pytest.raises(DatabaseUnavailableError, match="it is a standby"):
+            await database.for_call("write", reads=False).execute(insert)
+        with psycopg.connect(url, autocommit=True) as administrator:
+            administrator.execute("SELECT pg_promote()")
+        async with asyncio.timeout(10):
+            while database.figures().size < 2:
+                await asyncio.sleep(0.02)
+        assert await database.for_call("write", reads=False).execute(insert) == 1
+        assert database.faults.trouble is None
+
+    async def main(url: str) -> None:
+        section = DatabaseSettings(url=Secret(with_schema(url)), pool_size=2, pool_timeout=0.5)
+        async with asyncio.timeout(40), Database.open(Settings(database=section)) as database:
+            await scenario(url, database)
+
+    with standby_of(own_server) as url:
+        asyncio.run(main(url))
 
 
 def test_a_missing_privilege_is_told_as_one_that_is_missing(database_url: str) -> None:
