@@ -49,3 +49,20 @@ def test_a_database_that_takes_no_writes_is_told_of_until_it_does(
         wait_for(lambda: AWAY not in daemon.status()["words"], what="the end of the outage")
         assert [process["pid"] for process in daemon.status()["processes"]] == pids
         assert daemon.stop() == 0
+
+
+def test_a_start_waits_until_the_database_takes_writes(
+    own_server: PostgresServer, own_database_url: str
+) -> None:
+    with DaemonProcess(database_url=own_database_url) as daemon:
+        assert daemon.stop() == 0  # nothing has to be migrated at the next start
+        own_server.execute("ALTER DATABASE own SET default_transaction_read_only = on")
+        daemon.launch()
+        daemon.wait_notified("it has been set to read-only")
+        assert "READY=1" not in daemon.notified
+        (told,) = daemon.events("waiting_for_database")
+        assert told["reason"] == "it has been set to read-only"
+        own_server.execute("ALTER DATABASE own RESET default_transaction_read_only")
+        daemon.wait_notified("READY=1")
+        daemon.call("set_execution_kv_data", user_id="u", node_exec_id="n", key="k", data=1)
+        assert daemon.stop() == 0

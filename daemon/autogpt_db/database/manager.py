@@ -21,6 +21,7 @@ from autogpt_db.database.encryption import verify_key
 from autogpt_db.database.migration import migrate, pending_upgrade
 from autogpt_db.database.platform_tables import platform_tables
 from autogpt_db.database.reasons import reason_of
+from autogpt_db.database.sqlstates import READ_ONLY, cause_of
 from autogpt_db.database.url import database_url, direct_database_url
 from autogpt_db.errors import (
     ConfigurationError,
@@ -220,12 +221,14 @@ class DatabaseManager:
         while True:
             try:
                 connection = psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
-                if connection.pgconn.parameter_status(b"in_hot_standby") != b"on":
+                refusal = _why_it_takes_no_writes(connection)
+                if refusal is None:
                     return connection
                 connection.close()
-                reason = "it is a standby; waiting for a primary"
+                state, (reason, remedy) = "took no writes", refusal
             except psycopg.OperationalError as error:
-                reason = reason_of(error, target)
+                state, reason = "did not answer", reason_of(error, target)
+                remedy = "Start it, or correct DATABASE_URL."
                 if _REFUSED_FOR_GOOD.search(reason):
                     raise ConfigurationError(
                         f"database.url: PostgreSQL at {target.address} refused the connection: "
@@ -233,8 +236,8 @@ class DatabaseManager:
                     ) from None
             if time.monotonic() + pause > deadline:
                 raise DatabaseUnreachableError(
-                    f"PostgreSQL at {target.address} did not answer within "
-                    f"{database.startup_timeout:g} s: {reason}. Start it, or correct DATABASE_URL; "
+                    f"PostgreSQL at {target.address} {state} within "
+                    f"{database.startup_timeout:g} s: {reason}. {remedy} "
                     "database.startup_timeout sets how long to wait."
                 )
             if pause == _FIRST_PAUSE:
@@ -242,3 +245,19 @@ class DatabaseManager:
             self._notify(f"waiting for PostgreSQL at {target.address}: {reason}")
             time.sleep(pause * random.uniform(0.7, 1.0))  # noqa: S311 - spreads retries, no secret
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def _why_it_takes_no_writes(
+    connection: psycopg.Connection[tuple[Any, ...]],
+) -> tuple[str, str] | None:
+    """Return why a server that answers is of no use to a start, and what to do; None when it is.
+
+    Both pass, and are waited for: a standby is promoted, a full disk is given room.
+    """
+    if connection.pgconn.parameter_status(b"in_hot_standby") == b"on":
+        return "it is a standby", "Promote it, or name the primary in DATABASE_URL."
+    row = connection.execute("SELECT current_setting('transaction_read_only')").fetchone()
+    if row == ("on",):
+        cause = cause_of(READ_ONLY)
+        return "it has been set to read-only", cause.remedy
+    return None
