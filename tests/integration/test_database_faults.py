@@ -145,7 +145,7 @@ def test_a_database_set_to_read_only_is_told_as_that_and_keeps_its_connections(
     own_server: PostgresServer, own_database_url: str
 ) -> None:
     with psycopg.connect(own_database_url, autocommit=True) as connection:
-        migrate(connection, schema_name="platform")
+        migrate(connection, schema_name="platform", create=True)
     with ApiProcess(own_database_url, "database.pool_size=4") as api:
         assert write(api, "before").status_code == 200
         wait_for(lambda: api.client.get("/ready").status_code == 200)
@@ -173,7 +173,7 @@ def test_what_sessions_were_given_at_their_start_does_not_outlive_its_end(
     own_server: PostgresServer, own_database_url: str
 ) -> None:
     with psycopg.connect(own_database_url, autocommit=True) as connection:
-        migrate(connection, schema_name="platform")
+        migrate(connection, schema_name="platform", create=True)
     own_server.execute("ALTER DATABASE own SET default_transaction_read_only = on")
     with ApiProcess(own_database_url, "database.pool_size=4") as api:
         assert "read-only" in refused(write(api, "during"))
@@ -228,7 +228,7 @@ def test_a_full_disk_is_told_as_that_until_there_is_room_again(
         url = clone(own_server, None, "small")
         own_server.execute("ALTER DATABASE small SET TABLESPACE small")
         with psycopg.connect(url, autocommit=True) as connection:
-            migrate(connection, schema_name="platform")
+            migrate(connection, schema_name="platform", create=True)
         try:
             with ApiProcess(url, "database.pool_size=4") as api:
                 assert write(api, "before").status_code == 200
