@@ -1,4 +1,4 @@
-"""Write what AutoGPT's releases have into the package: tables, methods, arguments' defaults.
+"""Write what AutoGPT's releases have into the package: tables, methods, optional arguments.
 
     python tools/releases.py CATALOGS MODELS daemon/autogpt_db/database/releases.json
 
@@ -30,16 +30,36 @@ LATER_METHODS = {
     "0.7.2": "expert_row_exists resolve_attributable_expert resolve_private_expert_tenancy"
     " update_soul_fields update_soul_fields_if_current",
 }
-LATER_DEFAULTS: dict[str, dict[str, Any]] = {
-    "get_available_graph": {"include_subgraphs": False},
-    "get_expert": {"include_archived": False, "include_workflows": True},
-    "get_latest_briefings": {"limit": 5},
-    "get_pending_reviews_for_user": {"page": 1, "page_size": 25},
-    "get_user_chat_sessions": {"autopilot_only": False, "pinned_first": True},
-    "get_user_session_count": {"autopilot_only": False},
-    "list_presets": {"filter_by_expert": False},
-    "update_chat_session": {"update_tenancy": False},
-    "update_graph_execution_stats": {"update_tenancy": False},
+LATER_ARGUMENTS: dict[str, dict[str, dict[str, Any]]] = {
+    "0.7.0": {
+        "create_chat_session": {"expert_id": None},
+        "get_user_chat_sessions": {"expert_id": None},
+        "get_user_session_count": {"expert_id": None},
+    },
+    "0.7.1": {
+        "create_graph_execution": {"expert_id": None},
+        "create_or_add_to_user_notification_batch": {"organization_id": None, "team_id": None},
+        "create_preset": {"expert_id": None},
+    },
+    "0.7.2": {
+        "append_expert_run_message": {"metadata": None},
+        "get_available_graph": {"include_subgraphs": False},
+        "get_expert": {"include_archived": False},
+        "get_user_chat_sessions": {"autopilot_only": False, "pinned_first": True},
+        "get_user_session_count": {"autopilot_only": False},
+        "list_presets": {"expert_id": None, "filter_by_expert": False},
+        "setup_triggered_preset": {"expert_id": None},
+        "update_chat_session": {
+            "organization_id": None,
+            "team_id": None,
+            "update_tenancy": False,
+        },
+        "update_graph_execution_stats": {
+            "update_tenancy": False,
+            "organization_id": None,
+            "team_id": None,
+        },
+    },
 }
 
 
@@ -111,19 +131,19 @@ def release_of(since: str) -> str:
     return since.partition("-")[0].partition(" ")[0]
 
 
-def defaults(models: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the arguments of each method whose default isn't null."""
-    found = {
-        name: {
-            argument: parameter["default"]
-            for argument, parameter in method["params"].items()
-            if not parameter["required"] and parameter.get("default") is not None
-        }
-        for name, method in models["methods"].items()
-    }
-    for name, later in LATER_DEFAULTS.items():
-        found[name] = found.get(name, {}) | later
-    return {name: arguments for name, arguments in sorted(found.items()) if arguments}
+def arguments(models: dict[str, Any]) -> dict[str, dict[str, list[Any]]]:
+    """Return each method's optional arguments: the first release that has it, and its default."""
+    found: dict[str, dict[str, list[Any]]] = {}
+    for method, content in sorted(models["methods"].items()):
+        for name, parameter in content["params"].items():
+            if not parameter["required"]:
+                since = release_of(parameter.get("since") or content["since"])
+                found.setdefault(method, {})[name] = [since, parameter.get("default")]
+    for release, methods_ in LATER_ARGUMENTS.items():
+        for method, added in methods_.items():
+            for name, default in added.items():
+                found.setdefault(method, {})[name] = [release, default]
+    return found
 
 
 def main(catalogs: Path, models: Path, target: Path) -> None:
@@ -134,7 +154,7 @@ def main(catalogs: Path, models: Path, target: Path) -> None:
         "states": list(STATES),
         **spans(states),
         "methods": methods(described),
-        "defaults": defaults(described),
+        "arguments": arguments(described),
     }
     lines = []
     for name, value in content.items():

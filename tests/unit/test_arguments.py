@@ -14,7 +14,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from autogpt_db.errors import ArgumentsInvalidError, BodyUnreadableError, InvalidValueError
+from autogpt_db.errors import (
+    ArgumentsInvalidError,
+    ArgumentsNotHonouredError,
+    BodyUnreadableError,
+    InvalidValueError,
+)
 from autogpt_db.operations import (
     BigInteger,
     CredentialInputs,
@@ -109,7 +114,7 @@ def test_every_type_is_delivered_as_the_database_needs_it() -> None:
         credentials={"c": {"id": "1", "provider": "p", "type": "oauth2", "unknown": 1}},
         stats={"cost": "7"},
         starting=[["node", {"in": "x\x01"}]],
-        unknown={"is": "ignored"},
+        unknown=None,
     )
     decoded = everything.decode(request)
     assert decoded["at"] == datetime(2026, 1, 2, 2, 4, 5, 678000)  # noqa: DTZ001
@@ -438,8 +443,49 @@ def test_an_error_that_would_show_nan_is_a_bad_value(request_: bytes) -> None:
     refusal(everything, request_)
 
 
-def test_nan_where_nobody_looks_does_no_harm() -> None:
-    assert everything.decode(b'{"text":"a","unknown":NaN}')["text"] == "a"
+@pytest.mark.parametrize(
+    ("value", "harmless"),
+    [("null", True), ("false", False), ("0", False), ('""', False), ("[]", False), ("NaN", False)],
+)
+def test_an_argument_that_nobody_knows_asks_for_nothing_when_it_is_null(
+    value: str, harmless: bool
+) -> None:
+    request = f'{{"text":"a","unknown":{value}}}'.encode()
+    if harmless:
+        assert everything.decode(request)["text"] == "a"
+    else:
+        with pytest.raises((ArgumentsNotHonouredError, InvalidValueError)):
+            everything.decode(request)
+
+
+def test_an_argument_of_a_later_release_asks_for_nothing_at_its_default() -> None:
+    decode = ArgumentsDecoder(
+        "an_operation",
+        (ParameterShape("text", shape_of(str)),),
+        {"narrow": None, "wide": True, "order": "createdAt", "most": 50},
+    ).decode
+    for harmless in ({}, {"narrow": None}, {"wide": True}, {"order": "createdAt", "most": 50}):
+        assert decode(body(text="a", **harmless)) == {"text": "a"}
+    # Absent isn't false, and null isn't absent: each of these asks for something.
+    for wrong in ({"narrow": ""}, {"wide": False}, {"wide": None}, {"most": 50.0}, {"most": True}):
+        with pytest.raises(ArgumentsNotHonouredError) as refused:
+            decode(body(text="a", **wrong))
+        (name,) = wrong
+        assert refused.value.names == (name,)
+        (entry,) = refused.value.detail
+        assert (entry["loc"], entry["input"]) == (["body", name], wrong[name])
+
+
+def test_what_does_not_fit_is_told_before_what_is_not_known() -> None:
+    with pytest.raises(ArgumentsInvalidError) as refused:
+        everything.decode(b'{"text":1.5,"unknown":1}')
+    assert not isinstance(refused.value, ArgumentsNotHonouredError)
+
+
+def test_a_large_value_that_is_not_known_is_not_repeated() -> None:
+    with pytest.raises(ArgumentsNotHonouredError) as refused:
+        everything.decode(body(text="a", unknown="x" * (MAXIMUM_SHOWN + 1)))
+    assert len(str(refused.value.detail)) < 1000
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from autogpt_db.errors import MemoryExhaustedError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from autogpt_db.database.knowledge import Knowledge
     from autogpt_db.helpers import Helpers
     from autogpt_db.metrics import Store
     from autogpt_db.settings import Settings
@@ -27,16 +28,19 @@ class Bodies:
         decoding: Where they are read.
     """
 
-    def __init__(self, settings: Settings, helpers: Helpers, store: Store) -> None:
+    def __init__(
+        self, settings: Settings, helpers: Helpers, store: Store, knowledge: Knowledge
+    ) -> None:
         """Begin with none.
 
         Args:
             settings: The bounds.
             helpers: Read what the loop should not.
             store: Where refusals are counted.
+            knowledge: Which arguments the database has something for.
         """
         self.memory = Memory(settings.api.memory_limit, settings.api.body_limit, store)
-        self.decoding = Decoding(helpers, settings.limits)
+        self.decoding = Decoding(helpers, settings.limits, knowledge)
         self._patience = settings.database.pool_timeout or settings.api.request_deadline
         # A large body is for a while in this process twice more, as parameter and on its way out.
         self._places = asyncio.Semaphore(LARGE_AT_ONCE)

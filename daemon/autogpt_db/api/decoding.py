@@ -12,10 +12,12 @@ import hashlib
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from autogpt_db.errors import ArgumentsNotHonouredError
 from autogpt_db.operations.json_text import is_clean
 from autogpt_db.operations.reading import read_body
 
 if TYPE_CHECKING:
+    from autogpt_db.database.knowledge import Knowledge
     from autogpt_db.helpers import Helpers
     from autogpt_db.operations import Operation
     from autogpt_db.settings import LimitsSettings
@@ -48,10 +50,12 @@ class Decoding:
     Args:
         helpers: Read what the loop should not.
         limits: Bound what is read.
+        knowledge: Which arguments the database has something for.
     """
 
-    def __init__(self, helpers: Helpers, limits: LimitsSettings) -> None:
+    def __init__(self, helpers: Helpers, limits: LimitsSettings, knowledge: Knowledge) -> None:
         self._helpers = helpers
+        self._knowledge = knowledge
         self._limits = limits
         self._spent = 0.0
 
@@ -61,6 +65,12 @@ class Decoding:
         Raises:
             CallError: They don't fit.
         """
+        values = self._quickly(operation, body)
+        if values is not None:
+            operation.admit(values, self._knowledge.capabilities)
+        return values
+
+    def _quickly(self, operation: Operation, body: bytes) -> dict[str, Any] | None:
         size = len(body)
         if size <= NOT_MEASURED:
             return operation.decode(body, self._limits)
@@ -91,14 +101,21 @@ class Decoding:
             digest: Whether the body's digest is wanted as well.
 
         Raises:
+            ArgumentsNotHonouredError: There are some that we cannot honour; it has the body.
             CallError: They don't fit.
         """
-        values = self.at_once(operation, body)
-        if values is not None:
-            return Arguments(values, hashlib.sha256(body).digest() if digest else b"")
-        return Arguments(
-            *await self._helpers.run(read_body, operation.name, body, self._limits, digest)
-        )
+        try:
+            values = self.at_once(operation, body)
+            if values is not None:
+                return Arguments(values, hashlib.sha256(body).digest() if digest else b"")
+            found = Arguments(
+                *await self._helpers.run(read_body, operation.name, body, self._limits, digest)
+            )
+            operation.admit(found.values, self._knowledge.capabilities)
+        except ArgumentsNotHonouredError as error:
+            error.rest = body
+            raise
+        return found
 
     def _next_turn(self) -> None:
         self._spent = 0.0

@@ -11,11 +11,12 @@ from urllib.parse import quote
 
 import structlog
 
+from autogpt_db.api.arriving import ClientLeftError, parts_of, whole, whole_body
 from autogpt_db.api.exchange import Exchange
 from autogpt_db.api.protocol import REFUSAL
-from autogpt_db.api.refusals import body_too_large
-from autogpt_db.api.unknown import PASSED_ON, UnknownMethods, method_name
+from autogpt_db.api.unknown import PASSED_ON, UnknownArguments, UnknownMethods, method_name
 from autogpt_db.errors import (
+    ArgumentsNotHonouredError,
     CallError,
     InternalError,
     NotServedError,
@@ -28,9 +29,9 @@ from autogpt_db.logs import REQUEST_ID
 from autogpt_db.operations import body_of_another_type
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import Mapping
 
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from autogpt_db.api.bodies import Bodies
     from autogpt_db.api.calls import Policy
@@ -50,10 +51,6 @@ HEALTH_TIMEOUT = 3.0
 _REPLAYED = (b"idempotency-replayed", b"true")
 
 
-class ClientLeftError(Exception):
-    """The connection ended before the whole request was there."""
-
-
 class Rpc:
     """Answers what the contract defines, and hands on every other path."""
 
@@ -68,6 +65,8 @@ class Rpc:
         others: ASGIApp,
         other_paths: frozenset[str],
         fallback: Fallback | None = None,
+        *,
+        arguments: UnknownArguments,
     ) -> None:
         """Prepare the dispatch.
 
@@ -81,6 +80,7 @@ class Rpc:
             others: Answers `other_paths`.
             other_paths: What stands beside the methods.
             fallback: Passes on the calls of methods that we lack; None: they get 404.
+            arguments: Takes note of those that we lack.
         """
         self._database = database
         self._keyed = keyed
@@ -104,6 +104,7 @@ class Rpc:
         self._exchanges: set[Exchange] = set()
         self._fallback = fallback
         self._unknown = UnknownMethods()
+        self._arguments = arguments
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -152,14 +153,36 @@ class Rpc:
         if scope["method"] != "POST":
             raise VerbNotAllowedError("POST")
         # A list of one: whoever reads the body takes it out, and nobody keeps it until the reply.
-        body = [await self._body(exchange, scope, receive)]
+        body = [
+            await whole_body(
+                exchange, scope, receive, limit=self._body_limit, memory=self._bodies.memory
+            )
+        ]
         if exchange.content_type != b"application/json" and not _is_json(exchange.content_type):
             raise body_of_another_type(body[0])
-        async with self._bodies.place(len(body[0]), exchange.deadline):
-            if exchange.idempotency_key is not None and not operation.reads:
-                await self._serve_keyed(exchange, operation, body, exchange.idempotency_key)
-            else:
-                await self._serve_call(exchange, operation, body)
+        try:
+            async with self._bodies.place(len(body[0]), exchange.deadline):
+                if exchange.idempotency_key is not None and not operation.reads:
+                    await self._serve_keyed(exchange, operation, body, exchange.idempotency_key)
+                else:
+                    await self._serve_call(exchange, operation, body)
+        except ArgumentsNotHonouredError as error:
+            await self._serve_elsewhere(exchange, scope, operation, error)
+
+    async def _serve_elsewhere(
+        self,
+        exchange: Exchange,
+        scope: Scope,
+        operation: Operation,
+        error: ArgumentsNotHonouredError,
+    ) -> None:
+        """Pass on a call whose arguments we can't honour, or refuse it."""
+        if self._fallback is None or error.rest is None or _was_passed_on(scope):
+            self._arguments.met(operation.name, error.names, "refused")
+            raise error
+        self._arguments.met(operation.name, error.names, "passed on")
+        body, error.rest = error.rest, None
+        await self._fallback.pass_on(exchange, scope, operation.name, whole(body))
 
     async def _serve_call(
         self, exchange: Exchange, operation: Operation, body: list[bytes]
@@ -201,40 +224,6 @@ class Rpc:
         if scheme.lower() != b"bearer" or not hmac.compare_digest(given.strip(), self._token):
             raise UnauthorizedError("This service asks for a token: Authorization: Bearer …")
 
-    async def _body(self, exchange: Exchange, scope: Scope, receive: Receive) -> bytes:
-        message = await receive()
-        if REFUSAL in scope:
-            raise scope[REFUSAL]
-        if not message.get("more_body", False) and message["type"] == "http.request":
-            only: bytes = message["body"]
-            if len(only) > self._body_limit:
-                raise body_too_large(self._body_limit)
-            exchange.count_body(self._bodies.memory, len(only))
-            return only
-        parts = []
-        async for part in self._parts(message, scope, receive):
-            exchange.count_body(self._bodies.memory, len(part))
-            parts.append(part)
-        return b"".join(parts)
-
-    async def _parts(
-        self, message: Message, scope: Scope, receive: Receive
-    ) -> AsyncIterator[bytes]:
-        """Yield a body as it arrives, from its first message on."""
-        size = 0
-        while True:
-            if message["type"] != "http.request":
-                raise ClientLeftError
-            if REFUSAL in scope:
-                raise scope[REFUSAL]
-            size += len(message["body"])
-            if size > self._body_limit:
-                raise body_too_large(self._body_limit)
-            yield message["body"]
-            if not message.get("more_body", False):
-                return
-            message = await receive()
-
     async def _serve_other(self, exchange: Exchange, scope: Scope, receive: Receive) -> None:
         path = scope["path"]
         exchange.quiet = path in self._quiet_paths
@@ -265,10 +254,10 @@ class Rpc:
             why = lacking or "it is none of ours"
             self._unknown.refused(name, f"{why}, and api.fallback_url is not set")
             raise NotServedError
-        if any(header == PASSED_ON for header, _ in scope["headers"]):
+        if _was_passed_on(scope):
             self._unknown.refused(name, "api.fallback_url leads back to this service")
             raise NotServedError
-        body = self._parts(await receive(), scope, receive)
+        body = parts_of(await receive(), scope, receive, limit=self._body_limit)
         await self._fallback.pass_on(exchange, scope, name, body)
 
     def _is_path(self, path: str) -> bool:
@@ -281,6 +270,11 @@ class Rpc:
                 f"[DatabaseManager] - Database health check failed: {verdict.problem}"
             )
         await exchange.reply(200, b'"OK"')
+
+
+def _was_passed_on(scope: Scope) -> bool:
+    """Tell whether a request comes from another service like this one."""
+    return any(header == PASSED_ON for header, _ in scope["headers"])
 
 
 @lru_cache(maxsize=64)

@@ -27,6 +27,7 @@ from autogpt_db.api.rpc import HEALTH_PATHS, Rpc
 from autogpt_db.api.server import Server
 from autogpt_db.api.serving import Serving
 from autogpt_db.api.short_road import ShortRoad
+from autogpt_db.api.unknown import UnknownArguments
 from autogpt_db.database.handle import Database
 from autogpt_db.errors import EXIT_STOPPED
 from autogpt_db.heartbeat import Heartbeat
@@ -99,12 +100,23 @@ async def _serve(
         request_log = RequestLog(settings.logging, counters)
         policy = Policy(settings.api.request_deadline, request_log)
         serving = Serving(operations, database.knowledge, database.schema)
-        bodies = state.bodies = Bodies(settings, helpers, store)
+        bodies = state.bodies = Bodies(settings, helpers, store, database.knowledge)
         state.short_road = ShortRoad(database, serving, settings.api, policy, bodies)
         metrics = Metrics(database, settings, state, store, helpers)
         others = build_app(database, operations, state, metrics)
         keyed = KeyedCalls(database, settings, store, bodies.decoding)
-        rpc = Rpc(database, serving, settings, policy, keyed, bodies, others, PATHS, fallback)
+        rpc = Rpc(
+            database,
+            serving,
+            settings,
+            policy,
+            keyed,
+            bodies,
+            others,
+            PATHS,
+            fallback,
+            arguments=UnknownArguments(store),
+        )
         server = Server(rpc, state)
         server.handle_signals()
         server.give_up = rpc.give_up

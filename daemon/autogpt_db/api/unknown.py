@@ -7,8 +7,16 @@ they get 404, which AutoGPT's clients do not repeat; an operator is told once fo
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import structlog
+
+from autogpt_db.metrics import families
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from autogpt_db.metrics import Store
 
 log = structlog.get_logger("autogpt_db.api")
 
@@ -18,6 +26,9 @@ MOST_NAMES = 500
 """Names that are remembered; newer AutoGPT releases have about 200 methods."""
 OTHER_NAME = "(other)"
 """What stands for every name beyond `MOST_NAMES`."""
+
+LONGEST_ARGUMENT = 100
+"""Characters of an argument's name that are logged."""
 
 _METHOD_PATH = re.compile(r"/([A-Za-z_][A-Za-z0-9_]{0,99})").fullmatch
 
@@ -44,6 +55,33 @@ class Names:
     def bounded(self, name: str) -> str:
         """Return the name if it is remembered, else `OTHER_NAME`."""
         return name if name in self._names else OTHER_NAME
+
+
+class UnknownArguments:
+    """Tells an operator of each argument that somebody sends and we can't honour, once."""
+
+    def __init__(self, store: Store) -> None:
+        """Begin with none.
+
+        Args:
+            store: Where calls are counted.
+        """
+        self._names = Names()
+        self._store = store
+
+    def met(self, method: str, arguments: Iterable[str], outcome: str) -> None:
+        """Take note of a call.
+
+        Args:
+            method: The method, one of ours.
+            arguments: Those that we can't honour.
+            outcome: `passed on` or `refused`.
+        """
+        self._store.add(families.ARGUMENTS_NOT_HONOURED, 1, method, outcome)
+        for argument in arguments:
+            shown = argument[:LONGEST_ARGUMENT]
+            if self._names.add(f"{method} {shown}"):
+                log.warning("argument_unknown", method=method, argument=shown, outcome=outcome)
 
 
 class UnknownMethods:

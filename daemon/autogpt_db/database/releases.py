@@ -94,7 +94,7 @@ class _Facts(msgspec.Struct):
     functions: list[tuple[str, int, int]]
     views: list[tuple[str, int, int]]
     methods: dict[str, tuple[str, str | None]]
-    defaults: dict[str, dict[str, Any]]
+    arguments: dict[str, dict[str, tuple[str, Any]]]
 
 
 @cache
@@ -201,6 +201,9 @@ def first_release_of(method: str) -> str | None:
     return found[0] if found else None
 
 
-def defaults_of(method: str) -> Mapping[str, Any]:
-    """Return the arguments of a method that have another default than null, in any release."""
-    return _facts().defaults.get(method, {})
+def arguments_of(method: str) -> Mapping[str, tuple[str, Any]]:
+    """Return a method's optional arguments, as far as they are known.
+
+    Each with the number of the first release that has it, and its default there.
+    """
+    return _facts().arguments.get(method, {})

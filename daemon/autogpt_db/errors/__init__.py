@@ -41,6 +41,7 @@ from autogpt_db.errors.process import (
 )
 from autogpt_db.errors.refusals import (
     ArgumentsInvalidError,
+    ArgumentsNotHonouredError,
     BodyTimeoutError,
     BodyTooCostlyError,
     BodyTooLargeError,
@@ -84,6 +85,7 @@ __all__ = [
     "EXIT_RESOURCE_TAKEN",
     "EXIT_STOPPED",
     "ArgumentsInvalidError",
+    "ArgumentsNotHonouredError",
     "AutogptDbError",
     "BackupDamagedError",
     "BodyTimeoutError",

@@ -22,6 +22,20 @@ class ArgumentsInvalidError(CallError):
         return {"detail": self.detail}
 
 
+class ArgumentsNotHonouredError(ArgumentsInvalidError):
+    """A call with arguments that we don't know, or that this database has nothing for.
+
+    Attributes:
+        names: The arguments.
+        rest: The request's body, where it may be passed on.
+    """
+
+    def __init__(self, names: tuple[str, ...], detail: list[dict[str, Any]]) -> None:
+        self.names = names
+        self.rest: bytes | None = None
+        super().__init__(detail)
+
+
 class RequestRefusedError(CallError):
     """A request that no method gets to see; its reply is `{"detail": reason}`.
 

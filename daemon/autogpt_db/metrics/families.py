@@ -124,6 +124,13 @@ PASSED_ON = _counter(
     "500 are `(other)`.",
     "method",
 )
+ARGUMENTS_NOT_HONOURED = _counter(
+    "calls_with_unknown_arguments_total",
+    "Calls with arguments that are not known here, or that the database has nothing for, by what "
+    "became of them: `passed on`, or `refused` with 422.",
+    "method",
+    "outcome",
+)
 
 # Pools -------------------------------------------------------------------------------------------
 

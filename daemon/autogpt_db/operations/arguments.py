@@ -14,13 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from autogpt_db.errors import ArgumentsInvalidError, BodyUnreadableError, CallError
+from autogpt_db.errors import (
+    ArgumentsInvalidError,
+    ArgumentsNotHonouredError,
+    BodyUnreadableError,
+    CallError,
+)
 from autogpt_db.operations.bounds import check_items
 from autogpt_db.operations.detail import Problems
 from autogpt_db.operations.json_text import MAXIMUM_DEPTH, check_depth
 from autogpt_db.operations.shapes import INVALID, Shape, is_list, is_plain_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from autogpt_db.settings import LimitsSettings
 
 NO_DEFAULT = inspect.Parameter.empty
@@ -51,12 +58,19 @@ class ParameterShape:
 class ArgumentsDecoder:
     """Decodes and validates the bodies of one operation."""
 
-    def __init__(self, name: str, parameters: tuple[ParameterShape, ...]) -> None:
+    def __init__(
+        self,
+        name: str,
+        parameters: tuple[ParameterShape, ...],
+        harmless: Mapping[str, Any] | None = None,
+    ) -> None:
         """Compile the fast path.
 
         Args:
             name: The operation's name.
             parameters: Its parameters, in order.
+            harmless: Arguments of later releases that aren't among them, and the value of each
+                that asks for nothing. Of any other argument that is null.
 
         Raises:
             TypeError: A parameter's type cannot be decoded.
@@ -81,8 +95,9 @@ class ArgumentsDecoder:
             )
             for each in parameters
         ]
-        struct = msgspec.defstruct(name, fields, kw_only=True, gc=False)
+        struct = msgspec.defstruct(name, fields, kw_only=True, gc=False, forbid_unknown_fields=True)
         self._decode = msgspec.json.Decoder(struct).decode
+        self._harmless = harmless or {}
         self._names = tuple(each.name for each in parameters)
         self._as_dictionary = msgspec.structs.asdict
 
@@ -143,7 +158,18 @@ class ArgumentsDecoder:
             check_items({name: content.get(name) for name in self._lists}, limits)
         arguments = self._converted(content, problems)
         problems.raise_any()
+        self._refuse_others(content)
         return arguments
+
+    def _refuse_others(self, content: dict[str, Any]) -> None:
+        """Refuse arguments that we don't have, but for values that ask for nothing."""
+        names = tuple(
+            name
+            for name, value in content.items()
+            if name not in self._names and not is_same(value, self._harmless.get(name))
+        )
+        if names:
+            raise not_honoured(names, content, "This service doesn't know this argument")
 
     def _converted(self, content: Any, problems: Problems) -> dict[str, Any]:
         arguments: dict[str, Any] = {}
@@ -164,6 +190,38 @@ class ArgumentsDecoder:
             else:
                 arguments[each.name] = each.default
         return arguments
+
+
+def is_same(value: Any, default: Any) -> bool:
+    """Tell whether a value is a default: `false` is no 0, and neither is null."""
+    return type(value) is type(default) and bool(value == default)
+
+
+def not_honoured(
+    names: tuple[str, ...], content: Mapping[str, Any], reason: str
+) -> ArgumentsNotHonouredError:
+    """Return the failure of a call with arguments that cannot be honoured.
+
+    Args:
+        names: The arguments.
+        content: All of the call's.
+        reason: Why not, for the caller.
+
+    Raises:
+        InvalidValueError: A value holds a number that its error could not repeat.
+    """
+    problems = Problems()
+    message = (
+        f"{reason}, and its value asks for something. Leave it out, or see to it that the service "
+        "may pass calls on (api.fallback_url)"
+    )
+    try:
+        for name in names:
+            problems.add("extra_forbidden", ("body", name), message, content[name])
+        problems.raise_any()
+    except ArgumentsInvalidError as error:
+        return ArgumentsNotHonouredError(names, error.detail)
+    raise AssertionError("a noted problem was not raised")
 
 
 def body_of_another_type(body: bytes) -> ArgumentsInvalidError:

@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 import msgspec
 import psycopg
 
+from autogpt_db.database.capabilities import Capabilities
 from autogpt_db.database.handle import Database
 from autogpt_db.database.knowledge import is_about_schema, smells_of_migration
+from autogpt_db.database.releases import arguments_of
 from autogpt_db.errors import AutogptDbError, CallError, SchemaChangingError
 from autogpt_db.operations.annotations import shape_of
-from autogpt_db.operations.arguments import ArgumentsDecoder, ParameterShape
+from autogpt_db.operations.arguments import ArgumentsDecoder, ParameterShape, not_honoured
 from autogpt_db.operations.bounds import check_arguments, check_reply, limit_of
 from autogpt_db.operations.tables import Table, needs_of, tables_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Awaitable, Callable, Collection, Mapping
 
-    from autogpt_db.database.capabilities import Capabilities
     from autogpt_db.database.needs import Needs
     from autogpt_db.operations.repeats import Repeat
     from autogpt_db.settings import LimitsSettings
@@ -86,6 +87,7 @@ class Operation:
         heavy: bool = False,
         repeat: Repeat | None = None,
         spares: Collection[str] = (),
+        honoured: Mapping[str, str] | None = None,
     ) -> None:
         """Read everything off `function`.
 
@@ -117,13 +119,27 @@ class Operation:
             for shape in self._shapes
         )
         self._limits = {shape.name: shape.limit for shape in self._shapes if shape.limit}
+        self.honoured = dict(honoured or {})
+        known = {shape.name for shape in self._shapes}
+        for name, capability in self.honoured.items():
+            if name not in known or not hasattr(Capabilities, capability):
+                raise RegistrationError(
+                    f"{_place(function)} has no argument {name!r}, or no database has the "
+                    f"capability {capability!r}."
+                )
 
     def __repr__(self) -> str:
         return f"<Operation {self.name}{self.signature}>"
 
     @cached_property
     def _decoder(self) -> ArgumentsDecoder:
-        return ArgumentsDecoder(self.name, self._shapes)
+        known = {shape.name for shape in self._shapes}
+        harmless = {
+            name: default
+            for name, (_, default) in arguments_of(self.name).items()
+            if name not in known
+        }
+        return ArgumentsDecoder(self.name, self._shapes, harmless)
 
     @cached_property
     def tables(self) -> tuple[Table, ...]:
@@ -160,6 +176,26 @@ class Operation:
             Exception: It needs `decode`, to convert it or to say what is wrong.
         """
         return self._decoder.decode_fast(body, limits)
+
+    def admit(self, arguments: dict[str, Any], capabilities: Capabilities | None) -> None:
+        """Refuse arguments that the database at hand has nothing for.
+
+        Args:
+            arguments: What `decode` returned.
+            capabilities: What the database has; None: nobody knows yet.
+
+        Raises:
+            ArgumentsNotHonouredError: One of them has another value than none.
+        """
+        if not self.honoured or capabilities is None:
+            return
+        names = tuple(
+            name
+            for name, capability in self.honoured.items()
+            if arguments[name] and not getattr(capabilities, capability)
+        )
+        if names:
+            raise not_honoured(names, arguments, "This database has no place for this argument")
 
     def check(self, arguments: dict[str, Any], limits: LimitsSettings) -> None:
         """Refuse what is larger than the settings allow.
@@ -321,6 +357,7 @@ def operation(
     heavy: bool = False,
     repeat: Repeat | None = None,
     spares: Collection[str] = (),
+    honoured: Mapping[str, str] | None = None,
 ) -> Callable[
     [Callable[Concatenate[Database, P], Awaitable[R]]],
     Callable[Concatenate[Database, P], Awaitable[R]],
@@ -336,6 +373,9 @@ def operation(
         repeat: What a repeat without an idempotency key does: `harmless` or `harmful`. Each write
             of the package says so.
         spares: Tables that it does without where they are missing, and then answers less.
+        honoured: Arguments that only a database with a capability can honour, and the name of
+            that one (`Capabilities`). Elsewhere a call that gives one a value is passed on, or
+            refused. Where nothing matches it on an older database, the method says so itself.
 
     Raises:
         RegistrationError: The function cannot be served.
@@ -347,7 +387,9 @@ def operation(
         setattr(
             function,
             _MARK,
-            Operation(function, reads=reads, heavy=heavy, repeat=repeat, spares=spares),
+            Operation(
+                function, reads=reads, heavy=heavy, repeat=repeat, spares=spares, honoured=honoured
+            ),
         )
         return function
 

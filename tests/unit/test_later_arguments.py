@@ -1,0 +1,78 @@
+"""No argument of any AutoGPT release is dropped in silence."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from autogpt_db.database.capabilities import Capabilities
+from autogpt_db.database.releases import arguments_of
+from autogpt_db.errors import ArgumentsInvalidError, ArgumentsNotHonouredError, InvalidValueError
+from autogpt_db.operations import load_operations
+from examples import EXAMPLES
+
+OPERATIONS = load_operations()
+LATER = [
+    (method, argument, default)
+    for method, operation in OPERATIONS.items()
+    for argument, (_, default) in arguments_of(method).items()
+    if argument not in {parameter.name for parameter in operation.parameters}
+]
+OTHER = ["x", "", 1, 0, True, False, [], ["x"], {}, {"a": 1}, None]
+
+
+def outcome(method: str, arguments: dict[str, Any]) -> str:
+    """Return what becomes of the arguments: `taken`, or which of them is not honoured."""
+    try:
+        OPERATIONS[method].decode(json.dumps(arguments).encode())
+    except ArgumentsNotHonouredError as error:
+        return " ".join(error.names)
+    except (ArgumentsInvalidError, InvalidValueError):
+        return "invalid"
+    return "taken"
+
+
+RECORDED = {
+    example["method"]: example["request"] for example in EXAMPLES if example["status"] == 200
+}
+MADE_UP = {
+    "create_graph_execution": {
+        "graph_id": "g", "graph_version": 1, "starting_nodes_input": [], "inputs": {},
+        "user_id": "u",
+    },
+    "create_or_add_to_user_notification_batch": {
+        "user_id": "u", "notification_type": "AGENT_RUN",
+        "notification_data": {"type": "AGENT_RUN", "user_id": "u", "data": {}},
+    },
+    "get_or_create_human_review": {
+        "user_id": "u", "node_exec_id": "n", "graph_exec_id": "g", "graph_id": "g",
+        "graph_version": 1, "input_data": {}, "message": "", "editable": True,
+    },
+    "spend_credits": {"user_id": "u", "cost": 1, "metadata": {}},
+    "update_graph_execution_stats": {"graph_exec_id": "g", "status": "COMPLETED"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("method", "argument", "default"), LATER, ids=[f"{one[0]}-{one[1]}" for one in LATER]
+)
+def test_what_is_not_honoured_is_told(method: str, argument: str, default: Any) -> None:
+    known = MADE_UP.get(method) or RECORDED[method]
+    assert outcome(method, known) == "taken"
+    assert outcome(method, known | {argument: default}) == "taken", "its default is harmless"
+    for value in OTHER:
+        if type(value) is not type(default) or value != default:
+            assert outcome(method, known | {argument: value}) == argument, value
+
+
+def test_what_only_some_databases_can_hold_is_told_on_the_others() -> None:
+    for method, operation in OPERATIONS.items():
+        for argument, capability in operation.honoured.items():
+            arguments = {each.name: each.default for each in operation.parameters}
+            operation.admit(arguments | {argument: None}, Capabilities())
+            operation.admit(arguments | {argument: "x"}, Capabilities(**{capability: True}))
+            with pytest.raises(ArgumentsNotHonouredError) as refused:
+                operation.admit(arguments | {argument: "x"}, Capabilities())
+            assert refused.value.names == (argument,), method
