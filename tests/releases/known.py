@@ -34,9 +34,17 @@ OWNER = Instead(
 )
 
 TIED = Instead("rows of one moment, and those without it, have no order", unordered=True)
+OLD_NAMES = Instead(
+    "clients up to v0.6.50 require the graph under its old names, later ones ignore them",
+    added=frozenset({"agentGraphId", "agentGraphVersions"}),
+)
 
 INSTEAD: dict[str, dict[int, Instead]] = {
-    "v0.6.68": {5: TIED, **dict.fromkeys((60, 61, 62, 63, 64, 65, 67), OWNER)},
+    "v0.6.68": {
+        5: TIED,
+        **dict.fromkeys((60, 61, 62, 63, 64, 65, 67), OWNER),
+        73: OLD_NAMES,
+    },
     "v0.7.2": dict.fromkeys((221, 256, 257), OWNER),
 }
 """By state and the call's number in calls.json."""
@@ -51,11 +59,6 @@ OPEN: dict[str, frozenset[int]] = {
             53,
             54,
             55,
-            70,
-            71,
-            72,
-            73,
-            74,
             76,
             77,
             78,

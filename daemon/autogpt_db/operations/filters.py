@@ -7,6 +7,7 @@ literals, each with a plan of its own.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from typing import LiteralString
 
 _MOST = 2**63 - 1
+_WILDCARDS = re.compile(r"([\\%_])")
 
 
 class Ordering(NamedTuple):
@@ -96,3 +98,8 @@ def _source(
  ORDER BY {order}
  LIMIT ({limit})::bigint{offset}
 """
+
+
+def containing(text: str) -> str:
+    """Return the LIKE pattern of what contains a text, every character of it taken literally."""
+    return "%" + _WILDCARDS.sub(r"\\\1", text) + "%"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 from autogpt_db.errors import (
@@ -13,6 +12,7 @@ from autogpt_db.errors import (
 )
 from autogpt_db.operations import Database, LibraryAgentSort, PageSize, operation
 from autogpt_db.operations.detail import Problems
+from autogpt_db.operations.filters import containing
 from autogpt_db.operations.graph_interface import BLOCKS_THAT_SHOW, interface_of
 from autogpt_db.operations.library_additions import ADD
 from autogpt_db.operations.library_lists import LIST, LIST_WITH_NODES
@@ -20,8 +20,6 @@ from autogpt_db.operations.missing import not_found
 from autogpt_db.operations.repeats import harmless
 
 LONGEST_SEARCH_TERM = 100
-
-_WILDCARDS = re.compile(r"([\\%_])")
 
 
 @operation(reads=True, heavy=True)
@@ -73,7 +71,7 @@ async def list_library_agents(
         _refuse_sort(sort_by)
     parameters = {
         "user_id": user_id,
-        "pattern": _pattern(search_term) if search_term else None,
+        "pattern": containing(search_term) if search_term else None,
         "sort_by": sort_by.value,
         "page": page,
         "page_size": page_size,
@@ -126,11 +124,6 @@ async def add_store_agent_to_library(
             f"Store listing version {store_listing_version_id} is unknown, or not to be had.",
         )
     return document
-
-
-def _pattern(term: str) -> str:
-    """Return what finds a text anywhere, every character of it taken literally."""
-    return "%" + _WILDCARDS.sub(r"\\\1", term) + "%"
 
 
 def _refuse_sort(sort_by: LibraryAgentSort) -> None:

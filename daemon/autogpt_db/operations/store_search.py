@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.operations.embedding_source import embed_query
 from autogpt_db.operations.ranking import by_score_and_words
 
@@ -11,12 +12,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import LiteralString
 
+    from autogpt_db.database.capabilities import Capabilities
     from autogpt_db.operations import Database
 
 LARGEST_PAGE = 100
 NEAREST = 200
 
-AGENT: LiteralString = """
+
+def agent_of(capabilities: Capabilities) -> LiteralString:
+    """Return the document of a row of the marketplace's view, `agent`."""
+    graph_id: LiteralString = "graph_id" if capabilities.store2 else '"agentGraphId"'
+    return f"""
        json_build_object(
            'slug', agent.slug,
            'agent_name', agent.agent_name,
@@ -27,8 +33,9 @@ AGENT: LiteralString = """
            'description', agent.description,
            'runs', agent.runs,
            'rating', agent.rating,
-           'agent_graph_id', agent."agentGraphId"
+           'agent_graph_id', agent.{graph_id}
        )"""
+
 
 FILTERS: LiteralString = """
            agent.is_available
@@ -55,12 +62,15 @@ _DISTANCE: LiteralString = "content.embedding <=> %(embedding)s::vector"
 _NO_DISTANCE: LiteralString = "NULL::float8"
 
 
-def _statement(distance: LiteralString) -> LiteralString:
+def _statement(capabilities: Capabilities, distance: LiteralString) -> LiteralString:
+    version: LiteralString = (
+        "listing_version_id" if capabilities.store2 else '"storeListingVersionId"'
+    )
     return f"""
 WITH offered AS MATERIALIZED (
     SELECT agent.*, content."search" AS words, {distance} AS distance
       FROM platform."UnifiedContentEmbedding" AS content
-      JOIN platform."StoreAgent" AS agent ON agent."storeListingVersionId" = content."contentId"
+      JOIN platform."StoreAgent" AS agent ON agent.{version} = content."contentId"
      WHERE content."contentType" = 'STORE_AGENT'
        AND content."userId" IS NULL
        AND {FILTERS}
@@ -89,7 +99,7 @@ WITH offered AS MATERIALIZED (
            AS score
       FROM measured
 )
-SELECT {AGENT},
+SELECT {agent_of(capabilities)},
        concat_ws(' ', agent.agent_name, agent.sub_heading, agent.description),
        agent.score,
        count(*) OVER ()
@@ -100,8 +110,8 @@ SELECT {AGENT},
 """
 
 
-BY_MEANING = _statement(_DISTANCE)
-BY_WORDS = _statement(_NO_DISTANCE)
+BY_MEANING = ForSchema(lambda capabilities: _statement(capabilities, _DISTANCE))
+BY_WORDS = ForSchema(lambda capabilities: _statement(capabilities, _NO_DISTANCE))
 
 
 class Found(NamedTuple):
@@ -146,8 +156,10 @@ async def search(
         "page_size": min(page_size, LARGEST_PAGE),
     }
     if embedding is None:
-        rows = await database.rows(BY_WORDS, parameters)
+        rows = await database.rows(BY_WORDS(database.capabilities), parameters)
     else:
-        rows = await database.rows(BY_MEANING, {**parameters, "embedding": embedding})
+        rows = await database.rows(
+            BY_MEANING(database.capabilities), {**parameters, "embedding": embedding}
+        )
     order = by_score_and_words(query, [row[1] for row in rows], [row[2] for row in rows])
     return Found([rows[place][0] for place in order], rows[0][3] if rows else 0)
