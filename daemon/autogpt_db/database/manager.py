@@ -26,6 +26,7 @@ from autogpt_db.database.url import database_url, direct_database_url
 from autogpt_db.errors import (
     ConfigurationError,
     DatabaseUnreachableError,
+    RightsError,
     SchemaAwaitedError,
     SchemaError,
 )
@@ -165,12 +166,13 @@ class DatabaseManager:
                 self._notify("checking the schema")
                 try:
                     outcome = self._migrate(connection)
+                except psycopg.errors.InsufficientPrivilege as error:
+                    raise self._forbidden(error) from error
                 except SchemaError as error:
                     if not self._wait or not self._may_mend_itself(connection, error):
                         raise
                     reason = str(error)
                 else:
-                    verify_key(connection, self.settings, self.url.schema)
                     return outcome
             if reason != awaited:
                 log.warning("waiting_for_migrations", address=self.url.address, reason=reason)
@@ -185,7 +187,7 @@ class DatabaseManager:
             from autogpt_db.database.embedded.tables_upgrade import saved
 
             upgrade = saved(self.settings, connection, notify=self._notify)
-        return migrate(
+        outcome = migrate(
             connection,
             schema_name=self.url.schema,
             create=private or self._create or self.settings.database.create_tables,
@@ -193,11 +195,29 @@ class DatabaseManager:
             needed=self._needed,
             log=log,
         )
+        try:
+            verify_key(connection, self.settings, self.url.schema)
+        except psycopg.errors.InsufficientPrivilege as error:
+            # Whose methods lack the right are named already; others do without.
+            log.warning("encryption_key_unchecked", reason=error.diag.message_primary)
+        return outcome
+
+    @staticmethod
+    def _forbidden(error: psycopg.Error) -> RightsError:
+        """Return the failure of a statement that nobody foresaw our role might not send."""
+        what = error.diag.message_primary or "a statement of the start was refused"
+        return RightsError(
+            f"PostgreSQL refuses our role what the start needs: {what}.",
+            "GRANT it.",
+            whose="the owner of what it names",
+        )
 
     def _may_mend_itself(self, connection: psycopg.Connection[Any], error: SchemaError) -> bool:
         """Tell whether AutoGPT's migrations may still bring what is missing."""
         if isinstance(error, SchemaAwaitedError):
             return True
+        if isinstance(error, RightsError):
+            return False
         tables = platform_tables(connection, self.url.schema)
         return tables.by_autogpt and not tables.settled
 

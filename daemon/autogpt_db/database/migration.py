@@ -20,6 +20,7 @@ import structlog
 
 from autogpt_db import __version__
 from autogpt_db.database.platform_tables import platform_tables, refuse_unready
+from autogpt_db.database.rights import quoted, refuse_without_rights
 from autogpt_db.database.schema import verify
 from autogpt_db.errors import SchemaError
 
@@ -109,11 +110,6 @@ class MigrationOutcome:
     kept_aside: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
-def quoted(identifier: str) -> str:
-    """Return an SQL identifier in quotes."""
-    return '"' + identifier.replace('"', '""') + '"'
-
-
 @cache
 def migrations() -> tuple[Migration, ...]:
     """Return every file of migrations/, in order."""
@@ -154,6 +150,7 @@ def migrate(
     log = log or structlog.get_logger("autogpt_db.database")
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+        refuse_without_rights(connection, schema_name)
         recorded = _recorded(connection)
         _refuse_newer(connection, recorded)
         _refuse_changed(recorded)
@@ -195,6 +192,7 @@ def pending(
         SchemaError: As `migrate` would.
     """
     log = structlog.get_logger("autogpt_db.database")
+    refuse_without_rights(connection, schema_name)
     recorded = _recorded(connection)
     _refuse_newer(connection, recorded)
     _refuse_changed(recorded)

@@ -39,6 +39,25 @@ class SchemaAwaitedError(SchemaError):
     """AutoGPT's migrations have yet to make the schema, or are changing it now."""
 
 
+class RightsError(SchemaError):
+    """Our role may not do what starting needs; nothing has been changed.
+
+    Attributes:
+        remedy: The statement that mends it.
+    """
+
+    def __init__(self, what: str, remedy: str, *, whose: str) -> None:
+        """Say what is missing.
+
+        Args:
+            what: It, as a sentence.
+            remedy: The statement that mends it.
+            whose: Who may send that statement.
+        """
+        self.remedy = remedy
+        super().__init__(f"{what} As {whose}: {remedy} Nothing has been changed.")
+
+
 class DatabaseUnreachableError(AutogptDbError):
     """PostgreSQL did not answer within the start-up timeout."""
 

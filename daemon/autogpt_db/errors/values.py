@@ -58,6 +58,10 @@ class DatabaseRefusedError(InvalidValueError):
     """The database refuses a right call, and goes on to until somebody changes it there."""
 
 
+class RightMissingError(InvalidValueError):
+    """Our role in PostgreSQL has no right to what a method needs."""
+
+
 class RawQueryError(InvalidValueError):
     """A statement of the contract's own SQL that PostgreSQL refuses because of its values."""
 
