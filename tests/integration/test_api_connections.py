@@ -345,13 +345,68 @@ def test_a_broken_chunk_ends_its_request(api: ApiProcess) -> None:
         assert (status, headers["connection"]) == (400, "close")
 
 
-def test_an_upgrade_is_refused(api: ApiProcess) -> None:
+UPGRADES = {
+    "h2c": ("connection: Upgrade, HTTP2-Settings", "upgrade: h2c", "http2-settings: AAMAAABkAAQ"),
+    "websocket": (
+        "connection: upgrade", "upgrade: websocket", "sec-websocket-version: 13",
+        "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==",
+    ),
+    "several": ("connection: upgrade", "upgrade: h2c, foo/1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("offer", UPGRADES)
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_an_offer_to_upgrade_is_ignored(api: ApiProcess, offer: str, size: int) -> None:
+    """And the connection goes on, however its bytes are cut."""
+    lines = UPGRADES[offer]
+    chunked = (
+        b"POST /echo HTTP/1.1\r\nhost: t\r\ntransfer-encoding: chunked\r\n"
+        + "".join(f"{line}\r\n" for line in lines).encode()
+        + b'\r\n6\r\n{"text\r\n7\r\n": "c"}\r\n0\r\n\r\n'
+    )
+    messages = [
+        request("echo", b'{"text": "a"}', *lines),
+        request("echo", b'{"text": "b"}'),
+        chunked,
+        request("echo", b"", *lines, verb="GET"),
+        request("echo", b'{"text": "d"}', *lines),
+        request("echo", b'{"text": "e"}'),
+    ]
+    sent = b"".join(messages)
+    with api.connect() as connection:
+        for start in range(0, len(sent), size):
+            connection.sendall(sent[start : start + size])
+        replies = [read_reply(connection) for _ in messages]
+        assert [status for status, *_ in replies] == [200, 200, 200, 405, 200, 200]
+        texts = [text_of(reply) for reply in replies if reply[0] == 200]
+        assert texts == ["a", "b", "c", "d", "e"]
+        assert not any("upgrade" in headers for _, headers, _ in replies)
+
+
+def test_who_takes_an_ignored_offer_for_accepted_is_told_that_it_is_no_http(
+    api: ApiProcess,
+) -> None:
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+    for follows in (preface, b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"):
+        with api.connect() as connection:
+            connection.sendall(request("echo", b'{"text": "a"}', *UPGRADES["h2c"]) + follows)
+            assert text_of(read_reply(connection)) == "a"
+            rest = read_to_end(connection)  # sent in one piece, it may end the connection alone
+            assert rest == b"" or rest.startswith(b"HTTP/1.1 400 ")
+            assert b"HTTP/1.1 200" not in rest
+    assert api.client.get("/health_check").status_code == 200
+
+
+def test_a_tunnel_is_refused_and_nothing_in_it_is_read(api: ApiProcess) -> None:
     with api.connect() as connection:
         connection.sendall(
-            request("echo", b'{"text": "x"}', "connection: upgrade", "upgrade: websocket")
+            b"CONNECT example.com:443 HTTP/1.1\r\nhost: example.com\r\n\r\n"
+            + request("echo", b'{"text": "smuggled"}')
         )
         status, headers, _ = read_reply(connection)
         assert (status, headers["connection"]) == (400, "close")
+        assert read_to_end(connection) == b""
 
 
 def test_a_client_that_asks_first_is_told_to_go_on(api: ApiProcess) -> None:

@@ -7,8 +7,10 @@ can cost the client its reply. Each override here says which of these it mends.
 from __future__ import annotations
 
 import select
+import sys
 from typing import TYPE_CHECKING, Any, cast
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
@@ -23,6 +25,7 @@ from autogpt_db.api.refusals import (
     trailers_too_large,
 )
 from autogpt_db.api.replies import Replies
+from autogpt_db.api.upgrades import without_offer
 from autogpt_db.errors import (
     BodyTimeoutError,
     CallError,
@@ -96,6 +99,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._between = 0
         self._piece_came = False
+        self._received = b""
+        self._offers_upgrade = False
         self._discarding = False
         self._half_closed: HalfClosed | None = None
         self._unsent = 0
@@ -121,6 +126,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self._reading_head:
             self._head_bytes += len(data)
         self._piece_came = False
+        self._received = data
         super().data_received(data)
         if self._reading_head:
             if self._head_bytes > HEAD_LIMIT:
@@ -186,6 +192,9 @@ class HttpProtocol(HttpToolsProtocol):
         """Refuse what is too large before anything of it is read, and start the body's clock."""
         if self._discarding:
             return
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            self._offers_upgrade = True
+            return
         self._reading_head = False
         self._between = 0
         self.deadline = self.loop.time() + self._limits.body_timeout
@@ -204,7 +213,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Stop the clock: from here on the client waits for us."""
-        if self._discarding:
+        if self._discarding or self._offers_upgrade:
             return
         super().on_message_complete()
         self.deadline = NEVER
@@ -227,9 +236,25 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Drop what follows; uvicorn would feed it to a parser that has stopped."""
-        self.cycle.keep_alive = False
-        self._discarding = True
+        """Go on as if the offer to change the protocol had not been made (RFC 9110, 7.8).
+
+        The parser stops behind the head of such a message, so another one reads it without the
+        offer. Who took silence for consent sends what is no HTTP, and hears so.
+        """
+        stopped = sys.exception()
+        if self._discarding or not isinstance(stopped, httptools.HttpParserUpgrade):
+            return
+        if not self._offers_upgrade:
+            # A tunnel, which is refused: what follows is meant for somebody else.
+            self.cycle.keep_alive = False
+            self._discarding = True
+            return
+        head = without_offer(self.parser, self.url, self.headers)
+        rest = self._received[stopped.args[0] :]
+        self._offers_upgrade = False
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.data_received(head + rest)
 
     def send_400_response(self, msg: str) -> None:
         """Answer bytes that are no HTTP, unless the answer would pass for another request's."""
@@ -353,10 +378,8 @@ class HttpProtocol(HttpToolsProtocol):
     def _refusal(self) -> CallError | None:
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_LIMIT:
             return head_too_large()
-        if self.parser.should_upgrade():
-            return UpgradeRefusedError(
-                "This server speaks HTTP/1.1 only; send the request without an Upgrade header."
-            )
+        if self.parser.get_method() == b"CONNECT":
+            return UpgradeRefusedError("This server is no proxy; send it requests of its own.")
         for name, value in self.headers:
             if name == b"content-length":
                 size = int(value)

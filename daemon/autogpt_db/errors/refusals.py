@@ -99,7 +99,7 @@ class HeadTooLargeError(RequestRefusedError):
 
 
 class UpgradeRefusedError(RequestRefusedError):
-    """A request that wants to change the protocol."""
+    """A request that wants a tunnel to somewhere else."""
 
 
 class UnauthorizedError(RequestRefusedError):

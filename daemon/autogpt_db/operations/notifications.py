@@ -117,7 +117,7 @@ SELECT found.document, NULL, NULL, NULL
                 GROUP BY batch."id"
                ) AS one
          WHERE ranked.fits
-         ORDER BY ranked."createdAt"
+         ORDER BY ranked."createdAt", ranked."id"
        ) AS found
  UNION ALL
 SELECT NULL, others.user_id, others.bytes, others.count
