@@ -34,6 +34,8 @@ signal.signal(signal.SIGTERM, stop)
 print("\x1b[32mstarted\x1b[0m with", call("health_check"), flush=True)
 print("<4>on stderr", file=sys.stderr, flush=True)
 print("environment", json.dumps(sorted(os.environ)), flush=True)
+if "umask" in sys.argv:
+    print(f"umask {os.umask(0):03o}", flush=True)
 if "writes" in sys.argv:
     sys.stdout.buffer.write(("é€🙂" * 40 + "\n").encode() + b"\xff\xc3 \x1b[2J\xc2\x9b1A end\n")
     sys.stdout.buffer.flush()

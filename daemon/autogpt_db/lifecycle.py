@@ -39,6 +39,15 @@ def withhold_memory() -> None:
         Path("/proc/self/coredump_filter").write_text("0", "ascii")
 
 
+def restore_signals() -> None:
+    """Take back what a parent has set for its own ends: SIGCHLD ignored, signals blocked.
+
+    Where SIGCHLD is ignored the kernel forgets how a child ended, and Python reads that as success.
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
 @contextmanager
 def stop_on_signals() -> Iterator[None]:
     """Turn SIGTERM and SIGINT into `StopRequested` until something else installs handlers.

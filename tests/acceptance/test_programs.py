@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import stat
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,6 +78,46 @@ def test_started_after_ready_logged_by_name_and_stopped_first_so_that_its_last_w
         daemon.start()
         value = daemon.call("get_execution_kv_data", user_id="u", key="executor")
         assert value == "its last write"
+
+
+def test_files_are_for_the_service_s_account_alone() -> None:
+    """Whoever it is started by, and whatever an earlier version has left."""
+    with daemon_with(None) as (daemon, directory):
+        (directory / "executor.conf").write_text(section(daemon, "executor", "umask"))
+        daemon.runtime.mkdir()
+        for name in ("api_00.log", "api_00.log.1"):
+            (daemon.runtime / name).touch(0o644)
+        other = daemon.directory / "somebody-else-s"
+        other.touch()
+        other.chmod(0o644)
+        (daemon.runtime / "link.log").symlink_to(other)
+        before = os.umask(0o022)
+        try:
+            daemon.start()
+        finally:
+            os.umask(before)
+        wait_for(lambda: lines_of(daemon, "executor"), what="the program's lines")
+        assert "umask 022" in lines_of(daemon, "executor"), "what others write is theirs to share"
+        daemon.run("status")
+        found = {
+            path.relative_to(daemon.directory): path.lstat().st_mode
+            for top in (daemon.runtime, daemon.state)
+            for path in top.rglob("*")
+            if "binaries" not in path.parts
+        }
+        names = {str(path) for path in found}
+        assert {"run/api_00.log", "run/supervisord.pid", "run/supervisor.sock"} <= names
+        assert {"run/executor.log", "run/heartbeat.sock", "run/settings.json"} <= names
+        open_to_others = {
+            str(path): oct(mode)
+            for path, mode in found.items()
+            if mode & 0o077 and not stat.S_ISDIR(mode) and not stat.S_ISLNK(mode)
+        }
+        assert open_to_others == {}
+        # As root, directories may be passed by the embedded server's account, but not listed.
+        listed = {str(path) for path, mode in found.items() if stat.S_ISDIR(mode) and mode & 0o066}
+        assert listed == set()
+        assert other.stat().st_mode & 0o777 == 0o644
 
 
 def test_tail_of_any_length_is_text(database_url: str) -> None:

@@ -357,6 +357,18 @@ def test_tail_shows_a_child_s_log_as_text_whatever_main_writes(database_url: str
         assert "\x1b" in daemon.log()
 
 
+def test_it_serves_without_docstrings_and_assertions(database_url: str) -> None:
+    with DaemonProcess(database_url=database_url, environment={"PYTHONOPTIMIZE": "2"}) as daemon:
+        assert daemon.call("health_check") == "OK"
+        daemon.call("set_execution_kv_data", user_id="u", node_exec_id="n", key="k", data=1)
+        assert daemon.call("get_execution_kv_data", user_id="u", key="k") == 1
+        assert daemon.client.get("/openapi.json").status_code == 200
+        states = {process["name"]: process["state"] for process in daemon.status()["processes"]}
+        assert states == dict.fromkeys(("api_00", "api_01", "worker_00"), "RUNNING")
+        assert daemon.supervisorctl("restart", "api:*").returncode == 0
+        assert daemon.stop() == 0
+
+
 CONTROLS = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
 
 

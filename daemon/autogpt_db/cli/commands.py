@@ -64,6 +64,9 @@ class Sources:
 
 def main() -> None:
     """Run the program; its exit code is documented in docs/reference/exit-codes.md."""
+    from autogpt_db.lifecycle import restore_signals
+
+    restore_signals()
     commands(prog_name="autogpt-db")
 
 

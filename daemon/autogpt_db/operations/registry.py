@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import typing
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+WITHOUT_DOCSTRINGS = 2
+"""Level of Python's optimization (PYTHONOPTIMIZE) from which on there are none."""
 
 _MARK = "__operation__"
 _encode = msgspec.json.Encoder().encode
@@ -312,11 +316,11 @@ class Operation:
         if not inspect.iscoroutinefunction(function):
             raise RegistrationError(f"{_place(function)} must be an `async def` function.")
         text = inspect.getdoc(function)
-        if not text:
+        if not text and sys.flags.optimize < WITHOUT_DOCSTRINGS:
             raise RegistrationError(
                 f"{_place(function)} needs a docstring: it is the method's documentation."
             )
-        return text
+        return text or ""
 
     def _arguments(self, signature: inspect.Signature) -> dict[str, inspect.Parameter]:
         database, *arguments = signature.parameters.values() or (None,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import structlog
@@ -39,6 +40,13 @@ class Program(SupervisedProcess):
     """
 
     held = True
+    umask = 0o022
+    """As main found it: what others write is theirs to share."""
+
+    def _spawn_as_child(self, filename: str, argv: list[str]) -> None:
+        """Become the program, with the umask that main was started with."""
+        os.umask(self.umask)
+        super()._spawn_as_child(filename, argv)
 
     def transition(self) -> None:
         """Go on to the next state if it is time; start only once the service serves."""

@@ -22,8 +22,10 @@ from autogpt_db.supervision.announcing import Announcer
 from autogpt_db.supervision.configuration import render, write_configuration
 from autogpt_db.supervision.counting import TreeMetrics
 from autogpt_db.supervision.embedded_log import EmbeddedLog
+from autogpt_db.supervision.file_modes import keep_to_ourselves
 from autogpt_db.supervision.options import Options
 from autogpt_db.supervision.output import ChildOutput
+from autogpt_db.supervision.programs import Program
 from autogpt_db.supervision.rolling import RollingRestart
 from autogpt_db.supervision.systemd import notify, take_sockets
 from autogpt_db.supervision.tree import Tree
@@ -59,6 +61,8 @@ def run_processes(manager: DatabaseManager, *, reload: Callable[[], Settings]) -
         listeners = take_sockets() or open_listeners(settings.api.host, settings.api.port)
         for listener in listeners:
             resources.enter_context(listener)
+        Program.umask = keep_to_ourselves(runtime)
+        resources.callback(os.umask, Program.umask)
         address = _host_and_port(settings)
         file = write_configuration(render(settings, address, manager.embedded), runtime)
         write_effective(settings, runtime)

@@ -6,10 +6,12 @@ import importlib
 import inspect
 import os
 import pkgutil
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from autogpt_db.operations.registry import WITHOUT_DOCSTRINGS
 from autogpt_db.worker.handle import JobDatabase
 
 if TYPE_CHECKING:
@@ -81,7 +83,7 @@ def job(
 
     def declare(function: JobFunction) -> JobFunction:
         name = function.__name__
-        if not inspect.getdoc(function):
+        if not inspect.getdoc(function) and sys.flags.optimize < WITHOUT_DOCSTRINGS:
             raise TypeError(f"The job {name} needs a docstring: people read it in `jobs list`.")
         known = _declared.get(name)
         if known is not None and known.function.__module__ != function.__module__:

@@ -79,19 +79,25 @@ def read_record(directory: Path) -> Record:
             str(name): (int(size), str(digest)) for name, (size, digest) in content["files"].items()
         }
         record = Record(**content)
-        assert record.major
-        assert MANIFEST in record.files
-        assert all(PurePosixPath(name).name == name for name in record.files)
+        _check(record)
     except OSError as error:
         raise BackupDamagedError(
             f"{directory} is no backup of autogpt-db: {path.name} cannot be read "
             f"({error.strerror}). A backup is the whole directory autogpt-db-…"
         ) from None
-    except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BackupDamagedError(
             f"{path} is damaged ({type(error).__name__}). Take another backup."
         ) from None
     return record
+
+
+def _check(record: Record) -> None:
+    """Check what a record names, before any of it is read or written."""
+    if not record.major or MANIFEST not in record.files:
+        raise ValueError("something is missing")
+    if any(PurePosixPath(name).name != name for name in record.files):
+        raise ValueError("a file would be outside of the backup")
 
 
 def check_files(
