@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from postgres_server import PostgresServer
 
 WORDS = "The database takes no writes: it has been set to read-only"
+MAKE = ["database.create_tables=true"]
 AWAY = "the database cannot be reached (nobody listens there)"
 
 
 def test_a_database_that_takes_no_writes_is_told_of_until_it_does(
     own_server: PostgresServer, own_database_url: str
 ) -> None:
-    with DaemonProcess(database_url=own_database_url) as daemon:
+    with DaemonProcess(database_url=own_database_url, assignments=MAKE) as daemon:
         pids = [process["pid"] for process in daemon.status()["processes"]]
         assert WORDS not in daemon.status()["words"]
         with psycopg.connect(own_server.url("postgres"), autocommit=True) as administrator:
@@ -54,7 +55,7 @@ def test_a_database_that_takes_no_writes_is_told_of_until_it_does(
 def test_a_start_waits_until_the_database_takes_writes(
     own_server: PostgresServer, own_database_url: str
 ) -> None:
-    with DaemonProcess(database_url=own_database_url) as daemon:
+    with DaemonProcess(database_url=own_database_url, assignments=MAKE) as daemon:
         assert daemon.stop() == 0  # nothing has to be migrated at the next start
         own_server.execute("ALTER DATABASE own SET default_transaction_read_only = on")
         daemon.launch()

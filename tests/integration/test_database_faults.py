@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import signal
 import subprocess
 import tempfile
 from contextlib import contextmanager
@@ -30,15 +28,13 @@ from autogpt_db.errors import (
     WritesRefusedError,
 )
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
-from postgres_server import clone, with_schema
+from postgres_server import PostgresServer, clone, with_schema
 from waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import httpx
-
-    from postgres_server import PostgresServer
 
 CODES = sorted(code for code, kind in psycopg.errors._sqlcodes.items() if code == kind.sqlstate)
 # Codes that are told with more than their class's words, or are no errors.
@@ -246,37 +242,16 @@ def test_a_full_disk_is_told_as_that_until_there_is_room_again(
             own_server.execute("DROP DATABASE small WITH (FORCE)")
 
 
-@contextmanager
-def standby_of(server: PostgresServer) -> Iterator[str]:
-    """Run a standby of a server; yield the URL of its database `own`."""
-    server._run("pg_basebackup", "-D", "standby", "-h", str(server.directory), "-U", "postgres",
-                "-R", "-c", "fast", "--no-sync")  # fmt: skip
-    command = [str(server.binaries / "postgres"), "-D", "standby", "-k", str(server.directory)]
-    command += ["-p", "5433", "-c", "listen_addresses=", "-c", "fsync=off"]
-    command += ["-c", "max_connections=200"]  # no fewer than its primary
-    with (server.directory / "standby.log").open("ab") as log:
-        process = subprocess.Popen(
-            command,
-            cwd=server.directory,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            preexec_fn=server._become,  # noqa: PLW1509 - the death signal needs it
-        )
-    url = f"{server.url('own')}&port=5433"
+class Standby(PostgresServer):
+    """A standby of another server."""
 
-    def answers() -> bool:
-        with contextlib.suppress(psycopg.OperationalError):
-            psycopg.connect(url).close()
-            return True
-        return False
+    def __init__(self, primary: PostgresServer) -> None:
+        super().__init__()
+        self._primary = primary
 
-    try:
-        wait_for(answers, what="the standby")
-        yield url
-    finally:
-        process.send_signal(signal.SIGQUIT)
-        process.wait(30)
+    def create(self) -> None:
+        source = ("-h", str(self._primary.directory), "-U", "postgres")
+        self.run("pg_basebackup", "-D", "data", *source, "-R", "-c", "fast", "--no-sync")
 
 
 def test_a_standby_is_told_from_a_primary_that_takes_no_writes(
@@ -314,8 +289,8 @@ def test_a_standby_is_told_from_a_primary_that_takes_no_writes(
         async with asyncio.timeout(40), Database.open(Settings(database=section)) as database:
             await scenario(url, database)
 
-    with standby_of(own_server) as url:
-        asyncio.run(main(url))
+    with Standby(own_server) as standby:
+        asyncio.run(main(standby.url("own")))
 
 
 def test_a_missing_privilege_is_told_as_one_that_is_missing(database_url: str) -> None:
