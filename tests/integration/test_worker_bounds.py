@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from autogpt_db.worker.queue import open_queue
+from autogpt_db.worker.queue import QueuePool, open_queue
 from worker_scenarios import Queries, eventually, jobs_of, settings_for, working
 
 if TYPE_CHECKING:
@@ -107,3 +107,34 @@ def test_thousands_of_small_ones_keep_no_job_from_its_schedule(
 
     asyncio.run(main())
     assert None in order[:4]  # four run at once
+
+
+def test_a_statement_that_is_cancelled_as_it_ends_costs_the_queue_no_connection(
+    database_url: str,
+) -> None:
+    async def main() -> None:
+        async with (
+            asyncio.timeout(20),
+            QueuePool(database_url, min_size=1, max_size=1, open=False, timeout=3.0) as pool,
+        ):
+            await pool.wait(10)
+            borrowed, done = asyncio.Event(), asyncio.Event()
+
+            async def state() -> None:
+                async with pool.connection():
+                    borrowed.set()
+                    await done.wait()
+
+            task = asyncio.create_task(state())
+            await borrowed.wait()
+            async with pool._lock:  # as another that comes back in the same moment has it
+                done.set()
+                for _ in range(5):
+                    await asyncio.sleep(0)
+                task.cancel()
+                await asyncio.wait({task})
+            assert task.cancelled()
+            async with pool.connection() as connection:
+                await connection.execute("SELECT 1")
+
+    asyncio.run(main())
