@@ -11,7 +11,7 @@ WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help run test fuzz lint types unit integration acceptance environment clean bench bench-profile bench-footprint \
-	reference install uninstall deb test-service test-storm test-workers test-releases test-chaos
+	reference install uninstall deb test-service test-storm test-workers test-releases test-chaos test-bodies
 # Where `make install` puts things; DESTDIR stands before all of them.
 PREFIX ?= /opt/autogpt-db
 DESTDIR ?=
@@ -41,6 +41,9 @@ unit integration acceptance: .venv/.installed ## Run one kind of tests
 
 fuzz: .venv/.installed ## Send 20,000 odd requests to a daemon: none may get a 5xx
 	AUTOGPT_DB_TEST_FUZZ=20000 $(RUN)/pytest -n $(WORKERS) --dist worksteal tests/acceptance/test_fuzz.py
+
+test-bodies: .venv/.installed ## Send 2,000 bodies of 1 to 32 MB to a daemon: none takes a process down, or makes others wait
+	AUTOGPT_DB_TEST_BODIES=2000 AUTOGPT_DB_TEST_SEED=$(or $(SEED),1) $(RUN)/pytest -s tests/acceptance/test_large_bodies.py
 
 reference: .venv/.installed ## Write the generated reference pages and etc/autogpt-db.toml anew
 	$(RUN)/python -m autogpt_db.reference .

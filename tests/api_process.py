@@ -44,6 +44,7 @@ class ApiProcess:
         modules: Iterable[str] = ("extra_operations",),
         environment: Mapping[str, str] | None = None,
         stdin: int | socket.socket = subprocess.DEVNULL,
+        command: Iterable[str] = (),
     ) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="api-", dir="/tmp"))
         self._log = self._directory / "log"
@@ -53,7 +54,12 @@ class ApiProcess:
             f"api.short_road={str(road == 'short').lower()}",
             *assignments,
         ]
-        self._command = [str(PROGRAM), *(word for one in given for word in ("--set", one)), "api"]
+        self._command = [
+            *command,
+            str(PROGRAM),
+            *(word for one in given for word in ("--set", one)),
+            "api",
+        ]
         self._environment = clean_environment() | {
             "AUTOGPT_DB_CONFIG": "/dev/null",
             "AUTOGPT_DB_STATE_DIRECTORY": str(self._directory),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import structlog
 import uvloop
 
+from autogpt_db.api.accepting import Acceptor
 from autogpt_db.api.app import PATHS, build_app
 from autogpt_db.api.bodies import Bodies
 from autogpt_db.api.calls import Policy
@@ -40,7 +41,7 @@ from autogpt_db.operations import background, served_operations
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from autogpt_db.api.fallback import Fallback
@@ -117,7 +118,20 @@ async def _serve(
             fallback,
             arguments=UnknownArguments(store),
         )
-        server = Server(rpc, state)
+
+        def accepting(
+            listeners: Sequence[socket.socket], protocol: Callable[[], asyncio.Protocol]
+        ) -> Acceptor:
+            return Acceptor(
+                listeners,
+                protocol,
+                lambda: len(state.connections),
+                most_files=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+                own_files=settings.api_files,
+                store=store,
+            )
+
+        server = Server(rpc, state, accepting)
         server.handle_signals()
         server.give_up = rpc.give_up
         heartbeat = Heartbeat(settings.paths.runtime)

@@ -19,12 +19,15 @@ from autogpt_db.api.connection import Connection
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from starlette.types import ASGIApp
     from uvicorn._types import ASGI3Application
 
+    from autogpt_db.api.accepting import Acceptor
     from autogpt_db.api.protocol import State
+
+    Accepting = Callable[[Sequence[socket.socket], Callable[[], asyncio.Protocol]], Acceptor]
 
 log = structlog.get_logger("autogpt_db.api")
 
@@ -51,13 +54,16 @@ class Server(uvicorn.Server):
 
     server_state: State
 
-    def __init__(self, application: ASGIApp, state: State) -> None:
+    def __init__(self, application: ASGIApp, state: State, accepting: Accepting) -> None:
         """Configure uvicorn.
 
         Args:
             application: What answers the requests.
             state: Shared by all connections.
+            accepting: Makes what accepts, of the listening sockets and of what makes a protocol.
         """
+        self._accepting = accepting
+        self._acceptor: Acceptor | None = None
         limits = state.limits
         super().__init__(
             uvicorn.Config(
@@ -101,9 +107,23 @@ class Server(uvicorn.Server):
         self.stopping.set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Tell when connections are accepted."""
-        await super().startup(sockets)
+        """Accept connections, and tell when.
+
+        Args:
+            sockets: The listening sockets.
+        """
+        await super().startup([])  # uvicorn accepts nothing itself
+        self._acceptor = self._accepting(sockets or [], self._protocol)
+        self._acceptor.start()
         self.when_started()
+
+    def _protocol(self) -> asyncio.Protocol:
+        return Connection(
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+            _loop=asyncio.get_running_loop(),
+        )
 
     async def on_tick(self, counter: int) -> bool:
         """Look after the connections' deadlines as well."""
@@ -118,8 +138,8 @@ class Server(uvicorn.Server):
         """
         loop = asyncio.get_running_loop()
         began = self._stopped_at = loop.time()
-        for server in self.servers:
-            server.close()
+        if self._acceptor is not None:
+            self._acceptor.close()
         for listener in sockets or ():
             listener.close()
         await asyncio.sleep(0)  # what was accepted in this turn of the loop becomes a connection

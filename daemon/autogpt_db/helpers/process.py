@@ -9,6 +9,7 @@ import resource
 import signal
 import socket
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 from autogpt_db.errors import BodyTooCostlyError
@@ -37,7 +38,8 @@ def main(parent: int, memory: int) -> None:
     # The parent's to obey: it answers what runs, then closes the socket.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(NICENESS)
+    with suppress(OSError):  # the unit's filter of system calls may forbid it
+        os.nice(NICENESS)
     # What JSON is made of has no cycles, and looking for some among ten million lists is what
     # takes most of the time.
     gc.disable()

@@ -113,7 +113,7 @@ MEMORY_REFUSALS = _counter(
 HELPERS = _gauge(
     "helper_processes", "Processes that read large bodies for an API process.", own=True
 )
-CONNECTIONS_PAUSED = _counter(
+ACCEPT_PAUSES = _counter(
     "http_accept_pauses_total",
     "Times that an API process stopped accepting connections: it had no file descriptors left.",
 )

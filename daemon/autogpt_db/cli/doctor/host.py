@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 _LEAST_FREE, _LITTLE_FREE = 256 * 1024 * 1024, 2 * 1024**3
 _LEAST_SHARE, _LITTLE_SHARE = 0.02, 0.10
 _LARGEST_SKEW = 5.0
-_FEW_FILES = 4096
+_CLIENTS = 4096
+"""Connections of clients that each API process should be able to have."""
 _FULL = 0.9
 
 
@@ -159,13 +160,18 @@ def limits(situation: Situation) -> Iterator[Finding]:
     """Look at the limits of the running service, or at those it would get from this shell."""
     files, core = _limits(situation.tree["pid"] if situation.tree else None)
     whose = "the service" if situation.tree else "a service started from here"
-    if files is not None and files < _FEW_FILES:
-        text = f"{whose} may open {files} files, and every connection is one"
-        remedy = f"LimitNOFILE= in the unit, or `ulimit -n`: {_FEW_FILES} or more."
+    own = situation.settings.api_files
+    if files is not None and files < own + _CLIENTS:
+        text = (
+            f"each process of {whose} may open {files} files: {own} for itself, and "
+            f"{max(0, files - own)} are left for clients' connections"
+        )
+        remedy = f"LimitNOFILE= in the unit, or `ulimit -n`: {own + _CLIENTS} or more."
         yield Finding("warn", "limits", text, remedy)
     else:
         many = "any number of" if files is None else files
-        yield Finding("ok", "limits", f"{whose} may open {many} files")
+        text = f"each process of {whose} may open {many} files, and needs {own} for itself"
+        yield Finding("ok", "limits", text)
     if situation.tree and core != 0:
         text = "a crash of the service would leave a core dump, with the secrets in it"
         yield Finding("warn", "limits", text, "LimitCORE=0 in the unit, or `ulimit -c 0`.")
