@@ -93,7 +93,7 @@ def test_files_are_for_the_service_s_account_alone() -> None:
         (daemon.runtime / "link.log").symlink_to(other)
         before = os.umask(0o022)
         try:
-            daemon.start()
+            daemon.start(seconds=90)
         finally:
             os.umask(before)
         wait_for(lambda: lines_of(daemon, "executor"), what="the program's lines")
