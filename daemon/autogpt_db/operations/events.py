@@ -15,19 +15,14 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from autogpt_db.operations import background
+from autogpt_db.operations.bus import Bus
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from redis.asyncio import Redis
-
     from autogpt_db.settings import RedisSettings, Settings
 
 log = structlog.get_logger("autogpt_db.operations")
-
-TIMEOUT = 2.0
-"""Seconds for one attempt to connect, to send, or to read a reply."""
-ATTEMPTS = 3
 
 _GLOB = re.compile(r"([*?\[\]\\^-])")
 
@@ -43,10 +38,7 @@ def notify(settings: Settings, user_id: str, content: dict[str, Any]) -> None:
     channel = f"{settings.redis.notification_channel}/{user_id}"
     message = json.dumps({"payload": {"user_id": user_id, "payload": content}})
 
-    async def send(redis: Redis) -> None:
-        await redis.publish(channel, message)
-
-    _start(settings.redis, "notification", send)
+    _start(settings.redis, "notification", lambda bus: bus.publish(channel, message))
 
 
 def forget_lack_of_credits(settings: Settings, user_id: str) -> None:
@@ -59,15 +51,10 @@ def forget_lack_of_credits(settings: Settings, user_id: str) -> None:
     literally = _GLOB.sub(r"\\\1", user_id)
     pattern = f"insufficient_funds_discord_notified:{literally}:*"
 
-    async def send(redis: Redis) -> None:
-        keys = [key async for key in redis.scan_iter(match=pattern, count=1000)]
-        if keys:
-            await redis.delete(*keys)
-
-    _start(settings.redis, "lack_of_credits", send)
+    _start(settings.redis, "lack_of_credits", lambda bus: bus.forget(pattern))
 
 
-def _start(options: RedisSettings, what: str, send: Callable[[Redis], Awaitable[None]]) -> None:
+def _start(options: RedisSettings, what: str, send: Callable[[Bus], Awaitable[None]]) -> None:
     if options.host is None:
         return
 
@@ -77,25 +64,10 @@ def _start(options: RedisSettings, what: str, send: Callable[[Redis], Awaitable[
     background.start(f"event-{what}", partial(_send, options, what, send), refused)
 
 
-async def _send(
-    options: RedisSettings, what: str, send: Callable[[Redis], Awaitable[None]]
-) -> None:
+async def _send(options: RedisSettings, what: str, send: Callable[[Bus], Awaitable[None]]) -> None:
     # Imported where it is used, and beside the loop: it takes a second and many megabytes.
     library = await asyncio.to_thread(importlib.import_module, "redis.asyncio")
-    from redis.asyncio.retry import Retry
-    from redis.backoff import ExponentialBackoff
-
     try:
-        # A connection for each: there are few events, and none is left open for nothing.
-        async with library.Redis(
-            host=options.host,
-            port=options.port,
-            password=options.password.reveal() if options.password else None,
-            protocol=2,
-            socket_connect_timeout=TIMEOUT,
-            socket_timeout=TIMEOUT,
-            retry=Retry(ExponentialBackoff(cap=1.0, base=0.1), ATTEMPTS - 1),
-        ) as redis:
-            await send(redis)
+        await send(Bus(options))
     except (library.RedisError, OSError) as error:
         log.warning("event_not_published", what=what, reason=f"{type(error).__name__}: {error}")

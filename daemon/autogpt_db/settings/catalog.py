@@ -29,7 +29,12 @@ AUTOGPT_NAMES = {
     "OPENAI_INTERNAL_API_KEY": "embeddings.openai_api_key",
     "REDIS_HOST": "redis.host",
     "REDIS_PORT": "redis.port",
+    "REDIS_CLUSTER_HOST": "redis.host",  # of two names for one option the later wins
+    "REDIS_CLUSTER_PORT": "redis.port",
     "REDIS_PASSWORD": "redis.password",
+    "REDIS_USE_ANNOUNCED_ADDRESS": "redis.use_announced_address",
+    "REDIS_SOCKET_CONNECT_TIMEOUT": "redis.connect_timeout",
+    "REDIS_SOCKET_TIMEOUT": "redis.socket_timeout",
     "NOTIFICATION_EVENT_BUS_NAME": "redis.notification_channel",
 }
 # Counts only together with api.trusted_network (closed by default).

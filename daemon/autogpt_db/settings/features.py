@@ -88,10 +88,26 @@ class RedisSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     host: Annotated[
         str | None,
-        option("Host of AutoGPT's Redis. Unset: no events are published, and nobody misses them."),
+        option(
+            "Host of AutoGPT's Redis, or of any node of its Redis Cluster: which of the two it is, "
+            "it is asked. Unset: no events are published, and nobody misses them."
+        ),
     ] = None
     port: Annotated[int, option("Its TCP port.", ge=1, le=65535)] = 6379
     password: Annotated[Secret | None, option("Its password. Unset: none.")] = None
+    use_announced_address: Annotated[
+        bool,
+        option(
+            "Reach a Cluster's other nodes at the addresses that they announce. False: at this "
+            "host, with each node's own port."
+        ),
+    ] = False
+    connect_timeout: Annotated[
+        float, option("Seconds for one attempt to connect.", ge=0.1, le=600)
+    ] = 2.0
+    socket_timeout: Annotated[
+        float, option("Seconds to wait for one reply of its.", ge=0.1, le=600)
+    ] = 2.0
     notification_channel: Annotated[
         str, option("First part of the channels that users' notifications go to.")
     ] = "notification_event"
