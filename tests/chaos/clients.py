@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 PATIENCE = 20.0
 """Seconds after which a client without a reply gives up; far beyond the deadline of a request."""
-_MAY_BE_WRITTEN = re.compile("may or may not|may still complete|given up while")
+_MAY_BE_WRITTEN = re.compile(
+    "may or may not|may still complete|given up while|is not known|is still under way"
+)
 
 
 @dataclass(frozen=True, slots=True)
