@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import resource
 import signal
 import socket
 import threading
@@ -220,6 +221,24 @@ def test_a_helper_that_is_killed_costs_its_own_call_alone(seeded_database_url: s
             api, "set_execution_kv_data", small.body(SCHEMAS["set_execution_kv_data"])
         )
         assert status in {200, 400}, reply
+
+
+def test_no_helper_can_be_started(seeded_database_url: str) -> None:
+    body = Case("set_execution_kv_data", "data", "strings and a NUL", MEGABYTE).body(
+        SCHEMAS["set_execution_kv_data"]
+    )
+    with ApiProcess(seeded_database_url) as api, api.connect() as connection:
+        connection.sendall(request("get_user_email_by_id", b'{"user_id": "u1"}'))
+        assert read_reply(connection)[0] == 200
+        limits = resource.prlimit(api.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(api.pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+        connection.sendall(request("set_execution_kv_data", body))
+        status, headers, reply = read_reply(connection)
+        assert (status, headers["retry-after"]) == (503, "1"), reply
+        assert api.events("helper_not_started")
+        resource.prlimit(api.pid, resource.RLIMIT_NOFILE, limits)
+        connection.sendall(request("set_execution_kv_data", body))
+        assert read_reply(connection)[0] == 200
 
 
 def test_a_client_that_leaves_ends_its_helper(seeded_database_url: str) -> None:

@@ -59,7 +59,7 @@ class Helpers:
         Raises:
             AutogptDbError: What the function raised.
             BodyTooCostlyError: It took too much time or memory.
-            ServiceUnavailableError: The helper was killed.
+            ServiceUnavailableError: The helper was killed, or none could be started.
         """
         async with self._places:
             request = frames.request(function, arguments)
@@ -94,15 +94,25 @@ class Helpers:
             await asyncio.wait(list(self._ending))
 
     def _take(self) -> _Helper:
-        helper = self._idle.pop() if self._idle else _Helper(self._memory)
+        helper = self._idle.pop() if self._idle else self._start()
         if helper.idle is not None:
             helper.idle.cancel()
             helper.idle = None
         if helper.process.poll() is not None:  # killed while it was idle
             self._end(helper)
-            helper = _Helper(self._memory)
+            helper = self._start()
         self._busy.add(helper)
         return helper
+
+    def _start(self) -> _Helper:
+        try:
+            return _Helper(self._memory)
+        except OSError as error:
+            log.warning("helper_not_started", reason=os.strerror(error.errno or 0))
+            raise ServiceUnavailableError(
+                "The process that reads large bodies could not be started; nothing was written. "
+                "Try again shortly."
+            ) from error
 
     def _retire(self, helper: _Helper) -> None:
         self._idle.remove(helper)
@@ -146,17 +156,11 @@ class _Helper:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
         self._stream.setblocking(False)
         with theirs:
-            self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-P", "-m", "autogpt_db.helpers.process"),
-                    *(str(os.getpid()), str(memory)),
-                ],
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                env={
-                    name: value for name, value in os.environ.items() if name.startswith(_INHERITED)
-                },
-            )
+            try:
+                self.process = _start_process(theirs.fileno(), memory)
+            except OSError:
+                self._stream.close()
+                raise
 
     async def ask(self, request: bytes) -> frames.Reply:
         """Send a request and return the answer.
@@ -190,3 +194,20 @@ class _Helper:
         self._stream.close()
         if self.process.poll() is None:
             self.process.kill()
+
+
+def _start_process(descriptor: int, memory: int) -> subprocess.Popen[bytes]:
+    """Start a helper that reads requests from a socket.
+
+    Raises:
+        OSError: The machine has no room for it: descriptors, processes, memory.
+    """
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-P", "-m", "autogpt_db.helpers.process"),
+            *(str(os.getpid()), str(memory)),
+        ],
+        stdin=descriptor,
+        stdout=subprocess.DEVNULL,
+        env={name: value for name, value in os.environ.items() if name.startswith(_INHERITED)},
+    )
