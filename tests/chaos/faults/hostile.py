@@ -23,10 +23,9 @@ class Hostile(Fault):
         for _ in range(count):
             what, sent = odd_request(scene.random)
             status, head = exchange(stage.daemon.port, sent)
-            if status >= 500 and not (status == 503 and b"retry-after:" in head.lower()):
-                scene.history.broken(f"{what}: {status}")
-            if status == 0 and what in BODIES:
-                scene.history.broken(f"{what}: the connection ended without a reply")
+            words = unexpected(status, head)
+            if words and (status or what in BODIES):
+                scene.history.broken(f"{what}: {words}")
         after = stage.api_pids()
         if after != before:
             scene.history.broken(f"processes were replaced: {before} became {after}")
@@ -34,17 +33,31 @@ class Hostile(Fault):
 
 
 def exchange(port: int, sent: bytes) -> tuple[int, bytes]:
-    """Send bytes; return the reply's status and head, 0 when the connection ended without."""
-    head = b""
+    """Send bytes on a connection of their own; return the reply's status and head."""
     with socket.create_connection(("127.0.0.1", port), timeout=15) as client:
         with suppress(BrokenPipeError, ConnectionResetError):
             client.sendall(sent)
-        with suppress(ConnectionResetError):
-            while b"\r\n\r\n" not in head and (data := client.recv(4096)):
-                head += data
+        return answer(client)
+
+
+def answer(client: socket.socket) -> tuple[int, bytes]:
+    """Return the next reply's status and head, 0 when the connection ends without."""
+    head = b""
+    with suppress(ConnectionResetError):
+        while b"\r\n\r\n" not in head and (data := client.recv(4096)):
+            head += data
     if not head.startswith(b"HTTP/1.1 "):
         return 0, head
     return int(head[9:12]), head.partition(b"\r\n\r\n")[0]
+
+
+def unexpected(status: int, head: bytes) -> str:
+    """Return what is wrong with the answer to a body within the limits; empty if nothing is."""
+    if status == 0:
+        return "the connection ended without a reply"
+    if status == 503 and b"retry-after:" not in head.lower():
+        return "503 without Retry-After"
+    return f"answered with {status}" if status >= 500 and status != 503 else ""
 
 
 def odd_request(one: random.Random) -> tuple[str, bytes]:
@@ -53,13 +66,16 @@ def odd_request(one: random.Random) -> tuple[str, bytes]:
         name = one.choice(list(HEADS))
         return name, HEADS[name]
     name = one.choice(list(BODIES))
-    shape = BODIES[name]
     times = one.randrange(1, one.choice((1_000, 30_000, 400_000)))
-    value = shape[0] + shape[1] * times + shape[2]
-    method, before, after = one.choice(PLACES)
-    body = (before + value + after).encode("utf-8", "surrogatepass")
+    return name, heavy_request(one.choice(PLACES), BODIES[name], times)
+
+
+def heavy_request(place: tuple[str, str, str], shape: tuple[str, str, str], times: int) -> bytes:
+    """Return a request with a value of a shape, its middle repeated, in a place of a body."""
+    method, before, after = place
+    body = f"{before}{shape[0]}{shape[1] * times}{shape[2]}{after}".encode()
     head = JSON_HEAD.format(method=method) + f"content-length: {len(body)}\r\n\r\n"
-    return name, head.encode() + body
+    return head.encode() + body
 
 
 # What stands before, is repeated, and ends it.
