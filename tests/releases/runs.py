@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -58,7 +58,10 @@ class Client:
         self._patience = patience
         self.heard = heard
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
         self._http.close()
 
     def __call__(self, method: str, **arguments: Any) -> Any:

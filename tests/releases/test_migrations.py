@@ -57,13 +57,12 @@ class Players:
             assert not thread.is_alive(), "a call was never answered"
 
     def _play(self) -> None:
-        call = Client(self._base, self.heard)
-        while not self._stop.is_set():
-            try:
-                play(call, self._user)
-            except (WrongAnswerError, AssertionError) as error:
-                self.failures.append((time.monotonic(), str(error)[:600]))
-        call.close()
+        with Client(self._base, self.heard) as call:
+            while not self._stop.is_set():
+                try:
+                    play(call, self._user)
+                except (WrongAnswerError, AssertionError) as error:
+                    self.failures.append((time.monotonic(), str(error)[:600]))
 
     def wait_for_more(self, number: int = 2) -> None:
         """Wait until so many more runs are through."""
@@ -105,16 +104,13 @@ def right_again(daemon: DaemonProcess, user: str) -> None:
     last: list[str] = []
 
     def all_right() -> bool:
-        heard = Heard()
-        call = Client(daemon.base, heard, patience=SETTLED)
-        try:
-            for part in (play, reviewed, around):
-                part(call, user)
-        except (WrongAnswerError, AssertionError) as error:
-            last[:] = [str(error)]
-            return False
-        finally:
-            call.close()
+        with Client(daemon.base, Heard(), patience=SETTLED) as call:
+            try:
+                for part in (play, reviewed, around):
+                    part(call, user)
+            except (WrongAnswerError, AssertionError) as error:
+                last[:] = [str(error)]
+                return False
         return True
 
     began = time.monotonic()

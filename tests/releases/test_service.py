@@ -33,11 +33,10 @@ def test_it_serves_a_database_in_this_state(
     with DaemonProcess(database_url=url) as daemon:
         user = imported(daemon)
         heard = Heard()
-        call = Client(daemon.base, heard, patience=10)
-        run = play(call, user)
-        reviewed(call, user)
-        around(call, user)
-        call.close()
+        with Client(daemon.base, heard, patience=10) as call:
+            run = play(call, user)
+            reviewed(call, user)
+            around(call, user)
         assert set(heard.statuses) <= {200, 404}, heard
 
         with psycopg.connect(url, autocommit=True) as connection:
