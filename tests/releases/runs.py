@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -86,6 +88,17 @@ class Client:
             if time.monotonic() > deadline:
                 raise WrongAnswerError(f"{method}: {status} {text[:300]} until the end")
             time.sleep(0.05)  # as a client pauses
+
+
+@contextmanager
+def daemon_on(url: str) -> Iterator[DaemonProcess]:
+    """Yield a daemon on a database; many start at once here, so it may take its time."""
+    daemon = DaemonProcess(database_url=url)
+    try:
+        daemon.start(seconds=120)
+        yield daemon
+    finally:
+        daemon.__exit__()
 
 
 def imported(daemon: DaemonProcess) -> str:

@@ -19,7 +19,17 @@ from daemon_process import DaemonProcess
 from releases.catalogues import STATES, catalogue
 from releases.difference import statements
 from releases.reading import comparable, differences, read
-from releases.runs import ALL, Client, Heard, WrongAnswerError, around, imported, play, reviewed
+from releases.runs import (
+    ALL,
+    Client,
+    Heard,
+    WrongAnswerError,
+    around,
+    daemon_on,
+    imported,
+    play,
+    reviewed,
+)
 from waiting import wait_for
 
 if TYPE_CHECKING:
@@ -138,7 +148,7 @@ def lost(connection: psycopg.Connection[Any], heard: Heard) -> tuple[list[str], 
 
 def played_through(url: str, steps: list[tuple[str, str]]) -> None:
     with (
-        DaemonProcess(database_url=url) as daemon,
+        daemon_on(url) as daemon,
         psycopg.connect(url, autocommit=True) as autogpt,
     ):
         user = imported(daemon)

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from daemon_process import DaemonProcess
 from releases.catalogues import STATES
-from releases.runs import ALL, Client, Heard, around, imported, play, reviewed
+from releases.runs import ALL, Client, Heard, around, daemon_on, imported, play, reviewed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +29,7 @@ def test_it_serves_a_database_in_this_state(
     release_database: Callable[..., str], state: str
 ) -> None:
     url = release_database(state)
-    with DaemonProcess(database_url=url) as daemon:
+    with daemon_on(url) as daemon:
         user = imported(daemon)
         heard = Heard()
         with Client(daemon.base, heard, patience=10) as call:
