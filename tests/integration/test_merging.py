@@ -320,6 +320,43 @@ def test_more_calls_than_may_wait_are_refused_at_once(seeded_database_url: str) 
         assert len(refused) + len(written) == 30
 
 
+def test_who_waited_in_vain_counts_as_waiting_no_more(seeded_database_url: str) -> None:
+    with (
+        Service(seeded_database_url, pool_max_waiting=10) as service,
+        psycopg.connect(seeded_database_url) as blocker,
+    ):
+        blocker.execute('LOCK platform."AgentNodeExecutionKeyValueData"')
+
+        def call(number: int) -> asyncio.Task[bytes]:
+            arguments = {"user_id": "u", "node_exec_id": "n", "key": f"{number}", "data": number}
+            body = json.dumps(arguments).encode()
+            return asyncio.create_task(service.started("set_execution_kv_data", body))
+
+        async def main() -> list[Any]:
+            waiting: list[asyncio.Task[bytes]] = []
+            while True:  # until as many wait as may, and none of them is let past a slow one
+                task = call(len(waiting))
+                await asyncio.sleep(0.02)
+                if not task.done():
+                    waiting.append(task)
+                elif isinstance(task.exception(), PoolExhaustedError):
+                    (merger,) = service.mergers()
+                    if len(merger._slow) == MOST_SLOW:
+                        break
+            given_up = waiting[-10:]
+            for task in given_up:
+                task.cancel()
+            await asyncio.wait(given_up)
+            later = [call(n) for n in range(1000, 1005)]
+            await asyncio.sleep(0.02)
+            assert not any(task.done() for task in later), "there is room for them"
+            blocker.rollback()
+            await asyncio.gather(*waiting[:-10])
+            return await asyncio.gather(*later)
+
+        assert len(service.run(main())) == 5
+
+
 def test_a_connection_that_dies_under_a_batch_leaves_every_outcome_unknown_and_none_doubled(
     seeded_database_url: str,
 ) -> None:

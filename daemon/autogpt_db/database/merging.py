@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -170,11 +171,17 @@ class Merger:
         return call
 
     def done(self, call: _Call) -> None:
-        """Let the next ones go, when `call` was sent by its caller, or would have been."""
+        """Let the next ones go, when `call` was sent by its caller, or would have been.
+
+        One that was given up while it waited counts as waiting no more.
+        """
         if call in self._alone:
             self._alone.discard(call)
             self._busy_keys.discard(call.key)
             self._ended(call)
+        elif call.outcome.cancelled():
+            with suppress(ValueError):  # it is under way
+                self._waiting.remove(call)
 
     @property
     def _may_start(self) -> bool:
