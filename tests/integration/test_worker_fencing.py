@@ -45,10 +45,11 @@ def test_a_worker_that_was_thought_dead_neither_writes_nor_ends_its_successors_r
     database_url: str, queries: Queries, *, atomic: bool
 ) -> None:
     settings = settings_for(database_url)
-    woken, refused = asyncio.Event(), []
+    begun, woken, refused = asyncio.Event(), asyncio.Event(), []
 
     async def sleepy(database: JobDatabase) -> None:
         """Be taken away during the first attempt."""
+        begun.set()
         if database.run.attempt == 1:
             await woken.wait()
         try:
@@ -64,6 +65,7 @@ def test_a_worker_that_was_thought_dead_neither_writes_nor_ends_its_successors_r
             await queue.enqueue("sleepy")
             await eventually(lambda: queries.statuses() == ["doing"])
             await eventually(lambda: outcomes(queries) == [None])
+            await begun.wait()
             while outcomes(queries)[:1] != ["taken away"]:
                 queries.rows(SILENCE)  # the worker's own next sign of life is near
                 await rescue.rescue(queue, stalled=0.5)

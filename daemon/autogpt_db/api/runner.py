@@ -100,7 +100,7 @@ async def _serve(
         counters = RequestCounters(store, _countable(operations))
         request_log = RequestLog(settings.logging, counters)
         policy = Policy(settings.api.request_deadline, request_log)
-        serving = Serving(operations, database.knowledge, database.schema)
+        serving = Serving(operations, database.knowledge, database.schema_name)
         bodies = state.bodies = Bodies(settings, helpers, store, database.knowledge)
         state.short_road = ShortRoad(database, serving, settings.api, policy, bodies)
         metrics = Metrics(database, settings, state, store, helpers)

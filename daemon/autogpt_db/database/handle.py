@@ -210,6 +210,11 @@ class Database:
         """Return the name of AutoGPT's schema, quoted."""
         return self._connections.schema
 
+    @property
+    def schema_name(self) -> str:
+        """Return the name of AutoGPT's schema as it is."""
+        return self._connections.url.schema
+
     async def learn(self) -> None:
         """Read what AutoGPT's schema has, if that has changed."""
         await self.knowledge.look(self._for_knowledge())

@@ -140,7 +140,11 @@ async def update_graph_execution_start_time(database: Database, graph_exec_id: s
     return await database.json(_START(database.capabilities), {"graph_exec_id": graph_exec_id})
 
 
-@operation(reads=False, repeat=harmless("Sets the same stats; a status that was reached stays."))
+@operation(
+    reads=False,
+    repeat=harmless("Sets the same stats; a status that was reached stays."),
+    honoured={"update_tenancy": "orgs"},
+)
 async def update_graph_execution_stats(
     database: Database,
     graph_exec_id: str,

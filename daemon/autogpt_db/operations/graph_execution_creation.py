@@ -161,7 +161,11 @@ _CREATE_BY_EXPERT = ForSchema(
 _encode = msgspec.json.Encoder().encode
 
 
-@operation(reads=False, repeat=harmful("Makes another execution."))
+@operation(
+    reads=False,
+    repeat=harmful("Makes another execution."),
+    honoured={"organization_id": "orgs", "team_id": "orgs", "expert_id": "expert_runs"},
+)
 async def create_graph_execution(
     database: Database,
     graph_id: str,

@@ -74,7 +74,8 @@ def is_whole(text: str) -> bool:
     """Tell whether a text is a whole statement, and not a part of one."""
     words = text.split()
     return (
-        len(words) > 2  # noqa: PLR2004 - a verb, and what it is about
+        (len(words) > 2 or text.rstrip().endswith(")"))  # noqa: PLR2004 - more than a beginning
+        and words[:1] != []
         and words[0] in QUERIES
         and text.count("(") == text.count(")")
         and words[-1] not in {"FROM", "WHERE", "AND", ","}

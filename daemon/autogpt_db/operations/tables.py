@@ -20,7 +20,7 @@ from autogpt_db.database.needs import Needs
 from autogpt_db.operations.sql import is_whole, read, read_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 PACKAGE = __name__.rpartition(".")[0]
 _JOBS = "autogpt_db.worker.jobs"
@@ -79,25 +79,33 @@ def texts_of(function: Callable[..., Any], capabilities: Capabilities) -> set[st
 def _texts(thing: Any, seen: set[int], fit: Capabilities) -> Iterator[str]:
     if isinstance(thing, str):
         yield thing
-    elif isinstance(thing, Merged):
-        yield thing.single
-        yield thing.batch
-    elif isinstance(thing, ForSchema):
-        yield from _texts(thing(fit), seen, fit)
-    elif isinstance(thing, dict):
-        yield from _texts(tuple(thing.values()), seen, fit)
-    elif isinstance(thing, tuple | list):
-        for member in thing:
-            yield from _texts(member, seen, fit)
-    elif callable(thing):
-        function = inspect.unwrap(thing)
-        if (
-            isinstance(function, FunctionType)
-            and function.__module__.startswith((PACKAGE, _JOBS))
-            and id(function) not in seen
-        ):
-            seen.add(id(function))
-            yield from _texts_of_code(function.__code__, function.__globals__, seen, fit)
+        return
+    for member in _members(thing, fit):
+        yield from _texts(member, seen, fit)
+    function = inspect.unwrap(thing) if callable(thing) else None
+    if isinstance(function, FunctionType) and _is_read(function) and id(function) not in seen:
+        seen.add(id(function))
+        yield from _texts_of_code(function.__code__, function.__globals__, seen, fit)
+
+
+def _members(thing: Any, fit: Capabilities) -> Iterable[Any]:
+    """Return what may hold texts in something that holds others."""
+    match thing:
+        case Merged():
+            return thing.single, thing.batch
+        case ForSchema():
+            return (thing(fit),)
+        case dict():
+            return thing.values()
+        case tuple() | list():
+            return thing
+        case type() if _is_read(thing):
+            return [one for one in vars(thing).values() if isinstance(one, FunctionType)]
+    return ()
+
+
+def _is_read(thing: FunctionType | type) -> bool:
+    return thing.__module__.startswith((PACKAGE, _JOBS))
 
 
 def _texts_of_code(

@@ -136,6 +136,8 @@ class JobRun:
         done: How much of its work is done, in the job's own unit.
         total: How much there is.
         began: `time.monotonic()` at its start.
+        transaction: The server process and beginning of its open transaction, while it has one.
+        gave_way: Whether it was cancelled because somebody waited for its locks.
     """
 
     token: int
@@ -150,6 +152,8 @@ class JobRun:
     done: int | None = None
     total: int | None = None
     began: float = field(default_factory=time.monotonic)
+    transaction: tuple[int, dt.datetime] | None = None
+    gave_way: bool = False
 
     def words(self) -> str:
         """Return how far it is, in words; nothing for a run that is young or counts nothing."""

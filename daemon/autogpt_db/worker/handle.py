@@ -38,7 +38,8 @@ _NO_PARAMETERS: Mapping[str, Any] = {}
 FENCE: LiteralString = """
 SELECT pg_catalog.set_config('idle_in_transaction_session_timeout', %(idle)s, true),
        pg_catalog.set_config('lock_timeout', %(lock)s, true),
-       pg_catalog.set_config('statement_timeout', %(statement)s, true)
+       pg_catalog.set_config('statement_timeout', %(statement)s, true),
+       pg_backend_pid(), transaction_timestamp()
   FROM autogpt_db.job_run
  WHERE token = %(token)s
    AND ended_at IS NULL
@@ -112,7 +113,12 @@ class JobDatabase(Database):
                     f"The job {self.run.job} was taken away from this worker, which had shown no "
                     "sign of life; another one runs it."
                 )
-            yield inside
+            *_, pid, since = row
+            self.run.transaction = pid, since
+            try:
+                yield inside
+            finally:
+                self.run.transaction = None
 
     async def row(
         self, sql: LiteralString, parameters: Mapping[str, Any] = _NO_PARAMETERS

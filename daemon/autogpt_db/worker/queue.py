@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -11,8 +11,9 @@ import structlog
 from procrastinate import App, BaseRetryStrategy, PsycopgConnector, RetryDecision
 from psycopg_pool import AsyncConnectionPool
 
+from autogpt_db.database.schema import told
 from autogpt_db.database.url import direct_database_url
-from autogpt_db.errors import ConfigurationError
+from autogpt_db.errors import AutogptDbError, CallError, ConfigurationError
 from autogpt_db.settings import ON_DEMAND
 from autogpt_db.worker.fencing import FencedJobManager, FetchedJob
 from autogpt_db.worker.handle import JobDatabase
@@ -302,14 +303,36 @@ def _register(app: App, job: Job, cron: str | None) -> None:
 
 
 async def run_job(job: Job, run: JobRun, database: Database) -> dict[str, Any]:
-    """Do a job's work within its time limit, and return what it counted."""
+    """Do a job's work within its time limit, and return what it counted.
+
+    Where the database lacks what its statements need, it rests; where somebody waits for its locks,
+    it stops.
+    """
     handle = JobDatabase(database, run, statement_limit=job.statement_limit)
     async with asyncio.timeout(job.time_limit):
-        if not job.atomic:
-            run.result = dict(await job.function(handle) or {})
+        with suppress(AutogptDbError, TimeoutError):  # its own statements tell of an outage
+            await database.learn()
+        lacks = job.lacks(database.knowledge, database.schema_name)
+        if lacks:
+            why = told([lacks])
+            log.warning("job_rests", job=run.job, id=run.job_id, **why)
+            run.result = {"rests": True, "missing": why["missing"]}
             return run.result
-        async with handle.transaction() as inside:
-            run.result = dict(await job.function(handle.within(inside)) or {})
-            await handle.end_with(inside)
-        run.ended = True
+        try:
+            return await _work(job, run, handle)
+        except CallError:
+            if not run.gave_way:
+                raise
+            run.result = {"gave_way": True}
+            return run.result
+
+
+async def _work(job: Job, run: JobRun, handle: JobDatabase) -> dict[str, Any]:
+    if not job.atomic:
+        run.result = dict(await job.function(handle) or {})
+        return run.result
+    async with handle.transaction() as inside:
+        run.result = dict(await job.function(handle.within(inside)) or {})
+        await handle.end_with(inside)
+    run.ended = True
     return run.result

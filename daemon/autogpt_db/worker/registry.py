@@ -7,15 +7,21 @@ import inspect
 import os
 import pkgutil
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from autogpt_db.database.needs import Needs
 from autogpt_db.operations.registry import WITHOUT_DOCSTRINGS
+from autogpt_db.operations.tables import needs_of
 from autogpt_db.worker.handle import JobDatabase
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+    from autogpt_db.database.capabilities import Capabilities
+    from autogpt_db.database.knowledge import Knowledge
+    from autogpt_db.database.needs import Lack
 
 JobFunction = Callable[[JobDatabase], Awaitable[Mapping[str, Any] | None]]
 """A job's work; what it returns is logged as the fields of its completion, and kept."""
@@ -40,6 +46,8 @@ class Job:
         atomic: Whether all it writes is one transaction, which also ends the run: then no death
             at any moment makes it write twice.
         statement_limit: Seconds that one of its statements may take in the server.
+        spares: Tables of AutoGPT's that it does without where they are missing.
+        refreshes: Materialized views that it refreshes.
     """
 
     name: str
@@ -49,6 +57,28 @@ class Job:
     attempts: int = 8
     atomic: bool = False
     statement_limit: float = STATEMENT_LIMIT
+    spares: frozenset[str] = frozenset()
+    refreshes: frozenset[str] = frozenset()
+
+    def needs(self, capabilities: Capabilities) -> Needs:
+        """Return what its statements need of AutoGPT's schema.
+
+        Args:
+            capabilities: What the database has.
+        """
+        found = needs_of(self.function, capabilities) | Needs(refreshed=self.refreshes)
+        return found.without(self.spares)
+
+    def lacks(self, knowledge: Knowledge, schema_name: str) -> tuple[Lack, ...]:
+        """Return what it needs and the database lacks; nothing where that isn't known.
+
+        Args:
+            knowledge: What is known of the schema.
+            schema_name: Its name.
+        """
+        if knowledge.catalogue is None or knowledge.capabilities is None:
+            return ()
+        return self.needs(knowledge.capabilities).lacks(knowledge.catalogue, schema_name)
 
     @property
     def summary(self) -> str:
@@ -66,6 +96,8 @@ def job(
     attempts: int = 8,
     atomic: bool = False,
     statement_limit: float = STATEMENT_LIMIT,
+    spares: Collection[str] = (),
+    refreshes: Collection[str] = (),
 ) -> Callable[[JobFunction], JobFunction]:
     """Declare a job.
 
@@ -79,6 +111,8 @@ def job(
             that dies during one has spent it; one that stops in good order has not.
         atomic: Run it as one transaction, which also ends the run.
         statement_limit: Seconds that one of its statements may take in the server.
+        spares: Tables of AutoGPT's that it does without where they are missing.
+        refreshes: Materialized views that it refreshes: that takes their ownership, or MAINTAIN.
     """
 
     def declare(function: JobFunction) -> JobFunction:
@@ -92,7 +126,15 @@ def job(
                 f"{function.__module__}."
             )
         _declared[name] = Job(
-            name, function, schedule, time_limit, attempts, atomic, statement_limit
+            name,
+            function,
+            schedule,
+            time_limit,
+            attempts,
+            atomic,
+            statement_limit,
+            frozenset(spares),
+            frozenset(refreshes),
         )
         return function
 

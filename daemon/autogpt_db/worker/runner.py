@@ -23,6 +23,7 @@ from autogpt_db.metrics import families, open_store
 from autogpt_db.metrics.publishing import publish_forever
 from autogpt_db.worker import library, registry, rescue
 from autogpt_db.worker.fencing import FetchedJob
+from autogpt_db.worker.giving_way import give_way
 from autogpt_db.worker.queue import (
     APPLICATION,
     STATEMENT_LIMIT,
@@ -134,10 +135,12 @@ class WorkerProcess:
                 self._metrics.set(families.JOBS_RUNNING, len(self._running))
 
             publishing = asyncio.create_task(publish_forever(publish))
+            keeping_up = asyncio.create_task(database.keep_up(), name="schema")
             try:
                 await self._serve(database)
             finally:
                 beating.cancel()
+                keeping_up.cancel()
                 publishing.cancel()
         log.info("worker_stopped")
         return EXIT_STOPPED
@@ -193,13 +196,15 @@ class WorkerProcess:
             name="queue",
         )
         tending = asyncio.create_task(rescue.tend(queue), name="rescue")
+        yielding = asyncio.create_task(give_way(queue, self._running.values), name="giving way")
         stopping = asyncio.create_task(self._stop.wait(), name="stop")
         losing = asyncio.create_task(queue.connector.lost.wait(), name="lost")
-        tasks = (serving, tending, stopping, losing)
+        tasks = (serving, tending, yielding, stopping, losing)
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             grace = self._settings.worker.stop_timeout if stopping.done() else LAST_WORDS
             tending.cancel()
+            yielding.cancel()
             await self._end(queue, worker, serving, grace)
         finally:
             for task in tasks:

@@ -27,7 +27,13 @@ SELECT EXISTS (
 REFRESH: LiteralString = "SELECT platform.refresh_store_materialized_views()"
 
 
-@job(schedule="store_views_schedule", time_limit=1800.0, statement_limit=1500.0, attempts=3)
+@job(
+    schedule="store_views_schedule",
+    time_limit=1800.0,
+    statement_limit=1500.0,
+    attempts=3,
+    refreshes=("mv_agent_run_counts", "mv_review_stats"),
+)
 async def refresh_store_views(database: JobDatabase) -> dict[str, Any]:
     """Refresh the run counts and ratings that the marketplace shows, unless pg_cron does it.
 

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from autogpt_db.worker.handle import JobDatabase
 
 
-@job(schedule="embeddings_schedule", time_limit=3600.0, attempts=3)
+@job(
+    schedule="embeddings_schedule",
+    time_limit=3600.0,
+    attempts=3,
+    spares=("UnifiedContentEmbedding",),
+)
 async def tend_embeddings(database: JobDatabase) -> dict[str, Any]:
     """Delete orphaned embeddings, make missing ones where there is a key, report the coverage.
 

@@ -1,0 +1,115 @@
+"""Jobs rest where the database lacks what they need, and stand in no migration's way."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from autogpt_db.database.capabilities import Capabilities
+from autogpt_db.database.releases import RELEASES, catalogue_of
+from autogpt_db.worker import registry
+from autogpt_db.worker.queue import open_queue
+from worker_scenarios import Queries, eventually, jobs_of, settings_for, working
+
+if TYPE_CHECKING:
+    from autogpt_db.worker.handle import JobDatabase
+
+JOBS = registry.discover()
+
+
+@pytest.fixture
+def url(release_database: Callable[..., str]) -> str:
+    return release_database("v0.6.68", ours=True)
+
+
+@pytest.fixture
+def queries(url: str) -> Iterator[Queries]:
+    found = Queries(url)
+    yield found
+    found.close()
+
+
+def test_each_job_finds_what_it_needs_on_every_release() -> None:
+    for release in RELEASES:
+        catalogue = catalogue_of(release.state)
+        lacking = {
+            name: [lack.what for lack in lacks]
+            for name, job in JOBS.items()
+            if (lacks := job.needs(Capabilities.of(catalogue)).lacks(catalogue))
+        }
+        assert lacking == {}, release.name
+    walked = {table for _, table in JOBS["retain"].needs(Capabilities()).uses}
+    assert {"AgentGraphExecution", "AgentNodeExecution"} <= walked, "classes are read, too"
+
+
+def run(url: str, queries: Queries, *names: str) -> None:
+    """Run jobs until they have ended."""
+    settings = settings_for(url)
+    jobs = {name: JOBS[name] for name in names}
+
+    async def main() -> None:
+        async with open_queue(settings, jobs) as queue, working(settings, jobs):
+            for name in names:
+                await queue.enqueue(name)
+            await eventually(lambda: queries.statuses() == ["succeeded"] * len(names))
+
+    asyncio.run(main())
+
+
+def test_a_job_rests_and_says_what_is_missing(
+    url: str, queries: Queries, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with psycopg.connect(url, autocommit=True) as theirs:
+        theirs.execute('ALTER TABLE platform."NotificationEvent" RENAME TO "Other"')
+        theirs.execute("DROP FUNCTION platform.refresh_store_materialized_views()")
+    run(url, queries, "age_notification_batches", "refresh_store_views", "clean_oauth_tokens")
+    results = dict(queries.rows("SELECT job, result FROM autogpt_db.job_run"))
+    assert results["age_notification_batches"] == {
+        "rests": True, "missing": ['table "NotificationEvent"'],
+    }  # fmt: skip
+    assert results["refresh_store_views"]["missing"] == [
+        "function refresh_store_materialized_views()"
+    ]
+    assert "rests" not in results["clean_oauth_tokens"]
+    assert "job_rests" in capfd.readouterr().out
+
+
+def test_a_job_that_a_migration_waits_for_gives_way(url: str, queries: Queries) -> None:
+    settings = settings_for(url)
+
+    async def linger(database: JobDatabase) -> dict[str, Any]:
+        """Hold a table for much longer than a migration should wait."""
+        async with database.transaction() as inside:
+            await inside.execute('LOCK TABLE platform."AgentBlock" IN ROW EXCLUSIVE MODE')
+            await inside.row("SELECT pg_sleep(50)")
+        return {"lingered": True}
+
+    jobs = jobs_of(linger)
+    waited: list[float] = []
+
+    def migrate() -> None:
+        with psycopg.connect(url, autocommit=True) as theirs:
+            began = time.monotonic()
+            theirs.execute('ALTER TABLE platform."AgentBlock" ADD COLUMN "new" text')
+            waited.append(time.monotonic() - began)
+
+    async def main() -> None:
+        async with open_queue(settings, jobs) as queue, working(settings, jobs):
+            await queue.enqueue("linger")
+            held = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(50)%%'"
+            await eventually(lambda: queries.value(held) == 1)
+            migration = threading.Thread(target=migrate)
+            migration.start()
+            await eventually(lambda: queries.statuses() == ["succeeded"])
+            await asyncio.to_thread(migration.join, 30)
+
+    asyncio.run(main())
+    assert len(waited) == 1
+    assert waited[0] < 5.0
+    assert queries.rows("SELECT result FROM autogpt_db.job_run") == [({"gave_way": True},)]
