@@ -149,4 +149,4 @@ async def _refusal(database: Database, user_id: str, amount: int) -> InvalidValu
 
 def _execution_of(metadata: str) -> str | None:
     # The rest of it, which may be long, is skipped unread.
-    return msgspec.json.decode(metadata, type=_SpentOn).graph_exec_id
+    return msgspec.json.decode(metadata.encode(), type=_SpentOn).graph_exec_id
