@@ -8,6 +8,7 @@ import resource
 import signal
 import socket
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -187,6 +188,21 @@ def test_beyond_the_bound_of_memory_requests_are_refused(seeded_database_url: st
             first.sendall(big[-100_000:])
             status, _, reply = read_reply(first)
             assert (status, b"limits.text_length" in reply) == (400, True), reply
+        wait_for(lambda: total(scrape(api), families.MEMORY_HELD) == 0, what="nothing held")
+
+
+def test_beginnings_of_small_bodies_count(seeded_database_url: str) -> None:
+    bounds = ("api.body_limit=1048576", "api.memory_limit=1048576")
+    with ApiProcess(seeded_database_url, *bounds) as api, ExitStack() as stack:
+        begun = request("get_user_by_id", b'{"user_id":"' + b"a" * 60_000 + b'"}')[:-1]
+        connections = [stack.enter_context(api.connect()) for _ in range(30)]
+        for connection in connections:
+            connection.sendall(begun)
+        # Not even a small one finds room any more.
+        status, headers, reply = read_reply(connections[-1])
+        assert (status, headers["retry-after"]) == (503, "1"), reply
+        assert total(scrape(api), families.MEMORY_HELD) > 17 * 60_000
+        stack.close()
         wait_for(lambda: total(scrape(api), families.MEMORY_HELD) == 0, what="nothing held")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from autogpt_db.api.half_closed import BEGINNING
 from autogpt_db.api.protocol import NEVER, HttpProtocol
 from autogpt_db.api.short_road import JOINED, ReplyHeads, ShortRoad
+from autogpt_db.errors import CallError
 
 if TYPE_CHECKING:
     import asyncio
@@ -41,6 +42,7 @@ class Connection(HttpProtocol):
         self._road: ShortRoad = server_state.short_road
         self._short: ShortCall | None = None
         self._held = b""
+        self._held_size = 0
         self._late = b""
         self._begun = b""
         self._idle_after_short = False
@@ -66,13 +68,12 @@ class Connection(HttpProtocol):
         operation = head.operation
         if operation is not None and not (self.server_state.draining or self.flow.write_paused):
             missing = start + head.body - len(data)
-            if missing > 0:
-                self._hold(data)
+            if missing > 0 and self._hold(data):
                 return
             if not missing:
                 self._short = self._road.begin(self, operation, data[start:])
                 if self._short is not None:
-                    self._held = b""
+                    self._let_go()
                     self._reading_head = self._idle_after_short = False
                     self.deadline = NEVER
                     self._unset_keepalive_if_required()
@@ -82,7 +83,8 @@ class Connection(HttpProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the running call."""
         super().connection_lost(exc)
-        self._held = self._late = b""
+        self._let_go()
+        self._late = b""
         call, self._short = self._short, None
         if call is not None:
             call.leave()
@@ -140,16 +142,29 @@ class Connection(HttpProtocol):
             return
         super().expire(now)
 
-    def _hold(self, data: bytes) -> None:
-        """Wait for a body's rest."""
+    def _hold(self, data: bytes) -> bool:
+        """Wait for a body's rest; False where there is no memory for it."""
+        memory = self.server_state.bodies.memory
+        try:
+            memory.take(len(data) - self._held_size, len(data))
+        except CallError:
+            return False
+        self._held_size = len(data)
         if not self._held:
             self._unset_keepalive_if_required()
             self._reading_head = self._idle_after_short = False
             self.deadline = self.loop.time() + self._limits.body_timeout
         self._held = data
+        return True
+
+    def _let_go(self) -> None:
+        """Hold a body's beginning no longer."""
+        self._held = b""
+        self.server_state.bodies.memory.give(self._held_size)
+        self._held_size = 0
 
     def _take_plain_road(self, data: bytes) -> None:
-        self._held = b""
+        self._let_go()
         if self._idle_after_short:
             self._idle_after_short = False
             self.deadline = NEVER

@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import NoReturn
 
 from autogpt_db.errors import BodyTooCostlyError
@@ -19,8 +20,10 @@ MOST_CPU = 30.0
 """Seconds of processor time that one request may take; the kernel ends what takes longer."""
 GROWN = 256 * 1024 * 1024
 """Bytes of memory at its peak after which a helper ends, so that all of it is given back."""
-NICENESS = 5
+NICENESS = 10
 """How far it stands behind its parent, whose loop answers everybody else."""
+FIRST_TO_GO = 1000
+"""Where memory runs out, the kernel ends a helper before anything else; its call gets 503."""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -40,6 +43,8 @@ def main(parent: int, memory: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(OSError):  # the unit's filter of system calls may forbid it
         os.nice(NICENESS)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(str(FIRST_TO_GO), "ascii")
     # What JSON is made of has no cycles, and looking for some among ten million lists is what
     # takes most of the time.
     gc.disable()
@@ -93,7 +98,7 @@ def _bound_memory(more: int) -> None:
 
 
 def _status(name: str) -> str:
-    with open("/proc/self/status", encoding="ascii") as status:  # noqa: PTH123 - its own lines
+    with Path("/proc/self/status").open(encoding="ascii") as status:
         for line in status:
             if line.startswith(name):
                 return line.split()[1]
