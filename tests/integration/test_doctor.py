@@ -111,6 +111,24 @@ def test_what_the_service_would_warn_about_is_a_finding(
     assert capfd.readouterr().out == "", "what is printed is doctor's alone"
 
 
+def test_the_release_and_what_it_lacks_are_told(
+    examined: Examine, release_database: Callable[..., str]
+) -> None:
+    url = release_database("v0.6.59", ours=True)
+    finding = only(examined(url=with_schema(url)), "release")
+    assert finding.level == "warn"
+    assert "looks like AutoGPT v0.6.59; of the 125 methods" in finding.text
+    assert "api.fallback_url" in finding.remedy
+    passing = examined("api.fallback_url=http://127.0.0.1:1", url=with_schema(url))
+    assert [one.level for one in passing["release"]] == ["ok"]
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute('DROP TABLE platform."OAuthAccessToken" CASCADE')
+    found = examined("api.fallback_url=http://127.0.0.1:1", url=with_schema(url))
+    finding = only(found, "release")
+    assert finding.text.startswith("cleanup_expired_oauth_tokens is not served")
+    assert 'table "OAuthAccessToken"' in finding.text
+
+
 def test_a_key_that_is_missing_or_another(examined: Examine, database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 
-from autogpt_db.cli.inspect import describe_methods
+import pytest
+
+from autogpt_db.cli.methods import describe_methods, describe_release
+from autogpt_db.errors import ConfigurationError
 from autogpt_db.operations import load_operations
 from autogpt_db.operations.tables import Table
 
@@ -56,3 +59,24 @@ def test_tables_are_found_through_functions_modules_and_merged_statements() -> N
     # Types stand behind `::` and are no tables.
     names = {table.name for each in operations.values() for table in each.tables}
     assert not {name for name in names if "Status" in name or name.endswith("Type")}
+
+
+def test_a_release_has_a_line_for_each_method_that_any_release_has() -> None:
+    head, *lines, empty, counts = describe_release("v0.6.59", as_json=False)
+    assert head.split("  ")[-1].strip() == "ON v0.6.59"
+    assert empty == ""
+    found = {line.split()[0]: line.split(maxsplit=2)[1:] for line in lines}
+    assert found["spend_credits"] == ["0.6.48", "served"]
+    assert found["get_chat_session"] == ["0.6.49", "passed on"]
+    assert found["resolve_default_tenancy"] == ["0.7.1", "not there"]
+    called = [state for _, state in found.values() if state != "not there"]
+    assert len(called) == 125
+    assert f"{called.count('passed on')} passed on" in counts
+    (text,) = describe_release("0.6.60", as_json=True)
+    states = {each["name"]: each["here"] for each in json.loads(text)}
+    assert states["get_chat_session"] == "not there"
+
+
+def test_an_unknown_release_is_refused_with_those_that_are_known() -> None:
+    with pytest.raises(ConfigurationError, match=r"0\.6\.48 to 0\.7\.2"):
+        list(describe_release("0.5.0", as_json=False))

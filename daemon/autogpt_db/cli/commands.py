@@ -270,13 +270,27 @@ def status(sources: Sources, *, as_json: bool) -> None:
 
 
 @commands.command()
+@click.option(
+    "--release",
+    metavar="NUMBER",
+    help="What becomes of each method on a database of this AutoGPT release, such as 0.6.59.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def methods(*, as_json: bool) -> None:
-    """List the methods that are served: what they read and write, and what a repeat does."""
-    from autogpt_db.cli.inspect import describe_methods
+@click.pass_obj
+def methods(sources: Sources, *, release: str | None, as_json: bool) -> None:
+    """List the methods that are served: what they read and write, and what a repeat does.
 
-    for line in describe_methods(as_json=as_json):
-        say(line)
+    Where the database answers, those are named for which it lacks something.
+    """
+    from autogpt_db.cli.methods import describe_methods, describe_release
+
+    with friendly():
+        if release is not None:
+            lines = describe_release(release, as_json=as_json)
+        else:
+            lines = describe_methods(sources.load().settings, as_json=as_json)
+        for line in lines:
+            say(line)
 
 
 def _child(sources: Sources, run_child: Callable[[Settings], int], name: str) -> int:

@@ -10,7 +10,6 @@ from autogpt_db.settings.catalog import options
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from autogpt_db.operations import Operation
     from autogpt_db.settings import LoadedSettings, Settings
 
 
@@ -41,8 +40,10 @@ def check_everything(settings: Settings) -> Iterator[str]:
     from autogpt_db.database.encryption import encrypted_columns, verify_key
     from autogpt_db.database.migration import pending
     from autogpt_db.database.reasons import reason_of
+    from autogpt_db.database.schema import read_catalogue
     from autogpt_db.database.url import direct_database_url
     from autogpt_db.errors import DatabaseUnreachableError
+    from autogpt_db.operations.coverage import at_hand
     from autogpt_db.operations.needed import needed
 
     yield "configuration: valid"
@@ -73,6 +74,12 @@ def check_everything(settings: Settings) -> Iterator[str]:
         )
         todo = f"to be applied at start: {', '.join(waiting)}"
         yield f"schema: {todo if waiting else 'complete'}"
+        catalogue = read_catalogue(connection, target.schema)
+        if catalogue.columns:
+            compared = at_hand(catalogue, target.schema)
+            yield f"release: {compared.sentence}"
+            for method, missing in compared.lacking.items():
+                yield f"not served: {method}: the database lacks {missing}"
         if settings.integrations.encryption_key is not None and encrypted_columns(
             connection, target.schema
         ):
@@ -90,57 +97,3 @@ def _describe_programs(settings: Settings) -> Iterator[str]:
         yield f"programs: {', '.join(names)}"
     for path, fault in found.faults.items():
         yield f"programs: {path} is left out: {fault}"
-
-
-def describe_methods(*, as_json: bool) -> Iterator[str]:
-    """Yield the methods as a table, or as JSON: what each reads and writes, what a repeat does."""
-    from autogpt_db.operations import served_operations
-
-    operations = sorted(served_operations().values(), key=lambda operation: operation.name)
-    if as_json:
-        yield json.dumps(
-            [
-                {
-                    "name": o.name,
-                    "reads": o.reads,
-                    "tables": {
-                        "read": [table.name for table in o.tables if not table.written],
-                        "written": [table.name for table in o.tables if table.written],
-                    },
-                    "idempotency": {
-                        "key": not o.reads,
-                        "repeat_is_harmless": _repeat_is_harmless(o),
-                        "repeat": o.repeat.effect if o.repeat else None,
-                    },
-                    "summary": o.summary,
-                    "signature": o.signature,
-                }
-                for o in operations
-            ],
-            indent=2,
-        )
-        return
-    yield from _columns(
-        ("METHOD", "DOES", "A REPEAT", "TABLES (* written)"),
-        *(
-            (
-                operation.name,
-                "reads" if operation.reads else "writes",
-                "is harmless" if _repeat_is_harmless(operation) else "NEEDS A KEY",
-                " ".join(f"{'*' * table.written}{table.name}" for table in operation.tables),
-            )
-            for operation in operations
-        ),
-    )
-
-
-def _repeat_is_harmless(operation: Operation) -> bool:
-    # Of a write that doesn't say, nobody knows.
-    return operation.reads or (operation.repeat is not None and operation.repeat.harmless)
-
-
-def _columns(*rows: tuple[str, ...]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        yield "  ".join(cells).rstrip()

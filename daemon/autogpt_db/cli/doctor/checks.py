@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from structlog.testing import capture_logs
 
-from autogpt_db.cli.doctor import database, host, service
+from autogpt_db.cli.doctor import database, host, release, service
 from autogpt_db.cli.doctor.findings import Finding, Situation
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ _CHECKS: tuple[Callable[[Situation], Iterator[Finding]], ...] = (
     database.reachable,
     database.writes,
     database.schema,
+    release.release,
     database.encryption_key,
     database.connections,
     database.kept_data,
