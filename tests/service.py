@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 
+from autogpt_db.database.capabilities import Capabilities
 from autogpt_db.database.handle import Database
+from autogpt_db.database.releases import catalogue_of
 from autogpt_db.errors import CallError
 from autogpt_db.operations import load_operations
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
@@ -21,6 +23,14 @@ if TYPE_CHECKING:
     from autogpt_db.database.merging import Merger
 
 OPERATIONS = load_operations()
+
+_FIRST = catalogue_of("v0.6.48")
+SERVED = {
+    name: operation
+    for name, operation in OPERATIONS.items()
+    if not operation.needs(Capabilities.of(_FIRST)).lacks(_FIRST)
+}
+"""Those that AutoGPT v0.6.48's tables have all for, which tests start from."""
 
 
 class Service:
@@ -102,6 +112,7 @@ class Service:
     async def started(self, method: str, body: bytes) -> bytes:
         operation = OPERATIONS[method]
         arguments = operation.decode(body)
+        operation.admit(arguments, self._database.capabilities)
         database = self._database.for_call(method, reads=operation.reads)
         try:
             return await operation.call(database, arguments)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MODELS = "tests/contract/models.json"
 """What the methods return: AutoGPT's own models."""
+LATER_METHODS = "tests/contract/later-methods.json"
+"""The methods of later releases, in the same form."""
 WIDTH = 100
 
 _HEADER = '''"""{}
@@ -44,6 +46,7 @@ def modules(root: Path) -> Mapping[str, str]:
         root: The repository.
     """
     contract = json.loads((root / MODELS).read_text("utf-8"))
+    contract["methods"] |= json.loads((root / LATER_METHODS).read_text("utf-8"))
     source = _Source(contract)
     folder = "daemon/autogpt_db/client"
     return {

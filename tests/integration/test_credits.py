@@ -272,7 +272,7 @@ def test_a_new_month_under_way_with_spenders_keeps_the_ledger(bank: Service) -> 
 
 
 def test_without_monthly_refills_the_balance_is_as_it_stands(seeded_database_url: str) -> None:
-    plain = CreditsSettings(enabled=True, monthly_refill=False)
+    plain = CreditsSettings(enabled=True, monthly_refill="off")
     with Service(seeded_database_url, credits=plain) as bank:
         set_balance(bank, 7, updated="'2026-01-31'")
         assert bank.call("get_credits", user_id="alice") == 7

@@ -12,6 +12,7 @@ from autogpt_db.database.capabilities import Capabilities
 from autogpt_db.database.catalogue import READ, Catalogue
 from autogpt_db.operations import load_operations
 from autogpt_db.operations.sql import read
+from service import SERVED
 from statements_of import refusal, statements_of
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def catalogue_of(connection: Connection) -> Catalogue:
 def test_every_column_that_a_statement_needs_is_known_and_no_other(connection: Connection) -> None:
     catalogue = catalogue_of(connection)
     capabilities = Capabilities.of(catalogue)
-    statements = statements_of(OPERATIONS.values(), capabilities)
+    statements = statements_of(SERVED.values(), capabilities)
     needs = {statement: read(statement) for statement in statements}
     assert len(statements) > 60
     for statement, methods in statements.items():
@@ -77,7 +78,7 @@ def rename(connection: Connection, table: str, column: str) -> None:
 
 def test_every_label_that_a_statement_needs_is_known(connection: Connection) -> None:
     catalogue = catalogue_of(connection)
-    statements = statements_of(OPERATIONS.values(), Capabilities.of(catalogue))
+    statements = statements_of(SERVED.values(), Capabilities.of(catalogue))
     usable = [each for each in statements if refusal(connection, each) is None]
     missed, found = [], 0
     for enum, labels in catalogue.labels.items():
@@ -98,7 +99,7 @@ def test_every_label_that_a_statement_needs_is_known(connection: Connection) -> 
 def test_every_table_type_and_index_that_a_method_needs_is_known(connection: Connection) -> None:
     catalogue = catalogue_of(connection)
     capabilities = Capabilities.of(catalogue)
-    for name, operation in OPERATIONS.items():
+    for name, operation in SERVED.items():
         needs = operation.needs(capabilities)
         assert needs.lacks(catalogue) == (), name
         spared = {table.name for table in operation.tables} - needs.tables
@@ -134,7 +135,7 @@ def test_rights_are_needs_and_each_lack_names_what_mends_it(connection: Connecti
         catalogue = catalogue_of(connection)
         lacks = {
             name: found
-            for name, operation in OPERATIONS.items()
+            for name, operation in SERVED.items()
             if (found := operation.needs(Capabilities.of(catalogue)).lacks(catalogue))
         }
         assert "get_user_email_by_id" not in lacks
@@ -150,7 +151,7 @@ def test_rights_are_needs_and_each_lack_names_what_mends_it(connection: Connecti
             connection.execute(remedy.partition("; or")[0].encode())
         connection.execute("SET ROLE narrow")
         mended = catalogue_of(connection)
-        for name, operation in OPERATIONS.items():
+        for name, operation in SERVED.items():
             assert operation.needs(Capabilities.of(mended)).lacks(mended) == (), name
     finally:
         connection.execute("RESET ROLE")

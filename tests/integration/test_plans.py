@@ -18,7 +18,7 @@ import plans
 from autogpt_db.settings import CreditsSettings, IntegrationsSettings, Secret
 from plans import ROWS, SIZE, Plans
 from postgres_server import clone, unique_name
-from service import OPERATIONS, Service
+from service import SERVED, Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -277,7 +277,7 @@ def large(
 
 
 def test_every_operation_is_called() -> None:
-    assert sorted(CALLS) == sorted(OPERATIONS), (
+    assert sorted(CALLS) == sorted(SERVED), (
         "Give each operation's calls in CALLS, so that its plans are looked at."
     )
 

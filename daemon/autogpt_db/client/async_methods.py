@@ -149,6 +149,8 @@ class AsyncMethods(ABC):
         user_id: str,
         notification_type: models.NotificationType,
         notification_data: models.NotificationEventModel,
+        organization_id: str | None = None,
+        team_id: str | None = None,
     ) -> models.UserNotificationBatchDTO:
         """Add an event to the user's batch of a type, making the batch where there is none."""
         result: models.UserNotificationBatchDTO = await self._call(
@@ -157,6 +159,8 @@ class AsyncMethods(ABC):
                 "user_id": user_id,
                 "notification_type": notification_type,
                 "notification_data": notification_data,
+                "organization_id": organization_id,
+                "team_id": team_id,
             },
             reads=False,
         )
@@ -214,7 +218,7 @@ class AsyncMethods(ABC):
         self,
         notification_type: models.NotificationType,
     ) -> list[models.UserNotificationBatchDTO]:
-        """Return all users' batches of a type that hold an event, each with all its events."""
+        """Return all users' batches of a type that hold an event."""
         result: list[models.UserNotificationBatchDTO] = await self._call(
             "get_all_batches_by_type",
             {"notification_type": notification_type},
@@ -260,7 +264,7 @@ class AsyncMethods(ABC):
         return result
 
     async def get_credits(self, user_id: str) -> int:
-        """Return a user's balance, filled up first if that hasn't happened this month."""
+        """Return a user's balance; where there are monthly refills, filled up first."""
         result: int = await self._call(
             "get_credits",
             {"user_id": user_id},
@@ -549,6 +553,8 @@ class AsyncMethods(ABC):
         input_data: Mapping[str, Any] | Sequence[Any] | str | float | bool | None,
         message: str,
         editable: bool,
+        organization_id: str | None = None,
+        team_id: str | None = None,
     ) -> models.ReviewResult | None:
         """Ask for a person's review of data, or return the answer that there is."""
         result: models.ReviewResult | None = await self._call(
@@ -562,6 +568,8 @@ class AsyncMethods(ABC):
                 "input_data": input_data,
                 "message": message,
                 "editable": editable,
+                "organization_id": organization_id,
+                "team_id": team_id,
             },
             reads=False,
         )
@@ -766,6 +774,15 @@ class AsyncMethods(ABC):
         )
         return result
 
+    async def resolve_default_tenancy(self, user_id: str) -> list[str | None]:
+        """Return a user's own organization and its default team, made for a user who has none."""
+        result: list[str | None] = await self._call(
+            "resolve_default_tenancy",
+            {"user_id": user_id},
+            reads=False,
+        )
+        return result
+
     async def set_execution_kv_data(
         self,
         user_id: str,
@@ -786,11 +803,17 @@ class AsyncMethods(ABC):
         user_id: str,
         cost: int,
         metadata: models.UsageTransactionMetadata,
+        fail_insufficient_credits: bool = True,
     ) -> int:
         """Take credits from a user's balance, all or nothing, and enter it in the ledger."""
         result: int = await self._call(
             "spend_credits",
-            {"user_id": user_id, "cost": cost, "metadata": metadata},
+            {
+                "user_id": user_id,
+                "cost": cost,
+                "metadata": metadata,
+                "fail_insufficient_credits": fail_insufficient_credits,
+            },
             reads=False,
         )
         return result

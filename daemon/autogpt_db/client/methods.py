@@ -149,6 +149,8 @@ class Methods(ABC):
         user_id: str,
         notification_type: models.NotificationType,
         notification_data: models.NotificationEventModel,
+        organization_id: str | None = None,
+        team_id: str | None = None,
     ) -> models.UserNotificationBatchDTO:
         """Add an event to the user's batch of a type, making the batch where there is none."""
         result: models.UserNotificationBatchDTO = self._call(
@@ -157,6 +159,8 @@ class Methods(ABC):
                 "user_id": user_id,
                 "notification_type": notification_type,
                 "notification_data": notification_data,
+                "organization_id": organization_id,
+                "team_id": team_id,
             },
             reads=False,
         )
@@ -214,7 +218,7 @@ class Methods(ABC):
         self,
         notification_type: models.NotificationType,
     ) -> list[models.UserNotificationBatchDTO]:
-        """Return all users' batches of a type that hold an event, each with all its events."""
+        """Return all users' batches of a type that hold an event."""
         result: list[models.UserNotificationBatchDTO] = self._call(
             "get_all_batches_by_type",
             {"notification_type": notification_type},
@@ -254,7 +258,7 @@ class Methods(ABC):
         return result
 
     def get_credits(self, user_id: str) -> int:
-        """Return a user's balance, filled up first if that hasn't happened this month."""
+        """Return a user's balance; where there are monthly refills, filled up first."""
         result: int = self._call(
             "get_credits",
             {"user_id": user_id},
@@ -536,6 +540,8 @@ class Methods(ABC):
         input_data: Mapping[str, Any] | Sequence[Any] | str | float | bool | None,
         message: str,
         editable: bool,
+        organization_id: str | None = None,
+        team_id: str | None = None,
     ) -> models.ReviewResult | None:
         """Ask for a person's review of data, or return the answer that there is."""
         result: models.ReviewResult | None = self._call(
@@ -549,6 +555,8 @@ class Methods(ABC):
                 "input_data": input_data,
                 "message": message,
                 "editable": editable,
+                "organization_id": organization_id,
+                "team_id": team_id,
             },
             reads=False,
         )
@@ -753,6 +761,15 @@ class Methods(ABC):
         )
         return result
 
+    def resolve_default_tenancy(self, user_id: str) -> list[str | None]:
+        """Return a user's own organization and its default team, made for a user who has none."""
+        result: list[str | None] = self._call(
+            "resolve_default_tenancy",
+            {"user_id": user_id},
+            reads=False,
+        )
+        return result
+
     def set_execution_kv_data(self, user_id: str, node_exec_id: str, key: str, data: Any) -> Any:
         """Keep a value for a user under a key, in place of the one before."""
         result: Any = self._call(
@@ -767,11 +784,17 @@ class Methods(ABC):
         user_id: str,
         cost: int,
         metadata: models.UsageTransactionMetadata,
+        fail_insufficient_credits: bool = True,
     ) -> int:
         """Take credits from a user's balance, all or nothing, and enter it in the ledger."""
         result: int = self._call(
             "spend_credits",
-            {"user_id": user_id, "cost": cost, "metadata": metadata},
+            {
+                "user_id": user_id,
+                "cost": cost,
+                "metadata": metadata,
+                "fail_insufficient_credits": fail_insufficient_credits,
+            },
             reads=False,
         )
         return result

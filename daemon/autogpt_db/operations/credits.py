@@ -7,6 +7,7 @@ import msgspec
 from autogpt_db.errors import InsufficientBalanceError, InvalidValueError, UniqueViolationError
 from autogpt_db.operations import Database, UsageTransactionMetadata, events, operation
 from autogpt_db.operations.ledger import balance_of, raw_query, reason, record
+from autogpt_db.operations.refill import BROUGHT_FORWARD, refill_of
 from autogpt_db.operations.repeats import harmful, harmless
 from autogpt_db.operations.top_up import top_up
 
@@ -73,16 +74,22 @@ class _SpentOn(msgspec.Struct):
 
 @operation(reads=False, repeat=harmful("Spends again."))
 async def spend_credits(
-    database: Database, user_id: str, cost: int, metadata: UsageTransactionMetadata
+    database: Database,
+    user_id: str,
+    cost: int,
+    metadata: UsageTransactionMetadata,
+    fail_insufficient_credits: bool = True,
 ) -> int:
     """Take credits from a user's balance, all or nothing, and enter it in the ledger.
 
-    Concurrent calls for one user queue up: the balance never falls below 0.
+    Concurrent calls for one user queue up: the balance never falls below 0 unless it may.
 
     Args:
         user_id: Who pays.
         cost: Credits (US cents). A negative cost adds credits; 0 does nothing.
         metadata: What it was spent on; stored with the entry.
+        fail_insufficient_credits: Whether a balance that doesn't suffice is an error; else it
+            becomes negative.
 
     Returns:
         The new balance. 0 for a cost of 0, and wherever `credits.enabled` is false.
@@ -90,11 +97,19 @@ async def spend_credits(
     Raises:
         InsufficientBalanceError: The balance doesn't suffice.
         InvalidValueError: There is no such user.
-        RawQueryError: The balance would be beyond an integer, or credits are added to no user.
+        RawQueryError: The balance would be beyond an integer; or there is no such user, and credits
+            are added or the balance may become negative.
     """
     if not database.settings.credits.enabled or cost == 0:
         return 0
-    moved = await record(database, user_id, -cost, kind="USAGE", metadata=metadata)
+    moved = await record(
+        database,
+        user_id,
+        -cost,
+        kind="USAGE",
+        metadata=metadata,
+        may_fall_below_zero=not fail_insufficient_credits,
+    )
     if moved is None:
         raise await _refusal(database, user_id, -cost)
     if moved.top_up_wanted:
@@ -104,13 +119,16 @@ async def spend_credits(
 
 @operation(reads=False, repeat=harmless("A month's refill is entered once."))
 async def get_credits(database: Database, user_id: str) -> int:
-    """Return a user's balance, filled up first if that hasn't happened this month.
+    """Return a user's balance; where there are monthly refills, filled up first.
+
+    There are as `credits.monthly_refill` says, or as the database's AutoGPT release has it.
 
     Args:
         user_id: Whose.
 
     Returns:
-        Credits (US cents); 100 wherever `credits.enabled` is false.
+        Credits (US cents); 100 wherever `credits.enabled` is false, 0 for an unknown user where
+        nothing is filled up.
 
     Raises:
         RawQueryError: There is no such user, or filling up goes beyond an integer.
@@ -119,7 +137,7 @@ async def get_credits(database: Database, user_id: str) -> int:
     if not settings.enabled:
         return CREDITS_WITHOUT_ACCOUNTS
     balance = await balance_of(database, user_id)
-    if not (settings.monthly_refill and balance.of_another_month):
+    if not balance.of_another_month or not await _is_filled_up(database):
         return balance.credits
     parameters = {
         "user_id": user_id,
@@ -138,6 +156,15 @@ async def get_credits(database: Database, user_id: str) -> int:
     if granted:
         events.forget_lack_of_credits(database.settings, user_id)
     return new_balance
+
+
+async def _is_filled_up(database: Database) -> bool:
+    settings, capabilities = database.settings.credits, database.capabilities
+    refill = refill_of(settings, capabilities)
+    if refill.is_on is None:
+        row = await database.row(BROUGHT_FORWARD)
+        refill = refill_of(settings, capabilities, row == (True,))
+    return bool(refill.is_on)
 
 
 async def _refusal(database: Database, user_id: str, amount: int) -> InvalidValueError:

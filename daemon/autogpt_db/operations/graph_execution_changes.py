@@ -10,7 +10,6 @@ from autogpt_db.operations import Database, ExecutionStatus, GraphExecutionStats
 from autogpt_db.operations.execution_status import allowed_from
 from autogpt_db.operations.graph_execution_documents import graph_execution_document
 from autogpt_db.operations.repeats import harmful, harmless
-from autogpt_db.operations.tenancy import refuse_unstorable
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -177,13 +176,11 @@ async def update_graph_execution_stats(
             comes without an organization.
         ForeignKeyViolationError: There is no such team.
         RecordNotFoundError: There is no such execution.
-        ArgumentsInvalidError: The database has no place for an organization.
     """
     capabilities = database.capabilities
     if update_tenancy:
         if not organization_id:
             raise InvalidValueError("organization_id is required when updating tenancy.")
-        refuse_unstorable(capabilities.orgs, organization_id=organization_id)
     elif status is None and stats is None:
         raise InvalidValueError("Either status or stats must be given.")
     parameters: dict[str, str | None] = {

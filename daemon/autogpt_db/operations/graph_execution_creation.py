@@ -21,7 +21,6 @@ from autogpt_db.operations.graph_execution_documents import graph_execution_with
 from autogpt_db.operations.json_text import JsonText, clean_text_of
 from autogpt_db.operations.node_execution_documents import node_execution_columns
 from autogpt_db.operations.repeats import harmful
-from autogpt_db.operations.tenancy import refuse_unstorable
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -209,12 +208,9 @@ async def create_graph_execution(
         ForeignKeyViolationError: Graph, user, preset, parent, team or a node doesn't exist; nothing
             is written.
         InvalidValueError: The expert is none of the user's, or may not run.
-        ArgumentsInvalidError: The database has no place for an organization, team or expert.
         LimitExceededError: The nodes have more inputs than the settings allow.
     """
     capabilities = database.capabilities
-    refuse_unstorable(capabilities.orgs, organization_id=organization_id, team_id=team_id)
-    refuse_unstorable(capabilities.expert_runs, expert_id=expert_id)
     limits = database.settings.limits
     texts = [node_input for _, node_input in starting_nodes_input]
     # Each input becomes a row: a colon stands behind every name, and few stand elsewhere.

@@ -24,6 +24,7 @@ from autogpt_db.operations.repeats import harmless
 if TYPE_CHECKING:
     from typing import LiteralString
 
+    from autogpt_db.database.capabilities import Capabilities
     from autogpt_db.settings import IntegrationsSettings
 
 log = structlog.get_logger("autogpt_db.operations")
@@ -61,11 +62,12 @@ async def get_user_integrations(database: Database, user_id: str) -> bytes:
     if row is None:
         raise RecordNotFoundError(f"user {user_id}")
     (token,) = row
+    capabilities = database.capabilities
     if not token:
-        return opened(None, "")
+        return opened(None, "", capabilities)
     keys = _keys(database)
     try:
-        document: bytes = await database.computed(len(token), opened, keys, token)
+        document: bytes = await database.computed(len(token), opened, keys, token, capabilities)
     except UndecryptableError as error:
         log.error("credentials_undecryptable", users=1, user_id=user_id)  # noqa: TRY400 - no bug
         raise InvalidValueError(
@@ -82,6 +84,8 @@ async def update_user_integrations(
     database: Database, user_id: str, data: UserIntegrations
 ) -> None:
     """Replace all of a user's credentials; an unknown user is passed over.
+
+    Members that this service doesn't know are stored as they come.
 
     Args:
         user_id: Whose.
@@ -104,12 +108,13 @@ def sealed(keys: IntegrationsSettings, text: str) -> str:
     return encrypt(keys, json.dumps(_without_nulls(json.loads(text))))
 
 
-def opened(keys: IntegrationsSettings | None, token: str) -> bytes:
+def opened(keys: IntegrationsSettings | None, token: str, capabilities: Capabilities) -> bytes:
     """Return stored credentials as the JSON of a UserIntegrations.
 
     Args:
         keys: What they are decrypted with; none are needed for no token.
         token: What is stored; empty for none.
+        capabilities: What the database has, and so which members its release knows.
 
     Raises:
         UndecryptableError: The keys don't fit, or it is damaged.
@@ -119,7 +124,9 @@ def opened(keys: IntegrationsSettings | None, token: str) -> bytes:
         content = json.loads(decrypt(keys, token)) if keys is not None else {}
     except ValueError as error:
         raise UndecryptableError("What they decrypt to is no JSON.") from error
-    return _encode(_validated(content))
+    found = _validated(content)
+    _add_defaults(found, capabilities)
+    return _encode(found)
 
 
 def _keys(database: Database) -> IntegrationsSettings:
@@ -143,9 +150,24 @@ def _validated(content: Any) -> dict[str, Any]:
     return found
 
 
+def _add_defaults(integrations: dict[str, Any], capabilities: Capabilities) -> None:
+    """Add the members that the database's release has and the stored credentials lack."""
+    for credentials in integrations["credentials"]:
+        if capabilities.tier:
+            credentials.setdefault("is_managed", False)
+            credentials.setdefault("metadata", {})
+        if capabilities.expert_runs and credentials["type"] == "oauth2":
+            credentials.setdefault("refresh_strategy", "oauth_handler")
+            credentials.setdefault("provider_state", None)
+            credentials.setdefault("provider_state_version", None)
+    if capabilities.push:
+        for state in integrations["oauth_states"]:
+            state.setdefault("credential_id", None)
+
+
 def _without_nulls(integrations: dict[str, Any]) -> dict[str, Any]:
     """Drop the declared members that are null; what stands in free-form members stays."""
-    return {
+    return integrations | {
         "managed_credentials": _present(integrations["managed_credentials"]),
         "credentials": [_present(each) for each in integrations["credentials"]],
         "oauth_states": [_present(each) for each in integrations["oauth_states"]],

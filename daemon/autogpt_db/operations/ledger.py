@@ -29,23 +29,32 @@ history AS (
      WHERE NOT EXISTS (SELECT FROM platform."UserBalance" WHERE "userId" = %(user_id)s)
 )"""
 
+
 # The upsert's conflict takes the row's lock and then sees its newest version: concurrent changes
 # of one balance queue up, and of two first ones the second adds to what the first has made. A
 # conflict also occurs where the statement's snapshot shows no row yet, so the condition is there
 # twice.
-RECORD: LiteralString = f"""
+def _recording(*, may_fall_below_zero: bool) -> LiteralString:
+    covered: LiteralString = ""
+    still_covered: LiteralString = ""
+    if not may_fall_below_zero:
+        covered = """
+     WHERE history.balance IS NULL OR given.amount >= 0 OR history.balance + given.amount >= 0"""
+        still_covered = """
+     WHERE %(amount)s::integer >= 0 OR stored."balance" + %(amount)s::integer >= 0"""
+    return f"""
 WITH {HISTORY}, moved AS (
     INSERT INTO platform."UserBalance" AS stored ("userId", "balance", "updatedAt")
     SELECT %(user_id)s,
            COALESCE(history.balance, 0) + %(amount)s::integer,
            date_trunc('milliseconds', clock_timestamp() AT TIME ZONE 'UTC')
       FROM (VALUES (%(amount)s::integer)) AS given (amount)
-      LEFT JOIN history ON true
-     WHERE history.balance IS NULL OR given.amount >= 0 OR history.balance + given.amount >= 0
+      LEFT JOIN history ON true{covered}
         ON CONFLICT ("userId") DO UPDATE
        SET "balance" = stored."balance" + %(amount)s::integer,
-           "updatedAt" = date_trunc('milliseconds', clock_timestamp() AT TIME ZONE 'UTC')
-     WHERE %(amount)s::integer >= 0 OR stored."balance" + %(amount)s::integer >= 0
+           "updatedAt" = date_trunc('milliseconds', clock_timestamp() AT TIME ZONE 'UTC'){
+        still_covered
+    }
     RETURNING "balance", "updatedAt"
 ), entered AS (
     INSERT INTO platform."CreditTransaction"
@@ -65,6 +74,10 @@ SELECT moved."balance",
         WHERE "id" = %(user_id)s AND "topUpConfig" IS NOT NULL
   ) AS wish ON true
 """
+
+
+RECORD: LiteralString = _recording(may_fall_below_zero=False)
+RECORD_WHATEVER_IS_LEFT: LiteralString = _recording(may_fall_below_zero=True)
 
 BALANCE: LiteralString = """
 SELECT COALESCE(stored."balance", history."runningBalance", 0),
@@ -119,16 +132,19 @@ async def record(
     kind: str,
     metadata: str,
     key: str | None = None,
+    may_fall_below_zero: bool = False,
 ) -> Movement | None:
     """Add to a user's balance and write the entry that says so, both or neither.
 
     Args:
         database: A handle for this call.
         user_id: Whose balance.
-        amount: Credits to add; a negative amount is only taken if the balance stays 0 or more.
+        amount: Credits to add; a negative amount is only taken if the balance stays 0 or more, or
+            may fall below.
         kind: The entry's "CreditTransactionType".
         metadata: The entry's metadata: JSON text.
         key: The entry's key, unique for the user; None stands for a new uuid.
+        may_fall_below_zero: Whether the balance may become negative.
 
     Returns:
         None when the balance doesn't suffice; nothing was written then.
@@ -145,7 +161,9 @@ async def record(
         "key": key or str(uuid.uuid4()),
     }
     with raw_query():
-        row = await database.row(RECORD, parameters)
+        row = await database.row(
+            RECORD_WHATEVER_IS_LEFT if may_fall_below_zero else RECORD, parameters
+        )
     return None if row is None else Movement(*row)
 
 

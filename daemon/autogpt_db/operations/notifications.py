@@ -1,4 +1,4 @@
-"""Notifications that wait in batches: one batch for each user and type."""
+"""Notifications that wait in batches, one batch for each user and type, read."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from autogpt_db.operations import Database, NotificationEvent, NotificationType, operation
+from autogpt_db.database.capabilities import ForSchema
+from autogpt_db.operations import Database, NotificationType, operation
 from autogpt_db.operations.bounds import fetch_document
-from autogpt_db.operations.repeats import harmful, harmless
 
 if TYPE_CHECKING:
     from typing import LiteralString
 
 log = structlog.get_logger("autogpt_db.operations")
 
+BATCHED = {"NotificationType": "AGENT_RUN"}
+"""What there are batches of; AutoGPT notifies without them from v0.7.3 on, under other labels."""
 MOST_TOLD: LiteralString = "20"
 """Users who are named in the log when their batches are left out."""
 
-_EVENT = """
+EVENT: LiteralString = """
        json_build_object(
            'id', event."id",
            'type', event."type",
@@ -26,52 +28,30 @@ _EVENT = """
            'created_at', autogpt_db.iso_v1(event."createdAt"),
            'updated_at', autogpt_db.iso_v1(event."updatedAt")
        )"""
-_BATCH = f"""
+DOCUMENT: LiteralString = f"""
        json_build_object(
            'user_id', batch."userId",
            'type', batch."type",
-           'notifications', COALESCE(json_agg({_EVENT}
+           'notifications', COALESCE(json_agg({EVENT}
                ORDER BY event."createdAt"
            ) FILTER (WHERE event."id" IS NOT NULL), '[]'),
            'created_at', autogpt_db.iso_v1(batch."createdAt"),
            'updated_at', autogpt_db.iso_v1(batch."updatedAt")
        )"""
 
-# The update changes nothing: it holds the batch, so that nobody who empties it just now can miss
-# the event.
-ADD = f"""
-WITH batch AS (
-    INSERT INTO platform."UserNotificationBatch"
-           ("id", "userId", "type", "createdAt", "updatedAt")
-    VALUES (gen_random_uuid()::text, %(user_id)s,
-            %(notification_type)s::text::platform."NotificationType",
-            autogpt_db.now_v1(), autogpt_db.now_v1())
-        ON CONFLICT ("userId", "type") DO UPDATE SET "userId" = EXCLUDED."userId"
-    RETURNING "id", "userId", "type", "createdAt", "updatedAt"
-), added AS (
-    INSERT INTO platform."NotificationEvent"
-           ("id", "userNotificationBatchId", "type", "data", "createdAt", "updatedAt")
-    SELECT gen_random_uuid()::text, batch."id", batch."type",
-           %(notification_data)s::jsonb -> 'data',
-           autogpt_db.now_v1(), autogpt_db.now_v1()
-      FROM batch
-    RETURNING "id", "type", "data", "createdAt", "updatedAt"
-)
-SELECT {_BATCH}
-  FROM batch
- CROSS JOIN LATERAL (
-       SELECT "id", "type", "data", "createdAt", "updatedAt"
-         FROM platform."NotificationEvent"
-        WHERE "userNotificationBatchId" = batch."id"
-       UNION ALL
-       SELECT "id", "type", "data", "createdAt", "updatedAt"
-         FROM added
-  ) AS event
- GROUP BY batch."id", batch."userId", batch."type", batch."createdAt", batch."updatedAt"
-"""
+# Since v0.6.58 a batch comes without its events, but where one batch is asked for.
+BARE_DOCUMENT: LiteralString = """
+       json_build_object(
+           'user_id', batch."userId",
+           'type', batch."type",
+           'notifications', '[]'::json,
+           'created_at', autogpt_db.iso_v1(batch."createdAt"),
+           'updated_at', autogpt_db.iso_v1(batch."updatedAt")
+       )"""
+
 
 BATCH = f"""
-SELECT {_BATCH}
+SELECT {DOCUMENT}
   FROM platform."UserNotificationBatch" AS batch
   LEFT JOIN platform."NotificationEvent" AS event ON event."userNotificationBatchId" = batch."id"
  WHERE batch."userId" = %(user_id)s
@@ -91,7 +71,7 @@ BATCH_SIZE: LiteralString = """
 
 # The smallest first, so that one user's batch is in nobody's way, and each is read in the end when
 # others have been emptied. A batch that stays out isn't put together at all.
-BATCHES = f"""
+_BATCHES_WITH_EVENTS: LiteralString = f"""
 WITH sized AS MATERIALIZED (
     SELECT batch."id", batch."userId", batch."createdAt", size.bytes
       FROM platform."UserNotificationBatch" AS batch{BATCH_SIZE}
@@ -109,7 +89,7 @@ SELECT found.document, NULL, NULL, NULL
         SELECT one.document
           FROM ranked
          CROSS JOIN LATERAL (
-               SELECT {_BATCH} AS document
+               SELECT {DOCUMENT} AS document
                  FROM platform."UserNotificationBatch" AS batch
                  JOIN platform."NotificationEvent" AS event
                    ON event."userNotificationBatchId" = batch."id"
@@ -130,8 +110,25 @@ SELECT NULL, others.user_id, others.bytes, others.count
        ) AS others
 """
 
+# All that is asked for is whose batches there are.
+_BARE_BATCHES: LiteralString = f"""
+SELECT {BARE_DOCUMENT}, NULL, NULL, NULL
+  FROM platform."UserNotificationBatch" AS batch
+ WHERE batch."type" = %(notification_type)s::text::platform."NotificationType"
+   AND EXISTS (
+       SELECT
+         FROM platform."NotificationEvent" AS event
+        WHERE event."userNotificationBatchId" = batch."id"
+   )
+ ORDER BY batch."createdAt"
+ LIMIT %(most_rows)s
+"""
+BATCHES = ForSchema(
+    lambda capabilities: _BARE_BATCHES if capabilities.push else _BATCHES_WITH_EVENTS
+)
+
 OLDEST = f"""
-SELECT {_EVENT}
+SELECT {EVENT}
   FROM platform."UserNotificationBatch" AS batch
   JOIN platform."NotificationEvent" AS event ON event."userNotificationBatchId" = batch."id"
  WHERE batch."userId" = %(user_id)s
@@ -140,78 +137,13 @@ SELECT {_EVENT}
  LIMIT 1
 """
 
-# Waits for events that are being added. The next statement of the transaction sees them.
-HOLD = """
-SELECT "id"
-  FROM platform."UserNotificationBatch"
- WHERE "userId" = %(user_id)s
-   AND "type" = COALESCE(%(notification_type)s::text::platform."NotificationType", "type")
- ORDER BY "id"
-   FOR UPDATE
-"""
 
-EMPTY = """
-WITH events AS (
-    DELETE FROM platform."NotificationEvent"
-     WHERE "userNotificationBatchId" = ANY (%(batch_ids)s::text[])
-)
-DELETE FROM platform."UserNotificationBatch"
- WHERE "id" = ANY (%(batch_ids)s::text[])
-"""
-
-REMOVE = """
-WITH removed AS (
-    DELETE FROM platform."NotificationEvent"
-     WHERE "userNotificationBatchId" = ANY (%(batch_ids)s::text[])
-       AND "id" = ANY (%(notification_ids)s::text[])
-    RETURNING "id"
-)
-DELETE FROM platform."UserNotificationBatch" AS batch
- WHERE batch."id" = ANY (%(batch_ids)s::text[])
-   AND NOT EXISTS (
-       SELECT
-         FROM platform."NotificationEvent" AS event
-        WHERE event."userNotificationBatchId" = batch."id"
-          AND event."id" <> ALL (SELECT "id" FROM removed)
-   )
-"""
-
-
-@operation(reads=False, repeat=harmful("Adds the event again."))
-async def create_or_add_to_user_notification_batch(
-    database: Database,
-    user_id: str,
-    notification_type: NotificationType,
-    notification_data: NotificationEvent,
-) -> bytes | None:
-    """Add an event to the user's batch of a type, making the batch where there is none.
-
-    Args:
-        user_id: Whose batch.
-        notification_type: The batch's and the event's type.
-        notification_data: The event; only its `data` is stored.
-
-    Returns:
-        The batch with all its events.
-
-    Raises:
-        ForeignKeyViolationError: There is no such user.
-    """
-    return await database.json(
-        ADD,
-        {
-            "user_id": user_id,
-            "notification_type": notification_type,
-            "notification_data": notification_data,
-        },
-    )
-
-
-@operation(reads=True, heavy=True)
+@operation(reads=True, heavy=True, labels=BATCHED)
 async def get_all_batches_by_type(database: Database, notification_type: NotificationType) -> bytes:
-    """Return all users' batches of a type that hold an event, each with all its events.
+    """Return all users' batches of a type that hold an event.
 
-    As many as the settings allow (`limits`), the smallest first: a batch that is too large for a
+    Up to AutoGPT v0.6.57's schema each comes with all its events, later with none. Of the former
+    there are as many as the settings allow (`limits`), the smallest first: a batch too large for a
     reply keeps nobody from theirs. What is left out is logged (`notifications_left_out`).
 
     Args:
@@ -219,7 +151,7 @@ async def get_all_batches_by_type(database: Database, notification_type: Notific
     """
     limits = database.settings.limits
     rows = await database.rows(
-        BATCHES,
+        BATCHES(database.capabilities),
         {
             "notification_type": notification_type,
             "most_rows": limits.rows,
@@ -240,7 +172,7 @@ async def get_all_batches_by_type(database: Database, notification_type: Notific
     return b"[" + b",".join(documents) + b"]"
 
 
-@operation(reads=True)
+@operation(reads=True, labels=BATCHED)
 async def get_user_notification_batch(
     database: Database, user_id: str, notification_type: NotificationType
 ) -> bytes | None:
@@ -261,7 +193,7 @@ async def get_user_notification_batch(
     )
 
 
-@operation(reads=True)
+@operation(reads=True, labels=BATCHED)
 async def get_user_notification_oldest_message_in_batch(
     database: Database, user_id: str, notification_type: NotificationType
 ) -> bytes | None:
@@ -272,62 +204,3 @@ async def get_user_notification_oldest_message_in_batch(
         notification_type: The batch's type.
     """
     return await database.json(OLDEST, {"user_id": user_id, "notification_type": notification_type})
-
-
-@operation(reads=False, repeat=harmless("Finds nothing, but deletes events that have come since."))
-async def empty_user_notification_batch(
-    database: Database, user_id: str, notification_type: NotificationType
-) -> None:
-    """Delete a user's batch of a type and its events.
-
-    Args:
-        user_id: Whose batch.
-        notification_type: The batch's type.
-    """
-    await _change(database, EMPTY, user_id, notification_type)
-
-
-@operation(reads=False, repeat=harmless("Finds nothing, but deletes events that have come since."))
-async def clear_all_user_notification_batches(database: Database, user_id: str) -> None:
-    """Delete all of a user's batches and their events.
-
-    Args:
-        user_id: Whose batches.
-    """
-    await _change(database, EMPTY, user_id)
-
-
-@operation(reads=False, repeat=harmless("Finds those events gone."))
-async def remove_notifications_from_batch(
-    database: Database,
-    user_id: str,
-    notification_type: NotificationType,
-    notification_ids: list[str],
-) -> None:
-    """Delete some events of a user's batch of a type, and the batch when none is left.
-
-    Args:
-        user_id: Whose batch.
-        notification_type: The batch's type, whatever the events' own types are.
-        notification_ids: The events; nothing happens where none is named.
-    """
-    if notification_ids:
-        await _change(database, REMOVE, user_id, notification_type, notification_ids)
-
-
-async def _change(
-    database: Database,
-    statement: LiteralString,
-    user_id: str,
-    notification_type: NotificationType | None = None,
-    notification_ids: list[str] | None = None,
-) -> None:
-    async with database.transaction() as transaction:
-        held = await transaction.rows(
-            HOLD, {"user_id": user_id, "notification_type": notification_type}
-        )
-        if held:
-            batch_ids = [batch_id for (batch_id,) in held]
-            await transaction.execute(
-                statement, {"batch_ids": batch_ids, "notification_ids": notification_ids}
-            )

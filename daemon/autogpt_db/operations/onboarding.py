@@ -25,10 +25,21 @@ SELECT gen_random_uuid()::text, "id", autogpt_db.now_v1(), autogpt_db.now_v1()
 
 _STEP: LiteralString = '::platform."OnboardingStep"'
 
+_MILESTONES: LiteralString = """
+                  (1, 'RUN_AGENTS', counted.runs >= 10, 300),
+                  (2, 'RUN_AGENTS_100', counted.runs >= 100, 300),
+                  (3, 'RUN_3_DAYS', counted.days >= 3, 100),
+                  (4, 'RUN_14_DAYS', counted.days >= 14, 300)"""
+# Since the monthly allowance is gone.
+_LATER_MILESTONES: LiteralString = """
+                  (2, 'RUN_AGENTS_100', counted.runs >= 100, 100),
+                  (3, 'RUN_3_DAYS', counted.days >= 3, 100),
+                  (4, 'RUN_14_DAYS', counted.days >= 14, 100)"""
+
 
 # The count, the milestones it reaches and their rewards stand or fall together. `held` waits for
 # another count under way and goes on from what that has made.
-def _counting(step: LiteralString) -> LiteralString:
+def _counting(step: LiteralString, milestones: LiteralString) -> LiteralString:
     return f"""
 WITH held AS MATERIALIZED (
     SELECT onboarding."id",
@@ -60,10 +71,7 @@ WITH held AS MATERIALIZED (
            milestone.step{step} <> ALL (counted.rewarded) AS unrewarded
       FROM counted
      CROSS JOIN LATERAL (
-           VALUES (1, 'RUN_AGENTS', counted.runs >= 10, 300),
-                  (2, 'RUN_AGENTS_100', counted.runs >= 100, 300),
-                  (3, 'RUN_3_DAYS', counted.days >= 3, 100),
-                  (4, 'RUN_14_DAYS', counted.days >= 14, 300)
+           VALUES {milestones}
      ) AS milestone (place, step, is_reached, reward)
      WHERE milestone.is_reached
        AND milestone.step{step} <> ALL (counted.completed)
@@ -124,14 +132,20 @@ SELECT ARRAY(SELECT step::text FROM reached ORDER BY place),
 
 
 # Steps were a type of their own once.
-COUNT = ForSchema(lambda has: _counting("" if has.onboarding_text else _STEP))
+COUNT = ForSchema(
+    lambda has: _counting(
+        "" if has.onboarding_text else _STEP,
+        _LATER_MILESTONES if has.no_refill else _MILESTONES,
+    )
+)
 
 
 @operation(reads=False, repeat=harmful("Counts another run; a milestone is rewarded once."))
 async def increment_onboarding_runs(database: Database, user_id: str) -> None:
     """Count a run of a user's agents, and reward the milestones that it reaches.
 
-    A milestone is rewarded once.
+    A milestone is rewarded once. From AutoGPT v0.6.59's schema on there are 100 runs, and 3 and 14
+    days in a row, each worth 100 credits; before, 10 runs too, and 300 but for the 3 days.
 
     Args:
         user_id: Whose run.

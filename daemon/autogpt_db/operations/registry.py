@@ -15,6 +15,7 @@ import psycopg
 from autogpt_db.database.capabilities import Capabilities
 from autogpt_db.database.handle import Database
 from autogpt_db.database.knowledge import is_about_schema, smells_of_migration
+from autogpt_db.database.needs import Needs
 from autogpt_db.database.releases import arguments_of
 from autogpt_db.errors import AutogptDbError, CallError, SchemaChangingError
 from autogpt_db.operations.annotations import shape_of
@@ -25,7 +26,6 @@ from autogpt_db.operations.tables import Table, needs_of, tables_of
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping
 
-    from autogpt_db.database.needs import Needs
     from autogpt_db.operations.repeats import Repeat
     from autogpt_db.settings import LimitsSettings
 
@@ -92,6 +92,7 @@ class Operation:
         repeat: Repeat | None = None,
         spares: Collection[str] = (),
         honoured: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
     ) -> None:
         """Read everything off `function`.
 
@@ -124,6 +125,7 @@ class Operation:
         )
         self._limits = {shape.name: shape.limit for shape in self._shapes if shape.limit}
         self.honoured = dict(honoured or {})
+        self._labels = Needs(labels=frozenset((labels or {}).items()))
         known = {shape.name for shape in self._shapes}
         for name, capability in self.honoured.items():
             if name not in known or not hasattr(Capabilities, capability):
@@ -156,7 +158,7 @@ class Operation:
         Args:
             capabilities: What the database has: another one's statements may be others.
         """
-        return needs_of(self.function, capabilities).without(self.spares)
+        return needs_of(self.function, capabilities).without(self.spares) | self._labels
 
     def decode(self, body: bytes, limits: LimitsSettings | None = None) -> dict[str, Any]:
         """Return the call's arguments.
@@ -362,6 +364,7 @@ def operation(
     repeat: Repeat | None = None,
     spares: Collection[str] = (),
     honoured: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> Callable[
     [Callable[Concatenate[Database, P], Awaitable[R]]],
     Callable[Concatenate[Database, P], Awaitable[R]],
@@ -380,6 +383,7 @@ def operation(
         honoured: Arguments that only a database with a capability can honour, and the name of
             that one (`Capabilities`). Elsewhere a call that gives one a value is passed on, or
             refused. Where nothing matches it on an older database, the method says so itself.
+        labels: Of enums a label that its arguments name; it is of no use where there is none.
 
     Raises:
         RegistrationError: The function cannot be served.
@@ -392,7 +396,13 @@ def operation(
             function,
             _MARK,
             Operation(
-                function, reads=reads, heavy=heavy, repeat=repeat, spares=spares, honoured=honoured
+                function,
+                reads=reads,
+                heavy=heavy,
+                repeat=repeat,
+                spares=spares,
+                honoured=honoured,
+                labels=labels,
             ),
         )
         return function

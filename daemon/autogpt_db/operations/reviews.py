@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import InvalidValueError
 from autogpt_db.operations import Database, JsonValue, JsonValueToShow, operation
 from autogpt_db.operations.repeats import harmless
+
+if TYPE_CHECKING:
+    from typing import LiteralString
+
+    from autogpt_db.database.capabilities import Capabilities
 
 # A person who approves all of a node's future actions leaves a row under this key.
 APPROVAL = """
@@ -32,15 +40,23 @@ SELECT json_build_object(
  LIMIT 1
 """
 
-# A row that was just made waits for its person, whoever made it: only an older one has an answer.
-GET_OR_CREATE = """
+
+def _get_or_create(capabilities: Capabilities) -> LiteralString:
+    # A row that was just made waits for its person, whoever made it: only an older one has an
+    # answer.
+    columns: LiteralString = ""
+    values: LiteralString = ""
+    if capabilities.orgs:
+        columns = ', "organizationId", "teamId"'
+        values = ", %(organization_id)s, %(team_id)s"
+    return f"""
 WITH created AS (
     INSERT INTO platform."PendingHumanReview"
            ("nodeExecId", "userId", "graphExecId", "graphId", "graphVersion", "payload",
-            "instructions", "editable", "status", "processed", "createdAt", "updatedAt")
+            "instructions", "editable", "status", "processed", "createdAt", "updatedAt"{columns})
     VALUES (%(node_exec_id)s, %(user_id)s, %(graph_exec_id)s, %(graph_id)s, %(graph_version)s,
             %(input_data)s::jsonb, %(message)s, %(editable)s, 'WAITING', false,
-            autogpt_db.now_v1(), autogpt_db.now_v1())
+            autogpt_db.now_v1(), autogpt_db.now_v1(){values})
         ON CONFLICT ("nodeExecId") DO NOTHING
 )
 SELECT json_build_object(
@@ -55,6 +71,9 @@ SELECT json_build_object(
    AND NOT review."processed"
    AND review."status" <> 'WAITING'
 """
+
+
+GET_OR_CREATE = ForSchema(_get_or_create)
 
 HAS_PENDING = """
 SELECT EXISTS (
@@ -123,7 +142,11 @@ async def check_approval(
     )
 
 
-@operation(reads=False, repeat=harmless("Returns what there is: a node execution has one review."))
+@operation(
+    reads=False,
+    repeat=harmless("Returns what there is: a node execution has one review."),
+    honoured={"organization_id": "orgs", "team_id": "orgs"},
+)
 async def get_or_create_human_review(
     database: Database,
     user_id: str,
@@ -134,6 +157,8 @@ async def get_or_create_human_review(
     input_data: JsonValue,
     message: str,
     editable: bool,
+    organization_id: str | None = None,
+    team_id: str | None = None,
 ) -> bytes | None:
     """Ask for a person's review of data, or return the answer that there is.
 
@@ -142,22 +167,24 @@ async def get_or_create_human_review(
     Args:
         user_id: Who is to review.
         node_exec_id: The node execution that waits.
-        graph_exec_id: Its graph execution.
+        graph_exec_id: Its graph execution; from AutoGPT v0.6.51's schema on there need be none.
         graph_id: Its graph.
         graph_version: The graph's version.
         input_data: What is to be reviewed.
         message: Instructions for the person.
         editable: Whether the person may change the data.
+        organization_id: The organization that it is asked for in.
+        team_id: The team that it is asked for in.
 
     Returns:
         The review's result once a person has answered and nobody has processed the answer; else
         null.
 
     Raises:
-        ForeignKeyViolationError: There is no such user or graph execution.
+        ForeignKeyViolationError: There is no such user, or in old databases no such execution.
     """
     return await database.json(
-        GET_OR_CREATE,
+        GET_OR_CREATE(database.capabilities),
         {
             "user_id": user_id,
             "node_exec_id": node_exec_id,
@@ -167,6 +194,8 @@ async def get_or_create_human_review(
             "input_data": input_data,
             "message": message,
             "editable": editable,
+            "organization_id": organization_id or None,
+            "team_id": team_id or None,
         },
     )
 

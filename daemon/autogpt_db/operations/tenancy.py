@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from autogpt_db.operations.detail import Problems
-
 if TYPE_CHECKING:
     from typing import LiteralString
 
@@ -47,27 +45,3 @@ def visible(
                    AND team."orgId" = {organization_id}
             )))
        )"""
-
-
-def refuse_unstorable(has_column: bool, **arguments: str | None) -> None:
-    """Refuse what a row cannot hold in this database; to drop it would lose whose the row is.
-
-    Args:
-        has_column: Whether the database has these arguments' columns.
-        arguments: What is to be stored; nothing is when it is empty.
-
-    Raises:
-        ArgumentsInvalidError: One of them is given and has no column.
-    """
-    if has_column:
-        return
-    problems = Problems()
-    for name, value in arguments.items():
-        if value:
-            problems.add(
-                "value_error",
-                ("body", name),
-                "This database is of an AutoGPT release that has no place for it",
-                value,
-            )
-    problems.raise_any()

@@ -4,15 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import InvalidValueError
 from autogpt_db.operations import Database, operation
 
 if TYPE_CHECKING:
     from typing import LiteralString
 
+    from autogpt_db.database.capabilities import Capabilities
+
 # AutoGPT's own model loses these columns on the way and shows their defaults; it also strips its
-# strings and knows no daily limit of 0.
-_BY_ID: LiteralString = """
+# strings and knows no daily limit of 0. Clients refuse members that their release doesn't know.
+_SWITCHES: LiteralString = """
+               true AS notify_on_agent_run,
+               true AS notify_on_zero_balance,
+               true AS notify_on_low_balance,
+               true AS notify_on_block_execution_failed,
+               true AS notify_on_continuous_agent_error,
+               true AS notify_on_daily_summary,
+               true AS notify_on_weekly_summary,
+               true AS notify_on_monthly_summary,"""
+_TIER: LiteralString = """
+               "subscriptionTier"::text AS subscription_tier,"""
+
+
+def _user(capabilities: Capabilities) -> LiteralString:
+    return f"""
 SELECT row_to_json(result)
   FROM (
         SELECT autogpt_db.stripped_v1("id") AS id,
@@ -24,21 +41,20 @@ SELECT row_to_json(result)
                autogpt_db.user_metadata_v1("metadata") AS metadata,
                autogpt_db.stripped_v1("integrations") AS integrations,
                autogpt_db.stripped_v1("stripeCustomerId") AS stripe_customer_id,
-               autogpt_db.top_up_config_v1("topUpConfig") AS top_up_config,
-               COALESCE(NULLIF("maxEmailsPerDay", 0), 3) AS max_emails_per_day,
-               true AS notify_on_agent_run,
-               true AS notify_on_zero_balance,
-               true AS notify_on_low_balance,
-               true AS notify_on_block_execution_failed,
-               true AS notify_on_continuous_agent_error,
-               true AS notify_on_daily_summary,
-               true AS notify_on_weekly_summary,
-               true AS notify_on_monthly_summary,
+               autogpt_db.top_up_config_v1("topUpConfig") AS top_up_config,{
+        _TIER if capabilities.tier else ""
+    }
+               COALESCE(NULLIF("maxEmailsPerDay", 0), 3) AS max_emails_per_day,{
+        _SWITCHES if capabilities.notify_columns else ""
+    }
                COALESCE(NULLIF(autogpt_db.stripped_v1("timezone"), ''), 'not-set') AS timezone
           FROM platform."User"
          WHERE "id" = %(user_id)s
        ) AS result
 """
+
+
+_BY_ID = ForSchema(_user)
 _EMAIL: LiteralString = """
 SELECT to_json("email") FROM platform."User" WHERE "id" = %(user_id)s
 """
@@ -49,7 +65,8 @@ async def get_user_by_id(database: Database, user_id: str) -> bytes:
     """Return a user.
 
     As AutoGPT answers, `email_verified` and all `notify_on_…` are true whatever is stored:
-    `get_user_notification_preference` tells what the user wants.
+    `get_user_notification_preference` tells what the user wants. `subscription_tier` is there from
+    AutoGPT v0.6.54's schema on; from v0.7.3's on there is no `notify_on_…`.
 
     Args:
         user_id: The user.
@@ -60,7 +77,7 @@ async def get_user_by_id(database: Database, user_id: str) -> bytes:
     Raises:
         InvalidValueError: There is no such user.
     """
-    document = await database.json(_BY_ID, {"user_id": user_id})
+    document = await database.json(_BY_ID(database.capabilities), {"user_id": user_id})
     if document is None:
         raise InvalidValueError(f"User not found with ID: {user_id}")
     return document

@@ -101,6 +101,10 @@ def convert(option: Option, value: Any, *, text: bool) -> Any:
     Raises:
         ConfigurationError: The value does not fit; the message never holds a secret.
     """
+    if {"on", "off"} <= set(get_args(_bare(option.type))):
+        # A truth value until it got a third one.
+        words = {"true": "on", "yes": "on", "1": "on", "false": "off", "no": "off", "0": "off"}
+        value = words.get(str(value).strip().lower(), value)
     if text and isinstance(value, str) and _bare(option.type) is bool:
         value = {"yes": True, "on": True, "no": False, "off": False}.get(
             value.strip().lower(), value.strip().lower()

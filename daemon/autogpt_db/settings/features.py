@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Struct
 
@@ -26,12 +26,14 @@ class CreditsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         ),
     ] = 1500
     monthly_refill: Annotated[
-        bool,
+        Literal["auto", "on", "off"],
         option(
-            "Fill up every balance when it is first asked for in a month. False stands for "
-            "AutoGPT's flag enable-platform-payment, on for everybody."
+            "Fill up every balance when it is first asked for in a month. auto: as the database's "
+            "AutoGPT release has it, which is on up to v0.6.58, and on in tables that autogpt-db "
+            "0.1 made. off stands for AutoGPT's flag enable-platform-payment, on for everybody. "
+            "true and false mean on and off."
         ),
-    ] = True
+    ] = "auto"
     stripe_api_key: Annotated[
         Secret | None,
         option(

@@ -29,6 +29,7 @@ _CHECKS: tuple[Callable[[Situation], Iterator[Finding]], ...] = (
     database.schema,
     release.release,
     database.encryption_key,
+    database.monthly_refill,
     database.connections,
     database.kept_data,
     host.permissions,

@@ -163,6 +163,24 @@ def encryption_key(situation: Situation) -> Iterator[Finding]:
         yield Finding("ok", "encryption key", what)
 
 
+def monthly_refill(situation: Situation) -> Iterator[Finding]:
+    """Say whether balances are filled up each month, and why."""
+    from autogpt_db.database.capabilities import Capabilities
+    from autogpt_db.database.schema import read_catalogue
+    from autogpt_db.operations.refill import BROUGHT_FORWARD, refill_of
+
+    connection, settings = situation.connection, situation.settings.credits
+    if connection is None or not settings.enabled:
+        return
+    capabilities = Capabilities.of(read_catalogue(connection, situation.target.schema))
+    refill = refill_of(settings, capabilities)
+    if refill.is_on is None:
+        recorded = connection.execute("SELECT to_regclass('autogpt_db.migration')").fetchone()
+        row = connection.execute(BROUGHT_FORWARD, {}).fetchone() if recorded != (None,) else None
+        refill = refill_of(settings, capabilities, row == (True,))
+    yield Finding("ok", "monthly refill", f"{'on' if refill.is_on else 'off'}, {refill.reason}")
+
+
 def connections(situation: Situation) -> Iterator[Finding]:
     """Compare the connections that the service may open with those that the server has left."""
     connection, settings = situation.connection, situation.settings

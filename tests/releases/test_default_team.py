@@ -1,0 +1,136 @@
+"""The organization and team of a user's own: found, or made once."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from service import Service
+
+    Serve = Callable[..., Service]
+
+PEOPLE = """
+INSERT INTO "User" (id, email, name, "updatedAt")
+VALUES ('ann', ' Ann.B__c@example.com', 'Ann', now()), ('ben', 'ann-b-c@example.com', '', now()),
+       ('eve', '...@example.com', NULL, now()), ('una', 'ÜNA!@example.com', 'Una', now())
+"""
+MADE = """
+SELECT organization.name, organization.slug, organization."isPersonal",
+       organization."bootstrapUserId", organization.settings,
+       (SELECT json_agg(
+                   json_build_array("userId", "isOwner", "isAdmin", "isBillingManager", status))
+          FROM "OrgMember" WHERE "orgId" = organization.id),
+       (SELECT json_agg(json_build_array(name, "isDefault", "joinPolicy", "createdByUserId", slug))
+          FROM "Team" WHERE "orgId" = organization.id),
+       (SELECT json_agg(json_build_array(member."userId", member."isAdmin", member.status))
+          FROM "TeamMember" AS member JOIN "Team" ON "Team".id = member."teamId"
+         WHERE "Team"."orgId" = organization.id),
+       (SELECT json_build_array(username, "displayName") FROM "OrganizationProfile"
+         WHERE "organizationId" = organization.id),
+       (SELECT json_agg(json_build_array("userId", "seatType", status, "assignedByUserId"))
+          FROM "OrganizationSeatAssignment" WHERE "organizationId" = organization.id),
+       (SELECT balance FROM "OrgBalance" WHERE "orgId" = organization.id)
+  FROM "Organization" AS organization
+ WHERE organization.id = %(organization)s
+"""
+ROWS = """
+SELECT (SELECT count(*) FROM "Organization"), (SELECT count(*) FROM "OrgMember"),
+       (SELECT count(*) FROM "Team"), (SELECT count(*) FROM "TeamMember"),
+       (SELECT count(*) FROM "OrganizationProfile"), (SELECT count(*) FROM "OrgBalance"),
+       (SELECT count(*) FROM "OrganizationSeatAssignment")
+"""
+
+
+def resolve(service: Service, user: str) -> Any:
+    return service.call("resolve_default_tenancy", user_id=user)
+
+
+def test_what_there_is_is_found_and_nothing_written(service_in: Serve) -> None:
+    service = service_in("v0.6.68", seeded=True)
+    before = service.rows(ROWS)
+    assert resolve(service, "alice") == ["org-a", "team-a"]
+    assert resolve(service, "bob") == ["org-b", "team-b"], "acme is bob's, too, and not personal"
+    assert resolve(service, "nobody") == [None, None]
+    service.rows("""UPDATE "Team" SET "isDefault" = false WHERE id = 'team-a'""")
+    assert resolve(service, "alice") == ["org-a", None]
+    assert service.rows(ROWS) == before
+
+
+@pytest.mark.parametrize("state", ["v0.6.68", "v0.7.2"])
+def test_a_user_without_one_gets_all_of_it(service_in: Serve, state: str) -> None:
+    service = service_in(state)
+    service.rows(PEOPLE)
+    organization, team = resolve(service, "ann")
+    assert resolve(service, "ann") == [organization, team]
+    ((name, slug, personal, made_for, settings, *rest),) = service.rows(
+        MADE, organization=organization
+    )
+    assert (name, slug, personal, made_for, settings) == ("Ann", "ann-b-c", True, "ann", {})
+    assert rest == [
+        [["ann", True, True, False, "ACTIVE"]],
+        [["Default", True, "OPEN", "ann", None]],
+        [["ann", True, "ACTIVE"]],
+        ["ann-b-c", "Ann"],
+        [["ann", "FREE", "ACTIVE", "ann"]],
+        0,
+    ]
+    assert service.value('SELECT id FROM "Team"') == team
+    service.rows(
+        """INSERT INTO "OrganizationAlias" (id, "organizationId", "aliasSlug", "aliasType")
+                    VALUES ('a', %(id)s, 'ann-b-c-1', 'RENAME')""",
+        id=organization,
+    )
+    slugs = {}
+    for user in ("ben", "eve", "una"):
+        organization, _ = resolve(service, user)
+        ((name, slugs[user], *_rest),) = service.rows(MADE, organization=organization)
+        assert name == {"ben": "ann-b-c", "eve": "...", "una": "Una"}[user]
+    assert slugs == {"ben": "ann-b-c-2", "eve": "user", "una": "na"}
+    assert service.rows(ROWS) == [(4,) * 7]
+
+
+def test_of_many_calls_one_makes_it(service_in: Serve) -> None:
+    service = service_in("v0.6.68", pool_size=16)
+    service.rows(PEOPLE)
+    users = ("ann", "ben", "eve", "una")
+    answers = service.together(
+        [("resolve_default_tenancy", {"user_id": user}) for user in users * 16]
+    )
+    assert len({json.dumps(answer) for answer in answers}) == len(users)
+    assert all(len(answer) == 2 and None not in answer for answer in answers)
+    assert service.rows(ROWS) == [(4,) * 7]
+
+
+def test_where_no_index_says_so_the_lock_does(service_in: Serve) -> None:
+    service = service_in("v0.6.68", pool_size=16)
+    service.rows(PEOPLE)
+    service.rows('DROP INDEX "Organization_one_personal_per_user"')
+    answers = service.together([("resolve_default_tenancy", {"user_id": "ann"})] * 16)
+    assert len({json.dumps(answer) for answer in answers}) == 1
+    assert service.rows(ROWS) == [(1,) * 7]
+
+
+def test_one_without_an_owner_is_put_away_and_anothers_stays(service_in: Serve) -> None:
+    service = service_in("v0.6.68")
+    service.rows(PEOPLE)
+    service.rows("""
+        INSERT INTO "Organization" (id, name, slug, "isPersonal", "bootstrapUserId", "updatedAt")
+        VALUES ('orphan', 'x', 'ann-b-c', true, 'ann', now()),
+               ('taken', 'x', 'taken', true, 'ben', now());
+        """)
+    service.rows("""INSERT INTO "OrgMember" (id, "orgId", "userId", "isOwner", "updatedAt")
+                    VALUES ('m', 'taken', 'eve', true, now())""")
+    organization, team = resolve(service, "ann")
+    assert organization not in {None, "orphan"}
+    assert team is not None
+    deleted = """SELECT id FROM "Organization" WHERE "deletedAt" IS NOT NULL"""
+    assert service.rows(deleted) == [("orphan",)]
+    assert service.rows(MADE, organization=organization)[0][1] == "ann-b-c-1"
+    assert resolve(service, "ben") == [None, None], "the index allows ben no second one"
+    assert resolve(service, "eve")[0] == "taken"
+    assert service.rows(deleted) == [("orphan",)]
