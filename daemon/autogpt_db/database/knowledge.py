@@ -202,7 +202,8 @@ def is_about_schema(error: BaseException) -> bool:
 
 
 def _state(error: BaseException) -> str | None:
-    if isinstance(error, psycopg.Error):
-        return error.sqlstate
-    cause = error.__cause__
-    return cause.sqlstate if isinstance(cause, psycopg.Error) else None
+    # An operation may have given the failure another class, once or more often.
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, psycopg.Error):
+        cause = cause.__cause__
+    return cause.sqlstate if cause is not None else None
