@@ -120,11 +120,22 @@ def test_missing_embeddings_are_made_and_stored(
     )
     assert rows == [
         ("v1", "STORE_AGENT", None, "Agent v1 sub about news a b",
-         {"name": "Agent v1", "categories": ["a", "b"]}, True, True, 36),
+         {"name": "Agent v1", "categories": ["a", "b"], "slug": "cool-agent", "creator": "bobp"},
+         True, True, 36),
         ("v2", "STORE_AGENT", None, "Agent v2 sub",
-         {"name": "Agent v2", "categories": []}, False, False, 36),
+         {"name": "Agent v2", "categories": [], "slug": "cool-agent", "creator": "bobp"},
+         False, False, 36),
     ]  # fmt: skip
     assert backfill(service) == (0, 0, 0)
+
+
+def test_versions_of_a_deleted_listing_are_not_embedded_again(
+    embedding_service: Service,
+) -> None:
+    offer(embedding_service, "v1")
+    embedding_service.rows('UPDATE "StoreListing" SET "isDeleted" = true')
+    assert backfill(embedding_service) == (0, 0, 0)
+    assert embedding_service.call("get_embedding_stats")["totals"] == NONE
 
 
 def test_many_go_in_several_requests(

@@ -38,7 +38,7 @@ class AsyncMethods(ABC):
         return result
 
     async def backfill_missing_embeddings(self, batch_size: int = 10) -> dict[str, Any]:
-        """Make embeddings for approved versions that have none; all fail without a provider."""
+        """Make embeddings for what has none; all fail without a provider."""
         result: dict[str, Any] = await self._call(
             "backfill_missing_embeddings",
             {"batch_size": batch_size},
@@ -89,7 +89,7 @@ class AsyncMethods(ABC):
         return result
 
     async def cleanup_orphaned_embeddings(self) -> dict[str, Any]:
-        """Delete embeddings of versions that the marketplace no longer offers."""
+        """Delete embeddings of what is no longer there to be found."""
         result: dict[str, Any] = await self._call(
             "cleanup_orphaned_embeddings",
             {},
@@ -273,7 +273,7 @@ class AsyncMethods(ABC):
         return result
 
     async def get_embedding_stats(self) -> dict[str, Any]:
-        """Tell how many of the marketplace's approved versions have an embedding."""
+        """Tell how much of what is searched by meaning has an embedding."""
         result: dict[str, Any] = await self._call(
             "get_embedding_stats",
             {},

@@ -285,7 +285,7 @@ BLOCK_ERRORS = _gauge(
 ACCURACY = _gauge(
     "agent_accuracy_percent", "Mean correctness of an agent's runs over three days.", "graph"
 )
-EMBEDDINGS_WANTED = _gauge("embeddings_wanted", "What the marketplace's search is to find.")
+EMBEDDINGS_WANTED = _gauge("embeddings_wanted", "What searches by meaning are to find.")
 EMBEDDINGS_THERE = _gauge("embeddings_there", "What of it has an embedding.")
 RETAIN_ROWS = _gauge("retain_rows_deleted", "Rows that the last run of retain has deleted.")
 RETAIN_UNFINISHED = _gauge("retain_unfinished", "1 when retain has more to delete next time.")

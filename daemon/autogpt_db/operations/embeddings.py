@@ -1,4 +1,4 @@
-"""Embeddings of what the marketplace offers: how many there are, new ones, and orphans."""
+"""Embeddings of what is searched by meaning: how many there are, new ones, and orphans."""
 
 from __future__ import annotations
 
@@ -8,12 +8,20 @@ import structlog
 
 from autogpt_db.errors import InvalidValueError, SchemaObjectMissingError
 from autogpt_db.operations import BatchSize, Database, operation
+from autogpt_db.operations.embedding_kinds import (
+    COVERAGE,
+    DELETE_ORPHANS,
+    KINDS,
+    MISSING,
+    MISSING_IN_PUBLIC,
+    NOT_OURS,
+    STORE,
+)
 from autogpt_db.operations.embedding_source import EmbeddingError, embed
 from autogpt_db.operations.repeats import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import LiteralString
 
 log = structlog.get_logger("autogpt_db.operations")
 
@@ -23,108 +31,60 @@ AT_ONCE = 100
 EMBEDDINGS = "UnifiedContentEmbedding"
 """The table that only a server with pgvector has."""
 
-# Blocks and documentation are AutoGPT's own code and files: whatever has an embedding there may be
-# current, so it is neither counted nor deleted.
-_NOT_OURS = ("BLOCK", "DOCUMENTATION")
-
-COVERAGE: LiteralString = """
-SELECT count(*),
-       count(*) FILTER (WHERE EXISTS (
-           SELECT
-             FROM platform."UnifiedContentEmbedding" AS content
-            WHERE content."contentType" = 'STORE_AGENT' AND content."contentId" = version."id"
-       ))
-  FROM platform."StoreListingVersion" AS version
- WHERE version."submissionStatus" = 'APPROVED' AND NOT version."isDeleted"
-"""
-
-MISSING: LiteralString = """
-SELECT version."id",
-       concat_ws(
-           ' ', NULLIF(version."name", ''), NULLIF(version."subHeading", ''),
-           NULLIF(version."description", ''), NULLIF(array_to_string(version."categories", ' '), '')
-       )
-  FROM platform."StoreListingVersion" AS version
- WHERE version."submissionStatus" = 'APPROVED'
-   AND NOT version."isDeleted"
-   AND NOT EXISTS (
-       SELECT
-         FROM platform."UnifiedContentEmbedding" AS content
-        WHERE content."contentType" = 'STORE_AGENT' AND content."contentId" = version."id"
-   )
- LIMIT %(batch_size)s
-"""
-
-STORE: LiteralString = """
-INSERT INTO platform."UnifiedContentEmbedding"
-       ("id", "createdAt", "updatedAt", "contentType", "contentId", "userId", "embedding",
-        "searchableText", "metadata")
-SELECT gen_random_uuid()::text, autogpt_db.now_v1(), autogpt_db.now_v1(), 'STORE_AGENT',
-       item.id, NULL, item.embedding::vector, item.text,
-       jsonb_build_object('name', version."name", 'categories', version."categories")
-  FROM unnest(%(ids)s::text[], %(embeddings)s::text[], %(texts)s::text[])
-       AS item (id, embedding, text)
-  JOIN platform."StoreListingVersion" AS version ON version."id" = item.id
-    ON CONFLICT ("contentType", "contentId", "userId") DO UPDATE
-   SET "embedding" = EXCLUDED."embedding",
-       "searchableText" = EXCLUDED."searchableText",
-       "metadata" = EXCLUDED."metadata",
-       "updatedAt" = EXCLUDED."updatedAt"
-"""
-
-DELETE_ORPHANS: LiteralString = """
-DELETE FROM platform."UnifiedContentEmbedding" AS content
- WHERE content."contentType" = 'STORE_AGENT'
-   AND NOT EXISTS (
-       SELECT
-         FROM platform."StoreListingVersion" AS version
-         JOIN platform."StoreListing" AS listing ON listing."id" = version."storeListingId"
-        WHERE version."id" = content."contentId"
-          AND version."submissionStatus" = 'APPROVED'
-          AND NOT version."isDeleted"
-          AND NOT listing."isDeleted"
-   )
-"""
+MOST_DELETED = 1000
+"""Orphans of each kind in one statement."""
 
 
 @operation(reads=True, heavy=True, spares=(EMBEDDINGS,))
 async def get_embedding_stats(database: Database) -> dict[str, Any]:
-    """Tell how many of the marketplace's approved versions have an embedding.
+    """Tell how much of what is searched by meaning has an embedding.
+
+    That are the marketplace's approved versions, and as far as the database has them users' agents,
+    files and chats.
 
     Returns:
         Figures `by_type` and their `totals`. Those of AutoGPT's blocks and documentation are 0:
         they are part of its own code.
     """
+    kinds = KINDS(database.capabilities)
     try:
-        row = await database.row(COVERAGE)
-        assert row is not None
-        offered = _coverage(*row)
+        rows = await database.rows(COVERAGE(database.capabilities))
+        by_type = {name: _coverage(*counts) for name, *counts in rows}
     except SchemaObjectMissingError as error:
-        offered = {**_coverage(0, 0), "error": str(error)}
+        by_type = {kind.name: {**_coverage(0, 0), "error": str(error)} for kind in kinds}
     return {
-        "by_type": {"STORE_AGENT": offered, **{kind: _coverage(0, 0) for kind in _NOT_OURS}},
-        "totals": _coverage(offered["total"], offered["with_embeddings"]),
+        "by_type": by_type | {kind: _coverage(0, 0) for kind in NOT_OURS},
+        "totals": _coverage(
+            sum(each["total"] for each in by_type.values()),
+            sum(each["with_embeddings"] for each in by_type.values()),
+        ),
     }
 
 
 @operation(
     reads=False,
-    repeat=harmless("Goes on with the versions that are still without."),
+    repeat=harmless("Goes on with what is still without."),
     spares=(EMBEDDINGS,),
 )
 async def backfill_missing_embeddings(
     database: Database, batch_size: BatchSize = 10
 ) -> dict[str, Any]:
-    """Make embeddings for approved versions that have none; all fail without a provider.
+    """Make embeddings for what has none; all fail without a provider.
+
+    Users' own texts are sent to the provider, unless `embeddings.private_texts` is false.
 
     Args:
-        batch_size: At most so many.
+        batch_size: At most so many of each type.
 
     Returns:
         How many were `processed`, with `success`, or `failed`, and a `message`.
     """
+    private = database.settings.embeddings.private_texts
+    missing = MISSING if private else MISSING_IN_PUBLIC
     try:
-        rows = await database.rows(MISSING, {"batch_size": max(batch_size, 0)})
+        rows = await database.rows(
+            missing(database.capabilities), {"batch_size": max(batch_size, 0)}
+        )
     except SchemaObjectMissingError as error:
         log.warning("embedding_failed", texts=0, reason=str(error))
         rows = []
@@ -142,20 +102,28 @@ async def backfill_missing_embeddings(
 
 @operation(reads=False, repeat=harmless("Finds no orphans, and returns 0."), spares=(EMBEDDINGS,))
 async def cleanup_orphaned_embeddings(database: Database) -> dict[str, Any]:
-    """Delete embeddings of versions that the marketplace no longer offers.
+    """Delete embeddings of what is no longer there to be found.
 
     Returns:
         What was deleted `by_type`, and the `totals`. Embeddings of AutoGPT's blocks and
         documentation stay: which of them are current is known to its own code only.
     """
+    capabilities = database.capabilities
+    deleted = {kind.name: 0 for kind in KINDS(capabilities)}
     try:
-        deleted = await database.execute(DELETE_ORPHANS)
-        offered: dict[str, Any] = _deletion(deleted)
+        more = True
+        while more:
+            rows = await database.rows(DELETE_ORPHANS(capabilities), {"at_once": MOST_DELETED})
+            for name, count in rows:
+                deleted[name] += count
+            more = any(count >= MOST_DELETED for _, count in rows)
+        by_type: dict[str, Any] = {name: _deletion(count) for name, count in deleted.items()}
     except SchemaObjectMissingError as error:
-        deleted, offered = 0, {"deleted": 0, "error": str(error)}
+        by_type = {name: {"deleted": 0, "error": str(error)} for name in deleted}
+    total = sum(deleted.values())
     return {
-        "by_type": {"STORE_AGENT": offered, **{kind: _deletion(0) for kind in _NOT_OURS}},
-        "totals": {"deleted": deleted, "message": f"Deleted {deleted} orphaned embeddings"},
+        "by_type": by_type | {kind: _deletion(0) for kind in NOT_OURS},
+        "totals": {"deleted": total, "message": f"Deleted {total} orphaned embeddings"},
     }
 
 
@@ -178,10 +146,11 @@ def _deletion(deleted: int) -> dict[str, Any]:
 async def _embed_and_store(database: Database, rows: Sequence[tuple[Any, ...]]) -> int:
     if database.settings.embeddings.openai_api_key is None:
         return 0
-    ids, texts = [row[0] for row in rows], [row[1] for row in rows]
+    kinds, ids, users, texts, metadata = (list(column) for column in zip(*rows, strict=True))
+    given = {"kinds": kinds, "ids": ids, "users": users, "texts": texts, "metadata": metadata}
     try:
         embeddings = await embed(database.settings, texts)
-        return await database.execute(STORE, {"ids": ids, "texts": texts, "embeddings": embeddings})
+        return await database.execute(STORE, {**given, "embeddings": embeddings})
     except (EmbeddingError, InvalidValueError) as error:
         log.warning("embedding_failed", texts=len(texts), reason=str(error))
         return 0

@@ -64,6 +64,13 @@ class EmbeddingsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
         str | None, option("Where the embeddings come from. Unset: OpenAI's own address.")
     ] = None
     timeout: Annotated[float, option("Seconds to wait for embeddings.", ge=0.1, le=600)] = 10.0
+    private_texts: Annotated[
+        bool,
+        option(
+            "Send the provider what is users' own, too, as AutoGPT does: names of their agents and "
+            "files, titles of their chats. False: only what the marketplace offers."
+        ),
+    ] = True
 
 
 class IntegrationsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
