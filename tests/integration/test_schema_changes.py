@@ -61,7 +61,7 @@ def test_a_method_goes_and_comes_with_what_it_needs(
         assert told["release"] == "v0.6.48"
         (unknown,) = api.events("method_unknown")
         assert MISSING in unknown["reason"]
-        assert status(api, "get_user_by_id") == 200
+        assert api.call("get_user_by_id", user_id="u")["id"] == "u"
         theirs.execute(f'ALTER TABLE {COLUMN} "other" TO "data"'.encode())
         wait_for(lambda: status(api, READ) == 200, seconds=5, what="the method")
         assert [one["methods"] for one in api.events("methods_served_again")] == [[READ, WRITE]]
@@ -128,3 +128,40 @@ def test_statements_are_put_together_anew_and_nobody_notices(
             for player in players:
                 player.join(30)
     assert set(answers) == {without, with_them}
+
+
+def test_tables_that_are_made_anew_are_waited_for(
+    url: str, theirs: psycopg.Connection[Any]
+) -> None:
+    with ApiProcess(url) as api:
+        theirs.execute("DROP TABLE platform._prisma_migrations")
+        theirs.execute("ALTER SCHEMA platform RENAME TO put_aside; CREATE SCHEMA platform")
+        wait_for(lambda: api.events("methods_not_served"), seconds=10, what="a look")
+        for headers in ({}, PLAIN):
+            reply = api.client.post(f"/{READ}", json=ARGUMENTS, headers=headers)
+            assert (reply.status_code, reply.headers["retry-after"]) == (503, "1")
+        theirs.execute("DROP SCHEMA platform; ALTER SCHEMA put_aside RENAME TO platform")
+        wait_for(lambda: status(api, READ) == 200, seconds=5, what="the method")
+
+
+def test_a_role_of_its_own_behind_the_pooler_is_told_of(
+    url: str, theirs: psycopg.Connection[Any]
+) -> None:
+    theirs.execute("""
+        CREATE ROLE served LOGIN;
+        GRANT USAGE ON SCHEMA platform, autogpt_db TO served;
+        GRANT ALL ON ALL TABLES IN SCHEMA platform, autogpt_db TO served;
+        REVOKE SELECT ON platform."AgentNodeExecutionKeyValueData" FROM served;
+    """)
+    address = url.replace("://postgres@", "://served@")
+    try:
+        with ApiProcess(address, environment={"DIRECT_URL": url}) as api:
+            (told,) = api.events("methods_not_served")
+            assert {READ, WRITE} <= set(told["methods"])
+            assert 'GRANT SELECT ON "platform"."AgentNodeExecutionKeyValueData"' in told["remedy"]
+            assert status(api, READ) == 404
+            (grant,) = [one for one in told["remedy"].split(";") if "KeyValueData" in one]
+            theirs.execute(grant.encode())
+            wait_for(lambda: status(api, READ) == 200, seconds=5, what="the method")
+    finally:
+        theirs.execute("DROP OWNED BY served; DROP ROLE served")

@@ -30,6 +30,7 @@ from autogpt_db.api.serving import Serving
 from autogpt_db.api.short_road import ShortRoad
 from autogpt_db.api.unknown import UnknownArguments
 from autogpt_db.database.handle import Database
+from autogpt_db.database.url import database_url, direct_database_url
 from autogpt_db.errors import EXIT_STOPPED
 from autogpt_db.heartbeat import Heartbeat
 from autogpt_db.helpers import Helpers
@@ -100,7 +101,9 @@ async def _serve(
         counters = RequestCounters(store, _countable(operations))
         request_log = RequestLog(settings.logging, counters)
         policy = Policy(settings.api.request_deadline, request_log)
-        serving = Serving(operations, database.knowledge, database.schema_name)
+        serving = Serving(
+            operations, database.knowledge, database.schema_name, told=_proven_as_we_are(settings)
+        )
         bodies = state.bodies = Bodies(settings, helpers, store, database.knowledge)
         state.short_road = ShortRoad(database, serving, settings.api, policy, bodies)
         metrics = Metrics(database, settings, state, store, helpers)
@@ -170,6 +173,11 @@ async def _serve(
                 expiring.cancel()
             request_log.flush()
             await metrics.close()
+
+
+def _proven_as_we_are(settings: Settings) -> bool:
+    """Tell whether main has looked at the database over the same connection string."""
+    return database_url(settings) == direct_database_url(settings)
 
 
 def _countable(operations: Mapping[str, Operation]) -> set[str]:

@@ -38,7 +38,12 @@ class Serving:
     """
 
     def __init__(
-        self, operations: Mapping[str, Operation], knowledge: Knowledge, schema_name: str
+        self,
+        operations: Mapping[str, Operation],
+        knowledge: Knowledge,
+        schema_name: str,
+        *,
+        told: bool = True,
     ) -> None:
         """Serve everything until the schema has been read.
 
@@ -46,7 +51,9 @@ class Serving:
             operations: What there is, by name.
             knowledge: What is known of the schema.
             schema_name: Its name.
+            told: Whether main has told what is missing at the start, as the same role.
         """
+        self._told = told
         self.methods: Mapping[str, Operation] = operations
         self.lacks: Mapping[str, tuple[Lack, ...]] = {}
         self.when_changed: list[Callable[[], None]] = []
@@ -60,8 +67,11 @@ class Serving:
 
     @property
     def in_flux(self) -> bool:
-        """Tell whether what is missing may be there in a moment: AutoGPT migrates."""
-        return self._knowledge.migrating
+        """Tell whether what is missing may be there in a moment: AutoGPT migrates.
+
+        So it is where there is nothing of AutoGPT's at all: its tables are being made anew.
+        """
+        return self._knowledge.migrating or (self._read and self._release is None)
 
     def reason(self, method: str) -> str | None:
         """Return in words why a method of ours isn't served; None where it is, or is none."""
@@ -85,8 +95,7 @@ class Serving:
         self.methods = {
             name: operation for name, operation in self._operations.items() if name not in lacks
         }
-        # Main has told what it found before it started us.
-        if gone and self._read:
+        if gone and (self._read or not self._told):
             why = told(lacks[name] for name in gone)
             log.warning("methods_not_served", methods=gone, release=self._release, **why)
         if back:

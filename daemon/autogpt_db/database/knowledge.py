@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 import psycopg
@@ -20,7 +19,7 @@ from autogpt_db.database.catalogue import READ, Catalogue
 from autogpt_db.errors import AutogptDbError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import LiteralString
 
     from autogpt_db.database.handle import Database
@@ -143,8 +142,12 @@ class Knowledge:
         """
         while True:
             await asyncio.sleep(INTERVAL)
-            with suppress(AutogptDbError, psycopg.Error, OSError):
+            try:
                 await self.look(open_handle())
+            except (AutogptDbError, psycopg.Error, OSError):
+                continue
+            except Exception:  # whatever it is, the next look may do better
+                log.exception("schema_unreadable")
 
     async def look(self, database: Database) -> None:
         """Look whether the schema has changed, and read it again if it has.
@@ -168,9 +171,7 @@ class Knowledge:
             and self.catalogue.may("r", "_prisma_migrations", ("finished_at", "rolled_back_at"))
         )
         schema = {"schema": database.schema}
-        row = await database.row(LOOK_WITH_RECORD if recorded else LOOK, schema)
-        assert row is not None, "a SELECT without FROM has one row"
-        fingerprint, self.migrating = row
+        fingerprint, self.migrating = await self._fingerprinted(database, schema, recorded=recorded)
         if fingerprint == self._fingerprint:
             return
         began = time.monotonic()
@@ -189,6 +190,23 @@ class Knowledge:
             log.info("schema_changed", seconds=round(time.monotonic() - began, 3))
         elif not recorded:
             await self._look(database)  # and now with their record, if there is one
+
+    @staticmethod
+    async def _fingerprinted(
+        database: Database, schema: Mapping[str, str], *, recorded: bool
+    ) -> tuple[str, bool]:
+        if recorded:
+            try:
+                row = await database.row(LOOK_WITH_RECORD, schema)
+            except (AutogptDbError, psycopg.Error) as error:
+                if not is_about_schema(error):
+                    raise
+                recorded = False  # the record is gone, or closed to us
+        if not recorded:
+            row = await database.row(LOOK, schema)
+        assert row is not None, "a SELECT without FROM has one row"
+        fingerprint, migrating = row
+        return fingerprint, migrating
 
 
 def smells_of_migration(error: BaseException) -> bool:
