@@ -293,6 +293,19 @@ def test_extensions_of_chunks_are_bounded(api: ApiProcess) -> None:
     assert api.call("echo", text="x")[0] == "x"
 
 
+def test_idle_connections_keep_nothing_of_their_requests(api: ApiProcess) -> None:
+    with ExitStack() as stack:
+        connections = [stack.enter_context(api.connect()) for _ in range(150)]
+        for connection in connections[:5]:
+            connection.sendall(request("nothing", b"x" * 90_000))
+            assert read_reply(connection)[0] == 404
+        before = resident(api.pid)
+        for connection in connections[5:]:
+            connection.sendall(request("nothing", b"x" * 90_000))
+            assert read_reply(connection)[0] == 404
+        assert resident(api.pid) < before + 145 * 30_000
+
+
 # Half-closed -------------------------------------------------------------------------------------
 
 

@@ -128,6 +128,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._piece_came = False
         self._received = data
         super().data_received(data)
+        self._received = b""
         if self._reading_head:
             if self._head_bytes > HEAD_LIMIT:
                 self._refuse(head_too_large())
@@ -231,6 +232,8 @@ class HttpProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Let go of a head that has no body; close when nobody will ask for more."""
         self._replies.flush()
+        if self._running is not None:
+            self._running.body = bytearray()  # of which nobody wanted to know, kept until the next
         super().on_response_complete()
         if self._half_closed is not None and not self._busy:
             self.transport.close()
