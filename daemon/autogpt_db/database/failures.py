@@ -17,7 +17,6 @@ from autogpt_db.errors import (
     InvalidValueError,
     OutcomeUnknownError,
     RecordNotFoundError,
-    RightMissingError,
     SchemaObjectMissingError,
     ServiceUnavailableError,
     StatementCollidedError,
@@ -121,11 +120,6 @@ def _by_state(error: psycopg.Error, state: str) -> CallError | None:
             found = _KEY_FIELDS.match(error.diag.message_detail or "")
             names = found["fields"].replace('"', "").split(", ") if found else ["unknown"]
             failure = UniqueViolationError(",".join(f"`{name}`" for name in names))
-        case "42501":
-            failure = RightMissingError(
-                f"The service's role in PostgreSQL may not do this: {error.diag.message_primary}. "
-                "`autogpt-db doctor` names the GRANT that mends it."
-            )
         case _ if state in _MISSING:
             failure = SchemaObjectMissingError(
                 f"The database lacks what this method needs: {error.diag.message_primary}. Run "

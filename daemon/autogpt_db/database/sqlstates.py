@@ -16,6 +16,7 @@ from autogpt_db.errors import (
     DeadlineExceededError,
     InvalidValueError,
     LockedError,
+    RightMissingError,
     StatementCollidedError,
     WritesRefusedError,
 )
@@ -268,9 +269,9 @@ CAUSES: Final = (
     Cause(
         "privilege_missing",
         ("42501",),
-        "The service's role lacks a privilege in the database, or row security forbids this",
-        DatabaseRefusedError,
-        remedy="An administrator has to GRANT it; PostgreSQL's log names the object.",
+        "The service's role in PostgreSQL may not do this",
+        RightMissingError,
+        remedy="`autogpt-db doctor` names the GRANT that mends it.",
     ),
     Cause(
         "data_damaged",
