@@ -70,21 +70,24 @@ class Report:
         self.broken += history.violations
 
     def lines(self) -> Iterator[str]:
-        """Yield the table for people."""
+        """Yield it for people; the table is the one of docs/reference/reliability.md."""
         yield (
             f"seed {self.seed}: {self.seconds:.0f} s, {self.total_calls:,} calls, "
             f"{self.injected.total():,} faults, {len(self.broken)} promises broken"
         )
-        yield f"{'fault':<48}{'injected':>9}{'ok':>9}{'refused':>9}{'unknown':>9}{'recovery':>10}"
+        yield ""
+        yield f"| {'fault':<45} | injected | calls ok | refused | unknown | recovered within |"
+        yield f"|{'-' * 47}|---------:|---------:|--------:|--------:|-----------------:|"
         for name in sorted(
             set(self.injected) | set(self.calls), key=lambda one: (one == CALM, one)
         ):
             counts = self.calls[name]
             recovery = f"{self.slowest[name]:.1f} s" if name in self.slowest else ""
             yield (
-                f"{name:<48}{self.injected[name]:>9,}{counts[OK]:>9,}{counts[REFUSED]:>9,}"
-                f"{counts[UNKNOWN]:>9,}{recovery:>10}"
+                f"| {name:<45} | {self.injected[name]:>8,} | {counts[OK]:>8,} "
+                f"| {counts[REFUSED]:>7,} | {counts[UNKNOWN]:>7,} | {recovery:>16} |"
             )
+        yield ""
         yield f"statuses: {dict(sorted(self.answers.items()))}"
         for words, count in self.words.most_common(25):
             yield f"  {count:>7,} times {words}"
@@ -132,7 +135,7 @@ class Campaign:
             )
             before = memory(stage.daemon)
             until = time.monotonic() + seconds
-            for number, fault in enumerate(self._order(stage, seed)):
+            for number, fault in enumerate(order(self._faults, stage.name, seed)):
                 if time.monotonic() > until or not clients.working:
                     break
                 scene = Scene(stage, history, random.Random(f"{seed}-{number}"))
@@ -151,15 +154,6 @@ class Campaign:
         ][:20]
         self.report.broken += check(history, stage.looking_url)
         self.report.broken += unwhole(stage, before)
-
-    def _order(self, stage: Stage, seed: str) -> Iterator[Fault]:
-        """Yield faults without end, in an order that the seed alone decides."""
-        fitting = [fault for fault in self._faults if stage.name in fault.stages]
-        one = random.Random(seed)
-        while True:
-            # Each kind comes once before they are drawn by weight.
-            yield from one.sample(fitting, len(fitting))
-            yield from one.choices(fitting, [fault.weight for fault in fitting], k=20)
 
     def _inject(self, fault: Fault, scene: Scene) -> None:
         history, stage = scene.history, scene.stage
@@ -187,3 +181,13 @@ class Campaign:
         self.report.slowest[fault.name] = max(self.report.slowest[fault.name], took)
         history.span = CALM
         scene.last(0.0, 0.3)
+
+
+def order(faults: list[Fault], stage: str, seed: str) -> Iterator[Fault]:
+    """Yield a stage's faults without end, in an order that the seed alone decides."""
+    fitting = [fault for fault in faults if stage in fault.stages]
+    one = random.Random(seed)
+    while True:
+        # Each kind comes once before they are drawn by weight.
+        yield from one.sample(fitting, len(fitting))
+        yield from one.choices(fitting, [fault.weight for fault in fitting], k=20)

@@ -7,15 +7,28 @@ from __future__ import annotations
 
 import os
 import random
+from itertools import islice
 
 import pytest
 
-from chaos.campaign import Campaign
+from chaos.campaign import Campaign, order
+from chaos.fault import EVERYWHERE
+from chaos.faults import load
 from pgbouncer import PGBOUNCER
 
 MINUTES = float(os.environ.get("AUTOGPT_DB_TEST_MINUTES", "0"))
 SEED = int(os.environ.get("AUTOGPT_DB_TEST_SEED") or random.randrange(10**6))
 SHORT_SEED = 1
+
+
+@pytest.mark.parametrize("stage", sorted(EVERYWHERE))
+def test_a_seed_alone_decides_the_order_of_faults(stage: str) -> None:
+    def names(seed: str) -> list[str]:
+        return [fault.name for fault in islice(order(load(), stage, seed), 100)]
+
+    assert names("1") == names("1")
+    assert names("1") != names("2")
+    assert set(names("1")) == {fault.name for fault in load() if stage in fault.stages}
 
 
 @pytest.mark.timeout(180)

@@ -76,7 +76,7 @@ def unwhole(stage: Stage, before: dict[str, float]) -> list[str]:
     ]
 
 
-def idle(daemon: DaemonProcess, url: str) -> Iterator[str]:
+def idle(daemon: DaemonProcess, url: str, *, seconds: float = 20) -> Iterator[str]:
     """Yield what is lent, what waits, and which sessions hold on to something, if that lasts."""
 
     def busy() -> list[str]:
@@ -98,7 +98,7 @@ def idle(daemon: DaemonProcess, url: str) -> Iterator[str]:
                     found.append(f"{row[0]} {words}")
         return found
 
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + seconds
     while found := busy():
         if time.monotonic() > deadline:
             yield from found
