@@ -91,10 +91,12 @@ class Caller:
 
     async def insist(self, method: str, arguments: Any, key: str) -> Answer:
         """Repeat a call with its key until it is answered for good."""
-        while True:
+        answer = await self.call(method, arguments, key)
+        if answer.replayed:
+            self.history.broken(f"{method} {key}: the first reply was said to be another one's")
+        while answer.outcome != OK and not 400 <= answer.status < 500:
             answer = await self.call(method, arguments, key)
-            if answer.outcome == OK or 400 <= answer.status < 500:
-                return answer
+        return answer
 
     def hang_up(self) -> None:
         """Leave the connection."""
