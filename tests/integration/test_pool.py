@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 KILL_OTHERS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
     "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+CANCEL_OTHERS = (
+    "SELECT pg_cancel_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid() AND state = 'active'"
 )
 
 
@@ -281,3 +286,34 @@ def test_a_transaction_is_all_or_nothing(database_url: str) -> None:
         assert msgspec.json.encode(database.figures().in_use) == b"0"
 
     run(database_url, scenario)
+
+
+def test_what_cancels_a_savepoint_fails_the_transaction_by_name(database_url: str) -> None:
+    async def scenario(database: Database) -> None:
+        ended = threading.Event()
+        storm = threading.Thread(target=cancel_others, args=(database_url, ended))
+        storm.start()
+        try:
+            for _ in range(3):
+                with pytest.raises(DeadlineExceededError, match="nothing was written"):
+                    async with database.transaction() as inside:
+                        await inside.make_undoable()
+                        while True:
+                            with contextlib.suppress(DeadlineExceededError):
+                                await inside.row("SELECT 1")
+                                continue
+                            # It may have been taken back alone; if not, the transaction is over.
+                            await inside.row("SELECT 2")
+        finally:
+            ended.set()
+            storm.join()
+        assert await database.row("SELECT 1") == (1,)
+
+    run(database_url, scenario, pool_size=1)
+
+
+def cancel_others(url: str, ended: threading.Event) -> None:
+    """Cancel what runs in a database, again and again."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        while not ended.is_set():
+            connection.execute(CANCEL_OTHERS)

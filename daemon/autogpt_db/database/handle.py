@@ -74,6 +74,7 @@ class Database:
         "_connection",
         "_connections",
         "_deadline",
+        "_failed",
         "_in_transaction",
         "_lane",
         "_name",
@@ -103,6 +104,7 @@ class Database:
         self._connection: PooledConnection | None = None
         self._in_transaction = False
         self._undoable: int | None = None
+        self._failed: BaseException | None = None
         self._urgent = urgent
         self.pool_wait = 0.0
         self.row_count = 0
@@ -392,7 +394,7 @@ class Database:
         """Take back what was written since `make_undoable`."""
         assert self._connection is not None, "only inside a transaction"
         await self._connection.execute("ROLLBACK TO SAVEPOINT work", prepare=False)
-        self._undoable = None
+        self._undoable = self._failed = None
 
     def abandon(self) -> None:
         """Say that nobody waits for this call any more (its deadline passed, its client left).
@@ -458,20 +460,31 @@ class Database:
         parameters: Mapping[str, Any],
         fetch: _Fetch,
     ) -> Any:
+        if self._failed is not None:
+            raise self._failed
         earlier = self._undoable or 0
         self._undoable = earlier + 1
+        if earlier:  # right before the first stands `work` itself
+            await self._send_mark(connection, _NEXT_SAVEPOINT if earlier > 1 else _SAVEPOINT)
         try:
-            if earlier:  # right before the first stands `work` itself
-                mark = _NEXT_SAVEPOINT if earlier > 1 else _SAVEPOINT
-                await connection.execute(mark, prepare=False)
             return await self._send(connection, statement, parameters, fetch)
         except (psycopg.Error, OSError) as error:
             if not connection_lost(error):
-                back = _UNDO_STATEMENT if earlier else _UNDO_FIRST
-                await connection.execute(back, prepare=False)
+                await self._send_mark(connection, _UNDO_STATEMENT if earlier else _UNDO_FIRST)
                 if isinstance(error, psycopg.Error):
                     error = await classified(error, connection)
             raise self._translated(error) from error
+
+    async def _send_mark(self, connection: PooledConnection, command: LiteralString) -> None:
+        """Set a savepoint or go back to one; when that fails, nothing can be taken back alone.
+
+        Whoever deals with the failure and goes on gets it again.
+        """
+        try:
+            await connection.execute(command, prepare=False)
+        except (psycopg.Error, OSError) as error:
+            self._failed = self._translated(error)
+            raise self._failed from error
 
     async def _send(
         self,
