@@ -17,8 +17,11 @@ from load import post
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PATIENCE = 20.0
-"""Seconds after which a client without a reply gives up; far beyond the deadline of a request."""
+PATIENCE = 70.0
+"""Seconds after which a client without a reply gives up.
+
+Beyond a request's deadline, since a connection may wait for the service to be started again.
+"""
 _MAY_BE_WRITTEN = re.compile(
     "may or may not|may still complete|given up while|is not known|is still under way"
 )
