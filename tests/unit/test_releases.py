@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+from pathlib import Path
 
+import pytest
+from tools.releases import STATES, facts, spans
+
+import autogpt_db
 from autogpt_db.database.catalogue import Catalogue
 from autogpt_db.database.releases import (
     RELEASES,
@@ -15,7 +20,10 @@ from autogpt_db.database.releases import (
     methods_of,
     newest_shown,
 )
+from releases.catalogues import RELEASES as CATALOGUES
+from releases.catalogues import catalogue
 
+PACKAGE = Path(autogpt_db.__file__).parent
 NAMES = [release.name for release in RELEASES]
 # As the releases' own sources have them.
 METHODS = {
@@ -60,3 +68,11 @@ def test_each_release_has_its_methods() -> None:
     assert first_release_of("get_chat_session") == "0.6.49"
     assert first_release_of("get_nothing") is None
     assert find("9.9.9") is None
+
+
+def test_the_package_knows_what_the_catalogues_say() -> None:
+    states = [facts(catalogue(name)) for name in STATES]
+    known = json.loads((PACKAGE / "database" / "releases.json").read_text())
+    assert known["states"] == list(STATES) == list(CATALOGUES)
+    for kind, rows in json.loads(json.dumps(spans(states))).items():
+        assert known[kind] == rows, kind

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from autogpt_db.settings import LimitsSettings
 
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
 NO_DEFAULT = inspect.Parameter.empty
 
 
@@ -97,8 +99,10 @@ class ArgumentsDecoder:
         ]
         struct = msgspec.defstruct(name, fields, kw_only=True, gc=False, forbid_unknown_fields=True)
         self._decode = msgspec.json.Decoder(struct).decode
+        lenient = msgspec.defstruct(name, fields, kw_only=True, gc=False)
+        self._decode_known = msgspec.json.Decoder(lenient).decode
         self._harmless = harmless or {}
-        self._names = tuple(each.name for each in parameters)
+        self._names = frozenset(each.name for each in parameters)
         self._as_dictionary = msgspec.structs.asdict
 
     def decode(self, body: bytes, limits: LimitsSettings | None = None) -> dict[str, Any]:
@@ -133,7 +137,12 @@ class ArgumentsDecoder:
         """
         if not body.isascii():
             body.decode()  # what no field takes is skipped unread, but must be UTF-8 all the same
-        arguments = self._as_dictionary(self._decode(body))
+        try:
+            decoded = self._decode(body)
+        except msgspec.ValidationError:
+            self._pass_over_others(body)
+            decoded = self._decode_known(body)
+        arguments = self._as_dictionary(decoded)
         if limits is not None:
             check_items(arguments, limits)
         for name in self._texts:
@@ -144,6 +153,19 @@ class ArgumentsDecoder:
             value = arguments[name]
             arguments[name] = default if value is msgspec.UNSET else finish(value)
         return arguments
+
+    def _pass_over_others(self, body: bytes) -> None:
+        """Look whether whatever else a body has asks for nothing, as newer clients' bodies do.
+
+        Raises:
+            msgspec.DecodeError, ValueError: It doesn't, or something else is wrong.
+        """
+        others = _members(body).items()
+        for name, value in others:
+            if name not in self._names and not is_same(
+                msgspec.json.decode(value), self._harmless.get(name)
+            ):
+                raise ValueError(name)
 
     def decode_slowly(self, body: bytes, limits: LimitsSettings | None = None) -> dict[str, Any]:
         """Return the arguments of any body, converted as AutoGPT's validation would.

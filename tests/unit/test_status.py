@@ -1,0 +1,31 @@
+"""`autogpt-db status`, as people read it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from autogpt_db.supervision.status import format_status
+
+
+def lines(schema: dict[str, Any] | None) -> list[str]:
+    """Return the lines on the schema of a status without processes."""
+    tree = {
+        "version": "1", "pid": 1, "words": "serving", "address": [], "processes": [],
+        "schema": schema,
+    }  # fmt: skip
+    return [line for line in format_status(tree, as_json=False).splitlines() if "served" in line]
+
+
+@pytest.mark.parametrize("schema", [None, {}])
+def test_nothing_is_said_of_a_schema_that_nobody_has_read(schema: dict[str, Any] | None) -> None:
+    assert lines(schema) == []
+
+
+def test_the_release_and_the_methods_that_lack_something_are_named() -> None:
+    found = {"release": "v0.6.59", "methods": 57, "not_served": 0, "lacking": []}
+    assert lines(found) == ["AutoGPT's schema looks like v0.6.59: 57 methods are served"]
+    found |= {"not_served": 3, "lacking": ["get_graph", "get_node"]}
+    _, named = lines(found)
+    assert named.endswith(": get_graph, get_node and 1 more")
