@@ -73,15 +73,24 @@ INSERT INTO platform."Profile"
 SELECT bench.id('p'), bench.id('u0'), 'Zero', 'zero', '', '{{}}', '2025-10-01';
 
 INSERT INTO platform."StoreListing"
-       ("id", "agentGraphId", "agentGraphVersion", "owningUserId", "activeVersionId",
-        "hasApprovedVersion", "slug")
-SELECT bench.id('s'), bench.id('g0'), 1, bench.id('u0'), bench.id('sv'), true, 'graph-0';
+       ("id", "agentGraphId", "owningUserId", "activeVersionId", "hasApprovedVersion", "slug"
+        {listed_version})
+SELECT bench.id('s'), bench.id('g0'), bench.id('u0'), bench.id('sv'), true, 'graph-0'
+       {the_first};
 
 INSERT INTO platform."StoreListingVersion"
        ("id", "agentGraphId", "agentGraphVersion", "name", "subHeading", "description",
         "imageUrls", "categories", "storeListingId", "submissionStatus")
 SELECT bench.id('sv'), bench.id('g0'), 1, 'Graph 0', '', '', '{{}}', '{{}}', bench.id('s'),
        'APPROVED';
+"""
+
+_LISTED_VERSION = """
+SELECT EXISTS (
+    SELECT
+      FROM information_schema.columns
+     WHERE table_name = 'StoreListing' AND column_name = 'agentGraphVersion'
+)
 """
 
 # As far apart as in the large one, and up to now: many statements ask for the last days.
@@ -141,7 +150,10 @@ def make(url: str) -> None:
     """Make the rows in an empty database, and statistics as of one a hundred times as large."""
     fill(partial(psycopg.connect, url, autocommit=True), SIZE, say=lambda _text: None)
     with psycopg.connect(url, autocommit=True) as connection:
-        values = {**SIZE.values(), "node_executions": SIZE.node_executions}
+        values: dict[str, Any] = {**SIZE.values(), "node_executions": SIZE.node_executions}
+        listed = connection.execute(_LISTED_VERSION).fetchone() == (True,)
+        values["listed_version"] = ', "agentGraphVersion"' if listed else ""
+        values["the_first"] = ", 1" if listed else ""
         connection.execute(_TRACES.format(**values).encode())
         moments = {name: _stretched(name) for name in ("created", "added", "time")}
         connection.execute(_MOMENTS.format(**moments).encode())

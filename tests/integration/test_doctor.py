@@ -53,6 +53,35 @@ def test_a_sound_installation_has_nothing_to_do(examined: Examine) -> None:
     assert {*expected.split(), "encryption key", "disk space"} <= set(levels)
 
 
+def test_it_says_whether_balances_are_filled_up_and_why(
+    examined: Examine, release_database: Callable[..., str]
+) -> None:
+    assert "monthly refill" not in examined("credits.enabled=false")
+
+    def told(state: str, *assignments: str) -> str:
+        url = with_schema(release_database(state, ours=True))
+        (finding,) = examined("credits.enabled=true", *assignments, url=url)["monthly refill"]
+        assert finding.level == "ok"
+        return finding.text
+
+    assert told("v0.6.58").startswith("on, as AutoGPT has it up to v0.6.58")
+    assert told("v0.6.68").startswith("off, AutoGPT has no monthly allowance since v0.6.59")
+    assert told("v0.6.68", "credits.monthly_refill=on") == "on, as credits.monthly_refill says"
+    assert told("v0.6.48", "credits.monthly_refill=off") == "off, as credits.monthly_refill says"
+    url = release_database("v0.6.68", ours=True)
+    with psycopg.connect(url) as connection:
+        connection.execute("""
+            CREATE TABLE IF NOT EXISTS autogpt_db.migration (
+                number integer, name text, checksum text, program_version text,
+                applied_at timestamptz);
+            INSERT INTO autogpt_db.migration (number, name, checksum, program_version, applied_at)
+            VALUES (1, '0001_platform', '', '', '2026-01-01'),
+                   (8, 'platform_0008_new_tables', '', '', '2026-02-01');
+            """)
+    (finding,) = examined("credits.enabled=true", url=with_schema(url))["monthly refill"]
+    assert finding.text.startswith("on, as before an earlier autogpt-db's tables")
+
+
 def only(found: dict[str, list[Finding]], check: str) -> Finding:
     (finding,) = [one for one in found[check] if one.level != "ok"]
     assert finding.text

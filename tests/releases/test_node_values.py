@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog.testing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,19 +49,19 @@ def filled(service: Service, rows: int = 0) -> Service:
     return service
 
 
-def shown(service: Service) -> dict[str, Any]:
+def shown(service: Service, key: str = "x") -> dict[str, Any]:
     """Return the node execution, which is the same however it is read."""
-    found: dict[str, Any] = service.call("get_node_execution", node_exec_id="x")
+    found: dict[str, Any] = service.call("get_node_execution", node_exec_id=key)
     assert service.call("get_node_executions", graph_exec_id="e") == [found]
     assert service.call("get_latest_node_execution", node_id="n", graph_eid="e") == found
     with_nodes = service.call(
         "get_graph_execution", user_id="ann", execution_id="e", include_node_executions=True
     )
     assert with_nodes["node_executions"] == [found]
-    unchanged = service.call("update_node_execution_status", node_exec_id="x", status="QUEUED",
+    unchanged = service.call("update_node_execution_status", node_exec_id=key, status="QUEUED",
                              execution_data={})  # fmt: skip
     assert unchanged == found
-    together = service.together([("get_node_execution", {"node_exec_id": "x"})] * 3)
+    together = service.together([("get_node_execution", {"node_exec_id": key})] * 3)
     assert together == [found] * 3
     return found
 
@@ -76,10 +77,15 @@ def test_all_values_are_read_up_to_v0_6_59(service_in: Serve, state: str) -> Non
 @pytest.mark.parametrize("state", ["master-2026-05-20", "v0.6.68", "v0.7.2"])
 def test_later_the_oldest_thousand_of_each_side_are(service_in: Serve, state: str) -> None:
     service = filled(service_in(state), rows=1001)
-    found = shown(service)
+    service.rows('UPDATE "AgentNodeExecution" SET id = %(name)s', name=state)
+    with structlog.testing.capture_logs() as logs:
+        found = shown(service, state)
+    assert [log for log in logs if log["event"] == "node_values_left_out"] == [
+        {"event": "node_values_left_out", "log_level": "warning", "node_exec_id": state}
+    ]
     assert found["input_data"] == {"name": 2}
     assert found["output_data"] == {"name": list(range(1001, 1, -1))}
-    outputs = service.call("get_execution_outputs_by_node_exec_id", node_exec_id="x")
+    outputs = service.call("get_execution_outputs_by_node_exec_id", node_exec_id=state)
     assert (len(outputs["name"]), outputs["newest"]) == (1000, [1])
     service.rows("""UPDATE "AgentNodeExecution" SET "executionStatus" = 'INCOMPLETE'""")
     before, inputs = service.call(
@@ -89,7 +95,7 @@ def test_later_the_oldest_thousand_of_each_side_are(service_in: Serve, state: st
     assert inputs == {"name": 2, "one": 9}
     service.rows("""DELETE FROM "AgentNodeExecutionInputOutput"
                      WHERE "referencedByInputExecId" IS NOT NULL""")
-    assert service.call("get_node_execution", node_exec_id="x")["input_data"] == {}
+    assert service.call("get_node_execution", node_exec_id=state)["input_data"] == {}
 
 
 @pytest.mark.parametrize("state", ["v0.6.48", "v0.6.51", "v0.6.68"])

@@ -173,6 +173,29 @@ def test_an_encryption_key_must_be_one(key: str) -> None:
     assert key not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("true", "on"),
+        ("false", "off"),
+        ('"auto"', "auto"),
+        ('"on"', "on"),
+        ('"off"', "off"),
+        ('"False"', "off"),
+    ],
+)
+def test_a_truth_value_is_one_of_the_words_that_took_its_place(
+    tmp_path: Path, written: str, meant: str
+) -> None:
+    file = tmp_path / "autogpt-db.toml"
+    file.write_text(f"[credits]\nmonthly_refill = {written}\n")
+    assert load_settings(file=file, environment={}).settings.credits.monthly_refill == meant
+    text = {"AUTOGPT_DB_CREDITS_MONTHLY_REFILL": written.strip('"')}
+    assert load_settings(environment=text).settings.credits.monthly_refill == meant
+    with pytest.raises(ConfigurationError, match=r"credits\.monthly_refill"):
+        load_settings(environment={"AUTOGPT_DB_CREDITS_MONTHLY_REFILL": "perhaps"})
+
+
 def test_autogpts_own_names_of_credits_and_keys_count() -> None:
     key = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
     settings = load_settings(

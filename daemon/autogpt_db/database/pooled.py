@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import select
 from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
+import structlog
 from psycopg.adapt import Loader
 
 if TYPE_CHECKING:
@@ -17,12 +19,16 @@ if TYPE_CHECKING:
 
     Result = TypeVar("Result")
 
+log = structlog.get_logger("autogpt_db.database")
+
 LARGEST_KEPT = 1024 * 1024
 """Bytes of one value after which a connection is replaced, for the memory that libpq keeps.
 
 Either way: it has a buffer for what comes and one for what goes, and shrinks neither.
 """
 
+_LEFT_OUT = "AG001"
+"""SQLSTATE of the notice that a node execution has more values than are read."""
 _WAITS_FOR_STANDBY = "SyncRepWaitForLSN"
 # Its commit waits for the standby, and so for all that was committed before.
 _WAIT_FOR_STANDBY = b"SELECT pg_logical_emit_message(true, 'autogpt_db', '')"
@@ -60,6 +66,8 @@ class PooledConnection(psycopg.AsyncConnection[tuple[Any, ...]]):
             self.ended = True
         elif diagnostic.source_function == _WAITS_FOR_STANDBY:
             self.unreplicated = True
+        elif diagnostic.sqlstate == _LEFT_OUT:
+            _tell_left_out(diagnostic.message_detail)
 
     async def wait(
         self,
@@ -90,6 +98,12 @@ class PooledConnection(psycopg.AsyncConnection[tuple[Any, ...]]):
                     "the connection was lost before the standby had the transaction"
                 ) from error
         return result
+
+
+@lru_cache(maxsize=1000)
+def _tell_left_out(node_exec_id: str | None) -> None:
+    """Say so once; of so many others until it is said again."""
+    log.warning("node_values_left_out", node_exec_id=node_exec_id)
 
 
 def configure(connection: PooledConnection) -> None:

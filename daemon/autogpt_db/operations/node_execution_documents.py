@@ -55,19 +55,20 @@ def _stored_input(capabilities: Capabilities) -> LiteralString:
 def _rows(capabilities: Capabilities, reference: LiteralString) -> LiteralString:
     """Return what follows FROM to read rows of `execution` as `entry`, the condition at its end.
 
-    Later releases read the oldest 1000 and leave out the rest.
+    Later releases read the oldest 1000 and leave out the rest, of which PostgreSQL gives notice.
     """
     if not capabilities.chat_status:
         return f"""platform."AgentNodeExecutionInputOutput" AS entry
          WHERE entry.{reference} = execution."id\""""
     return f"""(
-                SELECT entry."id", entry."name", entry."data", entry."time", entry.ctid
+                SELECT entry."id", entry."name", entry."data", entry."time", entry.ctid,
+                       row_number() OVER (ORDER BY {WRITTEN}) AS place
                   FROM platform."AgentNodeExecutionInputOutput" AS entry
                  WHERE entry.{reference} = execution."id"
                  ORDER BY {WRITTEN}
-                 LIMIT 1000
+                 LIMIT 1001
                ) AS entry
-         WHERE true"""
+         WHERE (entry.place <= 1000 OR autogpt_db.left_out_v1(execution."id"))"""
 
 
 def input_rows(capabilities: Capabilities) -> LiteralString:

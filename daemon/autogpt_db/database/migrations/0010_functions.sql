@@ -60,6 +60,18 @@ RETURN CASE jsonb_typeof(stats -> 'cleared_outputs')
     WHEN 'object' THEN autogpt_db.checked_cleared_v2(stats, 'cleared_outputs', counts)
 END;
 
+-- Gives notice, to the program alone, that a node execution has more values than are read; false,
+-- so that it can stand where a row is left out.
+CREATE FUNCTION autogpt_db.left_out_v1(node_exec_id text) RETURNS boolean
+LANGUAGE plpgsql PARALLEL SAFE
+AS $$
+BEGIN
+    RAISE NOTICE USING
+        ERRCODE = 'AG001', MESSAGE = 'values are left out', DETAIL = node_exec_id;
+    RETURN false;
+END;
+$$;
+
 -- References to credentials ------------------------------------------------------------------
 
 -- A provider's word where a faulty writer has stored the name of its member, `ProviderName.GITHUB`;
