@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MODELS = "tests/contract/models.json"
 """What the methods return: AutoGPT's own models."""
+LATER_MEMBERS = "tests/contract/later-members.json"
+"""What later releases add to the models, by model and member; not in every reply."""
 LATER_METHODS = "tests/contract/later-methods.json"
 """The methods of later releases, in the same form."""
 WIDTH = 100
@@ -47,6 +49,8 @@ def modules(root: Path) -> Mapping[str, str]:
     """
     contract = json.loads((root / MODELS).read_text("utf-8"))
     contract["methods"] |= json.loads((root / LATER_METHODS).read_text("utf-8"))
+    for name, members in json.loads((root / LATER_MEMBERS).read_text("utf-8")).items():
+        contract["models"][name]["properties"] |= members
     source = _Source(contract)
     folder = "daemon/autogpt_db/client"
     return {

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from autogpt_db.database.handle import Database
+from autogpt_db.operations.default_team import STATEMENTS, default_tenancy
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -113,6 +116,28 @@ def test_where_no_index_says_so_the_lock_does(service_in: Serve) -> None:
     answers = service.together([("resolve_default_tenancy", {"user_id": "ann"})] * 16)
     assert len({json.dumps(answer) for answer in answers}) == 1
     assert service.rows(ROWS) == [(1,) * 7]
+
+
+def test_it_is_made_in_a_transaction_of_somebody_elses(service_in: Serve) -> None:
+    service = service_in("v0.6.68")
+    service.rows(PEOPLE)
+    service.rows("""
+        INSERT INTO "Organization" (id, name, slug, "isPersonal", "bootstrapUserId", "updatedAt")
+        VALUES ('taken', 'x', 'taken', true, 'ben', now())""")
+    service.rows("""INSERT INTO "OrgMember" (id, "orgId", "userId", "isOwner", "updatedAt")
+                    VALUES ('m', 'taken', 'eve', true, now())""")
+
+    async def keyed(user: str) -> Any:
+        async with (
+            Database.open(service.settings, size=1) as database,
+            database.for_call("keyed", reads=False).transaction() as transaction,
+        ):
+            await transaction.make_undoable()
+            return await default_tenancy(transaction, STATEMENTS, user)
+
+    assert service.run(keyed("ben")) == (None, None), "what fails in it is undone alone"
+    organization, team = service.run(keyed("ann"))
+    assert resolve(service, "ann") == [organization, team]
 
 
 def test_one_without_an_owner_is_put_away_and_anothers_stays(service_in: Serve) -> None:

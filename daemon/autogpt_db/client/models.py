@@ -48,6 +48,8 @@ class APIKeyCredentials(TypedDict):
     type: NotRequired[Literal["api_key"]]
     api_key: str
     expires_at: NotRequired[int | None]
+    is_managed: NotRequired[bool]
+    metadata: NotRequired[dict[str, Any]]
 
 
 class AccuracyAlertData(TypedDict):
@@ -166,6 +168,10 @@ class GraphExecution(TypedDict):
     share_token: NotRequired[str | None]
     stats: Stats | None
     outputs: dict[str, list[Any]]
+    is_dry_run: NotRequired[bool]
+    organization_id: NotRequired[str | None]
+    team_id: NotRequired[str | None]
+    expert_id: NotRequired[str | None]
 
 
 class GraphExecutionMeta(TypedDict):
@@ -185,6 +191,10 @@ class GraphExecutionMeta(TypedDict):
     is_shared: NotRequired[bool]
     share_token: NotRequired[str | None]
     stats: Stats | None
+    is_dry_run: NotRequired[bool]
+    organization_id: NotRequired[str | None]
+    team_id: NotRequired[str | None]
+    expert_id: NotRequired[str | None]
 
 
 class GraphExecutionStats(TypedDict):
@@ -200,6 +210,7 @@ class GraphExecutionStats(TypedDict):
     cost: NotRequired[int]
     activity_status: NotRequired[str | None]
     correctness_score: NotRequired[float | None]
+    is_dry_run: NotRequired[bool]
 
 
 class GraphExecutionWithNodes(TypedDict):
@@ -221,6 +232,10 @@ class GraphExecutionWithNodes(TypedDict):
     stats: Stats | None
     outputs: dict[str, list[Any]]
     node_executions: list[NodeExecutionResult]
+    is_dry_run: NotRequired[bool]
+    organization_id: NotRequired[str | None]
+    team_id: NotRequired[str | None]
+    expert_id: NotRequired[str | None]
 
 
 class GraphModel(TypedDict):
@@ -240,6 +255,8 @@ class GraphModel(TypedDict):
     nodes: NotRequired[list[NodeModel]]
     links: NotRequired[list[Link]]
     sub_graphs: NotRequired[list[BaseGraph]]
+    organization_id: NotRequired[str | None]
+    team_id: NotRequired[str | None]
 
 
 class GraphSettings(TypedDict):
@@ -247,6 +264,7 @@ class GraphSettings(TypedDict):
 
     human_in_the_loop_safe_mode: NotRequired[bool]
     sensitive_action_safe_mode: NotRequired[bool]
+    builder_chat_session_id: NotRequired[str | None]
 
 
 class GraphTriggerInfo(TypedDict):
@@ -266,6 +284,8 @@ class HostScopedCredentials(TypedDict):
     type: NotRequired[Literal["host_scoped"]]
     host: str
     headers: NotRequired[dict[str, str]]
+    is_managed: NotRequired[bool]
+    metadata: NotRequired[dict[str, Any]]
 
 
 JsonValue = Any
@@ -305,6 +325,13 @@ class LibraryAgent(TypedDict):
     recommended_schedule_cron: NotRequired[str | None]
     settings: NotRequired[GraphSettings]
     marketplace_listing: NotRequired[MarketplaceListing | None]
+    folder_id: NotRequired[str | None]
+    folder_name: NotRequired[str | None]
+    is_hidden: NotRequired[bool]
+    is_scheduled: NotRequired[bool]
+    next_scheduled_run: NotRequired[str | None]
+    last_run_at: NotRequired[str | None]
+    store_listing_version_id: NotRequired[str | None]
 
 
 class LibraryAgentResponse(TypedDict):
@@ -435,6 +462,10 @@ class OAuth2Credentials(TypedDict):
     refresh_token_expires_at: NotRequired[int | None]
     scopes: list[str]
     metadata: NotRequired[dict[str, Any]]
+    is_managed: NotRequired[bool]
+    refresh_strategy: NotRequired[str]
+    provider_state: NotRequired[Any]
+    provider_state_version: NotRequired[int | None]
 
 
 class OAuthState(TypedDict):
@@ -448,6 +479,7 @@ class OAuthState(TypedDict):
     callback_url: NotRequired[str | None]
     state_metadata: NotRequired[dict[str, Any]]
     initiated_by_api_key_id: NotRequired[str | None]
+    credential_id: NotRequired[str | None]
 
 
 class Pagination(TypedDict):
@@ -490,6 +522,8 @@ class Stats(TypedDict):
     error: NotRequired[str | None]
     activity_status: NotRequired[str | None]
     correctness_score: NotRequired[float | None]
+    failure_reason: NotRequired[str | None]
+    is_dry_run: NotRequired[bool]
 
 
 class StoreAgent(TypedDict):
@@ -532,6 +566,9 @@ class StoreAgentDetails(TypedDict):
     active_version_id: NotRequired[str | None]
     has_approved_version: NotRequired[bool]
     changelog: NotRequired[list[ChangelogEntry] | None]
+    graph_id: NotRequired[str]
+    graph_versions: NotRequired[list[str]]
+    owning_org_id: NotRequired[str | None]
 
 
 class StoreAgentsResponse(TypedDict):
@@ -577,6 +614,7 @@ class User(TypedDict):
     notify_on_weekly_summary: NotRequired[bool]
     notify_on_monthly_summary: NotRequired[bool]
     timezone: NotRequired[str]
+    subscription_tier: NotRequired[str]
 
 
 class UserExecutionSummaryStats(TypedDict):
@@ -633,3 +671,5 @@ class UserPasswordCredentials(TypedDict):
     type: NotRequired[Literal["user_password"]]
     username: str
     password: str
+    is_managed: NotRequired[bool]
+    metadata: NotRequired[dict[str, Any]]
