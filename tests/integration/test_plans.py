@@ -117,6 +117,13 @@ CALLS: dict[str, list[Callable[[int], Arguments]]] = {
     "get_graph": [
         lambda n: {"graph_id": graph(n), "version": None, "user_id": user(n)},
         lambda n: {"graph_id": graph(n), "version": 1, "user_id": user(n), "for_export": True},
+        lambda n: {
+            "graph_id": graph(n),
+            "version": None,
+            "user_id": user(n),
+            "organization_id": "o",
+        },
+        lambda n: {"graph_id": graph(n), "version": None, "user_id": None, "team_id": "t"},
     ],
     "get_graph_execution": [
         lambda n: {"user_id": user(n), "execution_id": execution(n)},
@@ -202,6 +209,13 @@ CALLS: dict[str, list[Callable[[int], Arguments]]] = {
     "list_library_agents": [
         lambda n: {"user_id": user(n), "include_executions": True},
         lambda n: {"user_id": user(n), "search_term": "graph"},
+        lambda n: {
+            "user_id": user(n),
+            "folder_id": "f",
+            "organization_id": "o",
+            "is_hidden": False,
+            "include_nodes": True,
+        },
     ],
     "remove_notifications_from_batch": [
         lambda n: {"user_id": user(n), **BATCH, "notification_ids": [identifier(f"v{n}"), "x"]}

@@ -1,4 +1,4 @@
-"""The embeddings that the marketplace's search by meaning goes by."""
+"""The embeddings that searches by meaning go by."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ async def tend_embeddings(database: JobDatabase) -> dict[str, Any]:
     """Delete orphaned embeddings, make missing ones where there is a key, report the coverage.
 
     The same as AutoGPT's scheduler does; both side by side do no harm. Without pgvector or
-    without `embeddings.openai_api_key` nothing is made.
+    without `embeddings.openai_api_key` nothing is made; users' own texts need
+    `embeddings.private_texts`, too.
     """
     made = 0
     if database.settings.embeddings.openai_api_key is not None:
