@@ -9,9 +9,11 @@ import pytest
 
 from autogpt_db.errors import InvalidValueError, RawQueryError
 from examples import check, examples_of
+from releases.building import OLD_STORE
 
 if TYPE_CHECKING:
-    from service import Service
+    from releases.building import OLD_STORE
+from service import Service
 
 EXAMPLES = examples_of(
     "get_block_error_stats",
@@ -109,15 +111,16 @@ def test_what_the_marketplace_offers_is_counted_for_all(service: Service) -> Non
 
 def test_a_graph_offered_in_two_versions_counts_twice(service: Service) -> None:
     execute(service, "g1", 10)
+    version, of_version = (', "agentGraphVersion"', ", 2") if OLD_STORE else ("", "")
     service.rows(
-        """UPDATE "StoreListingVersion" SET "agentGraphId" = 'g1';
-           INSERT INTO "StoreListing" (id, "agentGraphId", "agentGraphVersion", "owningUserId",
-                                       slug, "hasApprovedVersion")
-           VALUES ('sl2', 'g1', 2, 'bob', 's', true);
+        f"""UPDATE "StoreListingVersion" SET "agentGraphId" = 'g1';
+           INSERT INTO "StoreListing" (id, "agentGraphId", "owningUserId", slug,
+                                       "hasApprovedVersion"{version})
+           VALUES ('sl2', 'g1', 'bob', 's', true{of_version});
            INSERT INTO "StoreListingVersion"
                   (id, "agentGraphId", "agentGraphVersion", name, "subHeading", "imageUrls",
                    description, categories, "storeListingId")
-           VALUES ('slv2', 'g1', 2, '', '', '{}', '', '{}', 'sl2');
+           VALUES ('slv2', 'g1', 2, '', '', '{{}}', '', '{{}}', 'sl2');
            UPDATE "StoreListing" SET "activeVersionId" = 'slv2' WHERE id = 'sl2'"""
     )
     (found,) = service.call("get_marketplace_graphs_for_monitoring")

@@ -8,9 +8,11 @@ import pytest
 
 from autogpt_db.errors import ForeignKeyViolationError, InvalidValueError
 from examples import check, examples_of
+from releases.building import TABLES
 
 if TYPE_CHECKING:
-    from service import Service
+    from releases.building import TABLES
+from service import Service
 
 AUTO = "auto_approve_e1_n-in"
 AUTO_MESSAGE = "Auto-approved (user approved all future actions for this node)"
@@ -115,8 +117,9 @@ def test_marking_an_unknown_review_is_passed_over(service: Service) -> None:
 def test_unknown_users_and_executions_are_refused(service: Service) -> None:
     with pytest.raises(ForeignKeyViolationError, match="PendingHumanReview_userId_fkey"):
         ask(service, user_id="nobody")
-    with pytest.raises(ForeignKeyViolationError, match="PendingHumanReview_graphExecId_fkey"):
-        ask(service, graph_exec_id="nope")
+    if TABLES == "v0.6.48":  # later a review may belong to what is no execution
+        with pytest.raises(ForeignKeyViolationError, match="PendingHumanReview_graphExecId_fkey"):
+            ask(service, graph_exec_id="nope")
     assert service.value('SELECT count(*) FROM "PendingHumanReview"') == 0
 
 

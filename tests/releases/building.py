@@ -26,6 +26,9 @@ ENCRYPTION_KEY = "dvziYgz0KSK8FENhju0ZYi8-fRTfAdlz6YLhdB_jhNw="
 TABLES = os.environ.get("AUTOGPT_DB_TEST_TABLES", "v0.6.48")
 """AutoGPT's tables in the databases that tests start from: as 0.1.0 made them, or `v0.6.68`."""
 
+OLD_STORE = TABLES == "v0.6.48"
+"""Whether the marketplace is that of v0.6.50 and before: a listing shows its highest version."""
+
 SEEDED = ("v0.6.68", "v0.7.2")
 """States with calls to replay in order, and the rows that these start from."""
 
