@@ -15,6 +15,9 @@ from autogpt_db.cli.commands import Sources
 from autogpt_db.cli.doctor import checks, host
 from autogpt_db.cli.doctor.checks import examine
 from autogpt_db.cli.doctor.findings import Finding
+from autogpt_db.cli.inspect import check_everything
+from autogpt_db.cli.methods import describe_methods
+from autogpt_db.settings import DatabaseSettings, Secret, Settings
 from autogpt_db.settings import sources as settings_sources
 from postgres_server import with_schema
 from releases.building import TABLES
@@ -156,6 +159,12 @@ def test_the_release_and_what_it_lacks_are_told(
     finding = only(found, "release")
     assert finding.text.startswith("cleanup_expired_oauth_tokens is not served")
     assert 'table "OAuthAccessToken"' in finding.text
+    settings = Settings(database=DatabaseSettings(url=Secret(with_schema(url))))
+    told = 'not served: cleanup_expired_oauth_tokens: the database lacks table "OAuthAccessToken"'
+    assert told in list(describe_methods(settings, as_json=False))
+    checked = list(check_everything(settings))
+    assert told in checked
+    assert any("looks like AutoGPT v0.6.59" in line for line in checked)
 
 
 def test_a_key_that_is_missing_or_another(examined: Examine, database_url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,10 +11,12 @@ import pytest
 import structlog
 
 from autogpt_db.database.manager import DatabaseManager
+from autogpt_db.database.migration import LOCK
 from autogpt_db.errors import RightsError, SchemaError
 from autogpt_db.operations.needed import needed
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
 from postgres_server import unique_name, with_schema
+from waiting import wait_for
 
 Connection = psycopg.Connection[Any]
 
@@ -97,3 +100,34 @@ def test_what_only_other_methods_need_is_a_warning(url: str, owner: Connection, 
     (told,) = [one for one in logged if one["event"] == "methods_not_served"]
     assert "cleanup_expired_oauth_tokens" in told["methods"]
     assert f'GRANT DELETE ON "platform"."OAuthAccessToken" TO "{role}";' in told["remedy"]
+
+
+def test_what_is_anothers_in_our_schema_is_told_and_not_touched(url: str, role: str) -> None:
+    with psycopg.connect(url.replace("postgres@", f"{role}@"), autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA autogpt_db")
+        connection.execute("CREATE TYPE autogpt_db.procrastinate_job_status AS ENUM ()")
+    with pytest.raises(SchemaError, match=r"procrastinate_job_status.*autogpt_db") as refused:
+        start(url, role)
+    assert refused.value.exit_code == 78
+
+
+def test_a_session_that_is_ended_while_it_waits_is_begun_anew(
+    url: str, owner: Connection, role: str
+) -> None:
+    owner.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
+    logged: list[structlog.typing.EventDict] = []
+    starting = threading.Thread(target=lambda: logged.extend(start(url, role)))
+    starting.start()
+    waiting = "SELECT pid FROM pg_stat_activity WHERE usename = %s AND wait_event_type = 'Lock'"
+    try:
+        (pid,) = wait_for(lambda: owner.execute(waiting, (role,)).fetchone(), what="its session")
+        owner.execute("SELECT pg_terminate_backend(%s)", (pid,))
+        wait_for(
+            lambda: (found := owner.execute(waiting, (role,)).fetchone()) and found != (pid,),
+            what="another session",
+        )
+    finally:
+        owner.execute("SELECT pg_advisory_unlock(%s)", (LOCK,))
+        starting.join(30)
+    assert "database_ready" in [one["event"] for one in logged]
+    assert "waiting_for_database" in [one["event"] for one in logged]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from autogpt_db.database.releases import looks_like
+from autogpt_db.database.releases import is_called, looks_like
 from autogpt_db.database.schema import told
 from autogpt_db.operations.needed import needed_by
 
@@ -62,6 +62,7 @@ class Serving:
         self._knowledge = knowledge
         self._schema_name = schema_name
         self._release: str | None = None
+        self._missed: list[str] = []
         self._read = False
         knowledge.when_learned.append(self._learned)
 
@@ -83,13 +84,15 @@ class Serving:
         return {
             "release": self._release,
             "methods": len(self.methods),
-            "not_served": len(self.lacks),
-            "lacking": sorted(self.lacks)[:MOST_NAMED],
+            "not_served": len(self._missed),
+            "lacking": self._missed[:MOST_NAMED],
         }
 
     def _learned(self, catalogue: Catalogue) -> None:
         lacks = self._needed.lacks(catalogue, self._schema_name)
-        gone, back = sorted(lacks.keys() - self.lacks), sorted(self.lacks.keys() - lacks)
+        missed = {name for name in lacks if is_called(name, catalogue)}
+        gone, back = sorted(missed - self.lacks.keys()), sorted(self.lacks.keys() - lacks)
+        self._missed = sorted(missed)
         self._release = looks_like(catalogue)
         self.lacks = lacks
         self.methods = {

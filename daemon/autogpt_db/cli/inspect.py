@@ -78,7 +78,7 @@ def check_everything(settings: Settings) -> Iterator[str]:
         if catalogue.columns:
             compared = at_hand(catalogue, target.schema)
             yield f"release: {compared.sentence}"
-            for method, missing in compared.lacking.items():
+            for method, missing in compared.missed.items():
                 yield f"not served: {method}: the database lacks {missing}"
         if settings.integrations.encryption_key is not None and encrypted_columns(
             connection, target.schema

@@ -161,24 +161,50 @@ class DatabaseManager:
     def _migrated(self) -> MigrationOutcome:
         """Migrate what is ours as soon as AutoGPT's tables are there."""
         awaited = ""
+        deadline = time.monotonic() + self.settings.database.startup_timeout
         while True:
             with self.connect() as connection:
                 self._notify("checking the schema")
                 try:
-                    outcome = self._migrate(connection)
-                except psycopg.errors.InsufficientPrivilege as error:
-                    raise self._forbidden(error) from error
-                except SchemaError as error:
-                    if not self._wait or not self._may_mend_itself(connection, error):
-                        raise
-                    reason = str(error)
-                else:
-                    return outcome
-            if reason != awaited:
+                    return self._migrate(connection)
+                except psycopg.OperationalError as error:
+                    for_whom, reason = "PostgreSQL", reason_of(error, self.url)
+                    if time.monotonic() > deadline:
+                        raise DatabaseUnreachableError(
+                            f"PostgreSQL at {self.url.address} answers, but ends what the start "
+                            f"needs: {reason}. See to that, or to its timeouts."
+                        ) from error
+                except (SchemaError, psycopg.ProgrammingError) as error:
+                    refusal = self._refused(error)
+                    if not self._wait or not self._may_mend_itself(connection, refusal):
+                        raise refusal from error
+                    for_whom, reason = "AutoGPT's migrations", str(refusal)
+                    deadline = time.monotonic() + self.settings.database.startup_timeout
+            if reason != awaited and for_whom == "PostgreSQL":
+                log.warning("waiting_for_database", address=self.url.address, reason=reason)
+            elif reason != awaited:
                 log.warning("waiting_for_migrations", address=self.url.address, reason=reason)
-                awaited = reason
-            self._notify(f"waiting for AutoGPT's migrations: {reason}")
+            awaited = reason
+            self._notify(f"waiting for {for_whom}: {reason}")
             time.sleep(_LOOK_AGAIN)
+
+    @staticmethod
+    def _refused(error: SchemaError | psycopg.ProgrammingError) -> SchemaError:
+        """Return the failure that a refused statement of the start stands for."""
+        if isinstance(error, SchemaError):
+            return error
+        what = error.diag.message_primary or "a statement of the start was refused"
+        if isinstance(error, psycopg.errors.InsufficientPrivilege):
+            return RightsError(
+                f"PostgreSQL refuses our role what the start needs: {what}.",
+                "GRANT it.",
+                whose="the owner of what it names",
+            )
+        return SchemaError(
+            f"PostgreSQL refuses what the start needs: {what}. What is ours lives in the schema "
+            "autogpt_db: something there is another's, or has been changed. `autogpt-db doctor` "
+            "says more; nothing has been changed."
+        )
 
     def _migrate(self, connection: psycopg.Connection[Any]) -> MigrationOutcome:
         private = self.url.embedded
@@ -201,16 +227,6 @@ class DatabaseManager:
             # Whose methods lack the right are named already; others do without.
             log.warning("encryption_key_unchecked", reason=error.diag.message_primary)
         return outcome
-
-    @staticmethod
-    def _forbidden(error: psycopg.Error) -> RightsError:
-        """Return the failure of a statement that nobody foresaw our role might not send."""
-        what = error.diag.message_primary or "a statement of the start was refused"
-        return RightsError(
-            f"PostgreSQL refuses our role what the start needs: {what}.",
-            "GRANT it.",
-            whose="the owner of what it names",
-        )
 
     def _may_mend_itself(self, connection: psycopg.Connection[Any], error: SchemaError) -> bool:
         """Tell whether AutoGPT's migrations may still bring what is missing."""

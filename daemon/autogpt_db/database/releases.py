@@ -184,6 +184,7 @@ def known_labels() -> Mapping[str, frozenset[str]]:
     return {enum: frozenset(labels) for enum, labels in found.items()}
 
 
+@cache
 def methods_of(release: Release) -> tuple[str, ...]:
     """Return the methods that a release's DatabaseManager has, by name."""
     names = [each.name for each in RELEASES]
@@ -193,6 +194,15 @@ def methods_of(release: Release) -> tuple[str, ...]:
         for name, (first, end) in _facts().methods.items()
         if names.index(first) <= place and (end is None or place < names.index(end))
     )
+
+
+def is_called(method: str, catalogue: Catalogue) -> bool:
+    """Tell whether AutoGPT of a database's release calls a method, as far as anybody knows.
+
+    What only later releases call cannot be missed there.
+    """
+    release = newest_shown(catalogue)
+    return release is None or method not in _facts().methods or method in methods_of(release)
 
 
 def first_release_of(method: str) -> str | None:

@@ -13,7 +13,7 @@ import msgspec
 
 from autogpt_db.database.capabilities import Capabilities
 from autogpt_db.database.catalogue import READ, Catalogue
-from autogpt_db.database.releases import looks_like
+from autogpt_db.database.releases import is_called, looks_like
 from autogpt_db.errors import SchemaError
 
 if TYPE_CHECKING:
@@ -80,13 +80,17 @@ def verify(
     fatal = {method: found for method, found in lacks.items() if method in needed.essential}
     if fatal:
         raise SchemaError(_refusal(catalogue, schema_name, fatal))
-    if lacks:
+    missed = {method: found for method, found in lacks.items() if is_called(method, catalogue)}
+    if missed:
         log.warning(
             "methods_not_served",
-            methods=sorted(lacks),
+            methods=sorted(missed),
             release=looks_like(catalogue),
-            **told(lacks.values()),
+            **told(missed.values()),
         )
+    later = sorted(lacks.keys() - missed)
+    if later:
+        log.info("methods_of_later_releases", methods=later, release=looks_like(catalogue))
     spared = sorted(table for table in needed.spared if not catalogue.has(table))
     if spared:
         log.warning(

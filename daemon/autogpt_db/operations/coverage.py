@@ -9,6 +9,7 @@ from autogpt_db.database.releases import (
     RELEASES,
     arguments_of,
     catalogue_of,
+    is_called,
     looks_like,
     methods_of,
     newest_shown,
@@ -62,6 +63,7 @@ class AtHand(NamedTuple):
         served: Methods of that release that are served.
         others: Methods of that release that are not.
         lacking: Methods of ours for which the database lacks something, and what, in words.
+        later: Those of them that only later releases call: nobody misses them here.
     """
 
     looks_like: str | None
@@ -69,6 +71,12 @@ class AtHand(NamedTuple):
     served: tuple[str, ...]
     others: tuple[str, ...]
     lacking: Mapping[str, str]
+    later: frozenset[str]
+
+    @property
+    def missed(self) -> Mapping[str, str]:
+        """Return what methods lack that AutoGPT of this release calls."""
+        return {name: what for name, what in self.lacking.items() if name not in self.later}
 
     @property
     def sentence(self) -> str:
@@ -104,6 +112,7 @@ def at_hand(catalogue: Catalogue, schema_name: str) -> AtHand:
             )
             for method, found in sorted(lacks.items())
         },
+        frozenset(method for method in lacks if not is_called(method, catalogue)),
     )
 
 

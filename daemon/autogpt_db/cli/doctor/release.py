@@ -33,6 +33,6 @@ def release(situation: Situation) -> Iterator[Finding]:
         yield Finding("ok", "release", f"{found.sentence}, the others are passed on")
     else:
         yield Finding("ok", "release", found.sentence)
-    for method, missing in found.lacking.items():
+    for method, missing in found.missed.items():
         text = f"{method} is not served: the database lacks {missing}"
         yield Finding("warn", "release", text)
