@@ -363,8 +363,9 @@ def test_a_check_needs_no_users_to_try_the_key_on(database_url: str) -> None:
     assert list(check_everything(settings))[-1] == "encryption key: set; nothing is stored yet"
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("DROP SCHEMA platform, autogpt_db CASCADE")
-    last = list(check_everything(settings))[-1]
-    assert last.startswith("schema: to be applied at start: 0001_platform")
+    database = DatabaseSettings(url=Secret(with_schema(database_url)), create_tables=True)
+    last = list(check_everything(Settings(database=database, integrations=ONLY_NEW)))[-1]
+    assert last.startswith("schema: to be applied at start: ")
 
 
 def test_keys_of_a_wrong_form_and_a_lone_previous_key_are_refused() -> None:
