@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from autogpt_db.database.migration import migrate
 from postgres_server import PostgresServer, clone, unique_name
@@ -14,6 +15,10 @@ from releases.building import TABLES, ReleaseDatabases, build_as_0_1_0
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+# How long one example takes says more of the machine's other work than of the code.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 CONTRACT = Path(__file__).parent / "contract"
 
