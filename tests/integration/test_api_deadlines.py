@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import time
@@ -14,9 +15,13 @@ import pytest
 
 from api_process import ApiProcess, in_background, read_reply, request, running, written
 from autogpt_db.database.migration import migrate
+from autogpt_db.metrics import families
+from metrics_reading import parse, total
 from waiting import wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from postgres_server import PostgresServer
 
 pytestmark = pytest.mark.usefixtures("road")
@@ -113,6 +118,59 @@ def test_a_client_that_leaves_cancels_the_first_of_its_pipelined_reads(database_
         wait_for(lambda: not running(database_url, "pg_sleep"), seconds=SLACK, what="the cancel")
         assert api.call("tell_time")
         assert running(database_url, "pg_sleep") == []
+
+
+SET = "set_execution_kv_data"
+VALUE = """SELECT data FROM platform."AgentNodeExecutionKeyValueData" WHERE key = 'k'"""
+
+
+def set_value(data: str) -> dict[str, str]:
+    return {"user_id": "u", "node_exec_id": "n", "key": "k", "data": data}
+
+
+def in_flight(api: ApiProcess) -> float:
+    return total(parse(api.client.get("/metrics").text), families.IN_FLIGHT)
+
+
+@pytest.fixture
+def held_row(database_url: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    """Hold the table, so that a first write is under way and the next ones wait for it."""
+    with psycopg.connect(database_url) as blocker:
+        blocker.execute('LOCK TABLE platform."AgentNodeExecutionKeyValueData"')
+        yield blocker
+
+
+def test_a_write_that_waits_for_another_is_not_done_when_its_client_leaves(
+    database_url: str, held_row: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    with ApiProcess(database_url) as api:
+        first = in_background(lambda: api.call(SET, **set_value("first")))
+        wait_for(lambda: running(database_url, "AgentNodeExecutionKeyValueData"), what="the first")
+        before = in_flight(api)
+        with api.connect() as connection:
+            connection.sendall(request(SET, json.dumps(set_value("second")).encode()))
+            wait_for(lambda: in_flight(api) == before + 1, what="the second")
+        wait_for(lambda: in_flight(api) == before, what="its end")
+        held_row.rollback()
+        wait_for(lambda: first, what="the first's reply")
+        assert api.call("get_execution_kv_data", user_id="u", key="k") == "first"
+
+
+def test_a_write_that_waited_for_another_until_its_deadline_says_that_it_was_not_done(
+    database_url: str, held_row: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    with ApiProcess(database_url, f"api.request_deadline={DEADLINE}") as api:
+        first = in_background(lambda: api.client.post(f"/{SET}", json=set_value("first")))
+        wait_for(lambda: running(database_url, "AgentNodeExecutionKeyValueData"), what="the first")
+        second = api.client.post(f"/{SET}", json=set_value("second"))
+        assert "nothing was written" in assert_unavailable(second)
+        (reply,) = wait_for(lambda: first, what="the first's reply")
+        assert "may still complete" in assert_unavailable(reply)
+        held_row.rollback()
+        with psycopg.connect(database_url, autocommit=True) as looking:
+            wait_for(lambda: looking.execute(VALUE).fetchall(), what="the first write")
+            wait_for(lambda: not running(database_url, "AgentNodeExecutionKeyValueData"))
+            assert looking.execute(VALUE).fetchall() == [("first",)]
 
 
 def test_a_client_that_leaves_does_not_cancel_its_write(database_url: str) -> None:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from autogpt_db.database.lanes import Lane
     from autogpt_db.database.lending import Counts
     from autogpt_db.database.merged import Merged
+    from autogpt_db.database.merging import Call
     from autogpt_db.database.pool import PoolFigures
     from autogpt_db.database.pooled import PooledConnection
     from autogpt_db.database.pulse import Verdict
@@ -77,6 +78,7 @@ class Database:
         "_failed",
         "_in_transaction",
         "_lane",
+        "_merging",
         "_name",
         "_reads",
         "_undoable",
@@ -105,6 +107,7 @@ class Database:
         self._in_transaction = False
         self._undoable: int | None = None
         self._failed: BaseException | None = None
+        self._merging: Call | None = None
         self._urgent = urgent
         self.pool_wait = 0.0
         self.row_count = 0
@@ -180,8 +183,12 @@ class Database:
 
     @property
     def started(self) -> bool:
-        """Tell whether this call has had a connection: until then nothing can be written."""
-        return self.statements > 0 or self._connection is not None
+        """Tell whether anything of this call was sent: until then nothing can be written."""
+        return (
+            self.statements > 0
+            or self._connection is not None
+            or (self._merging is not None and self._merging.taken)
+        )
 
     @property
     def settings(self) -> Settings:
@@ -294,18 +301,20 @@ class Database:
         if self._in_transaction:
             return await self.json(merged.single, parameters)
         merger = self._merger(merged)
-        self.statements += 1
-        call = merger.submit(parameters)
+        call = self._merging = merger.submit(parameters)
         try:
             document = await call.outcome
             if isinstance(document, bytes | None):
                 self.pool_wait += call.waited
                 self.row_count += document is not None
                 return document
-            self.statements -= 1  # nothing has been sent yet
+            self._merging = None  # nothing has been sent yet
             return await self.json(merged.single, parameters)
         finally:
             merger.done(call)
+            if self._merging is not None:
+                self._merging = None
+                self.statements += call.taken
 
     def _merger(self, merged: Merged) -> Merger:
         mergers = self._connections.mergers

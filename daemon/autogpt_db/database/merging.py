@@ -85,12 +85,24 @@ ALONE = _Alone()
 
 
 @dataclass(slots=True, eq=False)
-class _Call:
+class Call:
+    """A call that came in.
+
+    Attributes:
+        parameters: Its statement's.
+        key: What no two calls under way at once may have in common.
+        outcome: Its document, or `ALONE`.
+        size: Characters of its parameters.
+        waited: Seconds that its batch waited for a connection.
+        taken: Whether it waits no longer: it is under way, or its caller's to send.
+    """
+
     parameters: Mapping[str, Any]
     key: tuple[Any, ...]
     outcome: asyncio.Future[bytes | _Alone | None]
     size: int
     waited: float = 0.0
+    taken: bool = False
 
 
 @dataclass(slots=True)
@@ -133,11 +145,11 @@ class Merger:
     open: Callable[[], Sender]
     limit: int
     figures: Figures = field(default_factory=Figures)
-    _waiting: deque[_Call] = field(default_factory=deque)
+    _waiting: deque[Call] = field(default_factory=deque)
     _busy_keys: set[tuple[Any, ...]] = field(default_factory=set)
-    _in_flight: dict[_Call, float] = field(default_factory=dict)
-    _slow: set[_Call] = field(default_factory=set)
-    _alone: set[_Call] = field(default_factory=set)
+    _in_flight: dict[Call, float] = field(default_factory=dict)
+    _slow: set[Call] = field(default_factory=set)
+    _alone: set[Call] = field(default_factory=set)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _isolated: asyncio.Semaphore = field(
         default_factory=lambda: asyncio.Semaphore(ISOLATED_AT_ONCE)
@@ -145,7 +157,7 @@ class Merger:
     _scheduled: bool = False
     _impatient: asyncio.TimerHandle | None = None
 
-    def submit(self, parameters: Mapping[str, Any]) -> _Call:
+    def submit(self, parameters: Mapping[str, Any]) -> Call:
         """Take a call in; its outcome is a future, and `done` must follow.
 
         Where the outcome is `ALONE`, the caller sends the statement before that.
@@ -159,7 +171,7 @@ class Merger:
             )
         loop = asyncio.get_running_loop()
         key = tuple(parameters[name] for name in self.merged.key)
-        call = _Call(parameters, key, loop.create_future(), self.merged.size_of(parameters))
+        call = Call(parameters, key, loop.create_future(), self.merged.size_of(parameters))
         self._waiting.append(call)
         self.figures.calls += 1
         if not self._may_start:
@@ -170,7 +182,7 @@ class Merger:
             loop.call_soon(self._start)
         return call
 
-    def done(self, call: _Call) -> None:
+    def done(self, call: Call) -> None:
         """Let the next ones go, when `call` was sent by its caller, or would have been.
 
         One that was given up while it waited counts as waiting no more.
@@ -206,7 +218,7 @@ class Merger:
         if self._waiting:
             self._grow_impatient()
 
-    def _ended(self, first: _Call) -> None:
+    def _ended(self, first: Call) -> None:
         """Let go of what began with `first`, and start what waits."""
         self._in_flight.pop(first, None)
         self._slow.discard(first)
@@ -228,11 +240,11 @@ class Merger:
                 self._slow.add(first)
         self._start()
 
-    def _take(self) -> list[_Call]:
+    def _take(self) -> list[Call]:
         """Take the next batch out of what waits: bounded in calls and in characters."""
         waiting = self._waiting
-        batch: list[_Call] = []
-        passed: list[_Call] = []
+        batch: list[Call] = []
+        passed: list[Call] = []
         seen: set[tuple[Any, ...]] = set()
         room = MOST_CHARACTERS
         while waiting and len(batch) < LARGEST_BATCH:
@@ -245,6 +257,7 @@ class Merger:
                 waiting.appendleft(call)
                 break
             else:
+                call.taken = True
                 batch.append(call)
                 room -= call.size
             if not self.merged.shares:
@@ -256,7 +269,7 @@ class Merger:
                 batch.sort(key=lambda call: call.key)
         return batch
 
-    async def _run(self, batch: list[_Call]) -> None:
+    async def _run(self, batch: list[Call]) -> None:
         held = {call.key for call in batch}
         try:
             await self._run_together(batch, held)
@@ -269,7 +282,7 @@ class Merger:
                     )
             self._ended(batch[0])
 
-    async def _run_together(self, batch: list[_Call], held: set[tuple[Any, ...]]) -> None:
+    async def _run_together(self, batch: list[Call], held: set[tuple[Any, ...]]) -> None:
         database = self.open()
         self.figures.add_batch(len(batch))
         try:
@@ -290,7 +303,7 @@ class Merger:
                 call.waited = database.pool_wait
                 _answer(call, documents.get(place))
 
-    async def _isolate(self, batch: list[_Call], held: set[tuple[Any, ...]]) -> None:
+    async def _isolate(self, batch: list[Call], held: set[tuple[Any, ...]]) -> None:
         """Send each by itself, so that only the wrong ones fail, and only the locked ones wait.
 
         Args:
@@ -298,7 +311,7 @@ class Merger:
             held: Their keys; each is let go of with the last of its calls.
         """
         self.figures.isolated += len(batch)
-        rows: dict[Any, list[_Call]] = {}
+        rows: dict[Any, list[Call]] = {}
         for place, call in enumerate(batch):
             rows.setdefault(call.key or place, []).append(call)
         todo = iter(rows.values())
@@ -315,7 +328,7 @@ class Merger:
 
         await asyncio.gather(*(run_in_turn() for _ in range(ISOLATED_AT_ONCE)))
 
-    async def _run_alone(self, call: _Call) -> None:
+    async def _run_alone(self, call: Call) -> None:
         database = self.open()
         self.figures.add_batch(1)
         try:
@@ -327,11 +340,11 @@ class Merger:
             _answer(call, document)
 
 
-def _answer(call: _Call, document: bytes | None) -> None:
+def _answer(call: Call, document: bytes | None) -> None:
     if not call.outcome.done():
         call.outcome.set_result(document)
 
 
-def _fail(call: _Call, error: BaseException) -> None:
+def _fail(call: Call, error: BaseException) -> None:
     if not call.outcome.done():
         call.outcome.set_exception(error)
