@@ -98,10 +98,9 @@ class SmallDisk(CrashSafeServer):
     def fill(self) -> None:
         """Leave no room on the disk."""
         filler = self.directory / "data" / "filler"
-        with filler.open("wb") as file, suppress(OSError):
+        with filler.open("wb", buffering=0) as file, suppress(OSError):
             while True:
                 file.write(bytes(65536))
-                file.flush()
 
     def empty(self) -> None:
         """Make room again."""
