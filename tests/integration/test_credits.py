@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from autogpt_db.errors import InsufficientBalanceError, InvalidValueError, RawQueryError
 from autogpt_db.settings import CreditsSettings
+from releases.building import TABLES
 from service import Service
 
 if TYPE_CHECKING:
@@ -187,7 +188,8 @@ def test_64_first_additions_are_all_kept(bank: Service) -> None:
 def test_the_first_look_of_a_month_fills_up(bank: Service) -> None:
     set_balance(bank, 300, updated="now() - interval '32 days'")
     assert bank.call("get_credits", user_id="alice") == 1000
-    assert bank.statements == 2
+    # In tables that were brought forward, another one asks whether they were.
+    assert bank.statements == (2 if TABLES == "v0.6.48" else 3)
     rows = bank.rows(
         'SELECT "transactionKey", amount, type::text, "runningBalance", metadata '
         'FROM "CreditTransaction"'

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ages import AS_OF_V0_6_48
 from autogpt_db.errors import ForeignKeyViolationError
 from examples import check, examples_of
 
@@ -62,6 +63,7 @@ def counts(service: Service) -> tuple[int, int]:
     )
 
 
+@AS_OF_V0_6_48
 def test_the_first_event_makes_the_batch_and_the_second_joins_it(service: Service) -> None:
     first = add(service, {"a": "x\x00y", "extra": [1], "_sa": 1}, "LOW_BALANCE")
     assert service.statements == 1
@@ -124,6 +126,7 @@ def test_numbers_that_json_lacks_are_refused(service: Service) -> None:
     assert counts(service) == (0, 0)
 
 
+@AS_OF_V0_6_48
 def test_the_oldest_event_is_found(service: Service) -> None:
     first = add(service, {"n": 1})
     age(service)
@@ -176,6 +179,7 @@ def remove(service: Service, ids: list[str], user: str = "alice", type_: str = "
     assert reply is None
 
 
+@AS_OF_V0_6_48
 def test_removing_takes_the_named_events_of_that_batch(service: Service) -> None:
     add(service)
     first, second = ids(add(service))

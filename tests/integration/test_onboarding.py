@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from ages import AS_OF_V0_6_48
 from autogpt_db.errors import InvalidValueError
 from autogpt_db.settings import CreditsSettings
 from service import Service
@@ -105,6 +106,7 @@ def test_a_last_run_to_come_starts_anew(service: Service) -> None:
     assert stored(service, '"consecutiveRunDays"') == (1,)
 
 
+@AS_OF_V0_6_48
 @pytest.mark.parametrize(
     ("columns", "step", "reward"),
     [
@@ -138,6 +140,7 @@ def test_one_run_short_of_a_milestone_is_none(bank: Service) -> None:
     assert steps(bank) == ([], [])
 
 
+@AS_OF_V0_6_48
 def test_all_milestones_at_once_add_up(bank: Service) -> None:
     prepare(bank, agentRuns=150, consecutiveRunDays=20)
     ran(bank, "1 day")
@@ -150,6 +153,7 @@ def test_all_milestones_at_once_add_up(bank: Service) -> None:
     assert bank.value('SELECT balance FROM "UserBalance"') == 1007
 
 
+@AS_OF_V0_6_48
 def test_what_was_rewarded_before_is_only_completed(bank: Service) -> None:
     prepare(bank, agentRuns=9, rewardedFor=["RUN_AGENTS"])
     run(bank)
@@ -157,6 +161,7 @@ def test_what_was_rewarded_before_is_only_completed(bank: Service) -> None:
     assert entries(bank) == []
 
 
+@AS_OF_V0_6_48
 def test_an_entry_with_the_key_counts_as_rewarded(bank: Service) -> None:
     prepare(bank, agentRuns=9)
     bank.rows(
@@ -169,6 +174,7 @@ def test_an_entry_with_the_key_counts_as_rewarded(bank: Service) -> None:
     assert bank.value('SELECT count(*) FROM "UserBalance"') == 0
 
 
+@AS_OF_V0_6_48
 def test_without_accounts_a_milestone_counts_as_rewarded(service: Service) -> None:
     prepare(service, agentRuns=9)
     run(service)
@@ -176,6 +182,7 @@ def test_without_accounts_a_milestone_counts_as_rewarded(service: Service) -> No
     assert entries(service) == []
 
 
+@AS_OF_V0_6_48
 def test_runs_at_once_are_all_counted_and_rewarded_once(bank: Service) -> None:
     call = "increment_onboarding_runs", {"user_id": "alice"}
     assert bank.together([call] * 24) == [None] * 24
@@ -185,6 +192,7 @@ def test_runs_at_once_are_all_counted_and_rewarded_once(bank: Service) -> None:
     assert bank.value('SELECT balance FROM "UserBalance"') == 300
 
 
+@AS_OF_V0_6_48
 def test_a_reward_that_another_service_is_granting_is_not_granted_twice(bank: Service) -> None:
     prepare(bank, agentRuns=9)
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ages import AS_OF_V0_6_48
 from autogpt_db.errors import ForeignKeyViolationError, InvalidValueError
 from examples import check, examples_of
 from releases.building import TABLES
@@ -114,6 +115,7 @@ def test_marking_an_unknown_review_is_passed_over(service: Service) -> None:
     )
 
 
+@AS_OF_V0_6_48
 def test_unknown_users_and_executions_are_refused(service: Service) -> None:
     with pytest.raises(ForeignKeyViolationError, match="PendingHumanReview_userId_fkey"):
         ask(service, user_id="nobody")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ages import AS_OF_V0_6_48
 from autogpt_db.errors import InvalidValueError, RecordNotFoundError
 from contract_models import SCHEMAS
 from service import OPERATIONS
@@ -212,6 +213,7 @@ def test_another_version_in_the_library_is_another_agent(service: Service) -> No
     assert service.value("""SELECT "isDeleted" FROM "LibraryAgent" WHERE id = 'older'""")
 
 
+@AS_OF_V0_6_48
 def test_permissions_follow_the_library_through_its_changes(service: Service) -> None:
     def allowed(**more: Any) -> str | None:
         request = {"user_id": "alice", "graph_id": "g3", "graph_version": 1} | more

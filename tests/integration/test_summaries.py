@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ages import AS_OF_V0_6_48
 from examples import check, examples_of
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def summary(service: Service, **options: Any) -> dict[str, Any]:
     return found
 
 
+@AS_OF_V0_6_48
 def test_executions_are_counted_by_how_they_ended(service: Service) -> None:
     for status in ("COMPLETED", "COMPLETED", "FAILED", "TERMINATED", "RUNNING", "QUEUED", "REVIEW"):
         execute(service, "g1", "2026-03-01 12:00", status)
@@ -64,6 +66,7 @@ def test_both_ends_of_the_range_belong_to_it(service: Service) -> None:
     assert summary(service)["total_executions"] == 2
 
 
+@AS_OF_V0_6_48
 def test_costs_and_times_are_of_executions_with_stats(service: Service) -> None:
     execute(service, "g1", "2026-03-01 01:00", stats={"cost": 150, "walltime": 10})
     execute(service, "g1", "2026-03-01 02:00", stats={"cost": "7", "walltime": 2.5})
@@ -77,6 +80,7 @@ def test_costs_and_times_are_of_executions_with_stats(service: Service) -> None:
     assert found["cost_breakdown"] == {"Graph one v2": pytest.approx(1.57)}
 
 
+@AS_OF_V0_6_48
 def test_the_agent_used_most_is_named_by_its_latest_version(service: Service) -> None:
     execute(service, "g3", "2026-03-01 01:00")
     execute(service, "g1", "2026-03-01 02:00")
@@ -96,6 +100,7 @@ def test_an_agent_without_name_or_graph_is_named_all_the_same(service: Service) 
     assert found["cost_breakdown"] == {"": 2, "Agent 01234567": 1}
 
 
+@AS_OF_V0_6_48
 def test_of_graphs_with_one_name_the_least_recent_stands_in_the_breakdown(service: Service) -> None:
     service.rows("""UPDATE "AgentGraph" SET name = 'same'""")
     execute(service, "g1", "2026-03-01 01:00", stats={"cost": 100})

@@ -1,0 +1,11 @@
+"""What tests say of one age of AutoGPT's tables alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from releases.building import TABLES
+
+AS_OF_V0_6_48 = pytest.mark.skipif(
+    TABLES != "v0.6.48", reason="AutoGPT v0.6.48's rules; tests/releases holds the later ones"
+)
