@@ -56,6 +56,7 @@ def test_prismas_parameters_are_understood_and_libpq_never_sees_them() -> None:
         "connect_timeout": "60",
         "sslmode": "require",
         "application_name": "tests",
+        "client_encoding": "UTF8",
         "keepalives_idle": "10",
         "keepalives_interval": "5",
         "keepalives_count": "3",
@@ -71,10 +72,12 @@ def test_behind_a_transaction_pooler_no_session_options_are_sent() -> None:
     plain = DatabaseUrl.parse("postgresql://h/d")
     pooled = DatabaseUrl.parse("postgresql://h/d?pgbouncer=true")
     options = {"search_path": '"platform",public', "statement_timeout": "5"}
-    assert parsed(plain, **options)["options"] == (
-        '-c search_path="platform",public -c statement_timeout=5'
-    )
+    given = str(parsed(plain, **options)["options"])
+    assert '-c search_path="platform",public' in given
+    assert "-c statement_timeout=5 " in given, "what is asked for beats what all sessions have"
+    assert "-c TimeZone=UTC" in given
     assert "options" not in parsed(pooled, **options)
+    assert parsed(pooled)["client_encoding"] == "UTF8", "poolers pass it on"
 
 
 def test_of_several_hosts_only_the_primary_is_wanted() -> None:

@@ -34,7 +34,6 @@ def connect(settings: Settings, name: str) -> tuple[psycopg.Connection[Any], Dat
     conninfo = target.conninfo(
         connect_timeout=settings.database.connect_timeout,
         application_name=f"autogpt-db {name}",
-        TimeZone="UTC",
     )
     try:
         connection = psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)

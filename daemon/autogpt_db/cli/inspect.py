@@ -41,6 +41,7 @@ def check_everything(settings: Settings) -> Iterator[str]:
     from autogpt_db.database.migration import pending
     from autogpt_db.database.reasons import reason_of
     from autogpt_db.database.schema import read_catalogue
+    from autogpt_db.database.session import check_encoding
     from autogpt_db.database.url import direct_database_url
     from autogpt_db.errors import DatabaseUnreachableError
     from autogpt_db.operations.coverage import at_hand
@@ -65,6 +66,7 @@ def check_everything(settings: Settings) -> Iterator[str]:
     with connection:
         version = connection.info.server_version
         yield f"database: PostgreSQL {version // 10000}.{version % 10000} at {target.address}"
+        check_encoding(connection, "database.url")
         waiting = pending(
             connection,
             schema_name=target.schema,

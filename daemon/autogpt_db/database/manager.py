@@ -21,6 +21,7 @@ from autogpt_db.database.encryption import verify_key
 from autogpt_db.database.migration import migrate, pending_upgrade
 from autogpt_db.database.platform_tables import platform_tables
 from autogpt_db.database.reasons import reason_of
+from autogpt_db.database.session import check_encoding, check_settings
 from autogpt_db.database.sqlstates import READ_ONLY, cause_of
 from autogpt_db.database.url import database_url, direct_database_url
 from autogpt_db.errors import (
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from autogpt_db.database.migration import MigrationOutcome
     from autogpt_db.database.schema import Needed
+    from autogpt_db.database.url import DatabaseUrl
     from autogpt_db.settings import Settings
 
 log = structlog.get_logger("autogpt_db.database")
@@ -140,6 +142,12 @@ class DatabaseManager:
                     f"database.url: {self.url.address} runs PostgreSQL {version // 10000}; "
                     "autogpt-db needs 15 or newer."
                 )
+            check_encoding(connection, "database.url")
+            direct = direct_database_url(self.settings)
+            check_settings(connection, "database.url", pooled=direct.pgbouncer)
+        if self.url.pgbouncer and not direct.pgbouncer:
+            with self._connected(self.url) as connection:
+                check_settings(connection, "database.url", pooled=True)
         outcome = self.outcome = self._migrated()
         if outcome.applied:
             log.info("schema_migrated", applied=outcome.applied)
@@ -244,15 +252,16 @@ class DatabaseManager:
 
     def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         """Return a new connection to the primary, waiting for it up to the start-up timeout."""
+        return self._connected(direct_database_url(self.settings))
+
+    def _connected(self, target: DatabaseUrl) -> psycopg.Connection[tuple[Any, ...]]:
         database = self.settings.database
         deadline = time.monotonic() + database.startup_timeout
         pause = _FIRST_PAUSE
-        target = direct_database_url(self.settings)
         target.verify_files()
         conninfo = target.conninfo(
             connect_timeout=database.connect_timeout,
             application_name="autogpt-db main",
-            TimeZone="UTC",
         )
         while True:
             try:
@@ -265,6 +274,12 @@ class DatabaseManager:
             except psycopg.OperationalError as error:
                 state, reason = "did not answer", reason_of(error, target)
                 remedy = "Start it, or correct DATABASE_URL."
+                if "unsupported startup parameter" in reason:
+                    raise ConfigurationError(
+                        f"database.url: a pooler answers at {target.address} and takes no settings "
+                        "of a session: add pgbouncer=true to the URL, and name the server itself "
+                        "in DIRECT_URL (database.direct_url) where it can be reached."
+                    ) from None
                 if _REFUSED_FOR_GOOD.search(reason):
                     raise ConfigurationError(
                         f"database.url: PostgreSQL at {target.address} refused the connection: "

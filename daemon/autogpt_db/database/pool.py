@@ -107,9 +107,6 @@ class Connections:
                 statement_timeout=milliseconds,
                 lock_timeout=str(int(settings.database.lock_timeout * 1000)),
                 idle_in_transaction_session_timeout=milliseconds,
-                # Compiling a plan takes longer than any of our statements.
-                jit="off",
-                TimeZone="UTC",
             ),
             target=url,
             name=name,

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 from psycopg.conninfo import make_conninfo
 
+from autogpt_db.database.session import SETTINGS
 from autogpt_db.database.url_text import check_words, take_apart
 from autogpt_db.database.url_tls import (
     PRISMA_WORDS,
@@ -126,8 +127,9 @@ class DatabaseUrl:
         Args:
             connect_timeout: Seconds for one attempt, unless the URL says otherwise.
             application_name: What `pg_stat_activity` shows.
-            options: Server settings for the session. Behind a transaction pooler they are left
-                out: its server connections are shared, and most poolers refuse them.
+            options: Server settings for the session beside those that all of ours have. Behind a
+                transaction pooler both are left out: its server connections are shared, and most
+                poolers refuse them.
         """
         values: dict[str, str] = {
             "connect_timeout": str(connect_timeout),
@@ -140,8 +142,11 @@ class DatabaseUrl:
             # Of several hosts only the primary can serve writes.
             values["target_session_attrs"] = "read-write"
         values |= self.parameters
-        if options and not self.pgbouncer:
-            given = " ".join(f"-c {key}={_escape(value)}" for key, value in options.items())
+        # JSON is UTF-8, whatever role, database, URL or environment say.
+        values["client_encoding"] = "UTF8"
+        if not self.pgbouncer:
+            settings = SETTINGS | options
+            given = " ".join(f"-c {key}={_escape(value)}" for key, value in settings.items())
             values["options"] = " ".join(filter(None, [given, self.parameters.get("options")]))
         return make_conninfo("", **values)
 

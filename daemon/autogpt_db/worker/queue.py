@@ -217,7 +217,6 @@ async def open_queue(
         application_name=APPLICATION,
         search_path=SCHEMA,
         statement_timeout=str(int(STATEMENT_LIMIT * 1000)),
-        TimeZone="UTC",
     )
     # Asked once before the pool is: it names the reason, where a pool only says "timeout".
     await (await psycopg.AsyncConnection.connect(conninfo)).close()

@@ -25,6 +25,7 @@ _CHECKS: tuple[Callable[[Situation], Iterator[Finding]], ...] = (
     service.addresses,
     service.programs,
     database.reachable,
+    database.session_settings,
     database.writes,
     database.schema,
     release.release,

@@ -75,6 +75,21 @@ def _private(situation: Situation) -> Iterator[Finding]:
         yield Finding("ok", "database", text)
 
 
+def session_settings(situation: Situation) -> Iterator[Finding]:
+    """Look at the encoding, and at settings of role, database or server that cannot be borne."""
+    from autogpt_db.database.session import check_encoding, check_settings
+
+    if situation.connection is None:
+        return
+    try:
+        check_encoding(situation.connection, "database.url")
+        check_settings(situation.connection, "database.url", pooled=situation.target.pgbouncer)
+    except ConfigurationError as error:
+        yield Finding("fail", "session settings", str(error).rstrip("."))
+    else:
+        yield Finding("ok", "session settings", "UTF-8, and settings that can be worked with")
+
+
 def writes(situation: Situation) -> Iterator[Finding]:
     """Look whether a session may write; whether the disk has room only a process that writes sees.
 

@@ -94,7 +94,6 @@ class Situation:
         conninfo = self.target.conninfo(
             connect_timeout=self.settings.database.connect_timeout,
             application_name="autogpt-db doctor",
-            TimeZone="UTC",
             statement_timeout="10s",
         )
         try:

@@ -1,0 +1,130 @@
+"""What a session must be like, whatever the role, the database or the server has set for it.
+
+Settings of a role or a database hold for everybody who connects, AutoGPT's processes included: we
+set what we depend on for our own sessions, and never change theirs. Behind a transaction pooler
+sessions are not ours to set; there what we cannot bear is refused by name.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+import psycopg
+
+from autogpt_db.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from typing import Any, LiteralString
+
+SETTINGS: Final = {
+    # A statement that meets another one's row waits for it, and is not refused.
+    "default_transaction_isolation": "read committed",
+    "default_transaction_deferrable": "off",
+    # Rows are hidden from us by rights that are looked at, not by an error at each statement.
+    "row_security": "on",
+    # Main's work takes as long as it takes; the processes' pools set bounds of their own.
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    # Compiling a plan takes longer than any of our statements.
+    "jit": "off",
+    # How values are written and read.
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    "TimeZone": "UTC",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "standard_conforming_strings": "on",
+    "array_nulls": "on",
+    "transform_null_equals": "off",
+    "quote_all_identifiers": "off",
+}
+"""Settings of each session of ours, sent as it begins."""
+
+_UNBEARABLE: LiteralString = """
+SELECT name, setting
+  FROM pg_catalog.pg_settings
+  JOIN json_each_text(%(wanted)s::json) AS wanted ON wanted.key = pg_settings.name
+ WHERE lower(setting) <> lower(wanted.value)
+UNION ALL
+SELECT 'DateStyle', current_setting('DateStyle')
+ WHERE current_setting('DateStyle') NOT LIKE 'ISO,%%'
+UNION ALL
+SELECT 'TimeZone', current_setting('TimeZone')
+ WHERE now()::timestamp <> now() AT TIME ZONE 'UTC'
+"""
+_WANTED_POOLED: Final = {
+    name: SETTINGS[name]
+    for name in (
+        "default_transaction_isolation",
+        "standard_conforming_strings",
+        "bytea_output",
+        "row_security",
+        "transform_null_equals",
+    )
+}
+
+_SHORTEST_TIMEOUT: Final = 1000
+"""Milliseconds: a statement timeout below it ends calls that nothing is wrong with."""
+
+_TIMEOUTS: LiteralString = """
+SELECT name, setting || ' ms'
+  FROM pg_catalog.pg_settings
+ WHERE name IN ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout',
+                'transaction_timeout')
+   AND setting::bigint BETWEEN 1 AND %(shortest)s
+"""
+
+
+def check_encoding(connection: psycopg.Connection[Any], setting: str) -> None:
+    """Refuse a database whose text is not UTF-8: JSON is, and not all of it could be stored.
+
+    Args:
+        connection: A session on it.
+        setting: What error messages call the database: `database.url`.
+
+    Raises:
+        ConfigurationError: Names the encoding, and what to do.
+    """
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding == "UTF8":
+        return
+    name = connection.info.dbname
+    raise ConfigurationError(
+        f"{setting}: the database {name!r} is encoded in {encoding}; autogpt-db, as AutoGPT, needs "
+        f"UTF8. An encoding cannot be changed: dump it, CREATE DATABASE … ENCODING 'UTF8' TEMPLATE "
+        "template0, and restore into that."
+    )
+
+
+def check_settings(connection: psycopg.Connection[Any], setting: str, *, pooled: bool) -> None:
+    """Refuse settings that we can neither bear nor replace.
+
+    Args:
+        connection: A session like the processes'.
+        setting: What error messages call the database: `database.url`.
+        pooled: Whether a transaction pooler keeps us from setting our own.
+
+    Raises:
+        ConfigurationError: Names each, and what to do.
+    """
+    try:
+        found = list(connection.execute(_TIMEOUTS, {"shortest": _SHORTEST_TIMEOUT - 1}))
+        if pooled:
+            found += connection.execute(_UNBEARABLE, {"wanted": json.dumps(_WANTED_POOLED)})
+    except psycopg.errors.QueryCanceled:
+        found = [("statement_timeout", "so short that not even its value can be asked for")]
+    if not found:
+        return
+    named = "; ".join(f"{name} is {value!r}" for name, value in found)
+    remedies = " ".join(
+        f"ALTER ROLE … SET {name} = '{SETTINGS.get(name, '0')}';" for name, _ in found
+    )
+    raise ConfigurationError(
+        f"{setting}: sessions there have settings that autogpt-db cannot work with: {named}. They "
+        "come from the role, the database or the server, and are AutoGPT's, too: reset them where "
+        "they are set, or give this service a role of its own and set them for that (and restart "
+        f"the pooler, which remembers some): {remedies}"
+    )
