@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.database.merged import Merged
 from autogpt_db.database.merging import (
     IN_FLIGHT,
@@ -511,8 +512,13 @@ def test_a_batch_locks_the_rows_that_the_single_statements_lock_and_no_others(
     )
     for key in ("kept", "another"):
         service.call("set_execution_kv_data", user_id="u", node_exec_id="n", key=key, data=1)
+    has = service._database.capabilities
+
+    def form(thing: Any) -> Any:
+        return thing(has) if isinstance(thing, ForSchema) else thing
+
     tried: dict[Merged, list[dict[str, Any]]] = {
-        node_execution_changes._UPDATE: [
+        form(node_execution_changes._UPDATE): [
             {
                 "node_exec_id": name,
                 "status": "RUNNING",
@@ -526,7 +532,7 @@ def test_a_batch_locks_the_rows_that_the_single_statements_lock_and_no_others(
             {"node_exec_id": name, "output_name": "o", "output_data": "1"}
             for name in (changed, unchanged)
         ],
-        node_execution_inputs._FILL_OLDEST_OR_NEW: [
+        form(node_execution_inputs._FILL_OLDEST_OR_NEW): [
             {
                 "graph_exec_id": graph,
                 "node_id": node,
@@ -544,7 +550,7 @@ def test_a_batch_locks_the_rows_that_the_single_statements_lock_and_no_others(
     writes = {
         thing
         for module in modules
-        for thing in vars(module).values()
+        for thing in map(form, vars(module).values())
         if isinstance(thing, Merged) and not thing.reads
     }
     assert writes == set(tried), "a merged write that is not tried here"

@@ -42,7 +42,7 @@ _OURS: dict[str, Callable[[str], CallError]] = {
 REPEATABLE = frozenset({"40001", "40P01", "0A000"})
 
 # Undefined table, undefined object (pgvector's type), a materialized view without data: some
-# methods' tables are optional (schema.OPTIONAL).
+# methods do without some tables (`spares=` of an operation).
 _MISSING = frozenset({"42P01", "42704", "55000"})
 
 # What the server says before it has done anything: no slot left, starting up, who are you, no such
