@@ -8,6 +8,8 @@ import signal
 from chaos.fault import Fault, Scene
 from waiting import wait_for
 
+REPLACED_SECONDS = 60.0
+"""Beyond supervision.ready_timeout: one that stands still before it is ready is given that long."""
 CHILDREN = ("api:api_00", "api:api_01", "worker:worker_00")
 
 
@@ -19,7 +21,11 @@ def living(scene: Scene, name: str) -> int:
 def replaced(scene: Scene, name: str, pid: int) -> None:
     """Wait until a child has another process."""
     daemon = scene.stage.daemon
-    wait_for(lambda: daemon.pid_of(name) not in {0, pid}, seconds=20, what=f"{name} to come back")
+    wait_for(
+        lambda: daemon.pid_of(name) not in {0, pid},
+        seconds=REPLACED_SECONDS,
+        what=f"{name} to come back",
+    )
 
 
 class ChildKilled(Fault):
