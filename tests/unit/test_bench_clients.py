@@ -121,11 +121,11 @@ def test_a_reply_to_somebody_else_is_an_error(generator: Generator) -> None:
     def reply(body: dict[str, Any]) -> bytes:
         nonlocal served
         served += 1
-        return _document(IDS[0] if served % 20 == 0 else body["node_exec_id"])
+        return _document(IDS[0] if served % 4 == 0 else body["node_exec_id"])
 
     with Server(reply) as server:
         outcome = _run(generator, server, [_read(name) for name in IDS[1:]])
-    assert outcome.errors == len(server.bodies) // 20 > 0
+    assert outcome.errors == len(server.bodies) // 4 > 0
     assert outcome.answers == len(server.bodies) - outcome.errors
     assert IDS[0] in outcome.first_error
 
@@ -136,11 +136,11 @@ def test_a_connection_that_breaks_is_an_error_and_opened_anew(generator: Generat
     def reply(body: dict[str, Any]) -> bytes | None:
         nonlocal served
         served += 1
-        return None if served % 20 == 0 else _document(body["node_exec_id"])
+        return None if served % 4 == 0 else _document(body["node_exec_id"])
 
     with Server(reply) as server:
         outcome = _run(generator, server, [_read(name) for name in IDS])
-    assert outcome.errors == len(server.bodies) // 20 > 0
+    assert outcome.errors == len(server.bodies) // 4 > 0
     assert outcome.answers == len(server.bodies) - outcome.errors
 
 
