@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from cryptography.fernet import Fernet
 
+from autogpt_db.database import knowledge, pulse
 from autogpt_db.database.migration import migrate
 from autogpt_db.settings import CreditsSettings, IntegrationsSettings, Secret
 from examples import EXAMPLES
@@ -24,6 +25,8 @@ from service import OPERATIONS, SERVED, Service
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# Every second or two somebody looks how the database is, and whether its schema has changed.
+_LOOKS = tuple(look.strip().splitlines()[0] for look in (knowledge.LOOK, pulse.LOOK))
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "statements.md"
 MOST = 2
 DATABASE = "counted"
@@ -196,8 +199,11 @@ def counted() -> Iterator[tuple[Service, Path]]:
 
 
 def statements(log: str) -> list[str]:
-    """Return the statements that the service's own sessions ran."""
-    return re.findall(r"^autogpt-db\|LOG:  (?:statement|execute [^:]*): (.*)$", log, re.MULTILINE)
+    """Return the statements that the service's own sessions ran for calls."""
+    ran = re.findall(
+        r"^autogpt-db\|LOG:  (?:statement|execute [^:]*): (.*(?:\n\t.*)*)$", log, re.MULTILINE
+    )
+    return [statement for statement in ran if not any(look in statement for look in _LOOKS)]
 
 
 def test_a_call_costs_two_statements_at_most(counted: tuple[Service, Path]) -> None:

@@ -520,7 +520,7 @@ def test_an_execution_changes_its_organization(service_in: Serve) -> None:
     status, answer = old.answer(
         "update_graph_execution_stats", {"graph_exec_id": "e1", "organization_id": "o"} | move
     )
-    assert (status, answer["detail"][0]["loc"]) == (422, ["body", "organization_id"])
+    assert (status, answer["detail"][0]["loc"]) == (422, ["body", "update_tenancy"])
 
 
 def test_stats_keep_what_came_and_nothing_else(service_in: Serve) -> None:
