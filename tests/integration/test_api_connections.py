@@ -210,6 +210,22 @@ def test_garbage_behind_a_request_does_not_take_its_reply(api: ApiProcess) -> No
         assert read_to_end(connection) == b""
 
 
+def test_what_waits_behind_a_last_reply_is_not_answered(api: ApiProcess) -> None:
+    with api.connect() as connection:
+        last = request("sleep_reading", b'{"seconds": 0.3}', "connection: close")
+        unfinished = request("echo", b'{"text": "unfinished"}')[:-5]
+        connection.sendall(last + ECHO + unfinished)
+        assert read_reply(connection)[2] == b'"slept"'
+        assert read_to_end(connection) == b""
+    with api.connect() as connection:
+        connection.sendall(last + ECHO + unfinished)
+        connection.shutdown(socket.SHUT_WR)
+        assert read_reply(connection)[2] == b'"slept"'
+        assert read_to_end(connection) == b""
+    assert api.call("echo", text="x")[0] == "x"
+    assert "Traceback" not in api.log()
+
+
 @pytest.mark.parametrize("first", ["slow", "echo"])
 def test_of_a_flood_of_pipelined_requests_64_are_answered(api: ApiProcess, first: str) -> None:
     with api.connect() as connection:

@@ -102,6 +102,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._received = b""
         self._offers_upgrade = False
         self._discarding = False
+        self._said_all = False
         self._half_closed: HalfClosed | None = None
         self._unsent = 0
         self._running: RequestResponseCycle | None = None
@@ -137,7 +138,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def eof_received(self) -> bool:  # type: ignore[override] # uvicorn lets it close always
         """Go on with what was asked; a client that says no more may still listen."""
-        if not self._owes_reply or self.transport.is_closing():
+        if self._said_all or not self._owes_reply or self.transport.is_closing():
             return False  # the transport closes
         self._half_closed = HalfClosed(self.transport, self.loop, self._leave)
         self._begin_reply()
@@ -234,6 +235,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._replies.flush()
         if self._running is not None:
             self._running.body = bytearray()  # of which nobody wanted to know, kept until the next
+        if self._said_all:
+            self.pipeline.clear()  # the last reply said that the connection ends with it
         super().on_response_complete()
         if self._half_closed is not None and not self._busy:
             self.transport.close()
@@ -418,7 +421,7 @@ class HttpProtocol(HttpToolsProtocol):
         if not self.transport.can_write_eof():
             self.transport.close()
             return
-        self._discarding = True
+        self._discarding = self._said_all = True
         self.transport.write_eof()
         self.deadline = self.loop.time() + LINGER
         self.flow.resume_reading()
