@@ -26,10 +26,12 @@ WRITE = {"method": "set_execution_kv_data", "status": "200"}
 KILLS = 5
 APIS = ("api:api_00", "api:api_01", "api:api_02")
 # What a single host with a healthy server of its own has nothing to say about.
-# Without a standby, without a call that was passed on, before the jobs have measured anything.
+# Without a standby, a fault of the database's or a call that was passed on, before the jobs have
+# measured anything.
 CONDITIONAL = {
     "autogpt_db_database_replication_lag_seconds",
     "autogpt_db_calls_passed_on_total",
+    "autogpt_db_database_faults_total",
     *(family.name for family in families.MEASURED.values() if family is not families.STUCK),
 }
 
@@ -151,6 +153,8 @@ def test_a_service_shows_all_that_the_page_lists(database_url: str) -> None:
         )
     with DaemonProcess(database_url=database_url) as daemon:
         daemon.call("set_execution_kv_data", user_id="u", node_exec_id="n", key="k", data=1)
+        refused = daemon.client.post("/get_user_by_id", json={"user_id": "u", "of_tomorrow": 1})
+        assert refused.status_code == 422
         os.kill(daemon.pid_of("api:api_00"), signal.SIGKILL)
         wait_for(lambda: total(scrape(daemon)[0], families.PROCESS_UP) == 3, what="all to be up")
         listed = set(

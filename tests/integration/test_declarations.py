@@ -48,6 +48,10 @@ CREATE = {
 # Calls of the writes, each with an effect, on the contract's rows and on what PREPARED adds. The
 # reads' are the contract's recorded ones.
 CALLS: dict[str, list[dict[str, Any]]] = {
+    "list_library_agents": [
+        {"user_id": "alice"},
+        {"user_id": "alice", "include_executions": True, "include_nodes": True},
+    ],
     "add_store_agent_to_library": [{**ALICE, "store_listing_version_id": "slv1"}],
     "backfill_missing_embeddings": [{}],
     "cancel_pending_reviews_for_execution": [{**ALICE, "graph_exec_id": "e3"}],
