@@ -36,8 +36,9 @@ def test_held_connections_and_locks_and_idle_transactions_are_seen(database_url:
         psycopg.connect(database_url, autocommit=True) as looking,
         ExitStack() as clients,
     ):
-        assert list(lendable(daemon, database_url)) == []
-        assert list(idle(daemon, database_url)) == []
+        # Each process looks at its database every second or two: awaited, where one is at it.
+        wait_for(lambda: list(lendable(daemon, database_url)) == [], what="all to be lendable")
+        wait_for(lambda: list(idle(daemon, database_url)) == [], what="all to be idle")
         blocker.execute("SELECT pg_advisory_lock(1)")
         blocker.execute('LOCK TABLE platform."UserBalance"')
         for number in range(HELD):
@@ -50,9 +51,10 @@ def test_held_connections_and_locks_and_idle_transactions_are_seen(database_url:
 
         wait_for(held, what=f"{HELD} held connections")
         whole = PROCESSES * POOL_SIZE
-        (words,) = lendable(daemon, database_url)
-        assert words == f"only {whole - HELD} of {whole} connections can be lent"
+        few = f"only {whole - HELD} of {whole} connections can be lent"
+        wait_for(lambda: list(lendable(daemon, database_url)) == [few], what=few)
         wait_for(lambda: any("in use" in one for one in idle(daemon, database_url, seconds=0)))
-        found = list(idle(daemon, database_url, seconds=0))
-        assert "1 sessions idle in a transaction" in found
-        assert "1 advisory locks" in found
+        expected = {"1 sessions idle in a transaction", "1 advisory locks"}
+        wait_for(
+            lambda: expected <= {*idle(daemon, database_url, seconds=0)}, what="both to be seen"
+        )
