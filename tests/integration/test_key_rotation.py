@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -230,16 +231,17 @@ def test_what_is_written_meanwhile_is_never_overwritten(
     def writer(part: int) -> None:
         """Change credentials as a service does that has both keys."""
         with psycopg.connect(seeded_database_url, autocommit=True) as own:
-            number = part
-            while not stop.is_set():
-                user = f"user-{number % USERS:05}"
+            # Each writer has users of its own: two of one user would not know whose is last.
+            for number, own_user in enumerate(cycle(range(part, USERS, 4))):
+                if stop.is_set():
+                    break
+                user = f"user-{own_user:05}"
                 text = f'{{"written": {number}}}'
                 own.execute(
                     'UPDATE platform."User" SET integrations = %s WHERE id = %s',
                     (encrypt(BOTH, text), user),
                 )
                 written[user] = text
-                number += 4  # every writer has users of its own
 
     with ThreadPoolExecutor(4) as threads:
         writers = [threads.submit(writer, part) for part in range(4)]
