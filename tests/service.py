@@ -48,12 +48,13 @@ class Service:
         pool_max_waiting: int = 200,
         lock_timeout: float = 10.0,
         statement_timeout: float = 55.0,
+        through: str | None = None,
         **sections: Any,
     ) -> None:
         self.url = url
         self.settings = Settings(
             database=DatabaseSettings(
-                url=Secret(with_schema(url)),
+                url=Secret(with_schema(through or url)),
                 pool_size=pool_size,
                 pool_max_waiting=pool_max_waiting,
                 lock_timeout=lock_timeout,

@@ -44,6 +44,8 @@ REPEATABLE = frozenset({"40001", "40P01", "0A000"})
 # Undefined table, undefined object (pgvector's type), a materialized view without data: some
 # methods do without some tables (`spares=` of an operation).
 _MISSING = frozenset({"42P01", "42704", "55000"})
+# What of it comes with the extension.
+_OF_VECTOR = re.compile("vector|UnifiedContentEmbedding")
 
 # What the server says before it has done anything: no slot left, starting up, who are you, no such
 # database. So nothing can have been written.
@@ -121,9 +123,11 @@ def _by_state(error: psycopg.Error, state: str) -> CallError | None:
             names = found["fields"].replace('"', "").split(", ") if found else ["unknown"]
             failure = UniqueViolationError(",".join(f"`{name}`" for name in names))
         case _ if state in _MISSING:
+            said = error.diag.message_primary or ""
+            extension = " (pgvector must be installed)" if _OF_VECTOR.search(said) else ""
             failure = SchemaObjectMissingError(
-                f"The database lacks what this method needs: {error.diag.message_primary}. Run "
-                "AutoGPT's own migrations (pgvector must be installed)."
+                f"The database lacks what this method needs: {said}. Run AutoGPT's own "
+                f"migrations{extension}."
             )
         case _:
             failure = _by_cause(error, cause_of(state))

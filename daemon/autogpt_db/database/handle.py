@@ -59,6 +59,7 @@ _SAVEPOINT = "SAVEPOINT statement"
 _NEXT_SAVEPOINT = "RELEASE SAVEPOINT statement; SAVEPOINT statement"
 _UNDO_STATEMENT = "ROLLBACK TO SAVEPOINT statement"
 _UNDO_FIRST = "ROLLBACK TO SAVEPOINT work"
+_SET_SEARCH_PATH: LiteralString = "SELECT pg_catalog.set_config('search_path', %(path)s, true)"
 _NO_PARAMETERS: Mapping[str, Any] = {}
 
 
@@ -388,6 +389,20 @@ class Database:
             self.statements += inside.statements
             self._connection = None
             self._give_back(connection)
+
+    @asynccontextmanager
+    async def with_search_path(self) -> AsyncIterator[Database]:
+        """Run statements with names that have no schema: pgvector's, or in functions of AutoGPT's.
+
+        Sessions of our own find them. Behind a transaction pooler they are the pooler's, and what
+        they search has to be said in each transaction.
+        """
+        if not self._connections.url.pgbouncer:
+            yield self
+            return
+        async with self.transaction() as inside:
+            await inside.row(_SET_SEARCH_PATH, {"path": self._connections.url.search_path})
+            yield inside
 
     async def make_undoable(self) -> None:
         """Inside a transaction: let each statement fail by itself from here on, as it does outside.

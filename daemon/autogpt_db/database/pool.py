@@ -103,7 +103,7 @@ class Connections:
             url.conninfo(
                 connect_timeout=settings.database.connect_timeout,
                 application_name=name,
-                search_path=f"{_quoted(url.schema)},public,extensions",
+                search_path=url.search_path,
                 statement_timeout=milliseconds,
                 lock_timeout=str(int(settings.database.lock_timeout * 1000)),
                 idle_in_transaction_session_timeout=milliseconds,

@@ -193,8 +193,13 @@ class DatabaseUrl:
     @property
     def search_path_option(self) -> str:
         """Return libpq's option that puts AutoGPT's schema first in a session's search path."""
+        return "-c search_path=" + _escape(self.search_path)
+
+    @property
+    def search_path(self) -> str:
+        """Return where AutoGPT's own names are looked for, and those of its extensions."""
         name = '"' + self.schema.replace('"', '""') + '"'
-        return "-c search_path=" + _escape(f"{name},public,extensions")
+        return f"{name},public,extensions"
 
     def verify_files(self, name: str = "database.url") -> None:
         """Check that this account can read the files that TLS needs.

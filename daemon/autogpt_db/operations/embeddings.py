@@ -150,7 +150,8 @@ async def _embed_and_store(database: Database, rows: Sequence[tuple[Any, ...]]) 
     given = {"kinds": kinds, "ids": ids, "users": users, "texts": texts, "metadata": metadata}
     try:
         embeddings = await embed(database.settings, texts)
-        return await database.execute(STORE, {**given, "embeddings": embeddings})
+        async with database.with_search_path() as inside:
+            return await inside.execute(STORE, {**given, "embeddings": embeddings})
     except (EmbeddingError, InvalidValueError) as error:
         log.warning("embedding_failed", texts=len(texts), reason=str(error))
         return 0

@@ -158,8 +158,9 @@ async def search(
     if embedding is None:
         rows = await database.rows(BY_WORDS(database.capabilities), parameters)
     else:
-        rows = await database.rows(
-            BY_MEANING(database.capabilities), {**parameters, "embedding": embedding}
-        )
+        async with database.with_search_path() as inside:
+            rows = await inside.rows(
+                BY_MEANING(database.capabilities), {**parameters, "embedding": embedding}
+            )
     order = by_score_and_words(query, [row[1] for row in rows], [row[2] for row in rows])
     return Found([rows[place][0] for place in order], rows[0][3] if rows else 0)

@@ -46,5 +46,6 @@ async def refresh_store_views(database: JobDatabase) -> dict[str, Any]:
     if readable is False or (readable and row is not None and row[0]):
         # Who may not read its table cannot know, and leaves the views to it.
         return {"refreshed": False, "by": "pg_cron"}
-    await database.execute(REFRESH)
+    async with database.with_search_path() as inside:
+        await inside.execute(REFRESH)
     return {"refreshed": True}
