@@ -37,7 +37,7 @@ TOML. Sources, each winning over the one before: this file (/etc/autogpt-db/auto
 --config, or $AUTOGPT_DB_CONFIG), credentials for secrets, the environment, the command line (--set
 section.name=value). All faults are reported together, with exit code 78. `autogpt-db config` prints
 what is in effect and where each value came from; `systemctl reload autogpt-db` puts changes into
-effect.
+effect, and `systemctl restart autogpt-db` those of credentials.
 """
 _CREDENTIALS = """
 A secret is best given as a file in /etc/autogpt-db/credentials (mode 0600, root), which systemd

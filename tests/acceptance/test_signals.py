@@ -74,6 +74,24 @@ def test_a_bad_file_keeps_the_old_settings(database_url: str) -> None:
         assert daemon.call("health_check") == "OK"
 
 
+def test_a_reload_says_what_only_a_restart_changes_until_that_is_taken_back(
+    database_url: str,
+) -> None:
+    with DaemonProcess(database_url=database_url) as daemon:
+        file = daemon.directory / "autogpt-db.toml"
+        file.write_text('[api]\nhost = "127.0.0.2"\nbody_limit = 2048\n')
+        for _ in range(2):  # and not only at the reload that found it
+            done = daemon.run("ctl", "reload", "--wait")
+            assert done.returncode == 78
+            assert "api.host: changed, and a reload cannot change it" in done.stderr
+            assert "api.host changed, which needs a restart" in daemon.status()["words"]
+        large = {"user_id": "u", "key": "k" * 4000}
+        assert daemon.client.post("/get_execution_kv_data", json=large).status_code == 413
+        file.write_text("")
+        assert daemon.run("ctl", "reload", "--wait").returncode == 0
+        assert "needs a restart" not in daemon.status()["words"]
+
+
 def test_kill_9_of_main_leaves_no_orphan_and_the_next_start_serves(database_url: str) -> None:
     with DaemonProcess(database_url=database_url) as daemon:
         daemon.call("set_execution_kv_data", user_id="u", node_exec_id="n", key="k", data=[1])

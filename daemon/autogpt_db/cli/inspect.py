@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from autogpt_db.errors import DatabaseUnreachableError
 from autogpt_db.settings.catalog import options
 
 if TYPE_CHECKING:
@@ -43,12 +44,12 @@ def check_everything(settings: Settings) -> Iterator[str]:
     from autogpt_db.database.schema import read_catalogue
     from autogpt_db.database.session import check_encoding
     from autogpt_db.database.url import direct_database_url
-    from autogpt_db.errors import DatabaseUnreachableError
     from autogpt_db.operations.coverage import at_hand
     from autogpt_db.operations.needed import needed
 
     yield "configuration: valid"
     yield from _describe_programs(settings)
+    yield from _describe_credentials(settings)
     target = direct_database_url(settings)
     target.verify_files()
     conninfo = target.conninfo(
@@ -88,6 +89,19 @@ def check_everything(settings: Settings) -> Iterator[str]:
             tried = verify_key(connection, settings, target.schema)
             found = "decrypts what users have stored" if tried else "set; nothing is stored yet"
             yield f"encryption key: {found}"
+
+
+def _describe_credentials(settings: Settings) -> Iterator[str]:
+    from autogpt_db.supervision.credentials import changed_credentials, changed_sentence
+    from autogpt_db.supervision.status import read_status
+
+    try:
+        tree = read_status(settings.paths.runtime)
+    except DatabaseUnreachableError:
+        return  # none runs, or none that may be asked
+    changed = changed_credentials(tree)
+    if changed:
+        yield changed_sentence(changed)
 
 
 def _describe_programs(settings: Settings) -> Iterator[str]:

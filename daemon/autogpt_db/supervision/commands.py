@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from autogpt_db.errors import ConfigurationError, DatabaseUnreachableError
 from autogpt_db.supervision.configuration import FILE_NAME
+from autogpt_db.supervision.credentials import changed_credentials, changed_sentence
 from autogpt_db.supervision.status import connected
 
 if TYPE_CHECKING:
@@ -25,11 +26,18 @@ def roll(runtime: Path, *, wait: bool, seconds: float) -> None:
         seconds: Longest wait.
 
     Raises:
-        ConfigurationError: The new settings are refused, or do not work; the old ones stay.
+        ConfigurationError: The new settings are refused, or do not work; the old ones stay. Or
+            credentials have changed that no reload can renew: nothing was done.
         DatabaseUnreachableError: No daemon answers, or it took too long.
     """
     deadline = time.monotonic() + seconds
     with connected(runtime) as daemon:
+        changed = changed_credentials(json.loads(str(daemon.autogpt_db.status())))
+        if changed:
+            notice = f"{', '.join(changed)} changed: `systemctl restart autogpt-db` takes that"
+            problem = changed_sentence(changed)
+            daemon.autogpt_db.refuse_reload([problem], f"the last reload was refused, {notice}")
+            raise ConfigurationError(problem)
         number = daemon.autogpt_db.rolling_restart()
         while wait:
             problems = json.loads(str(daemon.autogpt_db.rolling_outcome(number)))

@@ -28,9 +28,10 @@ class ControlInterface:
         """Return the tree and its pools as JSON.
 
         Returns:
-            `version`, `pid`, `address`, `state`, `words`, `schema` (which release AutoGPT's
-            looks like, and what isn't served for it), and `processes` with `name`, `group`,
-            `state`, `pid`, `uptime_seconds`, `restarts`, `last_exit`, `pool`.
+            `version`, `pid`, `address`, `state`, `words`, `credentials` (the directory that
+            systemd put them into, or null), `schema` (which release AutoGPT's looks like, and
+            what isn't served for it), and `processes` with `name`, `group`, `state`, `pid`,
+            `uptime_seconds`, `restarts`, `last_exit`, `pool`.
         """
         tree = self._tree
         return json.dumps(
@@ -40,6 +41,7 @@ class ControlInterface:
                 "address": [address_of(listener) for listener in tree.listeners],
                 "state": "stopping" if tree.stopping_now else "running",
                 "words": tree.words(),
+                "credentials": os.environ.get("CREDENTIALS_DIRECTORY") or None,
                 "schema": tree.schema,
                 "processes": [_describe(process) for process in tree.processes()],
             }
@@ -48,6 +50,16 @@ class ControlInterface:
     def rolling_restart(self) -> int:
         """Read the settings anew and restart one process at a time; return its number at once."""
         return self._tree.request_reload()
+
+    def refuse_reload(self, problems: list[str], notice: str) -> bool:
+        """Log that a reload was asked for and would not do what it should, and show it.
+
+        Args:
+            problems: Why, a sentence each.
+            notice: Words for the state.
+        """
+        self._tree.refuse_reload(tuple(problems), notice)
+        return True  # XML-RPC knows no None
 
     def rolling_outcome(self, number: int) -> str:
         """Return as JSON why a rolling restart failed: a list, empty when it did not.

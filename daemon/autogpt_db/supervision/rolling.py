@@ -57,6 +57,7 @@ class RollingRestart:
         self._failures = 0
         self.running = False
         self._begun = 0
+        self._beyond: tuple[str, ...] = ()
         self._outcomes: dict[int, list[str]] = {}
         self._programs = ProgramChanges(tree)
         self._restarts: deque[Restart] = deque()
@@ -76,6 +77,18 @@ class RollingRestart:
     def outcome(self, number: int) -> list[str] | None:
         """Return why a reload failed, nothing where it did not; None while it goes on."""
         return self._outcomes.get(number)
+
+    def refuse(self, problems: tuple[str, ...], notice: str) -> None:
+        """Log why a reload is refused; the words are shown until one succeeds.
+
+        Args:
+            problems: A sentence each.
+            notice: Words for the state.
+        """
+        for problem in problems:
+            log.error("configuration_invalid", problem=problem)
+        log.error("reload_refused", reason="the settings before stay in effect")
+        self._tree.notice = notice
 
     def __call__(self) -> None:
         """Take the next step, if there is one."""
@@ -100,24 +113,19 @@ class RollingRestart:
         try:
             self._take(self._reload())
         except ConfigurationError as error:
-            self._refuse(error.problems)
+            self.refuse(error.problems, "the last reload was refused (see the log)")
+            self._note([*error.problems])
+            notify("READY=1")
             return
         self.running = True
         self._waiting = [p for p in self._tree.processes() if isinstance(p, ReportingProcess)]
 
-    def _refuse(self, problems: tuple[str, ...]) -> None:
-        for problem in problems:
-            log.error("configuration_invalid", problem=problem)
-        log.error("reload_refused", reason="the settings before stay in effect")
-        self._note([*problems])
-        self._tree.notice = "the last reload was refused (see the log)"
-        notify("READY=1")
-
     def _take(self, settings: Settings) -> None:
         tree = self._tree
-        for path in _NEEDS_RESTART:
-            if _value(settings, path) != _value(tree.settings, path):
-                log.warning("restart_needed", option=path, reason="a reload cannot change it")
+        changed = [p for p in _NEEDS_RESTART if _value(settings, p) != _value(tree.started_with, p)]
+        for path in changed:
+            log.warning("restart_needed", option=path, reason="a reload cannot change it")
+        self._beyond = tuple(changed)
         runtime = tree.settings.paths.runtime
         text = render(settings, self._address, tree.embedded)
         write_configuration(text, runtime)
@@ -160,7 +168,13 @@ class RollingRestart:
             self._end_restart(self._restart)
         elif self._programs.step():
             faults = self._tree.options.programs.faults.items()
-            self._finish(left_out=[f"{path}: {fault}" for path, fault in faults])
+            left_out = [f"{path}: {fault}" for path, fault in faults]
+            left_out += [
+                f"{path}: changed, and a reload cannot change it; the rest was reloaded. Restart "
+                "the service (`systemctl restart autogpt-db`)."
+                for path in self._beyond
+            ]
+            self._finish(left_out=left_out)
 
     def _follow(self, process: SupervisedProcess) -> None:
         """Start the one that has stopped, and see what becomes of it."""
@@ -199,7 +213,8 @@ class RollingRestart:
         self._current = None
         self._waiting = []
         if not problems:
-            self._tree.notice = None
+            named = ", ".join(self._beyond)
+            self._tree.notice = f"{named} changed, which needs a restart" if named else None
             log.info("reloaded")
         self._note([*problems, *left_out])
         notify("READY=1")

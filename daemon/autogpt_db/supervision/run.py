@@ -74,7 +74,7 @@ def run_processes(manager: DatabaseManager, *, reload: Callable[[], Settings]) -
         tree.metrics = metrics = TreeMetrics(runtime)
         tree.words = announcer.words
         tree.request_reload, tree.reload_outcome = rolling.request, rolling.outcome
-        tree.request_restart = rolling.restart
+        tree.request_restart, tree.refuse_reload = rolling.restart, rolling.refuse
         tree.each_turn += [rolling, announcer, lambda: metrics.show(tree.processes())]
         output = ChildOutput(finished=format_in_use() != "journal")
         tree.subscriptions = [

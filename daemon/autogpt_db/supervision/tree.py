@@ -52,6 +52,7 @@ class Tree(Supervisor):  # type: ignore[misc]
 
     Attributes:
         settings: What is in effect; a reload replaces it.
+        started_with: What was in effect at the start: not all of it can be reloaded.
         embedded: The private PostgreSQL, if there is one.
         each_turn: What is called at each turn of the loop.
         subscriptions: Kinds of Supervisor's events, and who is called for them.
@@ -60,6 +61,7 @@ class Tree(Supervisor):  # type: ignore[misc]
         request_reload: Asks for a rolling restart and returns its number.
         request_restart: Asks for one process to be restarted in its turn; returns how that goes.
         reload_outcome: Returns what went wrong with the one of that number; None: not done yet.
+        refuse_reload: Logs why one is refused, and shows it in the words given.
         stop_reason: The signal that asked to stop.
         metrics: Where starts and ends are counted.
         served: Everything of ours has been ready once, so that others may start.
@@ -73,7 +75,7 @@ class Tree(Supervisor):  # type: ignore[misc]
         embedded: EmbeddedServer | None,
     ) -> None:
         super().__init__(options)
-        self.settings = settings
+        self.settings = self.started_with = settings
         self.embedded = embedded
         self.listeners = listeners
         self.stop_groups: list[Group] | None = None
@@ -88,6 +90,7 @@ class Tree(Supervisor):  # type: ignore[misc]
         self.request_reload: Callable[[], int] = int
         self.request_restart: Callable[[ReportingProcess], Restart] = Restart
         self.reload_outcome: Callable[[int], list[str] | None] = lambda _number: None
+        self.refuse_reload: Callable[[tuple[str, ...], str], None] = lambda _problems, _notice: None
         options.poller.next_due = self._next_due
         self._heartbeats = HeartbeatReceiver(settings.paths.runtime, options.pidhistory)
         self._wake_reader, self._wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)

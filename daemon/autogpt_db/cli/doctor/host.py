@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autogpt_db.cli.doctor.findings import Finding
-from autogpt_db.cli.doctor.service import systemctl_show
 from autogpt_db.settings.catalog import options
 from autogpt_db.settings.sources import DEFAULT_FILE, SYSTEM_CREDENTIALS
+from autogpt_db.supervision.credentials import changed_credentials
+from autogpt_db.supervision.unit import systemctl_show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +46,10 @@ def credentials(situation: Situation) -> Iterator[Finding]:
     except PermissionError:
         text = f"{directory} is closed to you, so its secrets are not seen here"
         yield Finding("warn", "credentials", text, "Run this as root.")
+    changed = changed_credentials(situation.tree) if situation.tree else []
+    if changed:
+        text = f"{', '.join(changed)} changed since the service was started, and it has the old one"
+        yield Finding("warn", "credentials", text, "systemctl restart autogpt-db")
     origins = situation.loaded.origins
     for option in options().values():
         if not option.secret:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import socket
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -12,29 +11,15 @@ from urllib.parse import urlsplit
 from autogpt_db.cli.control import SYSTEM_RUNTIME
 from autogpt_db.cli.doctor.findings import Finding
 from autogpt_db.errors import ResourceTakenError
+from autogpt_db.supervision.unit import UNIT, systemctl_show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from autogpt_db.cli.doctor.findings import Situation
 
-UNIT = "autogpt-db.service"
 _SECONDS = 5.0
 _OK = 200
-
-
-def systemctl_show(*properties: str) -> dict[str, str]:
-    """Return properties of our unit; nothing where there is no systemd, or it doesn't answer."""
-    if not Path("/run/systemd/system").is_dir():
-        return {}
-    command = ["systemctl", "show", UNIT, f"--property={','.join(properties)}"]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_SECONDS, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return {}
-    return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
 
 
 def configuration(situation: Situation) -> Iterator[Finding]:

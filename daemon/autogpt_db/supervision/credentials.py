@@ -1,0 +1,102 @@
+"""Credentials that have changed since systemd gave them to the running service.
+
+systemd copies them when it starts a service (`LoadCredential=`), and at no reload. The service may
+not read the files themselves, root may; so whoever asks for a reload as root compares them.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autogpt_db.settings.catalog import options
+from autogpt_db.settings.sources import DIRECTORY_CREDENTIAL
+from autogpt_db.supervision.unit import unit_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+_SECONDS = 10.0
+
+
+def changed_credentials(tree: Mapping[str, Any]) -> list[str]:
+    """Return the names of the credentials that a restart would change, as far as one may look.
+
+    Args:
+        tree: The running daemon's status; it says where systemd put what it was started with.
+
+    Returns:
+        Names as in /etc/autogpt-db/credentials: `api_token`. Nothing for an account that may read
+        neither side.
+    """
+    given = tree.get("credentials")
+    if not given:
+        return []
+    # As the service sees it: the commands of its unit (ExecReload=) find /run/credentials closed.
+    directory = Path(f"/proc/{tree['pid']}/root{given}")
+    found: set[str] = set()
+    try:
+        if not directory.is_dir():
+            return []
+        for setting in ("LoadCredential", "LoadCredentialEncrypted"):
+            encrypted = setting.endswith("Encrypted")
+            for value in unit_settings(setting, unit=directory.name):
+                name, _, source = value.partition(":")
+                if source.startswith("/"):
+                    found.update(_changed(directory, name, Path(source), encrypted=encrypted))
+    except PermissionError:
+        return []
+    return sorted(found)
+
+
+def changed_sentence(names: Sequence[str]) -> str:
+    """Return what has changed and what takes it, for people.
+
+    Args:
+        names: What `changed_credentials` returned.
+    """
+    return (
+        f"credentials: {', '.join(names)}: changed since the service was started, and systemd "
+        "hands credentials over at a start alone, never at a reload. `systemctl restart "
+        "autogpt-db` takes them: the sockets stay open, connections wait and none is refused."
+    )
+
+
+def _changed(directory: Path, name: str, source: Path, *, encrypted: bool) -> Iterator[str]:
+    secrets = {option.path.replace(".", "_") for option in options().values() if option.secret}
+    if source.is_dir():
+        for secret in secrets:
+            # systemd puts the directory's name before each file's.
+            copy = directory / f"{name}_{secret}"
+            if _text(copy) != _source_text(source / secret, copy.name, encrypted=encrypted):
+                yield secret
+        return
+    secret = name.removeprefix(f"{DIRECTORY_CREDENTIAL}_")
+    if secret not in secrets or source.is_socket():
+        return
+    if _text(directory / name) != _source_text(source, name, encrypted=encrypted):
+        yield secret
+
+
+def _source_text(path: Path, name: str, *, encrypted: bool) -> bytes | None:
+    """Return what systemd would hand over, None where there is nothing."""
+    if not encrypted:
+        return _text(path)
+    if not path.exists():
+        return None
+    try:
+        return subprocess.run(
+            ["systemd-creds", "decrypt", f"--name={name}", str(path), "-"],
+            capture_output=True, timeout=_SECONDS, check=True,
+        ).stdout.strip()  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return b""  # none that the service could have been started with
+
+
+def _text(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes().strip()
+    except FileNotFoundError:
+        return None
