@@ -17,7 +17,7 @@ from autogpt_db.errors import SchemaError
 from autogpt_db.operations.needed import RUN_PATH, needed
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
 from postgres_server import with_schema
-from releases.catalogues import RELEASES, STATES
+from releases.catalogues import RELEASES, STATES, SYNTHETIC
 from releases.runs import ALL
 
 if TYPE_CHECKING:
@@ -25,6 +25,19 @@ if TYPE_CHECKING:
 
 FEW = ("v0.6.48", "v0.7.2")
 """Looked at with every test run; the others by `make test-releases`."""
+NOT_THERE = {
+    SYNTHETIC: {
+        "clear_all_user_notification_batches",
+        "create_or_add_to_user_notification_batch",
+        "empty_user_notification_batch",
+        "get_all_batches_by_type",
+        "get_user_notification_batch",
+        "get_user_notification_oldest_message_in_batch",
+        "get_user_notification_preference",
+        "remove_notifications_from_batch",
+    }
+}
+"""What a state cannot serve although earlier releases call it: notifications have other types."""
 MakeDatabase = Callable[..., str]
 
 
@@ -52,8 +65,10 @@ def test_it_starts_on_every_release(release_database: MakeDatabase, state: str) 
         catalogue = read_catalogue(connection, "platform")
     assert not lacks.keys() & RUN_PATH
     # What only later releases call is missed by nobody.
-    assert [name for name in lacks if is_called(name, catalogue)] == []
-    assert warned == []
+    missed = NOT_THERE.get(state, set())
+    assert {name for name in lacks if is_called(name, catalogue)} == missed
+    assert {name for one in warned for name in one["methods"]} == missed
+    assert len(warned) == bool(missed)
 
 
 def comparable(catalogue: Catalogue) -> tuple[object, ...]:
