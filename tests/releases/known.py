@@ -1,4 +1,4 @@
-"""Where our answers to recorded calls differ: on purpose, and not yet mended.
+"""Where our answers to recorded calls, or what these leave, differ: on purpose, or not yet mended.
 
 What differs on purpose is decided in docs/reference/compatibility.md, and each entry here says what
 we answer instead. What is open must only become less: a call that is answered as recorded has to
@@ -7,7 +7,7 @@ leave the list.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 
 class Instead(NamedTuple):
@@ -54,3 +54,132 @@ OPEN: dict[str, frozenset[int]] = {
     "v0.7.2": frozenset(),
 }
 """Calls of methods served here that are not yet answered as recorded."""
+
+
+class Otherwise(NamedTuple):
+    """A row that is not as recorded when all calls have been made.
+
+    Attributes:
+        table: Where.
+        reason: Why.
+        where: Members by which the row is known.
+        members: What of it differs, where both have it.
+        only: Who has it, `recorded` or `ours`, where the other doesn't.
+    """
+
+    table: str
+    reason: str
+    where: dict[str, Any]
+    members: frozenset[str] = frozenset()
+    only: Literal["recorded", "ours"] | None = None
+
+
+_LIBRARY = "update_library_agent and the methods of folders aren't served"
+_NEW_ENTRY = "create_library_agent isn't served"
+_SPENT_FOR_ALICE = (
+    "spend_org_credits isn't served: it gives to the user whose own organization it is"
+)
+
+OTHERWISE: dict[str, tuple[Otherwise, ...]] = {
+    "v0.6.68": (
+        Otherwise(
+            "AgentGraphExecution",
+            "link_new_execution_to_chat_share isn't served",
+            {"id": "e14"},
+            frozenset({"touched"}),
+        ),
+        Otherwise(
+            "AgentGraphExecution",
+            "delete_chat_session isn't served, with which sharing ends",
+            {"id": "e13"},
+            frozenset({"at", "isShared", "sharedVia", "tok", "touched"}),
+        ),
+        Otherwise(
+            "AgentNodeExecution",
+            "stats are kept beside the error of a node that ends with its graph's execution",
+            {"id": "y3"},
+            frozenset({"stats"}),
+        ),
+        Otherwise(
+            "CreditTransaction",
+            "without a payment provider's key no top-up is entered",
+            {"userId": "bob", "type": "TOP_UP"},
+            only="recorded",
+        ),
+        Otherwise(
+            "CreditTransaction",
+            _SPENT_FOR_ALICE,
+            {"userId": "alice", "amount": 10},
+            only="recorded",
+        ),
+        Otherwise("UserBalance", _SPENT_FOR_ALICE, {"userId": "alice"}, frozenset({"balance"})),
+        Otherwise(
+            "LibraryAgent",
+            "settings of an agent that is added again stay",
+            {"userId": "gina", "agentGraphId": "g3"},
+            frozenset({"settings"}),
+        ),
+        Otherwise(
+            "LibraryAgent",
+            _LIBRARY,
+            {"userId": "alice", "agentGraphId": "g2"},
+            frozenset({"folder"}),
+        ),
+        Otherwise(
+            "LibraryAgent",
+            _LIBRARY,
+            {"userId": "alice", "agentGraphId": "g7"},
+            frozenset({"folder", "isFavorite", "isHidden", "useGraphIsActiveVersion"}),
+        ),
+        *(
+            Otherwise(
+                "LibraryAgent",
+                _NEW_ENTRY,
+                {"userId": user, "agentGraphId": graph},
+                only="recorded",
+            )
+            for user, graph in (("carol", "g4"), ("gina", "g5"), ("erin", "g8"))
+        ),
+        Otherwise(
+            "PendingHumanReview",
+            "delete_review_by_node_exec_id isn't served",
+            {"nodeExecId": "copilot-node-blk:abcdef01"},
+            only="ours",
+        ),
+    ),
+}
+"""By state; everything else in the tables that we write is as recorded."""
+
+UNTOUCHED: dict[str, frozenset[str]] = {
+    "v0.6.68": frozenset(
+        {
+            "AgentBlock",
+            "AgentPreset",
+            "BotEvent",
+            "BotGuild",
+            "ChatLinkedShare",
+            "ChatMessage",
+            "ChatSession",
+            "CoPilotUnderstanding",
+            "IntegrationCredential",
+            "LibraryFolder",
+            "OrgBalance",
+            "OrgCreditTransaction",
+            "OrgMember",
+            "Organization",
+            "OrganizationProfile",
+            "OrganizationSeatAssignment",
+            "PlatformCostLog",
+            "PlatformLink",
+            "PlatformLinkToken",
+            "PlatformUserLink",
+            "PushSubscription",
+            "SharedExecutionFile",
+            "Team",
+            "TeamMember",
+            "UserWorkspace",
+            "UserWorkspaceFile",
+        }
+    )
+}
+"""Tables that only methods write which aren't served: there we change nothing."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 from api_process import ApiProcess
 from autogpt_db.operations import load_operations
+from releases import final_state
 from releases.building import ENCRYPTION_KEY, SEEDED
-from releases.known import INSTEAD, OPEN
+from releases.final_state import State
+from releases.known import INSTEAD, OPEN, OTHERWISE, UNTOUCHED
 from releases.replay import Answer, compare, play, recorded
 
 if TYPE_CHECKING:
@@ -22,23 +24,37 @@ SERVED = set(load_operations())
 NOT_SERVED = (404, {"detail": "Not Found"})
 
 
+class Played(NamedTuple):
+    """All of a state's calls, made while no job of ours ran.
+
+    Attributes:
+        state: The state.
+        answers: What they were answered.
+        before: The rows that they started from.
+        after: Those that they left.
+    """
+
+    state: str
+    answers: list[Answer]
+    before: State
+    after: State
+
+
 @pytest.fixture(scope="module", params=SEEDED)
-def played(
-    request: pytest.FixtureRequest, releases: ReleaseDatabases
-) -> Iterator[tuple[str, list[Answer]]]:
-    """Yield a state and the answers to all of its calls; no job of ours ran meanwhile."""
+def played(request: pytest.FixtureRequest, releases: ReleaseDatabases) -> Iterator[Played]:
+    """Yield what all calls of a state came to."""
     state = request.param
     url = releases.fresh(state, seeded=True, ours=True)
     environment = {"ENCRYPTION_KEY": ENCRYPTION_KEY, "ENABLE_CREDIT": "true"}
+    before = final_state.read(url)
     with ApiProcess(url, environment=environment, modules=()) as api:
-        yield state, play(api.client, state)
+        answers = play(api.client, state)
+    yield Played(state, answers, before, final_state.read(url))
     releases.drop(url)
 
 
-def test_served_methods_answer_as_recorded_but_for_the_listed(
-    played: tuple[str, list[Answer]],
-) -> None:
-    state, answers = played
+def test_served_methods_answer_as_recorded_but_for_the_listed(played: Played) -> None:
+    state, answers = played.state, played.answers
     differences = [one for one in compare(state, answers) if one.method in SERVED]
     for number, method, wanted, found in differences:
         print(f"{number} {method}\n  recorded: {short(wanted)}\n  answered: {short(found)}")
@@ -47,15 +63,28 @@ def test_served_methods_answer_as_recorded_but_for_the_listed(
     assert OPEN[state] - numbers == set(), "answered as recorded now: take them off the list"
 
 
-def test_other_methods_are_unknown(played: tuple[str, list[Answer]]) -> None:
-    _, answers = played
-    others = [answer for answer in answers if answer.method not in SERVED]
+@pytest.mark.parametrize("played", OTHERWISE, indirect=True)
+def test_the_calls_leave_the_recorded_rows_but_for_the_listed(played: Played) -> None:
+    mismatches = final_state.compare(
+        final_state.recorded(played.state),
+        played.after,
+        played.before,
+        untouched=UNTOUCHED[played.state],
+        otherwise=OTHERWISE[played.state],
+    )
+    for mismatch in mismatches:
+        print(mismatch)
+    assert [mismatch.table for mismatch in mismatches] == []
+
+
+def test_other_methods_are_unknown(played: Played) -> None:
+    others = [answer for answer in played.answers if answer.method not in SERVED]
     assert [answer for answer in others if (answer.status, answer.body) != NOT_SERVED] == []
 
 
-def test_no_call_is_answered_with_a_fault_of_ours(played: tuple[str, list[Answer]]) -> None:
-    state, answers = played
-    faults = {answer.number for answer in answers if answer.status >= 500}
+def test_no_call_is_answered_with_a_fault_of_ours(played: Played) -> None:
+    state = played.state
+    faults = {answer.number for answer in played.answers if answer.status >= 500}
     as_recorded = {example["n"] for example in recorded(state) if example["status"] >= 500}
     assert faults - as_recorded - OPEN[state] == set()
 
