@@ -188,6 +188,16 @@ def read_to_end(connection: socket.socket) -> bytes:
     return received
 
 
+def bytes_unread(connection: socket.socket) -> int:
+    """Return the bytes of an IPv4 connection that have arrived and that nobody has read."""
+    other, own = (port for _, port in (connection.getpeername(), connection.getsockname()))
+    for line in Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]:
+        _, local, remote, _, queues, *_ = line.split()
+        if (int(local[-4:], 16), int(remote[-4:], 16)) == (other, own):
+            return int(queues.partition(":")[2], 16)
+    return 0  # it has closed
+
+
 def resident(pid: int) -> int:
     """Return the bytes of a process that are in RAM."""
     lines = Path(f"/proc/{pid}/status").read_text("ascii").splitlines()

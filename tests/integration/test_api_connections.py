@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from api_process import ApiProcess, read_reply, read_to_end, request, resident
+from api_process import ApiProcess, bytes_unread, read_reply, read_to_end, request, resident
 from postgres_server import clone, unique_name
 from waiting import wait_for
 
@@ -210,18 +210,37 @@ def test_garbage_behind_a_request_does_not_take_its_reply(api: ApiProcess) -> No
         assert read_to_end(connection) == b""
 
 
-def test_what_waits_behind_a_last_reply_is_not_answered(api: ApiProcess) -> None:
+UNFINISHED = request("echo", b'{"text": "unfinished"}')[:-5]
+TOO_LARGE = request("echo", b'{"text": "%b"}' % (b"a" * 200_000))
+NO_HTTP = b"\x00 no HTTP\r\n\r\n"
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+@pytest.mark.parametrize(
+    "packets",
+    [
+        [ECHO + ECHO + NO_HTTP],
+        [ECHO + UNFINISHED + NO_HTTP],
+        [ECHO + UNFINISHED + TOO_LARGE],
+        [b"POST /echo HTTP/1.1\r\nhost: t\r\n", TOO_LARGE],
+        [request("sleep_reading", b'{"seconds": 0.1}', "connection: close") + ECHO + UNFINISHED],
+    ],
+    ids=["no HTTP", "no HTTP in a body", "a body in a body", "a body in a head", "closing"],
+)
+def test_nothing_is_written_after_a_last_reply(
+    api: ApiProcess, packets: list[bytes], *, leaves: bool
+) -> None:
     with api.connect() as connection:
-        last = request("sleep_reading", b'{"seconds": 0.3}', "connection: close")
-        unfinished = request("echo", b'{"text": "unfinished"}')[:-5]
-        connection.sendall(last + ECHO + unfinished)
-        assert read_reply(connection)[2] == b'"slept"'
-        assert read_to_end(connection) == b""
-    with api.connect() as connection:
-        connection.sendall(last + ECHO + unfinished)
-        connection.shutdown(socket.SHUT_WR)
-        assert read_reply(connection)[2] == b'"slept"'
-        assert read_to_end(connection) == b""
+        for packet in packets:
+            connection.sendall(packet)
+            wait_for(lambda: bytes_unread(connection) == 0, what="the packet to be read")
+        if leaves:
+            connection.shutdown(socket.SHUT_WR)
+        replies = []
+        while (reply := read_reply(connection))[0]:
+            replies.append(reply)
+    assert replies[-1][1]["connection"] == "close"
+    assert [reply[1].get("connection") for reply in replies[:-1]] == [None] * (len(replies) - 1)
     assert api.call("echo", text="x")[0] == "x"
     assert "Traceback" not in api.log()
 

@@ -399,6 +399,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _refuse(self, error: RequestRefusedError) -> None:
         """Answer what cannot be a request, and close; nothing more is read as HTTP."""
+        if self._discarding:
+            return  # one last word has been said already
         self._discarding = True
         if self._busy:
             self._refuse_behind_running(error)
