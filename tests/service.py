@@ -130,6 +130,11 @@ class Service:
 
         return self._runner.run(main())
 
+    @property
+    def capabilities(self) -> Capabilities:
+        """Return what the database has."""
+        return self._database.capabilities
+
     def rows(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """Run a statement of the test's own; AutoGPT's tables need no schema."""
         cursor = self._outside.execute(sql.encode(), parameters or None)

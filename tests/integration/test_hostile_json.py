@@ -152,13 +152,22 @@ def by_starting_nodes(api: ApiProcess, raw: bytes) -> Any:
 
 
 def by_notification(api: ApiProcess, raw: bytes) -> Any:
-    return send(
+    number = next(_numbers)
+    send(
         api,
         "create_or_add_to_user_notification_batch",
         b'{"user_id": "alice", "notification_type": "AGENT_RUN", "notification_data": {"type":'
-        b' "AGENT_RUN", "user_id": "alice", "data": {"number": %d, "v": %b}}}'
-        % (next(_numbers), raw),
-    )["notifications"][-1]["data"]["v"]
+        b' "AGENT_RUN", "user_id": "alice", "data": {"number": %d, "v": %b}}}' % (number, raw),
+    )
+    batch = send(
+        api,
+        "get_user_notification_batch",
+        b'{"user_id": "alice", "notification_type": "AGENT_RUN"}',
+    )
+    (data,) = (
+        event["data"] for event in batch["notifications"] if event["data"].get("number") == number
+    )
+    return data["v"]
 
 
 CARRIERS: list[Callable[[ApiProcess, bytes], Any]] = [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from ages import AS_OF_V0_6_48
 from autogpt_db.settings import LimitsSettings, RetainSettings, Settings
 from autogpt_db.worker.queue import open_queue
 from autogpt_db.worker.registry import discover
@@ -29,6 +30,7 @@ def queries(database_url: str) -> Iterator[Queries]:
 # refresh_store_views -----------------------------------------------------------------------------
 
 
+@AS_OF_V0_6_48
 def test_the_marketplaces_views_are_refreshed(database_url: str, queries: Queries) -> None:
     queries.rows('ALTER TABLE platform."AgentGraphExecution" DISABLE TRIGGER ALL')
     queries.rows(

@@ -43,6 +43,8 @@ USER, CREDENTIAL = ENCRYPTED_COLUMNS
 def connection(seeded_database_url: str) -> Iterator[psycopg.Connection[Any]]:
     with psycopg.connect(seeded_database_url, autocommit=True) as opened:
         opened.execute("SET search_path TO platform")
+        # Made where it's needed, with what all ages of it have.
+        opened.execute('DROP TABLE IF EXISTS "IntegrationCredential" CASCADE')
         yield opened
 
 

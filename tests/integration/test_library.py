@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ages import AS_OF_V0_6_48
 from autogpt_db.errors import InvalidInputError, NotFoundError, RecordNotFoundError
 from examples import check, examples_of
 
@@ -21,6 +22,7 @@ SAFE = {
 }
 
 
+@AS_OF_V0_6_48
 @pytest.mark.parametrize("example", examples_of("list_library_agents"))
 def test_recorded_calls(service: Service, example: Any) -> None:
     check(example, *service.answer(example["method"], example["request"]))
@@ -125,6 +127,7 @@ def test_a_term_is_looked_for_in_name_and_description(service: Service) -> None:
         assert sorted(names(service, search_term=term)) == found, term
 
 
+@AS_OF_V0_6_48
 def test_an_agent_has_what_its_rows_say(service: Service) -> None:
     change(service, "LibraryAgent", "la1", creatorId="p1", imageUrl="http://i", isFavorite=False)
     change(
@@ -205,6 +208,7 @@ def agent_with_executions(service: Service) -> Any:
     return agent
 
 
+@AS_OF_V0_6_48
 def test_executions_tell_how_an_agent_does(service: Service) -> None:
     put(service, "g2", "g2", 1)
     assert agent_with_executions(service)["recent_executions"] == []
@@ -249,6 +253,7 @@ def test_a_score_that_no_double_holds_counts_as_none(service: Service) -> None:
     assert [run["correctness_score"] for run in agent["recent_executions"]] == [None, 0.5]
 
 
+@AS_OF_V0_6_48
 def test_the_ten_latest_executions_count(service: Service) -> None:
     put(service, "g2", "g2", 1)
     execute(service, "oldest", "FAILED", "20 hours")
@@ -282,6 +287,7 @@ def test_a_listings_graph_comes_into_the_library_once(service: Service) -> None:
     assert add(service, "bob")["can_access_graph"] is True
 
 
+@AS_OF_V0_6_48
 def test_a_deleted_agent_comes_back_as_it_was(service: Service) -> None:
     put(
         service, "mine", "g3", 1, isDeleted=True, isArchived=True, isFavorite=True,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from ages import OLD
 from autogpt_db.database.capabilities import Capabilities
 from autogpt_db.database.catalogue import READ, Catalogue
 from autogpt_db.operations import load_operations
@@ -103,7 +104,8 @@ def test_every_table_type_and_index_that_a_method_needs_is_known(connection: Con
         needs = operation.needs(capabilities)
         assert needs.lacks(catalogue) == (), name
         spared = {table.name for table in operation.tables} - needs.tables
-        assert spared <= {"UnifiedContentEmbedding"}, name
+        if OLD:  # later ones do without some tables that v0.6.48's need
+            assert spared <= {"UnifiedContentEmbedding"}, name
     kept = OPERATIONS["set_execution_kv_data"].needs(capabilities)
     table = "AgentNodeExecutionKeyValueData"
     connection.execute(f'ALTER TABLE platform."{table}" DROP CONSTRAINT "{table}_pkey"'.encode())
