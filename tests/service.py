@@ -130,6 +130,10 @@ class Service:
 
         return self._runner.run(main())
 
+    def learn(self) -> None:
+        """Look whether the schema has changed, as a process does every two seconds."""
+        self.run(self._database.learn())
+
     @property
     def capabilities(self) -> Capabilities:
         """Return what the database has."""

@@ -186,6 +186,16 @@ SELECT json_build_object(
                  FROM relation
                 WHERE relation.kind = 'm'
            ),
+           'vectors', (
+               SELECT namespace.nspname
+                 FROM "column"
+                 JOIN pg_catalog.pg_attribute AS attribute
+                   ON attribute.attrelid = "column".oid AND attribute.attnum = "column".number
+                 JOIN pg_catalog.pg_type AS type ON type.oid = attribute.atttypid
+                 JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = type.typnamespace
+                WHERE "column".relation = 'UnifiedContentEmbedding'
+                  AND "column".name = 'embedding'
+           ),
            'role', current_user
        )
 """
@@ -224,6 +234,7 @@ class Catalogue:
         column_privileges: The first three of these by column, where the table's own lack one.
         hidden: Tables whose rows row security may hide from this role.
         views: Materialized views, and whether this role may refresh them.
+        vectors: The schema that pgvector is in; None where nothing here is made of it.
         role: The role.
     """
 
@@ -237,6 +248,7 @@ class Catalogue:
     column_privileges: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     hidden: frozenset[str] = frozenset()
     views: Mapping[str, bool] | None = None
+    vectors: str | None = None
     role: str = ""
 
     @classmethod

@@ -394,14 +394,18 @@ class Database:
     async def with_search_path(self) -> AsyncIterator[Database]:
         """Run statements with names that have no schema: pgvector's, or in functions of AutoGPT's.
 
-        Sessions of our own find them. Behind a transaction pooler they are the pooler's, and what
-        they search has to be said in each transaction.
+        Sessions of our own find them, unless pgvector is in a schema that nobody thinks of. Behind
+        a transaction pooler they are the pooler's. There what they search has to be said in each
+        transaction.
         """
-        if not self._connections.url.pgbouncer:
+        url = self._connections.url
+        catalogue = self.knowledge.catalogue
+        places = url.search_path_to(catalogue.vectors if catalogue else None)
+        if places == url.search_path and not url.pgbouncer:
             yield self
             return
         async with self.transaction() as inside:
-            await inside.row(_SET_SEARCH_PATH, {"path": self._connections.url.search_path})
+            await inside.row(_SET_SEARCH_PATH, {"path": places})
             yield inside
 
     async def make_undoable(self) -> None:

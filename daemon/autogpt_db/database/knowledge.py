@@ -70,6 +70,16 @@ SELECT md5(concat_ws(
                 WHERE function.probin IS NULL
            ),
            (
+               SELECT concat(namespace.oid, '.', namespace.xmin)
+                 FROM place
+                 JOIN pg_catalog.pg_class AS class
+                   ON class.relnamespace = place.oid AND class.relname = 'UnifiedContentEmbedding'
+                 JOIN pg_catalog.pg_attribute AS attribute
+                   ON attribute.attrelid = class.oid AND attribute.attname = 'embedding'
+                 JOIN pg_catalog.pg_type AS type ON type.oid = attribute.atttypid
+                 JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = type.typnamespace
+           ),
+           (
                SELECT string_agg(concat(policy.oid, '.', policy.xmin), ' ' ORDER BY policy.oid)
                  FROM pg_catalog.pg_policy AS policy
            ),

@@ -201,6 +201,13 @@ class DatabaseUrl:
         name = '"' + self.schema.replace('"', '""') + '"'
         return f"{name},public,extensions"
 
+    def search_path_to(self, schema: str | None) -> str:
+        """Return the search path, with a schema at its end that it doesn't have."""
+        if schema is None or schema in {self.schema, "public", "extensions", "pg_catalog"}:
+            return self.search_path
+        name = schema.replace('"', '""')
+        return f'{self.search_path},"{name}"'
+
     def verify_files(self, name: str = "database.url") -> None:
         """Check that this account can read the files that TLS needs.
 
