@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import psycopg
+import pytest
 from cryptography.fernet import Fernet
 
 from daemon_process import DaemonProcess
@@ -77,6 +79,65 @@ def test_a_key_is_rotated_while_the_service_runs(seeded_database_url: str) -> No
         printed = f"{daemon.log()}{looked.stdout}{rotated.stdout}{again.stderr}"
         assert OLD not in printed
         assert NEW not in printed
+
+
+@pytest.mark.timeout(240)  # two daemons, two reloads, and a lease that ends
+def test_nothing_is_re_encrypted_while_a_daemon_there_has_other_keys(
+    seeded_database_url: str,
+) -> None:
+    one, other = (DaemonProcess(database_url=seeded_database_url) for _ in range(2))
+    configure(one, OLD)
+    configure(other, OLD)
+    with one, other:
+        one.call("update_user_integrations", user_id="alice", data=credentials("alice"))
+        configure(one, NEW, OLD)
+        # Both files hold the right keys, and no daemon does: it is they who are asked.
+        refused = one.run("rotate-key")
+        assert refused.returncode == 78
+        processes = [
+            line for line in refused.stderr.splitlines() if "has the old key alone" in line
+        ]
+        assert len(processes) == 4, refused.stderr
+        assert all("Give its daemon both keys" in line for line in processes)
+        assert "Nothing was changed." in refused.stderr
+        assert one.run("ctl", "reload", "--wait").returncode == 0
+        looked = one.run("rotate-key", "--dry-run")
+        assert looked.returncode == 0
+        assert looked.stdout.count("In the way of doing it: ") == 2, looked.stdout
+        configure(other, OLD, NEW)
+        assert other.run("ctl", "reload", "--wait").returncode == 0
+        refused = one.run("rotate-key")
+        assert refused.stderr.count("has the two keys the other way round") == 2, refused.stderr
+        assert other.call("get_user_integrations", user_id="alice") == one.call(
+            "get_user_integrations", user_id="alice"
+        )
+        # A killed one is waited for until it is taken for gone.
+        other.kill()
+        assert one.run("rotate-key").returncode == 0
+        found = one.call("get_user_integrations", user_id="alice")
+        assert found["credentials"][0]["api_key"] == "alice"
+
+
+def test_others_on_the_database_are_named_until_told_that_they_have_the_key(
+    seeded_database_url: str,
+) -> None:
+    with DaemonProcess(database_url=seeded_database_url) as daemon:
+        configure(daemon, NEW, OLD)
+        assert daemon.run("ctl", "reload", "--wait").returncode == 0
+        prisma = psycopg.connect(seeded_database_url, application_name="prisma")
+        older = psycopg.connect(seeded_database_url, application_name="autogpt-db api")
+        with prisma, older:
+            refused = daemon.run("rotate-key")
+            assert refused.returncode == 78
+            assert "others are on the database: prisma from this machine. " in refused.stderr
+            assert "say --autogpt-stopped" in refused.stderr
+            assert daemon.run("rotate-key", "--autogpt-stopped").returncode == 0
+            # An autogpt-db that doesn't say what it has is not taken for one that has the key.
+            with psycopg.connect(seeded_database_url, autocommit=True) as connection:
+                connection.execute("DROP TABLE autogpt_db.key_holder")
+            refused = daemon.run("rotate-key", "--autogpt-stopped")
+            assert refused.returncode == 78
+            assert "doesn't say which keys it has" in refused.stderr
 
 
 def test_a_key_that_decrypts_nothing_ends_the_start_with_78(seeded_database_url: str) -> None:

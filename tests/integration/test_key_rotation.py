@@ -145,7 +145,7 @@ def test_credentials_in_rows_of_their_own_are_rotated_too(
     options = Settings(
         database=DatabaseSettings(url=Secret(with_schema(seeded_database_url))), integrations=BOTH
     )
-    lines = list(rotate_key(options, dry_run=False))
+    lines = list(rotate_key(options, dry_run=False, autogpt_stopped=True))
     assert lines[:1] + lines[4:7] == [
         "User.integrations: 3",
         f"IntegrationCredential.encryptedPayload: {USERS}",
@@ -162,7 +162,7 @@ def test_credentials_in_rows_of_their_own_are_rotated_too(
         """UPDATE "IntegrationCredential" SET "encryptedPayload" = 'x' WHERE id ~ '7$'"""
     )
     with pytest.raises(ConfigurationError, match="those of: credential credential-00007, "):
-        list(rotate_key(options, dry_run=False))
+        list(rotate_key(options, dry_run=False, autogpt_stopped=True))
 
 
 def test_what_another_tool_has_rotated_in_part_is_finished(
@@ -293,7 +293,7 @@ def test_what_neither_key_decrypts_is_named_and_left(
     )
     lines: list[str] = []
     with pytest.raises(ConfigurationError, match="user user-00003, user user-00004") as caught:
-        lines.extend(rotate_key(options, dry_run=False))
+        lines.extend(rotate_key(options, dry_run=False, autogpt_stopped=True))
     assert lines == [
         "User.integrations: 5",
         "  of the new key already: 0",

@@ -30,6 +30,7 @@ from autogpt_db.api.serving import Serving
 from autogpt_db.api.short_road import ShortRoad
 from autogpt_db.api.unknown import UnknownArguments
 from autogpt_db.database.handle import Database
+from autogpt_db.database.key_holders import SESSIONS, KeyHolder
 from autogpt_db.database.url import database_url, direct_database_url
 from autogpt_db.errors import EXIT_STOPPED
 from autogpt_db.heartbeat import Heartbeat
@@ -95,7 +96,7 @@ async def _serve(
     helpers = Helpers(settings.api.helper_memory)
     async with (
         aclosing(helpers),
-        Database.open(settings, name="autogpt-db api", helpers=helpers) as database,
+        Database.open(settings, name=SESSIONS, helpers=helpers) as database,
         _open_fallback(settings, store) as fallback,
     ):
         counters = RequestCounters(store, _countable(operations))
@@ -141,6 +142,12 @@ async def _serve(
         beating = asyncio.create_task(
             heartbeat.beat_forever(database.figures, schema=serving.summary), name="heartbeat"
         )
+        holder = KeyHolder(settings.integrations)
+
+        def for_keys(deadline: float) -> Database:
+            return database.for_call("key_holder", reads=False, deadline=deadline, urgent=True)
+
+        holding = asyncio.create_task(holder.hold_forever(for_keys), name="keys")
         keeping_up = asyncio.create_task(database.keep_up(), name="schema")
         publishing = asyncio.create_task(publish_forever(metrics.publish), name="metrics")
         watching = asyncio.create_task(LoopWatch(store).watch_forever(), name="loop-watch")
@@ -167,11 +174,13 @@ async def _serve(
         finally:
             beating.cancel()
             keeping_up.cancel()
+            holding.cancel()
             publishing.cancel()
             watching.cancel()
             if expiring is not None:
                 expiring.cancel()
             request_log.flush()
+            await holder.let_go(for_keys)
             await metrics.close()
 
 

@@ -197,18 +197,28 @@ def import_(sources: Sources, file: Path, email: str) -> None:
 
 @commands.command("rotate-key")
 @click.option("--dry-run", is_flag=True, help="Only look: change nothing.")
+@click.option(
+    "--autogpt-stopped",
+    is_flag=True,
+    help="AutoGPT's own processes that have the key are stopped, or have the new one: go on though "
+    "others are on the database.",
+)
 @click.pass_obj
-def rotate_key(sources: Sources, *, dry_run: bool) -> None:
+def rotate_key(sources: Sources, *, dry_run: bool, autogpt_stopped: bool) -> None:
     """Re-encrypt users' credentials from the previous key to the present one.
 
     The keys are integrations.encryption_key and integrations.previous_encryption_key, from the
     file, a credential or the environment; never write them on a command line. It may run beside
     the service, and again after it was ended.
+
+    It asks, over the database, which keys each running autogpt-db there has, and changes nothing
+    while one would be left without what it needs, or while others are on the database.
     """
     from autogpt_db.cli.keys import rotate_key as rotated
 
     with friendly():
-        for line in rotated(sources.load().settings, dry_run=dry_run):
+        settings = sources.load().settings
+        for line in rotated(settings, dry_run=dry_run, autogpt_stopped=autogpt_stopped):
             say(line)
 
 

@@ -78,14 +78,7 @@ def rotate(
     Raises:
         ConfigurationError: A key is missing, or somebody goes on writing with the previous key.
     """
-    if keys.encryption_key is None or keys.previous_encryption_key is None:
-        raise ConfigurationError(
-            "rotate-key needs both keys: the new one as integrations.encryption_key "
-            "(ENCRYPTION_KEY), the old one as integrations.previous_encryption_key "
-            "(AUTOGPT_DB_INTEGRATIONS_PREVIOUS_ENCRYPTION_KEY)."
-        )
-    if keys.encryption_key.reveal() == keys.previous_encryption_key.reveal():
-        raise ConfigurationError("rotate-key: the new key is the old one; nothing was changed.")
+    check_keys(keys)
     rounds = _Rounds(connection, keys, schema_name, dry_run=dry_run)
     found = {column: rounds.go(column, progress) for column in rounds.columns}
     if dry_run:
@@ -101,6 +94,22 @@ def rotate(
         "rotate-key: credentials are still being written with the old key. Reload every service "
         "that has it, then run rotate-key again; what has been done stays done."
     )
+
+
+def check_keys(keys: IntegrationsSettings) -> None:
+    """Refuse anything but two different keys.
+
+    Raises:
+        ConfigurationError: One is missing, or they are the same.
+    """
+    if keys.encryption_key is None or keys.previous_encryption_key is None:
+        raise ConfigurationError(
+            "rotate-key needs both keys: the new one as integrations.encryption_key "
+            "(ENCRYPTION_KEY), the old one as integrations.previous_encryption_key "
+            "(AUTOGPT_DB_INTEGRATIONS_PREVIOUS_ENCRYPTION_KEY)."
+        )
+    if keys.encryption_key.reveal() == keys.previous_encryption_key.reveal():
+        raise ConfigurationError("rotate-key: the new key is the old one; nothing was changed.")
 
 
 class _Rounds:
