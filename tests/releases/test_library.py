@@ -236,11 +236,9 @@ def shop(service_in: Start) -> Callable[[str], Service]:
 
 
 def add(service: Service, user_id: str = "alice", version: str = "v1") -> Any:
-    found = service.call(
+    return service.call(
         "add_store_agent_to_library", store_listing_version_id=version, user_id=user_id
     )
-    assert service.statements == 1
-    return found
 
 
 def row(service: Service, columns: str, user_id: str = "alice") -> Any:
@@ -267,6 +265,7 @@ def test_an_agent_comes_back_as_it_is_now_with_what_the_user_set(
     assert agent["updated_at"] > "2026-01-02"
     assert row(service, '"isDeleted", "isArchived", settings') == [False, False, settings]
     assert add(service)["id"] == "mine"
+    assert service.statements == 1
 
 
 @pytest.mark.parametrize("state", ["v0.6.51", "v0.6.68"])
@@ -316,10 +315,44 @@ def test_a_new_entry_belongs_to_the_users_organization(
         service, "Team", id="t2", name="t2", orgId="home", createdByUserId="alice", isDefault=True
     )
     add(service)
+    assert service.statements == 1
     belongs = [None, None] if state == "v0.6.68" else ["home", "t2"]
     assert row(service, '"organizationId", "teamId"') == belongs
-    add(service, "bob")  # has no organization
-    assert row(service, '"organizationId", "teamId"', "bob") == [None, None]
+
+
+@pytest.mark.parametrize("state", ["v0.6.68", "v0.7.1", "v0.7.2"])
+def test_who_has_no_organization_gets_one_with_a_new_entry(
+    shop: Callable[[str], Service], state: str
+) -> None:
+    service = shop(state)
+    organizations = 'SELECT id FROM "Organization"'
+    with pytest.raises(NotFoundError):
+        add(service, "bob", version="?")
+    assert service.rows(organizations) == [], "for what is not to be had none is made"
+    replies = service.together(
+        [("add_store_agent_to_library", {"user_id": "bob", "store_listing_version_id": "v1"})] * 8
+    )
+    assert len({reply["id"] for reply in replies}) == 1
+    if state == "v0.6.68":
+        assert service.rows(organizations) == []
+        return
+    ((made,),) = service.rows(organizations)
+    team = service.value('SELECT id FROM "Team"')
+    assert row(service, '"organizationId", "teamId"', "bob") == [made, team]
+    add(service, "bob")
+    assert service.statements == 1
+    assert service.rows(organizations) == [(made,)]
+
+
+@pytest.mark.parametrize("state", ["v0.7.1", "v0.7.2"])
+def test_what_is_there_already_makes_no_organization(
+    shop: Callable[[str], Service], state: str
+) -> None:
+    service = shop(state)
+    entry(service, "mine", isDeleted=True)
+    assert add(service)["id"] == "mine"
+    assert service.statements == 1
+    assert service.rows('SELECT id FROM "Organization"') == []
 
 
 @pytest.mark.parametrize(("state", "status"), [("v0.6.51", 400), ("v0.6.68", 400), ("v0.7.2", 404)])

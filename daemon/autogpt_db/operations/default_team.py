@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
+from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import CallError, ServiceUnavailableError, UniqueViolationError
 from autogpt_db.operations import Database, operation
 from autogpt_db.operations.repeats import harmless
@@ -20,15 +21,15 @@ Tenancy = tuple[str | None, str | None]
 ATTEMPTS = 3
 """Tries to make a personal organization, while others take its slug or make it first."""
 
-_FIND: LiteralString = """
-SELECT membership."orgId",
+FIND: LiteralString = """
+SELECT membership."orgId" AS organization_id,
        (
            SELECT team."id"
              FROM platform."Team" AS team
             WHERE team."orgId" = membership."orgId" AND team."isDefault"
             ORDER BY team."createdAt", team.ctid
             LIMIT 1
-       )
+       ) AS team_id
   FROM platform."OrgMember" AS membership
   JOIN platform."Organization" AS organization ON organization."id" = membership."orgId"
  WHERE membership."userId" = %(user_id)s
@@ -38,6 +39,7 @@ SELECT membership."orgId",
  ORDER BY membership."createdAt", membership.ctid
  LIMIT 1
 """
+"""A user's own organization and its default team, in one row, or none."""
 
 # Whoever makes one for this user waits for us, and we for them.
 _LOCK: LiteralString = """
@@ -173,7 +175,9 @@ class Statements(NamedTuple):
     make: LiteralString
 
 
-STATEMENTS = Statements(_FIND, _LOCK, _DELETE_ORPHAN, _MAKE)
+STATEMENTS = Statements(FIND, _LOCK, _DELETE_ORPHAN, _MAKE)
+TENANCY = ForSchema(lambda capabilities: STATEMENTS if capabilities.expert_runs else None)
+"""The same where new things belong to an organization that nobody has named (AutoGPT v0.7.1)."""
 
 
 @operation(reads=False, repeat=harmless("Finds what the first call has made."))

@@ -11,10 +11,11 @@ from autogpt_db.errors import (
     RecordNotFoundError,
 )
 from autogpt_db.operations import Database, LibraryAgentSort, PageSize, operation
+from autogpt_db.operations.default_team import TENANCY, default_tenancy
 from autogpt_db.operations.detail import Problems
 from autogpt_db.operations.filters import containing
 from autogpt_db.operations.graph_interface import BLOCKS_THAT_SHOW, interface_of
-from autogpt_db.operations.library_additions import ADD
+from autogpt_db.operations.library_additions import ADD, OFFERED
 from autogpt_db.operations.library_lists import LIST, LIST_WITH_NODES
 from autogpt_db.operations.missing import not_found
 from autogpt_db.operations.repeats import harmless
@@ -98,7 +99,8 @@ async def add_store_agent_to_library(
 ) -> bytes:
     """Put the graph of a marketplace listing into a user's library, or take it back out of the bin.
 
-    What the user has set for an agent that is there stays.
+    What the user has set for an agent that is there stays. From AutoGPT v0.7.1's schema on a new
+    one belongs to the user's own organization, which is made for those who have none.
 
     Args:
         store_listing_version_id: The listing's version. Since AutoGPT v0.7.2 it must be available.
@@ -111,16 +113,28 @@ async def add_store_agent_to_library(
         NotFoundError: There is no such version, or the user may not read its graph.
         RecordNotFoundError: There is no such user.
     """
+    capabilities = database.capabilities
+    parameters = {
+        "store_listing_version_id": store_listing_version_id,
+        "user_id": user_id,
+        "without_home": False,
+    }
+    offered, tenancy = OFFERED(capabilities), TENANCY(capabilities)
     try:
-        document = await database.json(
-            ADD(database.capabilities),
-            {"store_listing_version_id": store_listing_version_id, "user_id": user_id},
-        )
+        document = await database.json(ADD(capabilities), parameters)
+        if (
+            document is None
+            and offered is not None
+            and tenancy is not None
+            and await database.row(offered, parameters) is not None
+        ):  # it is to be had, and the user has no organization for it yet
+            await default_tenancy(database, tenancy, user_id)
+            document = await database.json(ADD(capabilities), {**parameters, "without_home": True})
     except ForeignKeyViolationError as error:
         raise RecordNotFoundError(f"user {user_id}") from error
     if document is None:
         raise not_found(
-            database.capabilities,
+            capabilities,
             f"Store listing version {store_listing_version_id} is unknown, or not to be had.",
         )
     return document

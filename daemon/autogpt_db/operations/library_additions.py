@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autogpt_db.database.capabilities import ForSchema
+from autogpt_db.operations.default_team import FIND
 from autogpt_db.operations.library_documents import columns, document, installable
 
 if TYPE_CHECKING:
@@ -77,24 +78,21 @@ def _restored(copies: LiteralString) -> LiteralString:
 )"""
 
 
-# Where the user's things belong, if nothing else is said: the personal organization.
-_HOME: LiteralString = """, home AS (
-    SELECT member."orgId" AS organization_id,
-           (
-               SELECT team."id"
-                 FROM platform."Team" AS team
-                WHERE team."orgId" = member."orgId" AND team."isDefault"
-                LIMIT 1
-           ) AS team_id
-      FROM platform."OrgMember" AS member
-      JOIN platform."Organization" AS organization ON organization."id" = member."orgId"
-     WHERE member."userId" = %(user_id)s
-       AND member."isOwner"
-       AND organization."isPersonal"
-       AND organization."deletedAt" IS NULL
-     ORDER BY member."createdAt"
-     LIMIT 1
-)"""
+def _offered(capabilities: Capabilities, more: LiteralString = "") -> LiteralString:
+    """Return the query for a listing's graph, if the user may take it.
+
+    Args:
+        capabilities: What the database has.
+        more: Further columns of the listing's `version`.
+    """
+    return f"""
+    SELECT graph."id", graph."version"{more}
+      FROM platform."StoreListingVersion" AS version
+      JOIN platform."AgentGraph" AS graph
+           ON graph."id" = version."agentGraphId" AND graph."version" = version."agentGraphVersion"
+     WHERE version."id" = %(store_listing_version_id)s
+       AND {_readable(capabilities)}
+"""
 
 
 def _add(capabilities: Capabilities) -> LiteralString:
@@ -117,8 +115,12 @@ def _add(capabilities: Capabilities) -> LiteralString:
            offered.own_name, offered.own_description, offered.image"""
     home: LiteralString = ""
     joined: LiteralString = ""
+    housed: LiteralString = ""
     if capabilities.expert_runs:
-        home = _HOME
+        # Where the user's things belong if nothing else is said.
+        home = f""", home AS ({FIND})"""
+        housed = """
+       AND (%(without_home)s OR EXISTS (SELECT FROM home))"""
         names = f"""{names},
             "organizationId",
             "teamId" """
@@ -128,12 +130,7 @@ def _add(capabilities: Capabilities) -> LiteralString:
       LEFT JOIN home ON true"""
     return f"""
 WITH offered AS (
-    SELECT graph."id", graph."version"{offers}
-      FROM platform."StoreListingVersion" AS version
-      JOIN platform."AgentGraph" AS graph
-           ON graph."id" = version."agentGraphId" AND graph."version" = version."agentGraphVersion"
-     WHERE version."id" = %(store_listing_version_id)s
-       AND {_readable(capabilities)}
+{_offered(capabilities, offers)}
 ){_restored(copies) if capabilities.store2 else _PRESENT}{home}, added AS (
     INSERT INTO platform."LibraryAgent" AS agent
            ("id", "createdAt", "updatedAt", "userId", "agentGraphId", "agentGraphVersion",
@@ -142,7 +139,7 @@ WITH offered AS (
            offered."id", offered."version", false, false,
            autogpt_db.library_settings_v2('{{}}'){values}
       FROM offered{joined}
-     WHERE NOT EXISTS (SELECT FROM present)
+     WHERE NOT EXISTS (SELECT FROM present){housed}
         ON CONFLICT ("userId", "agentGraphId", "agentGraphVersion") DO UPDATE
        SET "isDeleted" = false
     RETURNING agent.*
@@ -170,5 +167,10 @@ SELECT {document(capabilities)}
 ADD = ForSchema(_add)
 """Puts a listing's graph into a library and reads its agent.
 
-The conflict is with somebody who adds the same one now.
+The conflict is with somebody who adds the same one now. Where new entries belong to an organization
+(`OFFERED`) none is added for a user without one of their own, unless `without_home` is true.
 """
+OFFERED = ForSchema(
+    lambda capabilities: _offered(capabilities) if capabilities.expert_runs else None
+)
+"""Finds a listing's graph that the user may take; None where entries need no organization."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.operations import Database, NotificationEvent, NotificationType, operation
-from autogpt_db.operations.default_team import STATEMENTS, default_tenancy
+from autogpt_db.operations.default_team import TENANCY, default_tenancy
 from autogpt_db.operations.notifications import BARE_DOCUMENT, BATCHED, DOCUMENT
 from autogpt_db.operations.repeats import harmful, harmless
 
@@ -63,7 +63,6 @@ WITH batch AS (
 
 
 ADD = ForSchema(_adding)
-_TENANCY = ForSchema(lambda capabilities: STATEMENTS if capabilities.expert_runs else None)
 
 # Waits for events that are being added. The next statement of the transaction sees them.
 HOLD = """
@@ -133,7 +132,7 @@ async def create_or_add_to_user_notification_batch(
         ForeignKeyViolationError: There is no such user.
     """
     capabilities = database.capabilities
-    tenancy = _TENANCY(capabilities)
+    tenancy = TENANCY(capabilities)
     if tenancy is not None and organization_id is None and team_id is None:
         organization_id, team_id = await default_tenancy(database, tenancy, user_id)
     return await database.json(
