@@ -49,6 +49,23 @@ SELECT (SELECT count(*) FROM "Organization"), (SELECT count(*) FROM "OrgMember")
 """
 
 
+MANY = """
+INSERT INTO "User" (id, email, "updatedAt")
+SELECT 'u' || n, 'u' || n || '@example.com', now() FROM generate_series(1, 5000) AS n;
+INSERT INTO "Organization" (id, name, slug, "isPersonal", "bootstrapUserId", "updatedAt")
+SELECT 'o' || n, 'o', 'o' || n, true, 'u' || n, now() FROM generate_series(1, 5000) AS n;
+INSERT INTO "OrgMember" (id, "orgId", "userId", "isOwner", "updatedAt")
+SELECT 'm' || n, 'o' || n, 'u' || n, true, now() FROM generate_series(1, 5000) AS n;
+INSERT INTO "Team" (id, name, "orgId", "createdByUserId", "isDefault", "updatedAt")
+SELECT 't' || n, 't', 'o' || n, 'u' || n, true, now() FROM generate_series(1, 5000) AS n;
+INSERT INTO "OrganizationAlias" (id, "organizationId", "aliasSlug", "aliasType")
+SELECT 'a' || n, 'o' || n, 'a' || n, 'RENAME' FROM generate_series(1, 5000) AS n;
+INSERT INTO "OrganizationProfile" ("organizationId", username, "displayName", "updatedAt")
+SELECT 'o' || n, 'o' || n, 'o', now() FROM generate_series(1, 5000) AS n;
+ANALYZE
+"""
+
+
 def resolve(service: Service, user: str) -> Any:
     return service.call("resolve_default_tenancy", user_id=user)
 
@@ -95,6 +112,21 @@ def test_a_user_without_one_gets_all_of_it(service_in: Serve, state: str) -> Non
         assert name == {"ben": "ann-b-c", "eve": "...", "una": "Una"}[user]
     assert slugs == {"ben": "ann-b-c-2", "eve": "user", "una": "na"}
     assert service.rows(ROWS) == [(4,) * 7]
+
+
+def sequential(plan: Any) -> list[str]:
+    """Return the tables that a plan reads from end to end."""
+    below = [name for each in plan.get("Plans", ()) for name in sequential(each)]
+    return [plan["Relation Name"], *below] if plan["Node Type"] == "Seq Scan" else below
+
+
+def test_it_is_found_and_made_by_indexes(service_in: Serve) -> None:
+    service = service_in("v0.7.2")
+    for statement in MANY.split(";"):
+        service.rows(statement)
+    for statement in (STATEMENTS.find, STATEMENTS.delete_orphan, STATEMENTS.make):
+        (plan,) = service.value(f"EXPLAIN (FORMAT json) {statement}", user_id="u7")
+        assert sequential(plan["Plan"]) == [], statement
 
 
 def test_of_many_calls_one_makes_it(service_in: Serve) -> None:

@@ -63,7 +63,7 @@ UPDATE platform."Organization" AS organization
 
 # The slug is the part of the e-mail address before the @, with a number where that is taken.
 _MAKE: LiteralString = """
-WITH person AS (
+WITH person AS MATERIALIZED (
     SELECT "User"."id",
            COALESCE(NULLIF("User"."name", ''), split_part("User"."email", '@', 1)) AS name,
            COALESCE(
