@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from ages import OLD
 from autogpt_db.settings import (
     CreditsSettings,
     EmbeddingsSettings,
@@ -62,6 +63,7 @@ WORK: dict[str, tuple[str, dict[str, Any]]] = {
         {"failing_blocks": 0, "accuracy_drops": 0},
     ),
     "refresh_store_views": ("", {"refreshed": True}),
+    "refresh_suggested_blocks": ("", {"refreshed": not OLD}),
     "retain": (
         """
         INSERT INTO platform."AgentNodeExecutionInputOutput"

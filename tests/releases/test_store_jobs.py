@@ -36,6 +36,46 @@ def test_the_views_are_refreshed(release_database: Callable[..., str], state: st
         queries.close()
 
 
+@pytest.mark.parametrize("state", ["v0.6.50", "v0.6.68", "v0.7.2"])
+def test_suggested_blocks_are_counted_anew(
+    release_database: Callable[..., str], state: str
+) -> None:
+    url = release_database(state, ours=True)
+    queries = Queries(url)
+    try:
+        queries.rows("""ALTER TABLE platform."AgentNodeExecution" DISABLE TRIGGER ALL""")
+        queries.rows("""ALTER TABLE platform."AgentNode" DISABLE TRIGGER ALL""")
+        queries.rows(
+            """INSERT INTO platform."AgentNode"
+                      ("id", "agentBlockId", "agentGraphId", "agentGraphVersion")
+               VALUES ('n', 'block', 'g', 1)"""
+        )
+        queries.rows(
+            """INSERT INTO platform."AgentNodeExecution"
+                      ("id", "agentGraphExecutionId", "agentNodeId", "executionStatus", "endedTime")
+               SELECT 'x' || n, 'e', 'n', 'COMPLETED', now() FROM generate_series(1, 3) AS n"""
+        )
+        counts = "SELECT block_id, execution_count FROM platform.mv_suggested_blocks"
+        assert queries.rows(counts) == []
+        job = "refresh_suggested_blocks"
+        assert run(queries, settings_for(url), job)[0] == {"refreshed": True}
+        assert queries.rows(counts) == [("block", 3)]
+    finally:
+        queries.close()
+
+
+def test_before_there_was_such_a_view_nothing_is_amiss(
+    release_database: Callable[..., str],
+) -> None:
+    url = release_database("v0.6.48", ours=True)
+    queries = Queries(url)
+    try:
+        result, _ = run(queries, settings_for(url), "refresh_suggested_blocks")
+        assert result == {"refreshed": False}
+    finally:
+        queries.close()
+
+
 @pytest.mark.parametrize("state", ["v0.6.68", "v0.7.2"])
 def test_everything_that_is_searched_gets_its_embedding(
     release_database: Callable[..., str], state: str

@@ -23,6 +23,7 @@ class Capabilities:
 
     Attributes:
         folders: Library agents lie in folders (v0.6.49).
+        suggested_blocks: The blocks that are run most are counted in a view (v0.6.49).
         store2: The store's view shows one row for each listing's active version, under new column
             names; library access follows the listing (v0.6.51).
         described_blocks: Blocks have texts of their own (v0.6.51).
@@ -47,6 +48,7 @@ class Capabilities:
     """
 
     folders: bool = False
+    suggested_blocks: bool = False
     store2: bool = False
     described_blocks: bool = False
     tier: bool = False
@@ -74,6 +76,7 @@ class Capabilities:
         has = catalogue.has
         return cls(
             folders=has("LibraryAgent", "folderId"),
+            suggested_blocks=has("mv_suggested_blocks"),
             store2=has("StoreAgent", "listing_version_id")
             or not has("StoreListing", "agentGraphVersion"),
             described_blocks=has("AgentBlock", "optimizedDescription"),

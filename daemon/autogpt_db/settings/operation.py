@@ -49,6 +49,13 @@ class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "UTC, or never."
         ),
     ] = "*/15 * * * *"
+    suggested_blocks_schedule: Annotated[
+        str,
+        option(
+            "When the blocks that AutoGPT's builder suggests are counted anew, unless pg_cron does "
+            "it: a cron line, in UTC, or never."
+        ),
+    ] = "37 * * * *"
     notifications_schedule: Annotated[
         str, option("When overdue notification batches are counted: a cron line, in UTC, or never.")
     ] = "23 * * * *"

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.database.needs import Needs
 from autogpt_db.operations.registry import WITHOUT_DOCSTRINGS
 from autogpt_db.operations.tables import needs_of
@@ -30,6 +31,7 @@ EXTRA_MODULES = "AUTOGPT_DB_TEST_JOBS"
 """Environment: further modules with jobs, separated by commas; the tests' own."""
 TIME_LIMIT = 600.0
 STATEMENT_LIMIT = 60.0
+_NO_VIEWS: ForSchema[Collection[str]] = ForSchema(lambda _capabilities: ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Job:
             at any moment makes it write twice.
         statement_limit: Seconds that one of its statements may take in the server.
         spares: Tables of AutoGPT's that it does without where they are missing.
-        refreshes: Materialized views that it refreshes.
+        refreshes: Materialized views that it refreshes, in a database that has them.
     """
 
     name: str
@@ -58,7 +60,7 @@ class Job:
     atomic: bool = False
     statement_limit: float = STATEMENT_LIMIT
     spares: frozenset[str] = frozenset()
-    refreshes: frozenset[str] = frozenset()
+    refreshes: ForSchema[Collection[str]] = _NO_VIEWS
 
     def needs(self, capabilities: Capabilities) -> Needs:
         """Return what its statements need of AutoGPT's schema.
@@ -66,7 +68,9 @@ class Job:
         Args:
             capabilities: What the database has.
         """
-        found = needs_of(self.function, capabilities) | Needs(refreshed=self.refreshes)
+        found = needs_of(self.function, capabilities) | Needs(
+            refreshed=frozenset(self.refreshes(capabilities))
+        )
         return found.without(self.spares)
 
     def lacks(self, knowledge: Knowledge, schema_name: str) -> tuple[Lack, ...]:
@@ -97,7 +101,7 @@ def job(
     atomic: bool = False,
     statement_limit: float = STATEMENT_LIMIT,
     spares: Collection[str] = (),
-    refreshes: Collection[str] = (),
+    refreshes: Collection[str] | ForSchema[Collection[str]] = (),
 ) -> Callable[[JobFunction], JobFunction]:
     """Declare a job.
 
@@ -113,7 +117,9 @@ def job(
         statement_limit: Seconds that one of its statements may take in the server.
         spares: Tables of AutoGPT's that it does without where they are missing.
         refreshes: Materialized views that it refreshes: that takes their ownership, or MAINTAIN.
+            Where they depend on what a database has, a `ForSchema`.
     """
+    views = refreshes if isinstance(refreshes, ForSchema) else ForSchema(lambda _fit: refreshes)
 
     def declare(function: JobFunction) -> JobFunction:
         name = function.__name__
@@ -134,7 +140,7 @@ def job(
             atomic,
             statement_limit,
             frozenset(spares),
-            frozenset(refreshes),
+            views,
         )
         return function
 

@@ -4,25 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, LiteralString
 
+from autogpt_db.worker import pg_cron
 from autogpt_db.worker.registry import job
 
 if TYPE_CHECKING:
     from autogpt_db.worker.handle import JobDatabase
-
-# NULL where pg_cron is not installed; false where its table may not be read.
-CRON: LiteralString = """
-SELECT has_table_privilege(to_regclass('cron.job'), 'SELECT')
-"""
-
-SCHEDULED: LiteralString = """
-SELECT EXISTS (
-       SELECT
-         FROM cron.job
-        WHERE active
-          AND database = current_database()
-          AND command LIKE '%%refresh_store_materialized_views%%'
-)
-"""
 
 REFRESH: LiteralString = "SELECT platform.refresh_store_materialized_views()"
 
@@ -39,12 +25,7 @@ async def refresh_store_views(database: JobDatabase) -> dict[str, Any]:
 
     AutoGPT's own function does the work; readers are not disturbed.
     """
-    row = await database.row(CRON)
-    readable = row[0] if row else None
-    if readable:
-        row = await database.row(SCHEDULED)
-    if readable is False or (readable and row is not None and row[0]):
-        # Who may not read its table cannot know, and leaves the views to it.
+    if await pg_cron.calls(database, "refresh_store_materialized_views"):
         return {"refreshed": False, "by": "pg_cron"}
     async with database.with_search_path() as inside:
         await inside.execute(REFRESH)
