@@ -82,6 +82,11 @@ class PgBouncer:
         self.process = subprocess.Popen(self._command, stderr=subprocess.DEVNULL)
         wait_for(self._listens, what="PgBouncer")
 
+    def restart(self) -> None:
+        """Begin anew, with sessions of the server's that remember nothing."""
+        self.kill()
+        self.start()
+
     def kill(self) -> None:
         """Kill it as hard as can be."""
         assert self.process is not None
