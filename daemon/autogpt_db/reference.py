@@ -16,6 +16,7 @@ from autogpt_db.manual import manual_pages
 from autogpt_db.refusals_page import refusals_page
 from autogpt_db.release_pages import releases_page
 from autogpt_db.settings.catalog import AUTOGPT_HOST_NAME, AUTOGPT_NAMES, Option, options
+from autogpt_db.troubles_page import troubles_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -57,6 +58,7 @@ def pages() -> Mapping[str, str]:
         "docs/reference/methods.md": "\n".join(_methods_page()) + "\n",
         "docs/reference/metrics.md": "\n".join(_metrics_page()) + "\n",
         "docs/reference/postgresql-refusals.md": _GENERATED + "\n" + refusals_page(),
+        "docs/howto/troubleshoot.md": _GENERATED + "\n" + troubles_page(),
         "docs/reference/releases.md": "\n".join(releases_page(_GENERATED)) + "\n",
         **manual_pages(),
     }

@@ -35,7 +35,7 @@ ROTATED = {
 WORK: list[tuple[str, int, str]] = [
     ("migrate", 0, "The schema is up to date"),
     ("check", 0, "schema: complete"),
-    ("doctor", 0, r"ok +database +PostgreSQL .*\n.*ok +session settings"),
+    ("doctor", 0, r"ok +database +PostgreSQL(.*\n)*ok +pooler +transactions are pooled"),
     ("status", 0, "api_00 +RUNNING"),
     ("config --changed", 0, r"database.url = \"\*\*\*\""),
     ("dsn", 0, "postgresql://postgres@127.0.0.1:"),

@@ -63,9 +63,9 @@ def start(url: str, role: str) -> list[structlog.typing.EventDict]:
     [
         ("REVOKE CREATE ON DATABASE {database} FROM {role}", "may not make a schema"),
         ("REVOKE USAGE ON SCHEMA platform FROM {role}", "may not look into"),
-        ("CREATE SCHEMA autogpt_db AUTHORIZATION postgres", "belongs to the role 'postgres'"),
+        ("CREATE SCHEMA autogpt_db AUTHORIZATION postgres", 'belongs to the role "postgres"'),
         ("CREATE SCHEMA autogpt_db AUTHORIZATION {role}; CREATE TABLE autogpt_db.other ()",
-         "Tables in the schema autogpt_db belong to postgres"),
+         'Tables in the schema autogpt_db belong to "postgres"'),
         ('REVOKE UPDATE ON platform."AgentNodeExecution" FROM {role}',
          'UPDATE on "AgentNodeExecution"'),
         ('ALTER TABLE platform."User" ENABLE ROW LEVEL SECURITY',

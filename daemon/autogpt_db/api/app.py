@@ -14,7 +14,7 @@ from starlette.routing import Route
 from autogpt_db.api.openapi import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from starlette.requests import Request
 
@@ -29,7 +29,11 @@ READY_TIMEOUT = 2.0
 
 
 def build_app(
-    database: Database, operations: Mapping[str, Operation], state: State, metrics: Metrics
+    database: Database,
+    operations: Mapping[str, Operation],
+    state: State,
+    metrics: Metrics,
+    lacking: Callable[[], str | None],
 ) -> Starlette:
     """Return the application for `PATHS`.
 
@@ -38,6 +42,7 @@ def build_app(
         operations: What is served.
         state: Whether the process is draining.
         metrics: What has been counted and measured.
+        lacking: Returns what every run needs and nobody has here; None where all is there.
     """
     description: list[bytes] = []
 
@@ -45,7 +50,7 @@ def build_app(
         return _json(HTTPStatus.OK, {"status": "live"})
 
     async def ready(_request: Request) -> Response:
-        reasons = await _reasons(database, state)
+        reasons = await _reasons(database, state, lacking)
         if reasons:
             return _problem(HTTPStatus.SERVICE_UNAVAILABLE, "Not ready", reasons=reasons)
         return _json(HTTPStatus.OK, {"status": "ready"})
@@ -68,11 +73,15 @@ def build_app(
     return app
 
 
-async def _reasons(database: Database, state: State) -> list[str]:
+async def _reasons(
+    database: Database, state: State, lacking: Callable[[], str | None]
+) -> list[str]:
     """Return why this process should get no requests now."""
     reasons = ["The process is stopping."] if state.draining else []
     verdict = await database.look(READY_TIMEOUT)
     reasons += [reason for reason in (verdict.problem, verdict.trouble) if reason is not None]
+    if missing := lacking():
+        reasons.append(f"The database lacks what every run needs: {missing}.")
     if stray := database.figures().stray:
         reasons.append(f"{stray} connections are neither idle nor lent; they are being replaced.")
     return reasons

@@ -108,7 +108,12 @@ async def _serve(
         bodies = state.bodies = Bodies(settings, helpers, store, database.knowledge)
         state.short_road = ShortRoad(database, serving, settings.api, policy, bodies)
         metrics = Metrics(database, settings, state, store, helpers)
-        others = build_app(database, operations, state, metrics)
+
+        def lacking() -> str | None:
+            # What is passed on lacks nothing to its callers.
+            return serving.run_path_lacks if fallback is None else None
+
+        others = build_app(database, operations, state, metrics, lacking)
         keyed = KeyedCalls(database, settings, store, bodies.decoding)
         rpc = Rpc(
             database,

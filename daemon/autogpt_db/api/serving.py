@@ -12,7 +12,7 @@ import structlog
 
 from autogpt_db.database.releases import is_called, looks_like
 from autogpt_db.database.schema import told
-from autogpt_db.operations.needed import needed_by
+from autogpt_db.operations.needed import RUN_PATH, needed_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -73,6 +73,12 @@ class Serving:
         So it is where there is nothing of AutoGPT's at all: its tables are being made anew.
         """
         return self._knowledge.migrating or (self._read and self._release is None)
+
+    @property
+    def run_path_lacks(self) -> str | None:
+        """Return in words what the database lacks that every run needs; None where all is there."""
+        found = {lack: None for name in RUN_PATH & self.lacks.keys() for lack in self.lacks[name]}
+        return _listed(tuple(found)) if found else None
 
     def reason(self, method: str) -> str | None:
         """Return in words why a method of ours isn't served; None where it is, or is none."""

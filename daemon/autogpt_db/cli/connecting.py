@@ -21,11 +21,12 @@ def connect(settings: Settings, name: str) -> tuple[psycopg.Connection[Any], Dat
         name: The command, for `pg_stat_activity`.
 
     Raises:
-        ConfigurationError: A file that TLS needs is missing.
+        ConfigurationError: A file that TLS needs is missing, or we are refused for good.
         DatabaseUnreachableError: Nobody answers there.
     """
     import psycopg
 
+    from autogpt_db.database.causes import lasting_failure
     from autogpt_db.database.reasons import reason_of
     from autogpt_db.database.url import direct_database_url
 
@@ -38,8 +39,11 @@ def connect(settings: Settings, name: str) -> tuple[psycopg.Connection[Any], Dat
     try:
         connection = psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
     except psycopg.OperationalError as error:
+        reason = reason_of(error, target)
+        if lasting := lasting_failure(reason, target, "database.url"):
+            raise lasting from None
         start = "start the daemon first: autogpt-db run" if target.embedded else "is it running?"
         raise DatabaseUnreachableError(
-            f"PostgreSQL at {target.address} does not answer ({reason_of(error, target)}); {start}"
+            f"PostgreSQL at {target.address} does not answer ({reason}); {start}"
         ) from None
     return connection, target

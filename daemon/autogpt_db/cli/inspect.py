@@ -38,6 +38,7 @@ def check_everything(settings: Settings) -> Iterator[str]:
     """
     import psycopg
 
+    from autogpt_db.database.causes import lasting_failure
     from autogpt_db.database.encryption import encrypted_columns, verify_key
     from autogpt_db.database.migration import pending
     from autogpt_db.database.reasons import reason_of
@@ -61,8 +62,11 @@ def check_everything(settings: Settings) -> Iterator[str]:
         if target.embedded:
             yield f"database: embedded, not running (its data is under {settings.paths.state})"
             return
+        reason = reason_of(error, target)
+        if lasting := lasting_failure(reason, target, "database.url"):
+            raise lasting from None
         raise DatabaseUnreachableError(
-            f"PostgreSQL at {target.address} does not answer: {reason_of(error, target)}"
+            f"PostgreSQL at {target.address} does not answer: {reason}"
         ) from None
     with connection:
         version = connection.info.server_version

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from autogpt_db.database import troubles
+from autogpt_db.database.troubles import Trouble, quoted
+from autogpt_db.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from autogpt_db.database.url import DatabaseUrl
 
 
 class Refusal(NamedTuple):
@@ -12,10 +19,18 @@ class Refusal(NamedTuple):
     Attributes:
         pattern: What libpq's message has in it.
         words: What that means; the subject is the database.
+        trouble: What it is that no waiting mends; None where it may pass, or has no name.
+        lasts: Whether no waiting mends it.
     """
 
     pattern: str
     words: str
+    trouble: Trouble | None = None
+    lasts: bool = False
+
+
+def _lasting(pattern: str, trouble: Trouble) -> Refusal:
+    return Refusal(pattern, trouble.cause, trouble, lasts=True)
 
 
 # libpq gives no SQLSTATE for a connection that was refused, only words, and those may name what a
@@ -29,15 +44,16 @@ REFUSALS: Final = (
         r"is starting up|recovery mode|not yet accepting|consistent recovery", "it is starting up"
     ),
     Refusal(r"is shutting down|administrator command", "it is shutting down"),
-    Refusal(r"authentication failed|no password supplied", "it refuses the password"),
-    Refusal(r"no pg_hba.conf entry|pg_hba.conf rejects", "its pg_hba.conf refuses us"),
-    Refusal(r"role .* does not exist", "the role does not exist there"),
-    Refusal(r"role .* is not permitted to log in", "the role may not log in there"),
-    Refusal(r"permission denied for database", "the role lacks CONNECT there"),
     Refusal(
-        r"database .* (does not exist|is not currently accepting)",
-        "the database does not exist there, or takes no connections",
+        "unsupported startup parameter", "a pooler stands before it", troubles.POOLER_UNNAMED, True
     ),
+    _lasting(r"authentication failed|no password supplied", troubles.PASSWORD),
+    _lasting(r"no pg_hba.conf entry|pg_hba.conf rejects", troubles.HOST_BASED_ACCESS),
+    _lasting(r"role .* does not exist", troubles.NO_ROLE),
+    _lasting(r"role .* is not permitted to log in", troubles.NO_LOGIN),
+    _lasting(r"permission denied for database", troubles.NO_CONNECT),
+    _lasting(r"database .* does not exist", troubles.NO_DATABASE),
+    _lasting(r"database .* is not currently accepting", troubles.CLOSED),
     Refusal(
         r"session is read-only|server is in hot standby|not read-only",
         "none of its hosts takes writes",
@@ -48,6 +64,13 @@ REFUSALS: Final = (
         r"could not translate host|[Nn]ame or service not known|resolution",
         "its host name is not known",
     ),
+    Refusal(
+        r"certificate verify failed|does not match host name|server does not support SSL"
+        r"|could not (read|load|access|parse) .*(certificate|private key)",
+        "TLS could not be agreed on",
+        lasts=True,
+    ),
+    Refusal(r"invalid .*option", "libpq cannot take what the URL says", lasts=True),
     Refusal(r"SSL|certificate", "TLS could not be agreed on"),
     Refusal(r"closed the connection|[Cc]onnection reset", "it closed the connection"),
     Refusal(r"[Nn]etwork is unreachable|[Nn]o route to host", "no network leads there"),
@@ -61,7 +84,41 @@ def why_refused(error: BaseException) -> str:
     Args:
         error: What psycopg's `connect` raised.
     """
-    text = str(error)
-    return next(
-        (refusal.words for refusal in REFUSALS if re.search(refusal.pattern, text)), _OTHERWISE
-    )
+    refusal = refusal_of(str(error))
+    return _OTHERWISE if refusal is None else refusal.words
+
+
+def refusal_of(text: str) -> Refusal | None:
+    """Return what libpq's words stand for; None when they are none of those known."""
+    return next((refusal for refusal in REFUSALS if re.search(refusal.pattern, text)), None)
+
+
+def remedy_of(refusal: Refusal | None, target: DatabaseUrl) -> str:
+    """Return what mends it that a connection is refused; "" where that isn't known.
+
+    Args:
+        refusal: Why it is.
+        target: What was to be connected to.
+    """
+    if refusal is None or refusal.trouble is None:
+        return ""
+    user, database = target.parameters.get("user", ""), target.parameters.get("dbname", "")
+    return refusal.trouble.remedied(role=quoted(user), database=quoted(database or user))
+
+
+def lasting_failure(reason: str, target: DatabaseUrl, name: str) -> ConfigurationError | None:
+    """Return the failure that a refused connection is for good; None when it may pass.
+
+    Args:
+        reason: libpq's words, as they may be shown.
+        target: What was to be connected to.
+        name: What error messages call the database: `database.url`.
+    """
+    refusal = refusal_of(reason)
+    if refusal is None or not refusal.lasts:
+        return None
+    if refusal.trouble is troubles.POOLER_UNNAMED:
+        said = f"{refusal.trouble.caused(address=target.address)} ({reason})"
+    else:
+        said = f"PostgreSQL at {target.address} refused the connection: {reason}"
+    return ConfigurationError(f"{name}: {said}. {remedy_of(refusal, target)}".rstrip())

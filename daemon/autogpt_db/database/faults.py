@@ -28,11 +28,13 @@ class Faults:
     Attributes:
         counts: How many there were, by the cause's name.
         trouble: What keeps writes from succeeding; None while nothing does.
+        settings: Settings of a pooler's sessions that cannot be worked with; "" without any.
     """
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.trouble: Cause | None = None
+        self.settings = ""
         self._since = self._last = 0.0
         self._told: dict[str, float] = {}
 
@@ -62,6 +64,28 @@ class Faults:
                 reason=cause.matter,
                 remedy=cause.remedy,
             )
+
+    @property
+    def words(self) -> str | None:
+        """Return what keeps calls from succeeding, in words; None while nothing does."""
+        if self.trouble is not None:
+            return self.trouble.matter
+        if self.settings:
+            return f"The pooler's sessions cannot be worked with: {self.settings}"
+        return None
+
+    def settings_are(self, unbearable: str) -> None:
+        """Take note of the settings that a pooler's sessions have.
+
+        Args:
+            unbearable: Those that cannot be worked with, and their values; "" without any.
+        """
+        if unbearable and unbearable != self.settings:
+            remedy = "`autogpt-db doctor` names the statement that mends it"
+            log.error("settings_unbearable", settings=unbearable, remedy=remedy)
+        elif self.settings and not unbearable:
+            log.info("settings_bearable")
+        self.settings = unbearable
 
     def writes_refused(self, cause: Cause) -> None:
         """Remember that no write can succeed now."""

@@ -7,7 +7,6 @@ thread, so that Supervisor can fork safely. Every child opens its own pool (`poo
 from __future__ import annotations
 
 import random
-import re
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
@@ -15,13 +14,14 @@ from typing import TYPE_CHECKING, Any, Self
 import psycopg
 import structlog
 
+from autogpt_db.database.causes import lasting_failure
 from autogpt_db.database.directory_lock import DirectoryLock
 from autogpt_db.database.embedded import EmbeddedServer
 from autogpt_db.database.encryption import verify_key
 from autogpt_db.database.migration import migrate, pending_upgrade
 from autogpt_db.database.platform_tables import platform_tables
 from autogpt_db.database.reasons import reason_of
-from autogpt_db.database.session import check_encoding, check_settings
+from autogpt_db.database.session import UNREADABLE, check_encoding, check_settings, told, too_short
 from autogpt_db.database.sqlstates import READ_ONLY, cause_of
 from autogpt_db.database.url import database_url, direct_database_url
 from autogpt_db.errors import (
@@ -49,13 +49,6 @@ OLDEST_SERVER = 150000
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
 _LOOK_AGAIN = 1.0
 """Seconds between two looks whether AutoGPT's migrations have come so far."""
-# What no waiting mends. libpq gives no SQLSTATE for a refused connection, only words.
-_REFUSED_FOR_GOOD = re.compile(
-    r"password authentication failed|no pg_hba.conf entry|role .* does not exist"
-    r"|database .* does not exist|no password supplied|invalid .*option"
-    r"|certificate verify failed|does not match host name|server does not support SSL"
-    r"|could not (read|load|access|parse) .*(certificate|private key)",
-)
 
 
 class DatabaseManager:
@@ -204,7 +197,7 @@ class DatabaseManager:
         what = error.diag.message_primary or "a statement of the start was refused"
         if isinstance(error, psycopg.errors.InsufficientPrivilege):
             return RightsError(
-                f"PostgreSQL refuses our role what the start needs: {what}.",
+                f"PostgreSQL refuses our role what the start needs: {what}",
                 "GRANT it.",
                 whose="the owner of what it names",
             )
@@ -274,17 +267,15 @@ class DatabaseManager:
             except psycopg.OperationalError as error:
                 state, reason = "did not answer", reason_of(error, target)
                 remedy = "Start it, or correct DATABASE_URL."
-                if "unsupported startup parameter" in reason:
+                if (name := too_short(error)) is not None:
+                    given = target.parameters
+                    who, where = given.get("user", "…"), given.get("dbname", "…")
                     raise ConfigurationError(
-                        f"database.url: a pooler answers at {target.address} and takes no settings "
-                        "of a session: add pgbouncer=true to the URL, and name the server itself "
-                        "in DIRECT_URL (database.direct_url) where it can be reached."
+                        f"database.url: {told([(name, UNREADABLE)], who, where)}"
                     ) from None
-                if _REFUSED_FOR_GOOD.search(reason):
-                    raise ConfigurationError(
-                        f"database.url: PostgreSQL at {target.address} refused the connection: "
-                        f"{reason}."
-                    ) from None
+                lasting = lasting_failure(reason, target, "database.url")
+                if lasting is not None:
+                    raise lasting from None
             if time.monotonic() + pause > deadline:
                 raise DatabaseUnreachableError(
                     f"PostgreSQL at {target.address} {state} within "

@@ -20,8 +20,9 @@ import structlog
 
 from autogpt_db import __version__
 from autogpt_db.database.platform_tables import platform_tables, refuse_unready
-from autogpt_db.database.rights import quoted, refuse_without_rights
+from autogpt_db.database.rights import refuse_without_rights
 from autogpt_db.database.schema import verify
+from autogpt_db.database.troubles import quoted
 from autogpt_db.errors import SchemaError
 
 if TYPE_CHECKING:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, NamedTuple
 
+from autogpt_db.database import troubles
+from autogpt_db.database.troubles import quoted
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from autogpt_db.database.catalogue import Catalogue
+    from autogpt_db.database.troubles import Trouble
 
 _VERBS = {"r": "SELECT", "a": "INSERT", "w": "UPDATE", "d": "DELETE"}
 
@@ -19,12 +23,17 @@ class Lack(NamedTuple):
     Attributes:
         what: What it is, in words.
         remedy: The statement that mends it; "" where only AutoGPT's own migrations do.
-        right: Whether it is there, and this role has no right to it.
+        forbidden: Where it is there and this role has no right to it: that, in a clause.
     """
 
     what: str
     remedy: str = ""
-    right: bool = False
+    forbidden: str = ""
+
+    @property
+    def right(self) -> bool:
+        """Tell whether only a right is missing."""
+        return bool(self.forbidden)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,38 +132,25 @@ class Needs:
                 yield Lack(f'a default for "{table}"."{column}"')
 
     def _forbidden(self, catalogue: Catalogue, schema: str) -> Iterator[Lack]:
-        place, role = _quoted(schema), _quoted(catalogue.role)
+        names = {"schema": quoted(schema), "role": quoted(catalogue.role)}
         if catalogue.usable is False:
-            yield Lack(
-                f"USAGE on schema {place}", f"GRANT USAGE ON SCHEMA {place} TO {role};", right=True
-            )
+            yield _lack(f"USAGE on schema {quoted(schema)}", troubles.NO_USAGE, **names)
         for verb, table in self.uses:
             columns = [name for each, of, name in self.columns if (each, of) == (verb, table)]
             if not catalogue.may(verb, table, columns):
-                right, name = _VERBS[verb], f"{place}.{_quoted(table)}"
-                grant = f"GRANT {right} ON {name} TO {role};"
-                yield Lack(f'{right} on "{table}"', grant, right=True)
+                given = names | {"right": _VERBS[verb], "name": quoted(table)}
+                yield _lack(f"{_VERBS[verb]} on {quoted(table)}", troubles.NO_RIGHT, **given)
         for table in self.tables & catalogue.hidden:
-            yield Lack(
-                f'row security hides rows of "{table}"',
-                f"ALTER ROLE {role} BYPASSRLS; or, as the table's owner: "
-                f"ALTER TABLE {place}.{_quoted(table)} DISABLE ROW LEVEL SECURITY;",
-                right=True,
-            )
+            what = f"row security hides rows of {quoted(table)}"
+            yield _lack(what, troubles.ROW_SECURITY, name=quoted(table), **names)
         for name in self.functions:
             if not catalogue.functions.get(name, True):
-                grant = f"GRANT EXECUTE ON FUNCTION {place}.{_quoted(name)} TO {role};"
-                yield Lack(f"EXECUTE on {name}()", grant, right=True)
+                yield _lack(f"EXECUTE on {name}()", troubles.NO_EXECUTE, name=name, **names)
         for view in self.refreshed:
             if catalogue.views is not None and not catalogue.views.get(view, True):
-                name = f"{place}.{_quoted(view)}"
-                yield Lack(
-                    f'MAINTAIN on "{view}"',
-                    f"GRANT MAINTAIN ON {name} TO {role}; or, before PostgreSQL 17: "
-                    f"ALTER MATERIALIZED VIEW {name} OWNER TO {role};",
-                    right=True,
-                )
+                what = f"MAINTAIN on {quoted(view)}"
+                yield _lack(what, troubles.NO_MAINTAIN, name=quoted(view), **names)
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+def _lack(what: str, trouble: Trouble, **names: str) -> Lack:
+    return Lack(what, trouble.remedied(**names), trouble.caused(**names))

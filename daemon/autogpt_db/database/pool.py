@@ -52,7 +52,7 @@ class PoolFigures:
         stray: Connections that are open, and neither idle nor lent to anybody who lives. They are
             replaced within seconds.
         failure: Why no connection can be opened, in words; None when one can, or none is missing.
-        trouble: What keeps writes from succeeding, in words; None while nothing does.
+        trouble: What keeps calls from succeeding, in words; None while nothing does.
     """
 
     size: int
@@ -168,7 +168,7 @@ class Connections:
             heavy_waiting=self.heavy_lane.waiting,
             stray=lending.strays,
             failure=self._opener.failure if lending.size < self._size else None,
-            trouble=self.faults.trouble.matter if self.faults.trouble else None,
+            trouble=self.faults.words,
         )
 
     def totals(self) -> Counts:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, LiteralString, NoReturn
 
 import structlog
 
+from autogpt_db.database.session import UNBEARABLE, WANTED, named
 from autogpt_db.database.sqlstates import READ_ONLY, cause_of
 from autogpt_db.errors import CallError
 
@@ -76,7 +77,7 @@ class Verdict:
 
     Attributes:
         problem: Why it doesn't answer, in a sentence; None when it does.
-        trouble: Why it takes no writes, in a sentence; None when it does.
+        trouble: Why calls fail although it answers, in a sentence; None when they need not.
     """
 
     problem: str | None = None
@@ -135,8 +136,8 @@ class Pulse:
         return self._looking
 
     def _verdict(self, problem: str | None) -> Verdict:
-        trouble = self._connections.faults.trouble
-        return Verdict(problem, f"{trouble.matter}." if trouble else None)
+        words = self._connections.faults.words
+        return Verdict(problem, f"{words}." if words else None)
 
     async def _look(self) -> None:
         began = time.monotonic()
@@ -159,6 +160,8 @@ class Pulse:
     async def _ask(self, deadline: float) -> None:
         faults = self._connections.faults
         handle = self._database.for_call("pulse", reads=True, deadline=deadline, urgent=True)
+        if self._connections.url.pgbouncer:
+            faults.settings_are(named(await handle.rows(UNBEARABLE, WANTED)))
         found = await handle.row(LOOK)
         assert found is not None, "a SELECT without FROM has one row"
         if found[0]:

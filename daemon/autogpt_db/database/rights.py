@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from autogpt_db.database import troubles
+from autogpt_db.database.troubles import quoted
 from autogpt_db.errors import RightsError
 
 if TYPE_CHECKING:
     import psycopg
+
+    from autogpt_db.database.troubles import Trouble
 
 _RIGHTS = """
 SELECT
@@ -23,7 +27,7 @@ SELECT
     pg_get_userbyid(ours.nspowner),
     pg_has_role(ours.nspowner, 'USAGE'),
     (
-        SELECT string_agg(DISTINCT pg_get_userbyid(class.relowner), ', ')
+        SELECT array_agg(DISTINCT pg_get_userbyid(class.relowner)::text)
         FROM pg_catalog.pg_class AS class
         WHERE class.relnamespace = ours.oid
             AND class.relkind IN ('r', 'p', 'S', 'v')
@@ -47,37 +51,24 @@ def refuse_without_rights(connection: psycopg.Connection[Any], schema_name: str)
     row = connection.execute(_RIGHTS, {"schema": schema_name}).fetchone()
     assert row is not None
     role, database, may_create, may_use, exists, owner, is_owner, others = row
-    who = quoted(role)
+    names = {"role": quoted(role), "database": quoted(database), "schema": quoted(schema_name)}
     if may_use is False:
-        place = quoted(schema_name)
-        raise RightsError(
-            f"The role {role!r} may not look into AutoGPT's schema {schema_name!r}.",
-            f"GRANT USAGE ON SCHEMA {place} TO {who};",
-            whose="its owner",
-        )
+        raise _refused(troubles.NO_USAGE, **names)
     if not exists and not may_create:
-        raise RightsError(
-            f"The role {role!r} may not make a schema in the database {database!r}; what is ours "
-            "lives in the schema autogpt_db.",
-            f"GRANT CREATE ON DATABASE {quoted(database)} TO {who};",
-            whose="the database's owner",
-        )
+        raise _refused(troubles.NO_CREATE, **names)
     if exists and not is_owner:
-        raise RightsError(
-            f"The schema autogpt_db belongs to the role {owner!r}, and the service runs as "
-            f"{role!r}, which cannot keep what is in it.",
-            f"GRANT {quoted(owner)} TO {who};",
-            whose="an administrator, or let DATABASE_URL name that role",
-        )
+        raise _refused(troubles.OURS_BELONG_TO_ANOTHER, **names, owner=quoted(owner))
     if others:
-        raise RightsError(
-            f"Tables in the schema autogpt_db belong to {others}, and the service runs as "
-            f"{role!r}, which cannot keep them.",
-            f"GRANT {quoted(others.partition(', ')[0])} TO {who};",
-            whose="an administrator",
+        raise _refused(
+            troubles.OUR_TABLES_BELONG_TO_ANOTHER,
+            **names,
+            owners=", ".join(map(quoted, others)),
+            statements=" ".join(f"GRANT {quoted(one)} TO {quoted(role)};" for one in others),
         )
 
 
-def quoted(identifier: str) -> str:
-    """Return an SQL identifier in quotes."""
-    return '"' + identifier.replace('"', '""') + '"'
+def _refused(trouble: Trouble, **names: str) -> RightsError:
+    caused = trouble.caused(**names)
+    return RightsError(
+        f"{caused[0].upper()}{caused[1:]}", trouble.remedied(**names), whose=trouble.whose
+    )

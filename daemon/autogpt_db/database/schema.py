@@ -17,7 +17,7 @@ from autogpt_db.database.releases import is_called, looks_like
 from autogpt_db.errors import SchemaError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     import psycopg
     from structlog.typing import FilteringBoundLogger
@@ -118,7 +118,7 @@ def _refusal(catalogue: Catalogue, schema_name: str, fatal: Mapping[str, tuple[L
     for method, lacks in sorted(fatal.items()):
         for lack in lacks:
             each.setdefault(lack, []).append(method)
-    listed = "; ".join(f"{lack.what} (for {_some(methods)})" for lack, methods in each.items())
+    listed = "; ".join(f"{lack.what} (for {some(methods)})" for lack, methods in each.items())
     grants = [lack.remedy for lack in each if lack.remedy]
     if all(lack.right for lack in each):
         return (
@@ -135,7 +135,8 @@ def _refusal(catalogue: Catalogue, schema_name: str, fatal: Mapping[str, tuple[L
     )
 
 
-def _some(methods: list[str]) -> str:
+def some(methods: Sequence[str]) -> str:
+    """List methods, but not more than can be read."""
     if len(methods) <= _NAMED:
         return ", ".join(methods)
     return f"{', '.join(methods[:_NAMED])} and {len(methods) - _NAMED} more"

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 import psycopg
 
+from autogpt_db.database import troubles
+from autogpt_db.database.troubles import quoted, setting_statement
 from autogpt_db.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any, LiteralString
 
 SETTINGS: Final = {
@@ -30,6 +33,8 @@ SETTINGS: Final = {
     "idle_session_timeout": "0",
     # Compiling a plan takes longer than any of our statements.
     "jit": "off",
+    # Of a commit that is not on the standby, and of values left out, PostgreSQL tells by a notice.
+    "client_min_messages": "notice",
     # How values are written and read.
     "DateStyle": "ISO, MDY",
     "IntervalStyle": "postgres",
@@ -43,11 +48,19 @@ SETTINGS: Final = {
 }
 """Settings of each session of ours, sent as it begins."""
 
-_UNBEARABLE: LiteralString = """
+UNBEARABLE: LiteralString = """
 SELECT name, setting
   FROM pg_catalog.pg_settings
   JOIN json_each_text(%(wanted)s::json) AS wanted ON wanted.key = pg_settings.name
  WHERE lower(setting) <> lower(wanted.value)
+UNION ALL
+SELECT name, setting
+  FROM pg_catalog.pg_settings
+ WHERE name = 'extra_float_digits' AND setting::integer < 1
+UNION ALL
+SELECT name, setting
+  FROM pg_catalog.pg_settings
+ WHERE name = 'client_min_messages' AND setting IN ('warning', 'error')
 UNION ALL
 SELECT 'DateStyle', current_setting('DateStyle')
  WHERE current_setting('DateStyle') NOT LIKE 'ISO,%%'
@@ -55,15 +68,27 @@ UNION ALL
 SELECT 'TimeZone', current_setting('TimeZone')
  WHERE now()::timestamp <> now() AT TIME ZONE 'UTC'
 """
-_WANTED_POOLED: Final = {
-    name: SETTINGS[name]
-    for name in (
-        "default_transaction_isolation",
-        "standard_conforming_strings",
-        "bytea_output",
-        "row_security",
-        "transform_null_equals",
+WANTED: Final = {
+    "wanted": json.dumps(
+        {
+            name: SETTINGS[name]
+            for name in (
+                "default_transaction_isolation",
+                "standard_conforming_strings",
+                "bytea_output",
+                "row_security",
+                "transform_null_equals",
+            )
+        }
     )
+}
+"""Parameters of `UNBEARABLE`."""
+UNREADABLE: Final = "so short that not even its value can be asked for"
+_TIMEOUT_OF: Final = {
+    "57014": "statement_timeout",
+    "25P03": "idle_in_transaction_session_timeout",
+    "25P04": "transaction_timeout",
+    "57P05": "idle_session_timeout",
 }
 
 _SHORTEST_TIMEOUT: Final = 1000
@@ -92,11 +117,10 @@ def check_encoding(connection: psycopg.Connection[Any], setting: str) -> None:
     if encoding == "UTF8":
         return
     name = connection.info.dbname
-    raise ConfigurationError(
-        f"{setting}: the database {name!r} is encoded in {encoding}; autogpt-db, as AutoGPT, needs "
-        f"UTF8. An encoding cannot be changed: dump it, CREATE DATABASE … ENCODING 'UTF8' TEMPLATE "
-        "template0, and restore into that."
+    told = troubles.ENCODING.told(
+        database=quoted(name), copy=quoted(f"{name}_utf8"), encoding=encoding
     )
+    raise ConfigurationError(f"{setting}: {told}")
 
 
 def check_settings(connection: psycopg.Connection[Any], setting: str, *, pooled: bool) -> None:
@@ -110,21 +134,43 @@ def check_settings(connection: psycopg.Connection[Any], setting: str, *, pooled:
     Raises:
         ConfigurationError: Names each, and what to do.
     """
+    info = connection.info
+    role, database = info.user, info.dbname
     try:
         found = list(connection.execute(_TIMEOUTS, {"shortest": _SHORTEST_TIMEOUT - 1}))
         if pooled:
-            found += connection.execute(_UNBEARABLE, {"wanted": json.dumps(_WANTED_POOLED)})
-    except psycopg.errors.QueryCanceled:
-        found = [("statement_timeout", "so short that not even its value can be asked for")]
-    if not found:
-        return
-    named = "; ".join(f"{name} is {value!r}" for name, value in found)
-    remedies = " ".join(
-        f"ALTER ROLE … SET {name} = '{SETTINGS.get(name, '0')}';" for name, _ in found
+            found += connection.execute(UNBEARABLE, WANTED)
+            row = connection.execute("SELECT session_user, current_database()").fetchone()
+            role, database = row or (role, database)
+    except psycopg.Error as error:
+        if (name := too_short(error)) is None:
+            raise
+        found = [(name, UNREADABLE)]
+    if found:
+        raise ConfigurationError(f"{setting}: {told(found, role, database)}")
+
+
+def told(found: Sequence[tuple[str, str]], role: str, database: str) -> str:
+    """Say which settings cannot be worked with, and what mends it.
+
+    Args:
+        found: Their names and values.
+        role: Who logs in there.
+        database: Where.
+    """
+    statements = (
+        setting_statement(role, database, name, SETTINGS.get(name, "0")) for name, _ in found
     )
-    raise ConfigurationError(
-        f"{setting}: sessions there have settings that autogpt-db cannot work with: {named}. They "
-        "come from the role, the database or the server, and are AutoGPT's, too: reset them where "
-        "they are set, or give this service a role of its own and set them for that (and restart "
-        f"the pooler, which remembers some): {remedies}"
-    )
+    return troubles.SETTINGS_UNBEARABLE.told(settings=named(found), statements=" ".join(statements))
+
+
+def named(found: Sequence[tuple[str, str]]) -> str:
+    """List settings with their values."""
+    return "; ".join(f"{name} is {value!r}" for name, value in found)
+
+
+def too_short(error: psycopg.Error) -> str | None:
+    """Return the timeout of a session that ended a statement; None where another thing did."""
+    if error.sqlstate == "57014" and "statement timeout" not in str(error):
+        return None  # somebody has cancelled it
+    return _TIMEOUT_OF.get(error.sqlstate or "")

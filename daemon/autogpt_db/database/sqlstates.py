@@ -106,7 +106,8 @@ CAUSES: Final = (
         WritesRefusedError,
         retry_after=5.0,
         remedy="Find out why default_transaction_read_only is on (managed services switch it on "
-        "when a disk fills), and switch it off; nothing has to be restarted here.",
+        "when a disk fills), and switch it off: `autogpt-db doctor` names the statement. Nothing "
+        "has to be restarted here.",
         stops_writes=True,
     ),
     Cause(

@@ -43,19 +43,21 @@ class RightsError(SchemaError):
     """Our role may not do what starting needs; nothing has been changed.
 
     Attributes:
+        what: What is missing, as a sentence without a full stop.
         remedy: The statement that mends it.
+        whose: Who may send that statement.
     """
 
     def __init__(self, what: str, remedy: str, *, whose: str) -> None:
         """Say what is missing.
 
         Args:
-            what: It, as a sentence.
+            what: It, as a sentence without a full stop.
             remedy: The statement that mends it.
             whose: Who may send that statement.
         """
-        self.remedy = remedy
-        super().__init__(f"{what} As {whose}: {remedy} Nothing has been changed.")
+        self.what, self.remedy, self.whose = what, remedy, whose
+        super().__init__(f"{what}. As {whose}: {remedy} Nothing has been changed.")
 
 
 class DatabaseUnreachableError(AutogptDbError):

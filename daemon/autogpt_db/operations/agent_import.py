@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from autogpt_db.database.rights import quoted
+from autogpt_db.database.troubles import quoted
 from autogpt_db.errors import ConfigurationError, SchemaError
 from autogpt_db.operations import agent_import_statements as statements
 from autogpt_db.operations.agent_export import (

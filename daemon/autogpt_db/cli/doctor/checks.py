@@ -5,9 +5,10 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+import psycopg
 from structlog.testing import capture_logs
 
-from autogpt_db.cli.doctor import database, host, release, service
+from autogpt_db.cli.doctor import database, host, release, service, sessions
 from autogpt_db.cli.doctor.findings import Finding, Situation
 
 if TYPE_CHECKING:
@@ -25,8 +26,11 @@ _CHECKS: tuple[Callable[[Situation], Iterator[Finding]], ...] = (
     service.addresses,
     service.programs,
     database.reachable,
-    database.session_settings,
-    database.writes,
+    sessions.pooler,
+    sessions.encoding,
+    sessions.session_settings,
+    sessions.writes,
+    sessions.rights,
     database.schema,
     release.release,
     database.encryption_key,
@@ -53,6 +57,8 @@ def examine(sources: Loads) -> list[Finding]:
             with capture_logs() as records:
                 try:
                     findings += check(situation)
+                except psycopg.Error as error:
+                    findings += situation.lose(error)
                 except Exception as error:  # noqa: BLE001 - the other checks go on
                     text = f"this check failed itself: {type(error).__name__}: {error}"
                     findings.append(Finding("fail", name, text, "Report it."))

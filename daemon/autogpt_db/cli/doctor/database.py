@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autogpt_db.cli.doctor.findings import Finding
+from autogpt_db.cli.doctor.sessions import refused
+from autogpt_db.database import troubles
 from autogpt_db.errors import (
     AutogptDbError,
     ConfigurationError,
+    RightsError,
     SchemaAwaitedError,
     SchemaError,
 )
@@ -38,9 +41,14 @@ def reachable(situation: Situation) -> Iterator[Finding]:
         if version < 150000:  # noqa: PLR2004 - PostgreSQL 15
             yield Finding("fail", "database", f"{text} is too old", "Move to PostgreSQL 15 to 18.")
         elif connection.info.parameter_status("in_hot_standby") == "on":
-            yield Finding("fail", "database", f"{text} is a standby", "Name the primary.")
+            trouble = troubles.STANDBY
+            said = trouble.caused(address=text)
+            yield Finding("fail", trouble.check, said, trouble.remedied())
         else:
             yield Finding("ok", "database", text)
+        return
+    if (finding := refused(situation)) is not None:
+        yield finding
         return
     problem = f"{target.address} does not answer: {situation.connection_problem}"
     if not target.embedded:
@@ -75,39 +83,6 @@ def _private(situation: Situation) -> Iterator[Finding]:
         yield Finding("ok", "database", text)
 
 
-def session_settings(situation: Situation) -> Iterator[Finding]:
-    """Look at the encoding, and at settings of role, database or server that cannot be borne."""
-    from autogpt_db.database.session import check_encoding, check_settings
-
-    if situation.connection is None:
-        return
-    try:
-        check_encoding(situation.connection, "database.url")
-        check_settings(situation.connection, "database.url", pooled=situation.target.pgbouncer)
-    except ConfigurationError as error:
-        yield Finding("fail", "session settings", str(error).rstrip("."))
-    else:
-        yield Finding("ok", "session settings", "UTF-8, and settings that can be worked with")
-
-
-def writes(situation: Situation) -> Iterator[Finding]:
-    """Look whether a session may write; whether the disk has room only a process that writes sees.
-
-    That is told with the service's state.
-    """
-    from autogpt_db.database.sqlstates import READ_ONLY, cause_of
-
-    connection = situation.connection
-    if connection is None or connection.info.parameter_status("in_hot_standby") == "on":
-        return
-    row = connection.execute("SELECT current_setting('transaction_read_only')").fetchone()
-    if row == ("on",):
-        cause = cause_of(READ_ONLY)
-        yield Finding("fail", "writes", cause.matter, cause.remedy)
-    else:
-        yield Finding("ok", "writes", "the database takes them")
-
-
 def schema(situation: Situation) -> Iterator[Finding]:
     """Look whether everything that the methods need is there."""
     from autogpt_db.database.migration import pending, pending_upgrade
@@ -128,6 +103,9 @@ def schema(situation: Situation) -> Iterator[Finding]:
     except SchemaAwaitedError as error:
         text = "the service waits for AutoGPT's migrations"
         yield Finding("warn", "schema", text, str(error))
+        return
+    except RightsError:
+        yield Finding("warn", "schema", "not looked at: the role has no right to (see rights)")
         return
     except SchemaError as error:
         yield Finding("fail", "schema", str(error).rstrip("."))

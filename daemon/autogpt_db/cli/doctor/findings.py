@@ -10,6 +10,8 @@ from autogpt_db.errors import AutogptDbError, ConfigurationError
 from autogpt_db.settings import LoadedSettings, Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import psycopg
 
     from autogpt_db.cli.control import Loads
@@ -51,6 +53,35 @@ class Situation:
         if connection is not None:
             connection.close()
 
+    def lose(self, error: psycopg.Error) -> Iterator[Finding]:
+        """Do without the database from here on, since a check's statement failed; say why once."""
+        from autogpt_db.database.session import UNREADABLE, told, too_short
+
+        connection, self.connection = self.connection, None
+        if connection is None:
+            return
+        name = too_short(error)
+        given = self.target.parameters
+        if name is None:
+            text = f"the database refuses what a check asks: {error}"
+            yield Finding("fail", "database", text, "Look at PostgreSQL's log.")
+        else:
+            who, where = given.get("user", "…"), given.get("dbname", "…")
+            yield Finding("fail", "session settings", told([(name, UNREADABLE)], who, where))
+        connection.close()
+
+    def sessions(self) -> Iterator[tuple[psycopg.Connection[tuple[Any, ...]], bool]]:
+        """Yield a session of each kind that processes have, and whether it is a pooler's."""
+        from autogpt_db.database.url import database_url
+
+        if self.connection is None:
+            return
+        yield self.connection, self.target.pgbouncer
+        url = database_url(self.settings)
+        if url.pgbouncer and not self.target.pgbouncer:
+            with self._connected(url) as connection:
+                yield connection, True
+
     @cached_property
     def loaded(self) -> LoadedSettings:
         """Return the settings; the defaults where they are at fault, and then `problems`."""
@@ -91,16 +122,21 @@ class Situation:
         from autogpt_db.database.reasons import reason_of
         from autogpt_db.errors import ConfigurationError
 
-        conninfo = self.target.conninfo(
-            connect_timeout=self.settings.database.connect_timeout,
-            application_name="autogpt-db doctor",
-            statement_timeout="10s",
-        )
         try:
             self.target.verify_files()
-            return psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
+            return self._connected(self.target)
         except psycopg.Error as error:
             self.connection_problem = reason_of(error, self.target)
         except ConfigurationError as error:
             self.connection_problem = str(error)
         return None
+
+    def _connected(self, target: DatabaseUrl) -> psycopg.Connection[tuple[Any, ...]]:
+        import psycopg
+
+        conninfo = target.conninfo(
+            connect_timeout=self.settings.database.connect_timeout,
+            application_name="autogpt-db doctor",
+            statement_timeout="10s",
+        )
+        return psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)

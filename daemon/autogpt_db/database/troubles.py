@@ -1,0 +1,260 @@
+"""What can be the matter with a database, declared once: how it shows, why, and what mends it.
+
+Refusals at the start, the findings of `doctor` and docs/howto/troubleshoot.md all say it in these
+words. A remedy is what somebody can run: statements end with `;`, commands stand between backticks.
+`{…}` in them stands for a name, which is quoted where it has to be.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class Trouble(NamedTuple):
+    """Something that can be the matter.
+
+    Attributes:
+        check: The check of `doctor` that finds it.
+        symptom: How it shows to somebody who doesn't know of it.
+        cause: What is the matter, in a sentence without a full stop.
+        remedy: What mends it.
+        whose: Who may do that, where the service's own role may not.
+    """
+
+    check: str
+    symptom: str
+    cause: str
+    remedy: str
+    whose: str = ""
+
+    def caused(self, **names: object) -> str:
+        """Return what is the matter, with its names."""
+        return self.cause.format(**names)
+
+    def remedied(self, **names: object) -> str:
+        """Return what mends it, with its names."""
+        return self.remedy.format(**names)
+
+    def told(self, **names: object) -> str:
+        """Return both, and who may do it."""
+        whose = f"As {self.whose}: " if self.whose else ""
+        return f"{self.caused(**names)}. {whose}{self.remedied(**names)}"
+
+
+_ENDS: Final = "The start ends with 78."
+
+# 1: encodings ------------------------------------------------------------------------------------
+
+ENCODING: Final = Trouble(
+    "encoding",
+    _ENDS,
+    "the database {database} is encoded in {encoding}; autogpt-db, as AutoGPT, needs UTF8, and an "
+    "encoding cannot be changed",
+    "CREATE DATABASE {copy} ENCODING 'UTF8' TEMPLATE template0; then "
+    "`pg_dump --encoding=UTF8 --dbname={database} | psql --dbname={copy}`, and name {copy} in "
+    "DATABASE_URL.",
+    "an administrator",
+)
+
+# 2: no writes ------------------------------------------------------------------------------------
+
+READ_ONLY: Final = Trouble(
+    "writes",
+    "Reads are answered and writes get 503; `/ready` says 503, `STATUS` that the database takes no "
+    "writes. A start waits.",
+    "the database takes no writes: it has been set to read-only, by {place}",
+    "Find out why (managed services switch it on when a disk fills), then: {statement} Nothing "
+    "has to be restarted here.",
+    "an administrator",
+)
+STANDBY: Final = Trouble(
+    "database",
+    "A start waits, and says that the server is a standby.",
+    "{address} is a standby",
+    "Name the primary in DATABASE_URL, or promote it: SELECT pg_promote();",
+    "an administrator",
+)
+
+# 3: rights and row security ----------------------------------------------------------------------
+
+NO_USAGE: Final = Trouble(
+    "rights",
+    f"{_ENDS} While it runs: every method is unknown (404).",
+    "the role {role} may not look into AutoGPT's schema {schema}",
+    "GRANT USAGE ON SCHEMA {schema} TO {role};",
+    "its owner",
+)
+NO_CREATE: Final = Trouble(
+    "rights",
+    f"{_ENDS} Only where there is no schema autogpt_db yet.",
+    "the role {role} may not make a schema in the database {database}; what is ours lives in the "
+    "schema autogpt_db",
+    "GRANT CREATE ON DATABASE {database} TO {role};",
+    "the database's owner",
+)
+OURS_BELONG_TO_ANOTHER: Final = Trouble(
+    "rights",
+    _ENDS,
+    "the schema autogpt_db belongs to the role {owner}, and the service runs as {role}, which "
+    "cannot keep what is in it",
+    "GRANT {owner} TO {role};",
+    "an administrator, or let DATABASE_URL name that role",
+)
+OUR_TABLES_BELONG_TO_ANOTHER: Final = Trouble(
+    "rights",
+    _ENDS,
+    "tables in the schema autogpt_db belong to {owners}, and the service runs as {role}, which "
+    "cannot keep them",
+    "{statements}",
+    "an administrator",
+)
+NO_RIGHT: Final = Trouble(
+    "rights",
+    "Methods are unknown (404, or passed on to `api.fallback_url`) and named in the log's "
+    "`methods_not_served`; where every run needs it, the start ends with 78.",
+    "the role {role} lacks {right} on {name}",
+    "GRANT {right} ON {schema}.{name} TO {role};",
+    "the owner of AutoGPT's tables",
+)
+NO_EXECUTE: Final = Trouble(
+    "rights",
+    "As with any right that is missing; a job rests (`job_rests`).",
+    "the role {role} lacks EXECUTE on {name}()",
+    "GRANT EXECUTE ON FUNCTION {schema}.{name} TO {role};",
+    "the owner of AutoGPT's tables",
+)
+NO_MAINTAIN: Final = Trouble(
+    "rights",
+    "The job `refresh_store_views` rests (`job_rests`): the marketplace's figures grow old.",
+    "the role {role} lacks MAINTAIN on {name}, and does not own it",
+    "GRANT MAINTAIN ON {schema}.{name} TO {role}; or, before PostgreSQL 17: "
+    "ALTER MATERIALIZED VIEW {schema}.{name} OWNER TO {role};",
+    "its owner",
+)
+ROW_SECURITY: Final = Trouble(
+    "rights",
+    "As with any right that is missing; without that, rows that are there would not be found.",
+    "row security hides rows of {name}",
+    "ALTER ROLE {role} BYPASSRLS; or, as the table's owner: "
+    "ALTER TABLE {schema}.{name} DISABLE ROW LEVEL SECURITY;",
+    "an administrator",
+)
+
+# Before a session begins: 3, 5 and 6 -------------------------------------------------------------
+
+PASSWORD: Final = Trouble(
+    "database",
+    f"{_ENDS} While it runs: what is connected goes on; what ends is not replaced.",
+    "it refuses the password",
+    "Correct DATABASE_URL, or set the role's to what that says: ALTER ROLE {role} PASSWORD '…'; "
+    "where it has run out: ALTER ROLE {role} VALID UNTIL 'infinity';",
+    "an administrator",
+)
+HOST_BASED_ACCESS: Final = Trouble(
+    "database",
+    _ENDS,
+    "its pg_hba.conf refuses us",
+    "Add a line for the role, the database and this address to the file that SHOW hba_file; names, "
+    "then: SELECT pg_reload_conf();",
+    "an administrator",
+)
+NO_ROLE: Final = Trouble(
+    "database",
+    _ENDS,
+    "the role does not exist there",
+    "Correct DATABASE_URL, or where it has been renamed: ALTER ROLE … RENAME TO {role};",
+    "an administrator",
+)
+NO_LOGIN: Final = Trouble(
+    "database",
+    f"{_ENDS} While it runs: as with a password that is refused.",
+    "the role may not log in there",
+    "ALTER ROLE {role} LOGIN;",
+    "an administrator",
+)
+NO_CONNECT: Final = Trouble(
+    "database",
+    f"{_ENDS} While it runs: as with a password that is refused.",
+    "the role lacks CONNECT there",
+    "GRANT CONNECT ON DATABASE {database} TO {role};",
+    "the database's owner",
+)
+NO_DATABASE: Final = Trouble(
+    "database",
+    f"{_ENDS} While it runs: calls get 503.",
+    "the database does not exist there",
+    "Correct DATABASE_URL, or where it has been renamed: ALTER DATABASE … RENAME TO {database};",
+    "an administrator",
+)
+CLOSED: Final = Trouble(
+    "database",
+    f"{_ENDS} While it runs: calls get 503.",
+    "the database takes no connections",
+    "ALTER DATABASE {database} ALLOW_CONNECTIONS true;",
+    "an administrator",
+)
+
+# 7: poolers --------------------------------------------------------------------------------------
+
+POOLER_UNNAMED: Final = Trouble(
+    "pooler",
+    f"{_ENDS} PostgreSQL itself is there.",
+    "a pooler answers at {address} and takes no settings of a session",
+    "Add pgbouncer=true to DATABASE_URL, for instance by "
+    '`export DATABASE_URL="$DATABASE_URL&pgbouncer=true"`, and name the server itself in '
+    "DIRECT_URL (database.direct_url) where it can be reached.",
+)
+
+# 8: settings -------------------------------------------------------------------------------------
+
+SETTINGS_UNBEARABLE: Final = Trouble(
+    "session settings",
+    f"{_ENDS} Behind a transaction pooler only: other sessions get settings of their own. While it "
+    "runs: `doctor` says so, and calls that need another setting get 503.",
+    "sessions there have settings that autogpt-db cannot work with: {settings}. They come from the "
+    "role, the database or the server, and are AutoGPT's, too",
+    "Set them for this service's role, best one of its own, and restart the pooler, which "
+    "remembers them: {statements}",
+    "an administrator",
+)
+
+TROUBLES: Final = (
+    ENCODING,
+    READ_ONLY,
+    STANDBY,
+    NO_USAGE,
+    NO_CREATE,
+    OURS_BELONG_TO_ANOTHER,
+    OUR_TABLES_BELONG_TO_ANOTHER,
+    NO_RIGHT,
+    NO_EXECUTE,
+    NO_MAINTAIN,
+    ROW_SECURITY,
+    PASSWORD,
+    HOST_BASED_ACCESS,
+    NO_ROLE,
+    NO_LOGIN,
+    NO_CONNECT,
+    NO_DATABASE,
+    CLOSED,
+    POOLER_UNNAMED,
+    SETTINGS_UNBEARABLE,
+)
+"""All of them, in the order that an operator would look in."""
+
+
+def setting_statement(role: str, database: str, name: str, value: str) -> str:
+    """Return what sets a setting for a role's sessions on one database, and for nobody else's."""
+    return (
+        f"ALTER ROLE {quoted(role)} IN DATABASE {quoted(database)} SET {name} = {literal(value)};"
+    )
+
+
+def quoted(identifier: str) -> str:
+    """Return an SQL identifier in quotes."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def literal(value: str) -> str:
+    """Return an SQL text in quotes."""
+    return "'" + value.replace("'", "''") + "'"
