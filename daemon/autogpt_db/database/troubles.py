@@ -64,7 +64,8 @@ READ_ONLY: Final = Trouble(
     "writes. A start waits.",
     "the database takes no writes: it has been set to read-only, by {place}",
     "Find out why (managed services switch it on when a disk fills), then: {statement} Nothing "
-    "has to be restarted here.",
+    "has to be restarted here; but where transactions are pooled, restart the pooler, whose "
+    "sessions remember it.",
     "an administrator",
 )
 STANDBY: Final = Trouble(
