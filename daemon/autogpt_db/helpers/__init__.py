@@ -6,6 +6,5 @@ with the process that it helps.
 """
 
 from autogpt_db.helpers.pool import AT_ONCE, Helpers
-from autogpt_db.helpers.process import MOST_CPU
 
-__all__ = ["AT_ONCE", "MOST_CPU", "Helpers"]
+__all__ = ["AT_ONCE", "Helpers"]

@@ -22,6 +22,8 @@ log = structlog.get_logger("autogpt_db.helpers")
 
 AT_ONCE = 2
 """Helpers that one process has at most."""
+MOST_PROCESSOR_TIME = 30.0
+"""Seconds of it that one request may take; the kernel ends a helper that takes more."""
 IDLE = 30.0
 """Seconds without work after which a helper is ended; starting one takes half a second."""
 
@@ -38,10 +40,11 @@ class Helpers:
 
     Args:
         memory: Bytes that each may use for one request.
+        processor_time: Seconds of it that each may take for one request.
     """
 
-    def __init__(self, memory: int) -> None:
-        self._memory = memory
+    def __init__(self, memory: int, *, processor_time: float = MOST_PROCESSOR_TIME) -> None:
+        self._bounds = memory, processor_time
         self._places = asyncio.Semaphore(AT_ONCE)
         self._idle: list[_Helper] = []
         self._busy: set[_Helper] = set()
@@ -106,7 +109,7 @@ class Helpers:
 
     def _start(self) -> _Helper:
         try:
-            return _Helper(self._memory)
+            return _Helper(*self._bounds)
         except OSError as error:
             log.warning("helper_not_started", reason=os.strerror(error.errno or 0))
             raise ServiceUnavailableError(
@@ -149,7 +152,7 @@ class _Helper:
         idle: What ends it when nothing comes.
     """
 
-    def __init__(self, memory: int) -> None:
+    def __init__(self, memory: int, processor_time: float) -> None:
         self.idle: asyncio.TimerHandle | None = None
         self._stream, theirs = socket.socketpair()
         for end in (self._stream, theirs):
@@ -157,7 +160,7 @@ class _Helper:
         self._stream.setblocking(False)
         with theirs:
             try:
-                self.process = _start_process(theirs.fileno(), memory)
+                self.process = _start_process(theirs.fileno(), memory, processor_time)
             except OSError:
                 self._stream.close()
                 raise
@@ -196,7 +199,7 @@ class _Helper:
             self.process.kill()
 
 
-def _start_process(descriptor: int, memory: int) -> subprocess.Popen[bytes]:
+def _start_process(descriptor: int, memory: int, processor_time: float) -> subprocess.Popen[bytes]:
     """Start a helper that reads requests from a socket.
 
     Raises:
@@ -205,7 +208,7 @@ def _start_process(descriptor: int, memory: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [
             *(sys.executable, "-P", "-m", "autogpt_db.helpers.process"),
-            *(str(os.getpid()), str(memory)),
+            *(str(os.getpid()), str(memory), str(processor_time)),
         ],
         stdin=descriptor,
         stdout=subprocess.DEVNULL,

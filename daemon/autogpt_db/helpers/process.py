@@ -1,4 +1,7 @@
-"""A helper itself: `python -m autogpt_db.helpers.process PARENT MEMORY`, socket on descriptor 0."""
+"""A helper itself: `python -m autogpt_db.helpers.process PARENT MEMORY SECONDS`.
+
+The socket to its parent is descriptor 0.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,6 @@ from typing import NoReturn
 from autogpt_db.errors import BodyTooCostlyError
 from autogpt_db.helpers import frames
 
-MOST_CPU = 30.0
-"""Seconds of processor time that one request may take; the kernel ends what takes longer."""
 GROWN = 256 * 1024 * 1024
 """Bytes of memory at its peak after which a helper ends, so that all of it is given back."""
 NICENESS = 10
@@ -28,12 +29,13 @@ FIRST_TO_GO = 1000
 _PR_SET_PDEATHSIG = 1
 
 
-def main(parent: int, memory: int) -> None:
+def main(parent: int, memory: int, processor_time: float) -> None:
     """Serve one request after the other until the parent closes the socket.
 
     Args:
         parent: The process that is helped; this one ends with it, even in the middle of its work.
         memory: Bytes that it may use beside what it needs to run.
+        processor_time: Seconds of it that one request may take.
     """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
     if os.getppid() != parent:
@@ -51,7 +53,7 @@ def main(parent: int, memory: int) -> None:
     with socket.socket(fileno=0) as stream:
         while (content := _receive(stream)) is not None:
             _bound_memory(memory)
-            signal.setitimer(signal.ITIMER_PROF, MOST_CPU)
+            signal.setitimer(signal.ITIMER_PROF, processor_time)
             answer = _answer(content)
             del content
             signal.setitimer(signal.ITIMER_PROF, 0)
@@ -110,8 +112,8 @@ def _has_grown() -> bool:
 
 
 def _run() -> NoReturn:
-    parent, memory = map(int, sys.argv[1:])
-    main(parent, memory)
+    parent, memory, processor_time = sys.argv[1:]
+    main(int(parent), int(memory), float(processor_time))
     sys.exit(0)
 
 
