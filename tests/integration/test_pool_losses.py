@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import signal
 import subprocess
@@ -52,12 +53,16 @@ def run(
     scenario: Callable[[Database], Awaitable[None]],
     *,
     seconds: float = 60,
+    longest_lease: float = math.inf,
     **options: Any,
 ) -> None:
     section = DatabaseSettings(url=Secret(with_schema(url)), pool_size=SIZE, **options)
 
     async def main() -> None:
-        async with asyncio.timeout(seconds), Database.open(Settings(database=section)) as database:
+        async with (
+            asyncio.timeout(seconds),
+            Database.open(Settings(database=section), longest_lease=longest_lease) as database,
+        ):
             assert await database.wait(10)
             await scenario(database)
 
@@ -255,6 +260,30 @@ def test_a_connection_that_is_never_given_back_is_replaced_and_told_of(
         await lend_all(database)
 
     run(database_url, scenario)
+
+
+def test_who_holds_a_connection_beyond_every_bound_is_cancelled_and_told_of(
+    database_url: str,
+) -> None:
+    async def hold(database: Database) -> None:
+        async with database.for_call("endless", reads=False).transaction() as inside:
+            await inside.row("SELECT 1")
+            await asyncio.Event().wait()
+
+    async def scenario(database: Database) -> None:
+        with capture_logs() as records:
+            holders = [asyncio.create_task(hold(database)) for _ in range(SIZE)]
+            await until(lambda: database.figures().in_use == SIZE)
+            waiting = [asyncio.create_task(read(database)) for _ in range(SIZE)]
+            ended = await asyncio.gather(*holders, return_exceptions=True)
+            await asyncio.gather(*waiting)
+        assert [type(error) for error in ended] == [asyncio.CancelledError] * SIZE
+        told = [record["problem"] for record in records if record["event"] == "connection_astray"]
+        assert len(told) == SIZE
+        assert all(problem.startswith("endless had it for ") for problem in told)
+        await lend_all(database)
+
+    run(database_url, scenario, longest_lease=1.2)
 
 
 def test_an_outage_of_ten_minutes_is_no_loss(

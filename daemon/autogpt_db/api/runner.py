@@ -55,6 +55,8 @@ log = structlog.get_logger("autogpt_db.api")
 
 OPEN_FILES = 65_536
 """Open files, connections included, that a process allows itself where the system lets it."""
+LEASE_MARGIN = 10.0
+"""Seconds after a call's deadline and the time of a statement by which its connection is back."""
 FULL_POOL_WAIT = 5.0
 """Seconds that the start waits for the pool; without a database the process serves 503."""
 
@@ -96,7 +98,14 @@ async def _serve(
     helpers = Helpers(settings.api.helper_memory)
     async with (
         aclosing(helpers),
-        Database.open(settings, name=SESSIONS, helpers=helpers) as database,
+        Database.open(
+            settings,
+            name=SESSIONS,
+            helpers=helpers,
+            longest_lease=settings.api.request_deadline
+            + settings.database.statement_timeout
+            + LEASE_MARGIN,
+        ) as database,
         _open_fallback(settings, store) as fallback,
     ):
         counters = RequestCounters(store, _countable(operations))

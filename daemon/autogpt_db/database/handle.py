@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import socket
 import time
@@ -124,6 +125,7 @@ class Database:
         size: int | None = None,
         url: DatabaseUrl | None = None,
         helpers: Helpers | None = None,
+        longest_lease: float = math.inf,
     ) -> AsyncGenerator[Database]:
         """Open a pool and yield a handle on it; the pool is closed at the end.
 
@@ -135,12 +137,15 @@ class Database:
             size: Connections; None stands for the settings' pool size.
             url: Another target than the settings' own.
             helpers: Compute what takes long; without them it is computed where it is asked for.
+            longest_lease: Seconds after which a task that has a connection is cancelled: more than
+                any of its bounds allows.
         """
         connections = Connections(
             url or database_url(settings),
             settings,
             name=name,
             size=size or settings.api_pool_size,
+            longest_lease=longest_lease,
         )
         connections.helpers = helpers
         database = cls(connections)

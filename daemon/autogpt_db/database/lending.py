@@ -75,6 +75,7 @@ class Lending:
         counts: What has happened.
         replace: Called with a connection that is gone, for another one to be opened.
         reason: Says why no connection can be opened; None when one can.
+        longest: Seconds for which somebody may have a connection.
         standby_met: `time.monotonic()` moment at which a standby answered last.
     """
 
@@ -88,6 +89,7 @@ class Lending:
         self.counts = Counts()
         self.replace: Callable[[PooledConnection], None] = _nothing
         self.reason: Callable[[], str | None] = _no_reason
+        self.longest = math.inf
         self.standby_met = -math.inf
         self._most_waiting = most_waiting
         self._open: set[PooledConnection] = set()
@@ -229,7 +231,8 @@ class Lending:
         """Replace the connections that nobody can give back, and serve who waits beside idle ones.
 
         None of this can be as long as the rest of this class is right. A connection is only taken
-        for a stray when two audits in a row find it so.
+        for a stray when two audits in a row find it so. Whoever has had one for too long is
+        cancelled, and so gives it back.
 
         Returns:
             What was wrong and has been mended, in words.
@@ -243,11 +246,20 @@ class Lending:
             self.counts.strays += 1
             self._drop(connection)
         self._suspects = found & self._open
+        mended += self._end_overdue(time.monotonic())
         if self._idle and (self._waiting or self._urgent):
             mended.append(f"{self.waiting} calls waited beside {len(idle)} idle connections")
             for _ in range(len(self._idle)):
                 self._offer(self._idle.popleft())
         return mended
+
+    def _end_overdue(self, now: float) -> list[str]:
+        ended = []
+        for lease in self.leases.values():
+            seconds = now - lease.since
+            if seconds > self.longest and lease.task is not None and lease.task.cancel():
+                ended.append(f"{lease.holder} had it for {seconds:.0f} s and was cancelled")
+        return ended
 
     def _is_stray(self, connection: PooledConnection, idle: set[PooledConnection]) -> bool:
         lease = self.leases.get(connection)

@@ -78,7 +78,9 @@ class Connections:
 
     pulse: Pulse
 
-    def __init__(self, url: DatabaseUrl, settings: Settings, *, name: str, size: int) -> None:
+    def __init__(
+        self, url: DatabaseUrl, settings: Settings, *, name: str, size: int, longest_lease: float
+    ) -> None:
         self.url = url
         self.settings = settings
         self.statement_timeout = settings.database.statement_timeout
@@ -97,6 +99,7 @@ class Connections:
         self._tending: asyncio.Task[None] | None = None
         milliseconds = str(int(self.statement_timeout * 1000))
         self._lending = Lending(self.most_waiting)
+        self._lending.longest = longest_lease
         self._opener = Opener(
             self._lending,
             size,
