@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
 import threading
 from collections import Counter
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
@@ -14,6 +14,7 @@ from bench.load import CAPTURED, Generator, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from io import BufferedIOBase
     from pathlib import Path
 
     from bench.load import Outcome, Session
@@ -21,59 +22,60 @@ if TYPE_CHECKING:
 IDS = [f"{number:08d}-0000-4000-8000-000000000000" for number in range(1, 65)]
 
 
-class Server:
+class Server(ThreadingTCPServer):
     """Answers each request with what `reply` makes of its body, in as odd a form as is allowed.
+
+    Leaving it waits for every connection's thread: the clients have ended by then.
 
     Attributes:
         bodies: What came in.
     """
 
     def __init__(self, reply: Callable[[dict[str, Any]], bytes | None]) -> None:
-        self._reply = reply
+        super().__init__(("127.0.0.1", 0), Connection)
+        self.reply = reply
         self.bodies: list[dict[str, Any]] = []
-        self.port = 0
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+        self.one_at_a_time = threading.Lock()
+        self.port = self.server_address[1]
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.01,))
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._ready.wait(10)
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._loop.call_soon_threadsafe(self._over.set)
+        self.shutdown()
         self._thread.join(10)
+        self.server_close()
 
-    async def _run(self) -> None:
-        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        self._ready.set()
-        await self._over.wait()
-        server.close()
-        # The clients have ended, so every connection ends by itself; one that was only just
-        # accepted has yet to see that, and would be left open if it were cancelled before.
-        async with asyncio.timeout(10):
-            while others := asyncio.all_tasks() - {asyncio.current_task()}:
-                await asyncio.wait(others)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode()
-                length = int(head.partition("content-length: ")[2].partition("\r\n")[0])
-                body = json.loads(await reader.readexactly(length))
-                self.bodies.append(body)
-                reply = self._reply(body)
-                if reply is None:
+class Connection(StreamRequestHandler):
+    """One client's."""
+
+    server: Server
+    disable_nagle_algorithm = True  # replies are sent in parts
+
+    def handle(self) -> None:
+        """Answer one request after the other until the client leaves."""
+        while (parts := self._answer(self.rfile)) is not None:
+            for part in parts:
+                try:
+                    self.wfile.write(part)
+                except ConnectionError:
                     return
-                for part in _in_parts(reply, len(self.bodies)):
-                    writer.write(part)
-                    await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
+
+    def _answer(self, stream: BufferedIOBase) -> list[bytes] | None:
+        head = {}
+        while (line := stream.readline().strip()) or not head:
+            if not line:
+                return None  # the client has left
+            name, _, value = line.decode().partition(": ")
+            head[name] = value
+        body = json.loads(stream.read(int(head["content-length"])))
+        with self.server.one_at_a_time:
+            self.server.bodies.append(body)
+            reply = self.server.reply(body)
+            return None if reply is None else _in_parts(reply, len(self.server.bodies))
 
 
 def _in_parts(body: bytes, number: int) -> list[bytes]:
