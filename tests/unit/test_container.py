@@ -23,6 +23,16 @@ GIVEN = {
     "ENCRYPTION_KEY": "MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDA=",
     "AUTOGPT_NETWORK": "autogpt_app-network",
 }
+CALLERS = {
+    "autogpt.override.yaml": {
+        "executor", "scheduler_server", "notification_server", "websocket_server",
+    },
+    "autogpt-v0.6.68.override.yaml": {
+        "executor", "scheduler_server", "notification_server", "platform_linking_manager",
+        "copilot_executor",
+    },
+}  # fmt: skip
+"""Of each release the services in AutoGPT's compose file that call methods."""
 _VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 
 
@@ -86,11 +96,41 @@ def test_the_example_lists_what_compose_reads() -> None:
     assert asked <= listed <= {match[1] for match in _VARIABLE.finditer(text)}
 
 
-def test_autogpts_services_are_pointed_at_ours() -> None:
-    ours = compose("compose.yaml")["services"].keys()
-    for service in compose("autogpt.override.yaml")["services"].values():
+@pytest.mark.parametrize("name", CALLERS)
+def test_autogpts_services_are_pointed_at_ours(name: str) -> None:
+    services = compose(name)["services"]
+    assert services.keys() == CALLERS[name]
+    for service in services.values():
         assert service == {"environment": {"DATABASEMANAGER_HOST": "autogpt_db"}}
-    assert "autogpt_db" in ours
+    assert "autogpt_db" in compose("compose.yaml")["services"]
+
+
+def test_each_release_has_an_override_that_the_manual_names() -> None:
+    files = {path.name for path in FOLDER.glob("*.override.yaml")}
+    assert files == set(CALLERS)
+    manual = (ROOT / "docs/howto/replace-autogpts-container.md").read_text("utf-8")
+    assert all(name in manual for name in files)
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ({"REDIS_HOST": "redis"}, ("redis", 6379)),
+        (
+            {
+                "REDIS_HOST": "redis",
+                "REDIS_CLUSTER_HOST": "redis-0",
+                "REDIS_CLUSTER_PORT": "17000",
+            },
+            ("redis-0", 17000),
+        ),
+    ],
+)
+def test_redis_is_found_by_each_releases_names(
+    given: dict[str, str], found: tuple[str, int]
+) -> None:
+    redis = load_settings(environment=environment(GIVEN | given)).settings.redis
+    assert (redis.host, redis.port) == found
 
 
 def test_the_container_is_given_time_to_drain() -> None:

@@ -12,6 +12,11 @@ from autogpt_db.settings.sources import is_configuration
 from autogpt_db.supervision.program_files import Programs, read_programs
 
 ROOT = Path(__file__).parents[2]
+V0_6_48 = {"scheduler", "notification", "websocket", "rest", "executor"}
+V0_6_68 = V0_6_48 | {
+    "copilot-executor", "platform-linking-manager", "copilot-bot", "batch-executor",
+}  # fmt: skip
+"""AutoGPT's processes beside its DatabaseManager, as their console scripts are called."""
 
 
 def read(directory: Path, before: Programs | None = None, **arguments) -> Programs:
@@ -183,5 +188,8 @@ def test_the_examples_are_in_order(tmp_path: Path) -> None:
         (tmp_path / example.stem).write_text(example.read_text("utf-8"))
     found = read(tmp_path)
     assert found.faults == {}
-    names = {"scheduler", "notification", "websocket", "rest", "executor"}
-    assert set(processes(found)) == names
+    scripts = {name: Path(each.command).name for name, each in processes(found).items()}
+    assert scripts == {name: name for name in V0_6_48 | V0_6_68} | {"websocket": "ws"}
+    for process in processes(found).values():
+        assert process.environment["DATABASEMANAGER_HOST"] == "localhost"
+        assert process.environment["DATABASE_API_PORT"] == "8005"
