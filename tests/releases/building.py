@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 import re
@@ -131,11 +132,26 @@ def build(connection: psycopg.Connection[Any], state: str, *, recorded: bool = T
     """
     connection.execute("SELECT set_config('search_path', 'platform, public, extensions', false)")
     facts = catalogue(state)
+    if not _has_vector(connection):
+        facts = without_vectors(facts)
     connection.execute("\n".join(statements(facts)).encode())
     if recorded:
         connection.execute(PRISMA_MIGRATIONS)
         connection.execute(_RECORD, {"names": list(migration_names(state))})
     connection.execute("SELECT set_config('search_path', '', false)")
+
+
+def without_vectors(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return a catalogue for a server without pgvector: embeddings are text, and have no index."""
+    made = copy.deepcopy(facts)
+    made["extensions"].pop("vector", None)
+    for table in made["tables"].values():
+        for column in table["columns"]:
+            if column[1].startswith("vector("):
+                column[1] = "text"
+        if "indexes" in table:
+            table["indexes"] = [index for index in table["indexes"] if index[1] != "hnsw"]
+    return made
 
 
 def build_as_0_1_0(connection: psycopg.Connection[Any]) -> None:
