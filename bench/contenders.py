@@ -18,7 +18,7 @@ from autogpt_db.operations.types import ExecutionStatus
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from daemon_process import DaemonProcess, clean_environment, free_port
+from daemon_process import PROGRAM, DaemonProcess, clean_environment, free_port
 
 if TYPE_CHECKING:
     from bench.server import Server
@@ -37,10 +37,12 @@ class Contender:
         label: As people do.
         prefix: What stands before the method's name on its wire.
         port: Where it listens.
+        database: What it serves.
     """
 
     name: str
     label: str
+    database: str
     prefix = "/"
     port = 0
 
@@ -62,9 +64,15 @@ class Daemon(Contender):
     name = "autogpt_db"
     label = "autogpt-db"
 
-    def __init__(self, server: Server, database: str, processes: int = 1) -> None:
+    def __init__(
+        self, server: Server, database: str, processes: int = 1, program: Path | None = None
+    ) -> None:
+        """Prepare it; `program` is another installation than the one under test."""
+        self.database = database
         self._process = DaemonProcess(
-            database_url=server.url(database), assignments=[f"api.processes={processes}"]
+            database_url=server.url(database),
+            assignments=[f"api.processes={processes}"],
+            program=program or PROGRAM,
         )
         self.port = self._process.port
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import sys
 import threading
 import time
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.server import Server
@@ -20,11 +22,17 @@ from bench.server import Server
 from autogpt_db.database.migration import migrate
 from autogpt_db.operations.blocks import INPUT_BLOCKS, OUTPUT_BLOCKS
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from releases.building import build_as_0_1_0
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import psycopg
 
+OLDEST, NEWEST = TABLES = ("v0.6.48", "v0.6.68")
+"""AutoGPT's tables: as autogpt-db 0.1.0 makes them, and as it does now."""
 EXECUTIONS = 100_000
 NODES_PER_GRAPH = 50
 PLAIN_BLOCK = "1ff065e9-88e8-4358-9d82-8dc91f622ba9"
@@ -199,17 +207,27 @@ def identifier(name: str) -> str:
     return str(uuid.UUID(hashlib.md5(name.encode()).hexdigest()))
 
 
-def make(server: Server, size: Size, *, seed: int = 1, say: Any = print) -> str:
-    """Return the name of the database of that size; it is made if it isn't there."""
+def make(
+    server: Server, size: Size, *, tables: str = NEWEST, seed: int = 1, say: Any = print
+) -> str:
+    """Return the name of the database of that size; it is made if it isn't there.
+
+    Args:
+        server: Where.
+        size: How much.
+        tables: Of which AutoGPT release; one of `TABLES`.
+        seed: Another one gives other values.
+        say: Is told how it goes.
+    """
     parts = (FUNCTIONS, SURROUNDINGS, EXECUTIONS_FROM_TO, NODE_EXECUTIONS_FROM_TO, ROWS_FROM_TO)
     digest = hashlib.sha256("".join((*parts, str(seed))).encode()).hexdigest()[:8]
-    name = f"data_{size.executions}_{digest}"
+    name = f"data_{size.executions}_{digest}" + ("" if tables == NEWEST else f"_{tables}")
     if server.exists(name):
         return name
     began = time.monotonic()
     unfinished = f"{name}_unfinished"
     server.create(unfinished)
-    fill(lambda: server.connect(unfinished), size, seed=seed, say=say)
+    fill(lambda: server.connect(unfinished), size, tables=tables, seed=seed, say=say)
     server.rename(unfinished, name)
     server.checkpoint()
     say(f"  made {name} in {time.monotonic() - began:.0f} s")
@@ -217,20 +235,29 @@ def make(server: Server, size: Size, *, seed: int = 1, say: Any = print) -> str:
 
 
 def fill(
-    connect: Callable[[], psycopg.Connection[Any]], size: Size, *, seed: int = 1, say: Any = print
+    connect: Callable[[], psycopg.Connection[Any]],
+    size: Size,
+    *,
+    tables: str = NEWEST,
+    seed: int = 1,
+    say: Any = print,
 ) -> None:
     """Make the schema and the rows in a database.
 
     Args:
         connect: Opens a connection to it, as a superuser, in autocommit.
         size: How much.
+        tables: Of which AutoGPT release; one of `TABLES`.
         seed: Another one gives other values.
         say: Is told how it goes.
     """
     began = time.monotonic()
     values = size.values()
     with connect() as connection:
-        migrate(connection, schema_name="platform", create=True)
+        if tables == NEWEST:
+            migrate(connection, schema_name="platform", create=True)
+        else:
+            build_as_0_1_0(connection)
         connection.execute(FUNCTIONS.format(seed=seed).encode())
         _prepare(connection)
         connection.execute(SURROUNDINGS.format(**values).encode())

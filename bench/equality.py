@@ -13,7 +13,7 @@ from bench.load import CAPTURED
 from bench.works import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from bench.contenders import Contender
     from bench.data import Size
@@ -27,15 +27,14 @@ class DifferentAnswersError(AssertionError):
     """Two servers answered the same call differently."""
 
 
-def check(server: Server, database: str, contenders: dict[str, Contender], size: Size) -> int:
+def check(server: Server, contenders: Mapping[str, Contender], size: Size) -> int:
     """Compare the servers' answers; return how many calls were compared.
 
     Raises:
         DifferentAnswersError: Two differ.
     """
     answers = {
-        name: list(_answers(server, database, contender, size))
-        for name, contender in contenders.items()
+        name: list(_answers(server, contender, size)) for name, contender in contenders.items()
     }
     (reference, expected), *others = answers.items()
     for name, found in others:
@@ -47,9 +46,7 @@ def check(server: Server, database: str, contenders: dict[str, Contender], size:
     return len(expected)
 
 
-def _answers(
-    server: Server, database: str, contender: Contender, size: Size
-) -> Iterator[tuple[str, Any]]:
+def _answers(server: Server, contender: Contender, size: Size) -> Iterator[tuple[str, Any]]:
     base = f"http://127.0.0.1:{contender.port}{contender.prefix}"
     with httpx.Client(base_url=base, timeout=30) as client:
         for method, arguments in _reads(size):
@@ -57,7 +54,7 @@ def _answers(
         server.execute(
             'DELETE FROM platform."AgentNodeExecutionKeyValueData" WHERE "key" LIKE %s',
             "run-%",
-            database=database,
+            database=contender.database,
         )
         created = CAPTURED
         for method, arguments in _writes(size):

@@ -53,7 +53,7 @@ def main() -> None:
             served = CONTENDERS[peer](server, name) if peer in CONTENDERS else None
             contenders[peer] = served and stack.enter_context(served)
         servers = {name: one for name, one in contenders.items() if one is not None}
-        print(f"equal answers to {equality.check(server, name, servers, size)} calls")
+        print(f"equal answers to {equality.check(server, servers, size)} calls")
         memory = {"before": sections.memory(daemon)}
         bench.warm_up(works)
         results = bench.rounds(

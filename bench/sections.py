@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from bench.contenders import Daemon, resident, resident_peak
-from bench.data import Size, make
+from bench.data import NEWEST, Size, make
 from bench.measuring import OURS, Bench, median, total
 from bench.works import MOST_CLIENTS, WORKS
 
@@ -25,9 +25,11 @@ SHORT = 1.0
 
 
 @contextmanager
-def database(server: Server, scale: float, name: str, works: Sequence[Work]) -> Iterator[str]:
+def database(
+    server: Server, scale: float, name: str, works: Sequence[Work], *, tables: str = NEWEST
+) -> Iterator[str]:
     """Yield a copy of the data with the works' rows in it; it is dropped in the end."""
-    server.create(name, template=make(server, Size(scale)))
+    server.create(name, template=make(server, Size(scale), tables=tables))
     try:
         for work in works:
             work.prepare(server, name)

@@ -64,6 +64,7 @@ class DaemonProcess:
         environment: Mapping[str, str] | None = None,
         directory: Path | None = None,
         command: Iterable[str] = (),
+        program: Path = PROGRAM,
     ) -> None:
         self.owned = directory is None
         self.directory = directory or Path(tempfile.mkdtemp(prefix="adb-", dir="/tmp"))
@@ -86,7 +87,7 @@ class DaemonProcess:
         if database_url is not None:
             self.environment["DATABASE_URL"] = with_schema(database_url)
         self.environment |= dict(environment or {})
-        self.command = [*command, str(PROGRAM), *self.set_arguments()]
+        self.command = [*command, str(program), *self.set_arguments()]
         self.process: subprocess.Popen[bytes] | None = None
         self.ready_seconds = 0.0
         self.client = httpx.Client(base_url=self.base, timeout=70)
