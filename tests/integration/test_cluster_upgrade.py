@@ -97,6 +97,80 @@ def test_what_pg_upgrade_refuses_is_left_as_it_was(old: Settings) -> None:
         upgrade(unpinned(old))
     assert "odd.call" in str(refused.value), "the object is named"
     assert look(old) == before
+    assert names_in(old) <= {"data", "socket", "postgresql.log", "upgrade-logs"}
+    (logs,) = (old.paths.state / "postgresql").glob("upgrade-logs-*")
+    assert str(logs) in str(refused.value)
+    assert [*logs.glob("**/log/pg_upgrade_server.log")], "what its tools said is kept"
+    assert not [*logs.glob("**/dump")]
+
+
+def test_what_the_newer_one_refuses_is_known_before_and_moved_by_dump(old: Settings) -> None:
+    """Debian's 15.20 and 17.12 give columns an option that no other PostgreSQL knows."""
+    fill(old)
+    with serving(old), connect(old) as connection:
+        connection.execute(
+            """
+            UPDATE pg_catalog.pg_attribute
+               SET attoptions = '{n_distinct=7,pg_attver=30144984}'
+             WHERE attrelid = 'platform."User"'::regclass AND attname IN ('id', 'email')
+            """
+        )
+        connection.execute("CREATE TABLE platform.odd (call regprocedure)")
+        connection.execute("INSERT INTO platform.odd VALUES ('now()'), (NULL)")
+        connection.execute("CREATE ROLE reader LOGIN")
+        connection.execute('GRANT SELECT ON platform."User" TO reader')
+        connection.execute("CREATE DATABASE another")
+    before = look(old)
+    with pytest.raises(MaintenanceError, match=r"refuses \(pg_attver\).*--by-dump"):
+        upgrade(unpinned(old))
+    assert look(old) == before
+    assert names_in(old) <= {"data", "socket", "postgresql.log"}
+
+    shown: list[tuple[str, float]] = []
+    done = upgrade(unpinned(old), by_dump=True, progress=lambda *step: shown.append(step))
+    print(f"\nfrom {done.before} to {done.after} by dump in {done.seconds:.1f} s")
+    assert done.not_carried_over == ["the columns' option pg_attver"]
+    assert [share for what, share in shown if what == "copying autogpt_db"][-1] > 0
+    new = unpinned(old)
+    assert version_of(new) > 15
+    assert look(new) == before
+    with serving(new), connect(new) as connection:
+        options = connection.execute(
+            "SELECT attname::text, attoptions FROM pg_catalog.pg_attribute "
+            "WHERE attoptions IS NOT NULL ORDER BY 1"
+        ).fetchall()
+        assert options == [("email", ["n_distinct=7"]), ("id", ["n_distinct=7"])]
+        granted = """SELECT has_table_privilege('reader', 'platform."User"', 'SELECT')"""
+        assert connection.execute(granted).fetchone() == (True,)
+        others = "SELECT count(*) FROM pg_catalog.pg_database WHERE datname = 'another'"
+        assert connection.execute(others).fetchone() == (1,)
+    with DatabaseManager(new):
+        pass
+    assert (done.kept / "PG_VERSION").read_text().strip() == "15"
+    assert names_in(old) <= {"data", "socket", "postgresql.log", "data.before-upgrade-15"}
+
+
+def test_a_dump_that_cannot_be_read_leaves_the_old_cluster(old: Settings) -> None:
+    fill(old)
+    with serving(old), connect(old) as connection:
+        # A check that what is stored doesn't pass any more: it cannot be read in again.
+        connection.execute("CREATE TABLE platform.bad (n int)")
+        connection.execute("INSERT INTO platform.bad VALUES (-1)")
+        connection.execute(
+            """
+            CREATE FUNCTION platform.never(n int) RETURNS boolean
+            LANGUAGE sql IMMUTABLE RETURN n > -1000
+            """
+        )
+        connection.execute("ALTER TABLE platform.bad ADD CHECK (platform.never(n))")
+        connection.execute(
+            "CREATE OR REPLACE FUNCTION platform.never(n int) RETURNS boolean "
+            "LANGUAGE sql IMMUTABLE RETURN n > 0"
+        )
+    before = look(old)
+    with pytest.raises(MaintenanceError, match=r"psql failed: .*bad.*as it was"):
+        upgrade(unpinned(old), by_dump=True)
+    assert look(old) == before
     assert names_in(old) <= {"data", "socket", "postgresql.log"}
 
 

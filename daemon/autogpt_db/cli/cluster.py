@@ -111,9 +111,16 @@ def restore(sources: Loads, backup: Path, *, replace: bool, ignore_space: bool) 
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="bin/ directory of the newer PostgreSQL. Default: the one that new data would get.",
 )
+@click.option(
+    "--by-dump",
+    is_flag=True,
+    help="Write everything out and read it in again, where pg_upgrade refuses; slower.",
+)
 @_IGNORE_SPACE
 @click.pass_obj
-def upgrade_cluster(sources: Loads, binaries: Path | None, *, ignore_space: bool) -> None:
+def upgrade_cluster(
+    sources: Loads, binaries: Path | None, *, by_dump: bool, ignore_space: bool
+) -> None:
     """Move the private PostgreSQL's data to a newer major version; the service must not run.
 
     The old cluster is kept. Both versions have to be installed.
@@ -124,6 +131,7 @@ def upgrade_cluster(sources: Loads, binaries: Path | None, *, ignore_space: bool
         done = upgrade(
             sources.load().settings,
             binaries=binaries.absolute() if binaries is not None else None,
+            by_dump=by_dump,
             ignore_space=ignore_space,
             progress=progress,
         )

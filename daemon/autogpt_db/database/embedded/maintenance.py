@@ -245,8 +245,7 @@ def run_tool(
             raise
     if code != 0:
         said.append(rest.decode("utf-8", "replace").strip())
-        telling = [line for line in said if _TELLING.search(line)] or [
-            line for line in said if line
-        ]
-        words = "; ".join(telling[:3]) or f"exit code {code}"
+        # The first of what looks like a reason, else the last of what was said.
+        telling = [line for line in said if _TELLING.search(line)][:3]
+        words = "; ".join(telling or [line for line in said if line][-3:]) or f"exit code {code}"
         raise MaintenanceError(f"{name} failed: {words.rstrip('.')}.")

@@ -19,6 +19,7 @@ from autogpt_db.database.embedded.directories import (
     size_of,
     stamp,
 )
+from autogpt_db.database.embedded.dumping import moved_by_dump, refused_options, unusual_options
 from autogpt_db.database.embedded.maintenance import (
     connection_options,
     major_of,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from autogpt_db.settings import Settings
 
 _SETTING = re.compile(r"^\s*([\w.]+)\s*=?\s*(.+?)\s*(?:#.*)?$")
+_WRONG = re.compile(r"error: |ERROR: |FATAL: ")
 _FILES = ("postgresql.conf", "postgresql.auto.conf", "pg_hba.conf")
 
 
@@ -70,6 +72,7 @@ def upgrade(
     settings: Settings,
     *,
     binaries: Path | None = None,
+    by_dump: bool = False,
     ignore_space: bool = False,
     progress: Callable[[str, float], object] = lambda _what, _share: None,
 ) -> Upgraded:
@@ -81,13 +84,15 @@ def upgrade(
     Args:
         settings: Of the daemon whose cluster it is.
         binaries: bin/ directory of the PostgreSQL to move to; None: what new data would get.
+        by_dump: Write everything out and read it in again, instead of pg_upgrade.
         ignore_space: Don't ask whether there is room.
         progress: Gets what is being done, and how much of it is done, 0 to 1.
 
     Raises:
         ResourceTakenError: The service runs.
         ConfigurationError: There is no cluster, or nothing newer to move it to.
-        MaintenanceError: There is no room, or pg_upgrade refuses; the old cluster is as it was.
+        MaintenanceError: There is no room, or pg_upgrade refuses, or would; the old cluster is as
+            it was.
     """
     began = time.monotonic()
     with stopped(settings):
@@ -102,18 +107,17 @@ def upgrade(
         end_leftovers(cluster.data)
         # A clean shutdown is what pg_upgrade asks for; a killed service did not leave one.
         progress("checking", 0)
-        EmbeddedServer.start(settings.paths.state, before.embedded).stop()
         now = stamp()
         fresh = cluster.place / f"data.upgrading-{now}"
-        with made_anew(fresh):
-            make_empty(new, cluster.account, fresh)
-            not_carried_over = [
-                f"{name}: {line}"
-                for name in _FILES
-                for line in _own_lines(cluster.data, fresh, name)
-            ]
-            _pg_upgrade(cluster, old, new, fresh, progress)
-            sync_data(new, cluster.account, fresh)
+        server = EmbeddedServer.start(settings.paths.state, before.embedded)
+        try:
+            if by_dump:
+                not_carried_over = _by_dump(cluster, before, new, fresh, progress)
+            unusual = unusual_options(before)
+        finally:
+            server.stop()
+        if not by_dump:
+            not_carried_over = _by_pg_upgrade(cluster, old, new, fresh, unusual, progress)
         kept = cluster.place / f"data.before-upgrade-{old.major}-{now}"
         put_in_place(fresh, cluster.data, kept)
         try:
@@ -134,6 +138,58 @@ def upgrade(
     return Upgraded(
         cluster.data, old.version, new.version, kept, not_carried_over, time.monotonic() - began
     )
+
+
+def _by_dump(
+    cluster: Cluster,
+    before: Settings,
+    new: Binaries,
+    fresh: Path,
+    progress: Callable[[str, float], object],
+) -> list[str]:
+    """Make the new cluster's data by dump and restore; the old server runs.
+
+    Returns:
+        What was not carried over.
+    """
+    with moved_by_dump(before, new, cluster.place, cluster.account, progress) as moved:
+        own = list(_own_settings(cluster.data, moved.data))
+        sync_data(new, cluster.account, moved.data)
+        moved.data.rename(fresh)
+    return [*own, *moved.left_out]
+
+
+def _by_pg_upgrade(
+    cluster: Cluster,
+    old: Binaries,
+    new: Binaries,
+    fresh: Path,
+    unusual: list[str],
+    progress: Callable[[str, float], object],
+) -> list[str]:
+    """Make the new cluster's data with pg_upgrade; the old server has been stopped.
+
+    Returns:
+        What was not carried over.
+    """
+    with made_anew(fresh):
+        make_empty(new, cluster.account, fresh)
+        refused = refused_options(unusual, new, cluster.account, fresh)
+        if refused:
+            raise MaintenanceError(
+                f"PostgreSQL {old.version} has given columns options that {new.version} refuses "
+                f"({', '.join(refused)}), and pg_upgrade fails over them. Nothing was touched. "
+                "`autogpt-db upgrade-cluster --by-dump` writes everything out and reads it in "
+                "again, without them."
+            )
+        own = list(_own_settings(cluster.data, fresh))
+        _pg_upgrade(cluster, old, new, fresh, progress)
+        sync_data(new, cluster.account, fresh)
+    return own
+
+
+def _own_settings(old: Path, fresh: Path) -> Iterator[str]:
+    return (f"{name}: {line}" for name in _FILES for line in _own_lines(old, fresh, name))
 
 
 def _with_binaries(settings: Settings, binaries: Path | None) -> Settings:
@@ -202,14 +258,40 @@ def _pg_upgrade(
         run_tool([*command, "--check"], cluster.account, cwd=sockets)
         run_tool(command, cluster.account, cwd=sockets, on_line=tell)
     except MaintenanceError as error:
-        raise MaintenanceError(f"{error} The old cluster is as it was.{_details(fresh)}") from None
+        kept = _kept_logs(cluster, fresh)
+        logs = f" Its logs are in {kept}." if kept is not None else ""
+        raise MaintenanceError(
+            f"{error} The old cluster is as it was.{_details(fresh)}{logs} What pg_upgrade cannot "
+            "move, `autogpt-db upgrade-cluster --by-dump` may."
+        ) from None
     finally:
         shutil.rmtree(sockets, ignore_errors=True)
 
 
+def _kept_logs(cluster: Cluster, fresh: Path) -> Path | None:
+    """Put pg_upgrade's own logs where they outlive the new cluster; return where, if there are any.
+
+    Its dumps are not among them: they are large, and hold nothing that the old cluster doesn't.
+    """
+    written = fresh / "pg_upgrade_output.d"
+    kept = cluster.place / f"upgrade-logs-{stamp()}"
+    if not written.is_dir():
+        return None
+    try:
+        shutil.copytree(written, kept, ignore=shutil.ignore_patterns("dump"))
+    except (OSError, shutil.Error):
+        return None
+    return kept
+
+
 def _details(fresh: Path) -> str:
-    """Return what pg_upgrade wrote about objects that it cannot move."""
+    """Return what pg_upgrade wrote about objects that it cannot move, and its tools' last words."""
     said = []
+    for log_file in sorted(fresh.glob("pg_upgrade_output.d/**/log/*.log")):
+        with suppress(OSError):
+            lines = log_file.read_text("utf-8", "replace").splitlines()
+            telling = [line.strip() for line in lines if _WRONG.search(line)]
+            said += [f"{log_file.stem}: {line}" for line in telling[-3:]]
     for report in sorted(fresh.glob("pg_upgrade_output.d/**/*.txt")):
         with suppress(OSError):
             said.append(f"{report.stem}: {' '.join(report.read_text('utf-8', 'replace').split())}")
