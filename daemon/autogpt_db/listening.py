@@ -70,6 +70,14 @@ def address_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def serves(address: str, host: str, port: int) -> bool:
+    """Tell whether an address of `address_of` is what `api.host` and `api.port` ask for."""
+    if host.startswith("/"):
+        return address == f"unix:{host}"
+    named = "127.0.0.1" if host == "localhost" else host
+    return address == (f"http://[{named}]:{port}" if ":" in named else f"http://{named}:{port}")
+
+
 def holder_of(port: int) -> str:
     """Name the process that listens on a TCP port, as far as /proc shows it to this user."""
     inodes = set()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from autogpt_db.cli.connecting import http_connection
+from autogpt_db.cli.control import SYSTEM_RUNTIME
 from autogpt_db.errors import ConfigurationError, DatabaseUnreachableError
 
 if TYPE_CHECKING:
@@ -53,16 +56,16 @@ def call_method(
         headers["authorization"] = f"Bearer {settings.api.token.reveal()}"
     if key is not None:
         headers["idempotency-key"] = key
-    host, port = settings.api.host, settings.api.port
-    wildcard = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what to call, not to listen on
-    connection = http.client.HTTPConnection(wildcard.get(host, host), port, timeout=timeout)
+    address = _address(settings)
+    connection = http_connection(address, timeout=timeout)
     try:
         connection.request("POST", f"/{method}", body, headers)
         response = connection.getresponse()
         content = response.read()
     except OSError as error:
         raise DatabaseUnreachableError(
-            f"The daemon does not answer at {host}:{port} ({error}); start it with: autogpt-db run"
+            f"The daemon does not answer at {address} ({error}). Start it with `systemctl start "
+            "autogpt-db` or `autogpt-db run`, or say with --config or --set which one you mean."
         ) from None
     finally:
         connection.close()
@@ -70,6 +73,27 @@ def call_method(
         return response.status, json.dumps(json.loads(content), indent=2, ensure_ascii=False)
     except ValueError:
         return response.status, content.decode("utf-8", "replace")
+
+
+def _address(settings: Settings) -> str:
+    """Return where the daemon listens: it knows best, then systemd, then the settings."""
+    from autogpt_db.supervision.status import read_status
+    from autogpt_db.supervision.unit import socket_addresses
+
+    runtime = settings.paths.runtime
+    try:
+        return str(read_status(runtime)["address"][0])
+    except DatabaseUnreachableError:
+        pass
+    # Another account may not ask the service, and means it unless it has a daemon of its own.
+    if not runtime.exists() or runtime == SYSTEM_RUNTIME:
+        held = [one for one in socket_addresses() if one.startswith("http")]
+        if held:
+            return held[0]
+    host, port = settings.api.host, settings.api.port
+    if host.startswith("/"):
+        return f"unix:{host}"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def pick(text: str, path: str) -> str:
@@ -100,7 +124,7 @@ def _arguments(method: str, arguments: Iterable[str]) -> dict[str, Any]:
     for argument in arguments:
         key, separator, value = argument.partition("=")
         if not separator:
-            raise ConfigurationError(f"{argument}: expected key=value.")
+            raise click.UsageError(f"{argument}: expected key=value.")
         if key in texts and value != "null":
             found[key] = value
             continue

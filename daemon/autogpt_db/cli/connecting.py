@@ -1,8 +1,11 @@
-"""A connection for a command that works on the database itself, beside the daemon."""
+"""Connections for commands: to the database itself, beside the daemon, and to the daemon."""
 
 from __future__ import annotations
 
+import http.client
+import socket
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from autogpt_db.errors import DatabaseUnreachableError
 
@@ -47,3 +50,29 @@ def connect(settings: Settings, name: str) -> tuple[psycopg.Connection[Any], Dat
             f"PostgreSQL at {target.address} does not answer ({reason}); {start}"
         ) from None
     return connection, target
+
+
+def http_connection(address: str, *, timeout: float) -> http.client.HTTPConnection:
+    """Return an HTTP connection to one of the daemon's addresses; it is opened when it is used.
+
+    Args:
+        address: As the daemon's status has it: `http://127.0.0.1:8005` or `unix:/run/…`.
+        timeout: Seconds for each step.
+    """
+    if address.startswith("unix:"):
+        return _UnixConnection(address.removeprefix("unix:"), timeout=timeout)
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    called = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - what to call
+    return http.client.HTTPConnection(called, parts.port, timeout=timeout)
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str, *, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)

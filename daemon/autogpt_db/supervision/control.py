@@ -28,8 +28,9 @@ class ControlInterface:
         """Return the tree and its pools as JSON.
 
         Returns:
-            `version`, `pid`, `address`, `state`, `words`, `credentials` (the directory that
-            systemd put them into, or null), `schema` (which release AutoGPT's looks like, and
+            `version`, `pid`, `address`, `inherited` (whether systemd listens there), `database`
+            (its address), `state`, `words`, `credentials` (the directory that systemd put them
+            into, or null), `schema` (which release AutoGPT's looks like, and
             what isn't served for it), and `processes` with `name`, `group`, `state`, `pid`,
             `uptime_seconds`, `restarts`, `last_exit`, `pool`.
         """
@@ -39,6 +40,8 @@ class ControlInterface:
                 "version": __version__,
                 "pid": os.getpid(),
                 "address": [address_of(listener) for listener in tree.listeners],
+                "inherited": tree.inherited,
+                "database": tree.database,
                 "state": "stopping" if tree.stopping_now else "running",
                 "words": tree.words(),
                 "credentials": os.environ.get("CREDENTIALS_DIRECTORY") or None,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from autogpt_db.errors import ConfigurationError
-from autogpt_db.settings import write_effective
+from autogpt_db.listening import address_of, serves
+from autogpt_db.settings import Settings, write_effective
 from autogpt_db.supervision.configuration import render, write_configuration
 from autogpt_db.supervision.kinds import ReportingProcess
 from autogpt_db.supervision.process import Restart, States
@@ -19,7 +20,6 @@ from autogpt_db.supervision.systemd import notify, notify_reloading
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from autogpt_db.settings import Settings
     from autogpt_db.supervision.process import SupervisedProcess
     from autogpt_db.supervision.tree import Tree
 
@@ -32,7 +32,7 @@ _NEEDS_RESTART = (
     "api.host",
     "api.port",
 )
-
+_ADDRESS = ("api.host", "api.port")
 
 _REMEMBERED = 20
 
@@ -122,7 +122,13 @@ class RollingRestart:
 
     def _take(self, settings: Settings) -> None:
         tree = self._tree
-        changed = [p for p in _NEEDS_RESTART if _value(settings, p) != _value(tree.started_with, p)]
+        changed = [
+            path
+            for path in _NEEDS_RESTART
+            if _value(settings, path) != _value(tree.started_with, path)
+            and not (tree.inherited and path in _ADDRESS)
+        ]
+        warn_of_unused_address(tree, settings)
         for path in changed:
             log.warning("restart_needed", option=path, reason="a reload cannot change it")
         self._beyond = tuple(changed)
@@ -222,6 +228,27 @@ class RollingRestart:
     def _note(self, problems: list[str]) -> None:
         self._outcomes[self._begun] = problems
         self._outcomes.pop(self._begun - _REMEMBERED, None)
+
+
+def warn_of_unused_address(tree: Tree, settings: Settings) -> None:
+    """Say that the socket's unit decides where systemd listens, if the settings say otherwise."""
+    api, usual = settings.api, Settings().api
+    unused = [
+        path
+        for path, given, default in (
+            ("api.host", api.host, usual.host),
+            ("api.port", api.port, usual.port),
+        )
+        if given != default
+    ]
+    listening = [address_of(listener) for listener in tree.listeners]
+    if tree.inherited and unused and not any(serves(one, api.host, api.port) for one in listening):
+        log.warning(
+            "address_not_used",
+            options=", ".join(unused),
+            address=", ".join(listening),
+            remedy="systemd listens: systemctl edit autogpt-db.socket, and ListenStream=",
+        )
 
 
 def _value(settings: Settings, path: str) -> object:

@@ -26,7 +26,7 @@ from autogpt_db.supervision.file_modes import keep_to_ourselves
 from autogpt_db.supervision.options import Options
 from autogpt_db.supervision.output import ChildOutput
 from autogpt_db.supervision.programs import Program
-from autogpt_db.supervision.rolling import RollingRestart
+from autogpt_db.supervision.rolling import RollingRestart, warn_of_unused_address
 from autogpt_db.supervision.systemd import notify, take_sockets
 from autogpt_db.supervision.tree import Tree
 
@@ -58,7 +58,8 @@ def run_processes(manager: DatabaseManager, *, reload: Callable[[], Settings]) -
     clock.install()
     with ExitStack() as resources:
         resources.enter_context(DirectoryLock(runtime, "runtime_directory"))
-        listeners = take_sockets() or open_listeners(settings.api.host, settings.api.port)
+        inherited = take_sockets()
+        listeners = inherited or open_listeners(settings.api.host, settings.api.port)
         for listener in listeners:
             resources.enter_context(listener)
         Program.umask = keep_to_ourselves(runtime)
@@ -69,6 +70,8 @@ def run_processes(manager: DatabaseManager, *, reload: Callable[[], Settings]) -
         os.environ[FORMAT] = format_in_use()
         options = Options(file, hidden=is_configuration, settings=settings.supervision)
         tree = Tree(options, settings, listeners, manager.embedded)
+        tree.inherited, tree.database = bool(inherited), manager.url.address
+        warn_of_unused_address(tree, settings)
         announcer = Announcer(tree, database=f"{manager.server} at {manager.url.address}")
         rolling = RollingRestart(tree, reload, address)
         tree.metrics = metrics = TreeMetrics(runtime)

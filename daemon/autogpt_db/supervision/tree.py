@@ -54,6 +54,8 @@ class Tree(Supervisor):  # type: ignore[misc]
         settings: What is in effect; a reload replaces it.
         started_with: What was in effect at the start: not all of it can be reloaded.
         embedded: The private PostgreSQL, if there is one.
+        inherited: Whether the listening sockets are systemd's.
+        database: The database's address.
         each_turn: What is called at each turn of the loop.
         subscriptions: Kinds of Supervisor's events, and who is called for them.
         notice: What an operator should know of the last reload.
@@ -78,6 +80,8 @@ class Tree(Supervisor):  # type: ignore[misc]
         self.settings = self.started_with = settings
         self.embedded = embedded
         self.listeners = listeners
+        self.inherited = False
+        self.database = ""
         self.stop_groups: list[Group] | None = None
         self.stop_signals = 0
         self.stop_reason: str | None = None

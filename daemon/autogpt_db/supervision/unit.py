@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 UNIT = "autogpt-db.service"
+SOCKET = "autogpt-db.socket"
+# systemd.unit(5): of two files of one name the first counts.
+_PLACES = tuple(
+    Path(each)
+    for each in (
+        "/etc/systemd/system",
+        "/run/systemd/system",
+        "/usr/local/lib/systemd/system",
+        "/usr/lib/systemd/system",
+    )
+)
 _SECONDS = 5.0
 
 
@@ -20,7 +32,7 @@ def systemctl_show(*properties: str, unit: str = UNIT) -> dict[str, str]:
     return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
 
 
-def unit_settings(name: str, *, section: str = "Service", unit: str = UNIT) -> list[str]:
+def unit_settings(name: str, section: str = "Service", *, unit: str = UNIT) -> list[str]:
     """Return what a unit's files, those of `systemctl edit` included, give a list-like setting.
 
     Args:
@@ -32,15 +44,60 @@ def unit_settings(name: str, *, section: str = "Service", unit: str = UNIT) -> l
         The values in their order; an empty one has reset those before it, as in systemd.unit(5).
     """
     values: list[str] = []
-    here = ""
-    for line in _systemctl("cat", unit).replace("\\\n", " ").splitlines():
-        text = line.strip()
-        if text.startswith("["):
-            here = text.strip("[]")
-        key, separator, value = text.partition("=")
-        if here == section and separator and key.strip() == name:
-            values = [*values, value.strip()] if value.strip() else []
+    for file in _files(unit):
+        here = ""
+        with suppress(OSError):
+            for line in file.read_text("utf-8", "replace").replace("\\\n", " ").splitlines():
+                text = line.strip()
+                if text.startswith("["):
+                    here = text.strip("[]")
+                key, separator, value = text.partition("=")
+                if here == section and separator and key.strip() == name:
+                    values = [*values, value.strip()] if value.strip() else []
     return values
+
+
+def awaits_daemon_reload(unit: str = UNIT) -> bool:
+    """Tell whether a unit's files are others than systemd has read.
+
+    Args:
+        unit: The unit's name.
+    """
+    shown = systemctl_show("NeedDaemonReload", "DropInPaths", unit=unit)
+    if not shown:
+        return False
+    read = {Path(one) for one in shown.get("DropInPaths", "").split()}
+    ours = {one for one in read if one.parent.name == f"{unit}.d"}
+    # systemd itself doesn't see that a directory of drop-ins is new.
+    return shown.get("NeedDaemonReload") == "yes" or ours != set(_drop_ins(unit))
+
+
+def _files(unit: str) -> list[Path]:
+    fragment = systemctl_show("FragmentPath", unit=unit).get("FragmentPath")
+    return [Path(fragment), *_drop_ins(unit)] if fragment else []
+
+
+def _drop_ins(unit: str) -> list[Path]:
+    found: dict[str, Path] = {}
+    for place in _PLACES:
+        for path in (place / f"{unit}.d").glob("*.conf"):
+            found.setdefault(path.name, path)
+    return [found[name] for name in sorted(found)]
+
+
+def socket_addresses() -> list[str]:
+    """Return where the socket's unit has systemd listen, as `listening.address_of` writes it.
+
+    Nothing where it isn't active.
+    """
+    shown = systemctl_show("ActiveState", unit=SOCKET).get("ActiveState")
+    listens = [
+        line.removeprefix("Listen=").partition(" ")[0]
+        for line in _systemctl("show", SOCKET, "--property=Listen").splitlines()
+    ]
+    if shown != "active":
+        return []
+    return [f"unix:{one}" if one.startswith("/") else f"http://{one}" for one in listens if one]
 
 
 def _systemctl(*words: str) -> str:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import http.client
-import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
+from autogpt_db.cli.connecting import http_connection
 from autogpt_db.cli.control import SYSTEM_RUNTIME
 from autogpt_db.cli.doctor.findings import Finding
 from autogpt_db.errors import ResourceTakenError
-from autogpt_db.supervision.unit import UNIT, systemctl_show
+from autogpt_db.supervision.unit import SOCKET, UNIT, awaits_daemon_reload, systemctl_show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +60,11 @@ def unit(_situation: Situation) -> Iterator[Finding]:
         yield Finding("warn", "unit", state, "systemctl start autogpt-db")
     else:
         yield Finding("ok", "unit", state)
+    for name in (UNIT, SOCKET):
+        if awaits_daemon_reload(name):
+            text = f"the files of {name} have changed"
+            remedy = "systemctl daemon-reload, then restart what they are about."
+            yield Finding("warn", "unit", text, remedy)
     if shown["UnitFileState"] in {"disabled", "masked"}:
         text = f"{UNIT} is {shown['UnitFileState']}: it is not started at boot"
         yield Finding("warn", "unit", text, "systemctl enable autogpt-db")
@@ -121,21 +124,8 @@ def addresses(situation: Situation) -> Iterator[Finding]:
 
 def _ask(address: str, token: str | None) -> str | None:
     """Return why the service doesn't answer a health check at `address`, or None."""
-    connection: http.client.HTTPConnection
-    if address.startswith("unix:"):
-        connection = http.client.HTTPConnection("localhost", timeout=_SECONDS)
-        stream = socket.socket(socket.AF_UNIX)
-        stream.settimeout(_SECONDS)
-        connection.sock = stream
-        path: str | None = address.removeprefix("unix:")
-    else:
-        parts = urlsplit(address)
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(parts.hostname or "", parts.hostname)  # noqa: S104 - what to call
-        connection = http.client.HTTPConnection(host or "", parts.port, timeout=_SECONDS)
-        path = None
+    connection = http_connection(address, timeout=_SECONDS)
     try:
-        if path is not None:
-            connection.sock.connect(path)
         headers = {"authorization": f"Bearer {token}"} if token else {}
         connection.request("GET", "/health_check", headers=headers)
         response = connection.getresponse()
