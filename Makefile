@@ -49,6 +49,12 @@ reference: .venv/.installed ## Write the generated reference pages and etc/autog
 	$(RUN)/python -m autogpt_db.reference .
 
 install: | $(UV) ## Install the service on this machine (as root): PREFIX=/opt/autogpt-db
+	@if [ -z "$(DESTDIR)" ] && [ -e /usr/lib/systemd/system/autogpt-db.service ]; then \
+	  echo "autogpt-db is installed as a package, and removing that would take what is installed here along." >&2; \
+	  echo "Upgrade it: make deb && apt install ./dist/autogpt-db_*.deb. Or remove it first (data and" >&2; \
+	  echo "configuration stay): apt remove autogpt-db. Nothing was changed." >&2; \
+	  exit 1; \
+	fi
 	@UV="$(UV)" UV_PYTHON=$(SYSTEM_PYTHON) deploy/stage "$(DESTDIR)" $(PREFIX) /usr/local/share /usr/local/bin /usr/local/lib --extra embedded
 	@if [ -z "$(DESTDIR)" ]; then \
 	  systemd-sysusers autogpt-db.conf; \

@@ -63,6 +63,41 @@ def test_the_readmes_two_commands_and_its_journal_query(fresh_guest: Guest) -> N
     assert guest.path("/etc/autogpt-db/autogpt-db.toml").exists()
 
 
+def test_one_way_of_installing_does_not_take_the_other_down(fresh_guest: Guest) -> None:
+    guest = fresh_guest
+    make = ("sh", "-c", "cd /clone && UV=/usr/local/bin/uv UV_OFFLINE=1 make install")
+    guest.run("dpkg", "-i", "/packages/autogpt-db.deb")
+    refused = guest.attempt(*make)
+    print(refused.stderr)
+    assert refused.returncode != 0
+    assert "is installed as a package" in refused.stderr
+    assert not guest.path("/usr/local/bin/autogpt-db").exists()
+    guest.run("dpkg", "--remove", "autogpt-db")
+    guest.run(*make)
+    refused = guest.attempt("dpkg", "-i", "/packages/autogpt-db.deb")
+    print(refused.stderr)
+    assert refused.returncode != 0
+    assert "make uninstall" in refused.stderr
+    # What an earlier version of both has left: the package's remainder goes, our program stays.
+    guest.run("dpkg", "--purge", "autogpt-db")
+    assert guest.run("autogpt-db", "--version").startswith("autogpt-db, version")
+    guest.run("make", "-C", "/clone", "uninstall")
+
+    data = guest.path("/var/lib/autogpt-db/postgresql/data")
+    data.mkdir(parents=True)
+    (data / "PG_VERSION").write_text("18\n")
+    refused = guest.attempt("dpkg", "-i", "/packages/autogpt-db.deb")
+    print(refused.stderr)
+    assert refused.returncode != 0
+    assert "was made by PostgreSQL 18, and this package runs" in refused.stderr
+    assert not guest.path("/usr/bin/autogpt-db").exists()
+    binary = guest.path("/usr/lib/postgresql/18/bin/postgres")
+    binary.parent.mkdir(parents=True)
+    binary.write_text("#!/bin/sh\n")
+    binary.chmod(0o755)
+    guest.run("dpkg", "-i", "/packages/autogpt-db.deb")
+
+
 def test_a_removed_package_leaves_data_and_a_new_one_finds_it(fresh_guest: Guest) -> None:
     guest = fresh_guest
     before = guest.files()
