@@ -441,6 +441,25 @@ def test_binaries_out_of_reach_are_copied_once(made_state: Path, closed_package:
     assert len(list((made_state / "postgresql").glob("1*"))) == 1
 
 
+@as_root
+def test_a_full_disk_at_the_first_start_is_told_as_that(
+    made_state: Path, closed_package: Path
+) -> None:
+    place = made_state / "postgresql"
+    place.mkdir(mode=0o711, exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m,mode=0711", "tmpfs", str(place)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        environment = {"PYTHONPATH": str(closed_package)}
+        with main_of_its_own(made_state, environment=environment) as (_process, told):
+            print(told["error"])
+            assert "No space left on device" in told["error"]
+            assert "None" not in told["error"]
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=False)
+
+
 # Paths and accounts ----------------------------------------------------------------------------
 
 

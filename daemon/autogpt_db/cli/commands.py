@@ -11,7 +11,7 @@ import click
 
 from autogpt_db import __version__
 from autogpt_db.cli.cluster import backup, restore, upgrade_cluster, verify_backup
-from autogpt_db.cli.control import ctl
+from autogpt_db.cli.control import ctl, runtime_of
 from autogpt_db.cli.doctor import doctor
 from autogpt_db.cli.executions import executions
 from autogpt_db.cli.friendly import friendly
@@ -275,7 +275,7 @@ def status(sources: Sources, *, as_json: bool) -> None:
     from autogpt_db.supervision.status import format_status, read_status
 
     with friendly():
-        tree = read_status(sources.load().settings.paths.runtime)
+        tree = read_status(runtime_of(sources))
         say(format_status(tree, as_json=as_json))
 
 

@@ -43,16 +43,18 @@ def check_everything(settings: Settings) -> Iterator[str]:
     from autogpt_db.database.migration import pending
     from autogpt_db.database.reasons import reason_of
     from autogpt_db.database.schema import read_catalogue
-    from autogpt_db.database.session import check_encoding
+    from autogpt_db.database.session import check_encoding, check_settings, check_version
     from autogpt_db.database.url import direct_database_url
     from autogpt_db.operations.coverage import at_hand
     from autogpt_db.operations.needed import needed
+    from autogpt_db.supervision.sandbox import refuse_closed_way
 
     yield "configuration: valid"
     yield from _describe_programs(settings)
     yield from _describe_credentials(settings)
     target = direct_database_url(settings)
     target.verify_files()
+    refuse_closed_way(target)
     conninfo = target.conninfo(
         connect_timeout=settings.database.connect_timeout, application_name="autogpt-db check"
     )
@@ -71,7 +73,9 @@ def check_everything(settings: Settings) -> Iterator[str]:
     with connection:
         version = connection.info.server_version
         yield f"database: PostgreSQL {version // 10000}.{version % 10000} at {target.address}"
+        check_version(version, target.address)
         check_encoding(connection, "database.url")
+        check_settings(connection, "database.url", pooled=target.pgbouncer)
         waiting = pending(
             connection,
             schema_name=target.schema,

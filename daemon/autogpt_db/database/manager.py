@@ -21,7 +21,14 @@ from autogpt_db.database.encryption import verify_key
 from autogpt_db.database.migration import migrate, pending_upgrade
 from autogpt_db.database.platform_tables import platform_tables
 from autogpt_db.database.reasons import reason_of
-from autogpt_db.database.session import UNREADABLE, check_encoding, check_settings, told, too_short
+from autogpt_db.database.session import (
+    UNREADABLE,
+    check_encoding,
+    check_settings,
+    check_version,
+    told,
+    too_short,
+)
 from autogpt_db.database.sqlstates import READ_ONLY, cause_of
 from autogpt_db.database.url import database_url, direct_database_url
 from autogpt_db.errors import (
@@ -42,9 +49,6 @@ if TYPE_CHECKING:
     from autogpt_db.settings import Settings
 
 log = structlog.get_logger("autogpt_db.database")
-
-OLDEST_SERVER = 150000
-"""PostgreSQL 15, as `server_version_num` counts."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
 _LOOK_AGAIN = 1.0
@@ -130,11 +134,7 @@ class DatabaseManager:
         """Wait for the server, check its version and the encryption key, migrate the schema."""
         with self.connect() as connection:
             version = self.server_version = connection.info.server_version
-            if version < OLDEST_SERVER:
-                raise ConfigurationError(
-                    f"database.url: {self.url.address} runs PostgreSQL {version // 10000}; "
-                    "autogpt-db needs 15 or newer."
-                )
+            check_version(version, self.url.address)
             check_encoding(connection, "database.url")
             direct = direct_database_url(self.settings)
             check_settings(connection, "database.url", pooled=direct.pgbouncer)

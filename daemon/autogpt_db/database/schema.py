@@ -96,8 +96,9 @@ def verify(
         log.warning(
             "schema_partly_there",
             missing=spared,
-            remedy="install pgvector and restart, or run AutoGPT's migrations; "
-            "store search does without until then",
+            remedy="install pgvector for the server's PostgreSQL, where its distribution has it "
+            "(Debian 12 has none for 15; apt.postgresql.org does), and restart, or run AutoGPT's "
+            "migrations; store search does without until then",
         )
 
 

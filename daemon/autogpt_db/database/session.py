@@ -48,6 +48,9 @@ SETTINGS: Final = {
 }
 """Settings of each session of ours, sent as it begins."""
 
+OLDEST_SERVER = 150000
+"""PostgreSQL 15, as `server_version_num` counts."""
+
 UNBEARABLE: LiteralString = """
 SELECT name, setting
   FROM pg_catalog.pg_settings
@@ -101,6 +104,23 @@ SELECT name, setting || ' ms'
                 'transaction_timeout')
    AND setting::bigint BETWEEN 1 AND %(shortest)s
 """
+
+
+def check_version(version: int, address: str) -> None:
+    """Refuse a server that is older than our statements.
+
+    Args:
+        version: As `server_version_num` counts.
+        address: The server's, for the message.
+
+    Raises:
+        ConfigurationError: It is.
+    """
+    if version < OLDEST_SERVER:
+        raise ConfigurationError(
+            f"database.url: {address} runs PostgreSQL {version // 10000}; autogpt-db needs 15 or "
+            "newer."
+        )
 
 
 def check_encoding(connection: psycopg.Connection[Any], setting: str) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import pwd
 from pathlib import Path
 from typing import NamedTuple
 
+SYSTEM_STATE = Path("/var/lib/autogpt-db")
 PROGRAMS_DIRECTORY = Path("/etc/autogpt-db/programs.d")
 
 
@@ -27,8 +29,8 @@ def default_state_directory() -> Path:
     given = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
     if given:
         return Path(given)
-    if os.geteuid() == 0:
-        return Path("/var/lib/autogpt-db")
+    if os.geteuid() == 0 or _is_the_service_s():
+        return SYSTEM_STATE
     home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(home) / "autogpt-db"
 
@@ -42,7 +44,15 @@ def default_runtime_directory(state: Path) -> Path:
         # A state directory of one's own gets a runtime directory of its own: two daemons on
         # one machine must not share sockets.
         return state / "run"
-    if os.geteuid() == 0:
+    if os.geteuid() == 0 or _is_the_service_s():
         return Path("/run/autogpt-db")
     home = os.environ.get("XDG_RUNTIME_DIR")
     return Path(home) / "autogpt-db" if home else state / "run"
+
+
+def _is_the_service_s() -> bool:
+    """Tell whether this account is the one that the system's service runs under."""
+    try:
+        return Path(pwd.getpwuid(os.geteuid()).pw_dir) == SYSTEM_STATE
+    except KeyError:
+        return False

