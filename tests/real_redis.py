@@ -77,6 +77,29 @@ class RealRedis:
         for key in keys:
             self.owner(key).set(key, "1")
 
+    @contextmanager
+    def slot_under_way(self, key: str, *moved: str) -> Iterator[None]:
+        """Have a key's slot on the way to another server, some of its keys there already."""
+        slot = redis.cluster.key_slot(key.encode())
+        source = self.owner(key)
+        port = next(
+            port for port in self.ports if port != source.connection_pool.connection_kwargs["port"]
+        )
+        target = self.node(port)
+        for node, state, other in (
+            (target, "IMPORTING", source), (source, "MIGRATING", target),
+        ):  # fmt: skip
+            node.execute_command(
+                "CLUSTER SETSLOT", slot, state, other.execute_command("CLUSTER MYID")
+            )
+        for name in moved:
+            source.execute_command("MIGRATE", "127.0.0.1", port, name, 0, 5000, "AUTH", PASSWORD)
+        try:
+            yield
+        finally:
+            for node in (source, target):
+                node.execute_command("CLUSTER SETSLOT", slot, "STABLE")
+
     def _options(self, port: int, bus_port: int) -> dict[str, Any]:
         own = {"port": port, "bind": "127.0.0.1", "save": "", "requirepass": PASSWORD}
         if self._clustered:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,15 @@ def test_keys_are_forgotten_wherever_they_lie(seeded_database_url: str, redis: R
         assert service.call("get_credits", user_id="alice") == 1500
         service.run(background.drain())
     assert redis.keys() == others
+
+
+def test_a_key_is_forgotten_while_its_slot_is_moved(cluster: RealRedis) -> None:
+    gone_over, left_behind = f"{KEY}:{{moving}}:1", f"{KEY}:{{moving}}:2"
+    cluster.put({gone_over, left_behind})
+    with cluster.slot_under_way("{moving}", gone_over):
+        assert {gone_over, left_behind} <= cluster.keys()
+        asyncio.run(Bus(options(cluster.ports[-1])).forget(f"{KEY}:*moving*"))
+        assert cluster.keys() & {gone_over, left_behind} == set()
 
 
 def test_other_nodes_are_reached_where_they_say_or_at_the_same_host(

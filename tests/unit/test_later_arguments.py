@@ -12,6 +12,8 @@ from autogpt_db.database.releases import arguments_of
 from autogpt_db.errors import ArgumentsInvalidError, ArgumentsNotHonouredError, InvalidValueError
 from autogpt_db.operations import load_operations
 from examples import EXAMPLES
+from releases.building import SEEDED
+from releases.catalogues import DIRECTORY
 
 OPERATIONS = load_operations()
 # Every argument that any release gives a method that is served here.
@@ -58,6 +60,18 @@ MADE_UP = {
     "spend_credits": {"user_id": "u", "cost": 1, "metadata": {}},
     "update_graph_execution_stats": {"graph_exec_id": "g", "status": "COMPLETED"},
 }  # fmt: skip
+
+
+def test_what_real_servers_were_sent_is_known() -> None:
+    """Where no list of a release's arguments is to be had, its recorded calls tell of some."""
+    for state in SEEDED:
+        calls = json.loads((DIRECTORY / state / "calls.json").read_text("utf-8"))
+        for call in calls:
+            operation = OPERATIONS.get(call["method"])
+            if operation is None or call["raw"] is not None:
+                continue
+            known = {parameter.name for parameter in operation.parameters}
+            assert call["kwargs"].keys() <= known | arguments_of(call["method"]).keys(), call
 
 
 def test_every_argument_is_a_parameter_or_told() -> None:

@@ -69,21 +69,27 @@ class Bus:
             await self._routed(redis, "DEL", key)
 
     async def _routed(self, redis: Redis, name: str, *arguments: str | bytes) -> None:
-        """Send a command, and again to whichever node is said to have its slot."""
-        from redis.exceptions import MovedError, RedisError
+        """Send a command, and again to whichever node is said to have its slot.
+
+        While a slot is moved its keys lie on both sides: its owner then says whom to ask about one
+        that has gone over already, and that node answers only those who say that they were sent.
+        """
+        from redis.exceptions import AskError, MovedError, RedisError
 
         try:
             await _send(redis, name, *arguments)
-        except MovedError as moved:
-            owner = self._reachable(moved.host, moved.port)
+        except AskError as elsewhere:  # of which a MovedError is one
+            told = elsewhere
         else:
             return
         for _ in range(MOST_HOPS):
-            async with self._connected(owner) as node:
+            async with self._connected(self._reachable(told.host, told.port)) as node:
                 try:
+                    if not isinstance(told, MovedError):
+                        await _send(node, "ASKING")
                     await _send(node, name, *arguments)
-                except MovedError as moved:
-                    owner = self._reachable(moved.host, moved.port)
+                except AskError as elsewhere:
+                    told = elsewhere
                 else:
                     return
         raise RedisError(f"{MOST_HOPS} nodes of the Cluster sent {name} on to another one")
@@ -121,6 +127,7 @@ class Bus:
             protocol=2,
             socket_connect_timeout=options.connect_timeout,
             socket_timeout=options.socket_timeout,
+            single_connection_client=True,  # what is said by one command is so for the next
             retry=Retry(ExponentialBackoff(cap=1.0, base=0.1), ATTEMPTS - 1),
         ) as redis:
             yield redis
