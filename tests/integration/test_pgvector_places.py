@@ -94,5 +94,7 @@ def test_a_schema_that_is_searched_anyway_costs_nothing(
     seeded_database_url: str, provider: EmbeddingProvider
 ) -> None:
     with service_on(seeded_database_url, seeded_database_url, provider) as service:
-        by_meaning(service)
+        without_embeddings(service)
+        assert service.call("backfill_missing_embeddings")["success"] == 1
+        assert by_meaning(service) == ["cool-agent"]
         assert service.statements == 1
