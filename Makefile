@@ -11,7 +11,7 @@ WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help run test fuzz lint types unit integration acceptance environment clean bench bench-trees bench-profile bench-footprint \
-	reference install uninstall deb test-service test-storm test-workers test-releases test-chaos test-bodies
+	reference install uninstall deb test-service test-storm test-workers test-releases test-chaos test-bodies test-matrix
 # Where `make install` puts things; DESTDIR stands before all of them.
 PREFIX ?= /opt/autogpt-db
 DESTDIR ?=
@@ -95,6 +95,9 @@ deb: | $(UV) ## Build the .deb for this machine's release into dist/
 test-service: .venv/.installed ## Prove the service on a real systemd, where a guest can run (ROUNDS=20, SUITE=trixie)
 	@if tests/service/systemd-lab able; then tests/service/systemd-lab tools; fi
 	UV="$(UV)" LAB_SUITE="$(SUITE)" AUTOGPT_DB_TEST_ROUNDS=$(or $(ROUNDS),3) $(RUN)/pytest -q -rA --no-header tests/service
+
+test-matrix: .venv/.installed ## Break a database in every known way, direct and pooled, at the start and later: nothing fails untold, every remedy works
+	AUTOGPT_DB_TEST_MATRIX=all $(RUN)/pytest -n $(WORKERS) --dist worksteal -rA tests/matrix
 
 test-storm: .venv/.installed ## Prove that nothing is lost or refused: 40 kills and 42 restarts under load, a minute without PostgreSQL
 	AUTOGPT_DB_TEST_ROUNDS=20 AUTOGPT_DB_TEST_OUTAGE_SECONDS=60 $(RUN)/pytest -q -s tests/acceptance/test_storm.py tests/acceptance/test_outage.py

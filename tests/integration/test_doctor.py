@@ -17,6 +17,7 @@ from autogpt_db.cli.doctor.checks import examine
 from autogpt_db.cli.doctor.findings import Finding
 from autogpt_db.cli.inspect import check_everything
 from autogpt_db.cli.methods import describe_methods
+from autogpt_db.database.troubles import TROUBLES
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
 from autogpt_db.settings import sources as settings_sources
 from postgres_server import with_schema
@@ -294,3 +295,11 @@ def test_a_check_that_fails_itself_does_not_stop_the_others(
     assert found["broken"][0].level == "fail"
     assert "as it happens" in found["broken"][0].text
     assert "schema" in found
+
+
+def test_there_is_a_line_for_whatever_can_be_the_matter(examined: Examine) -> None:
+    found = examined()
+    assert {trouble.check for trouble in TROUBLES} <= found.keys()
+    lines = ("database", "pooler", "encoding", "session settings", "writes", "rights", "schema")
+    for line in (*lines, "connections"):
+        assert [finding.level for finding in found[line]] == ["ok"], found[line]

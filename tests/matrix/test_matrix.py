@@ -1,0 +1,185 @@
+"""Whatever is set, missing or forbidden: never READY where calls fail, never 70, never a 500.
+
+What an operator is told mends it: every statement and command is taken from what was printed, and
+carried out as it stands.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from matrix.cases import CASES, KINDS, Case, Verdict
+from matrix.ground import Answer, Ground, MatrixServer, Remedies, carry_out, same, settled
+from pgbouncer import PGBOUNCER
+from waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WHOLE = os.environ.get("AUTOGPT_DB_TEST_MATRIX") == "all"
+ROUTES, TIMES = ("direct", "pooled"), ("start", "running")
+PATIENCE = 120.0
+"""Seconds for what takes three on a machine with nothing else to do."""
+
+Cell = tuple[Case, str, str]
+
+
+def whole() -> list[Cell]:
+    """Return every case on both routes at both times."""
+    return [(case, route, time) for case in CASES for route in ROUTES for time in TIMES]
+
+
+def pairwise() -> list[Cell]:
+    """Return two cells of each kind, so that each two of kind, route and time come together."""
+    cells: list[Cell] = []
+    for place, kind in enumerate(KINDS):
+        # Those that are not merely borne, and of them two that differ.
+        telling = [case for case in CASES if case.kind == kind and case.said]
+        times = TIMES if place % 2 == 0 else TIMES[::-1]
+        cells += [
+            (telling[0], "direct", times[0]),
+            (telling[len(telling) // 2], "pooled", times[1]),
+        ]
+    return cells
+
+
+def test_the_small_matrix_has_every_pair() -> None:
+    cells = pairwise()
+    assert {(case.kind, route) for case, route, _ in cells} == {
+        (kind, route) for kind in KINDS for route in ROUTES
+    }
+    assert {(case.kind, time) for case, _, time in cells} == {
+        (kind, time) for kind in KINDS for time in TIMES
+    }
+    assert {(route, time) for _, route, time in cells} == {
+        (route, time) for route in ROUTES for time in TIMES
+    }
+    assert len({case.name for case in CASES}) == len(CASES) >= 40
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[MatrixServer]:
+    with MatrixServer() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def usual(server: MatrixServer) -> list[Answer]:
+    """Return what every call answers on a sound database."""
+    with Ground(server, pooled=False) as ground:
+        ground.daemon.start(seconds=PATIENCE)
+        answers = ground.answers()
+        assert {answer.status for answer in answers} == {200}, answers
+        assert same(ground.answers(), answers), "the answers vary by themselves"
+        return answers
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("case", "route", "time"),
+    [
+        pytest.param(*cell, id=f"{cell[0].name}, {cell[1]}, {cell[2]}")
+        for cell in (whole() if WHOLE else pairwise())
+    ],
+)
+def test_a_case_is_borne_or_told_and_what_is_told_mends_it(
+    server: MatrixServer, usual: list[Answer], case: Case, route: str, time: str
+) -> None:
+    if route == "pooled" and PGBOUNCER is None:
+        pytest.skip("pgbouncer (Debian: pgbouncer) is missing")
+    verdict = getattr(case, route)[TIMES.index(time)]
+    with Ground(server, pooled=route == "pooled") as ground:
+        if time == "start":
+            broken(ground, case)
+            ground.daemon.launch()
+            as_at_a_start(ground, verdict, usual)
+        else:
+            ground.daemon.start(seconds=PATIENCE)
+            assert same(ground.answers(), usual)
+            broken(ground, case)
+            ground.end_sessions()
+            as_while_running(ground, verdict, usual)
+        if verdict is Verdict.BORNE and not (case.said and case.kind != "setting"):
+            sound(ground, case)
+            return
+        said = ground.said()
+        assert re.search(case.said, said), said
+        mended(ground, case, said)
+        if verdict is Verdict.REFUSED:
+            ground.daemon.launch()
+            ground.daemon.wait_notified("READY=1", seconds=PATIENCE)
+        elif verdict is Verdict.AWAITED:
+            ground.daemon.wait_notified("READY=1", seconds=PATIENCE)
+        settled(ground, usual, seconds=PATIENCE)
+        sound(ground, case)
+
+
+def broken(ground: Ground, case: Case) -> None:
+    """Break the database as the case says."""
+    if case.elsewhere:
+        ground.close_database()
+    ground.execute(case.breaks, elsewhere=case.elsewhere)
+    ground.database = case.renamed.replace("{database}", ground.database)
+    if case.renamed != "{database}":
+        ground.open_database()
+
+
+def as_at_a_start(ground: Ground, verdict: Verdict, usual: list[Answer]) -> None:
+    """See that a start takes it as it should."""
+    daemon = ground.daemon
+    if verdict is Verdict.REFUSED:
+        assert daemon.exit_code(seconds=PATIENCE) == 78, daemon.log()
+        assert not [words for words in daemon.read_notifications() if "READY" in words]
+    elif verdict is Verdict.AWAITED:
+        daemon.wait_notified("STATUS=waiting for", seconds=PATIENCE)
+        assert not [words for words in daemon.read_notifications() if "READY" in words]
+    else:
+        daemon.wait_notified("READY=1", seconds=PATIENCE)
+        as_while_running(ground, verdict, usual)
+
+
+def as_while_running(ground: Ground, verdict: Verdict, usual: list[Answer]) -> None:
+    """See that a running service comes to take it as it should, and how calls end meanwhile."""
+    if verdict is Verdict.BORNE:
+        settled(ground, usual, seconds=PATIENCE)
+        return
+
+    def so() -> bool:
+        answers = ground.answers()
+        states = {answer.status for answer in answers}
+        assert 500 not in states, answers
+        ready = ground.daemon.client.get("/ready").status_code == 200
+        if verdict is Verdict.TROUBLED:
+            return not ready
+        return ready and states == {200, 404}
+
+    wait_for(so, seconds=PATIENCE, what=verdict.value)
+
+
+def mended(ground: Ground, case: Case, said: str) -> None:
+    """Carry out what was printed; where that is AutoGPT's to do, do it in its place."""
+    remedies = Remedies.printed_in(said, meant=case.meant.replace("{database}", ground.database))
+    if case.theirs:
+        assert "AutoGPT's own migrations" in said, said
+        ground.execute(case.theirs)
+        return
+    assert remedies.statements or remedies.commands, said
+    if case.renamed != "{database}":
+        ground.close_database()
+    carry_out(ground, remedies)
+    ground.database = ground.known_as
+    ground.open_database()
+
+
+def sound(ground: Ground, case: Case) -> None:
+    """See that nothing went wrong in an improper way, and that nothing is left to mend."""
+    log = ground.daemon.log()
+    assert "Traceback" not in log, log
+    assert not [event for event in ground.daemon.events() if event.get("level") == "critical"]
+    left = [one for one in ground.examined() if case.said and re.search(case.said, one)]
+    borne_by_us = case.kind == "setting" and case.direct[0] is Verdict.BORNE
+    assert not left or borne_by_us, left
