@@ -150,6 +150,6 @@ def test_a_key_that_decrypts_nothing_ends_the_start_with_78(seeded_database_url:
         other.launch()
         assert other.exit_code() == 78
         assert "does not decrypt the credentials that users have stored" in other.log()
-        assert "rotate-the-encryption-key.md" in other.log()
+        assert "autogpt-db help rotate-the-encryption-key" in other.log()
     finally:
         other.__exit__()

@@ -345,7 +345,7 @@ def test_the_service_reads_by_both_keys_and_writes_by_the_new_one(
         pytest.raises(InvalidValueError, match="cannot be decrypted"),
     ):
         too_late.call("get_user_integrations", user_id="alice")
-    with pytest.raises(ConfigurationError, match=r"rotate-the-encryption-key\.md"):
+    with pytest.raises(ConfigurationError, match="autogpt-db help rotate-the-encryption-key"):
         verify_key(connection, Settings(integrations=ONLY_OLD), "platform")
 
 

@@ -55,7 +55,7 @@ MISTAKES = {
         "is this service itself", "[api]\nfallback_url = 'http://127.0.0.1:8005'"
     ),
     "too few connections": Mistake(
-        "database.connection_limit: 1 is too few", "[database]\nconnection_limit = 1"
+        "database.connection_limit: 2 is too few", "[database]\nconnection_limit = 2"
     ),
     "a key that is none": Mistake(
         "integrations.encryption_key: is not 32 bytes",

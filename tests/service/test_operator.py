@@ -138,10 +138,12 @@ def test_doctor_finds_the_running_service_sound_and_a_stopped_one_s_fault(servic
 def test_the_manual_and_what_to_start_from_are_installed(service: Guest) -> None:
     for page in ("man1/autogpt-db.1.gz", "man5/autogpt-db.toml.5.gz"):
         assert service.path(f"/usr/share/man/{page}").exists()
-    for directory in ("docs/monitoring", "etc/examples"):
+    for directory in ("docs/monitoring", "etc/examples", "docs/howto", "docs/reference"):
         for file in (ROOT / directory).iterdir():
             place = f"/usr/share/doc/autogpt-db/{file.parent.name}/{file.name}"
             assert service.path(place).read_text() == file.read_text()
     print("installed as they are here: two manual pages, docs/monitoring, etc/examples")
+    page = service.run("autogpt-db", "help", "install")
+    assert page == (ROOT / "docs/howto/install.md").read_text().strip()
     completion = service.path("/usr/share/bash-completion/completions/autogpt-db").read_text()
     assert "_AUTOGPT_DB_COMPLETE" in completion

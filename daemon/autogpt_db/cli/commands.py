@@ -18,6 +18,7 @@ from autogpt_db.cli.friendly import friendly
 from autogpt_db.cli.jobs import jobs
 from autogpt_db.cli.printing import say
 from autogpt_db.cli.psql import psql
+from autogpt_db.cli.topics import help_
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -322,6 +323,7 @@ for command in (
     ctl,
     doctor,
     executions,
+    help_,
     jobs,
     psql,
     restore,

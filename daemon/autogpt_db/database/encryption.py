@@ -106,7 +106,7 @@ def verify_key(connection: psycopg.Connection[Any], settings: Settings, schema_n
         raise ConfigurationError(
             "integrations.encryption_key: does not decrypt the credentials that users have stored. "
             "It must be the ENCRYPTION_KEY of AutoGPT's other services. If the key has been "
-            "changed: docs/howto/rotate-the-encryption-key.md."
+            "changed: autogpt-db help rotate-the-encryption-key."
         )
     if failed:
         log.error("credentials_undecryptable", texts=failed, tried=len(rows))
