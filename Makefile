@@ -148,7 +148,9 @@ environment: .venv/.installed ## Make the environment, and nothing else
 
 # What the service needs, and then what its development needs.
 .venv/.runtime: uv.lock pyproject.toml | $(UV)
+	@echo "Making the environment in .venv: Python packages and PostgreSQL, some 150 MB the first time …" >&2
 	@$(UV) sync --quiet --frozen --compile-bytecode --inexact --no-dev --extra embedded
+	@echo "Compiling …" >&2
 	@$(RUN)/python -m compileall -q daemon
 	@touch $@
 
@@ -159,6 +161,7 @@ environment: .venv/.installed ## Make the environment, and nothing else
 .uv/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	|| { echo "autogpt-db needs Python 3.11 or newer (found: $$($(PYTHON) --version 2>&1)); install it, or say which: make PYTHON=python3.12" >&2; exit 1; }
+	@echo "Fetching uv, which makes the environment …" >&2
 	@$(PYTHON) -m venv .uv >/dev/null 2>&1 \
 	|| { rm -rf .uv; echo "This Python comes without venv: apt install python3-venv" >&2; exit 1; }
 	@.uv/bin/python -m pip --quiet --disable-pip-version-check install 'uv>=0.9' \

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -128,3 +129,13 @@ def test_a_run_survives_the_death_of_each_process(database_url: str) -> None:
         assert ended["stats"]["node_exec_count"] == 3
         print(f"\na whole run; calls repeated because their process was killed: {call.repeated}")
         assert json.loads(daemon.run("status", "--json").stdout)["state"] == "running"
+
+
+def test_a_terminal_s_start_ends_with_what_to_try(database_url: str) -> None:
+    with DaemonProcess(database_url=database_url, assignments=["logging.format=console"]) as daemon:
+        (line,) = [each for each in daemon.log().splitlines() if ": ready " in each]
+        print(line)
+        found = re.search(r"curl (\S+), or: autogpt-db status", line)
+        assert found is not None
+        assert found[1] == f"{daemon.base}/health_check"
+        assert daemon.client.get(found[1]).status_code == 200

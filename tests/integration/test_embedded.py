@@ -148,7 +148,7 @@ def test_the_first_start_makes_everything_and_the_next_one_finds_it(state: Path)
         with running(state), connect(state) as connection:
             assert connection.execute("SELECT one FROM kept").fetchone() == (1,)
     assert [record["event"] for record in logged] == [
-        "embedded_initialised", "embedded_started", "embedded_stopped",
+        "embedded_initialising", "embedded_initialised", "embedded_started", "embedded_stopped",
         "embedded_started", "embedded_stopped",
     ]  # fmt: skip
     seconds = [record["seconds"] for record in logged if record["event"] == "embedded_started"]

@@ -72,15 +72,15 @@ MISTAKES = {
     ),
     "no URL": Mistake("database.url: ", credentials=(("database_url", "127.0.0.1:5432"),)),
     "the wrong password": Mistake(
-        'refused the connection: password authentication failed for user "autogpt"',
+        'password authentication failed for user "autogpt"',
         credentials=url("geheim-4711", "another"),
     ),
     "a role that is not there": Mistake(
-        'refused the connection: password authentication failed for user "nobody"',
+        'password authentication failed for user "nobody"',
         credentials=url("autogpt:", "nobody:"),
     ),
     "a database that is not there": Mistake(
-        'refused the connection: database "elsewhere" does not exist',
+        'database "elsewhere" does not exist',
         credentials=url("/autogpt?", "/elsewhere?"),
     ),
     "certificates without a file of them": Mistake(
@@ -88,7 +88,7 @@ MISTAKES = {
         credentials=(("database_url", f"{URL}&sslmode=verify-full&sslrootcert=/no/such.pem"),),
     ),
     "TLS that the server has not": Mistake(
-        "refused the connection: server does not support SSL",
+        "server does not support SSL",
         credentials=(("database_url", f"{URL}&sslmode=require"),),
     ),
 }

@@ -10,13 +10,14 @@ import struct
 import subprocess
 import sys
 import tempfile
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
 
 from autogpt_db.logs.catalog import MESSAGE_IDS
 from autogpt_db.logs.journal import JournalSink, _encode
-from autogpt_db.logs.render import json_renderer
+from autogpt_db.logs.render import console_renderer, json_renderer
 from autogpt_db.logs.stream import StreamSink
 
 PROGRAM = """
@@ -174,3 +175,8 @@ def test_every_event_with_help_stands_in_the_catalog_and_in_the_reference() -> N
     assert set(re.findall(r"^-- ([0-9a-f]{32})$", text, re.MULTILINE)) == set(MESSAGE_IDS.values())
     page = (root / "docs" / "reference" / "log-fields.md").read_text("utf-8")
     assert [name for name in MESSAGE_IDS if f"| `{name}` |" not in page] == []
+
+
+def test_the_console_shows_a_status_as_its_number() -> None:
+    line = console_renderer(colours=False)({"event": "request", "status": HTTPStatus.NOT_FOUND})
+    assert b"status=404" in line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import io
 import traceback
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,8 @@ class _Shown:
     """A value that is no text, as text that a terminal may show."""
 
     def __init__(self, value: object) -> None:
-        self._text = printable(repr(value))
+        # An HTTP status is a number to people, and not a member of an enumeration.
+        self._text = printable(repr(int(value) if isinstance(value, enum.IntEnum) else value))
 
     def __repr__(self) -> str:
         return self._text

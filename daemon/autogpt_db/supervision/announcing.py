@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from autogpt_db.listening import address_of
+from autogpt_db.logs import format_in_use
 from autogpt_db.supervision import clock
 from autogpt_db.supervision.kinds import PostgresqlProcess
 from autogpt_db.supervision.process import States
@@ -67,6 +68,8 @@ class Announcer:
                 database=self._database,
                 seconds=round(clock.now() - self._started, 3),
             )
+            if format_in_use() == "console":
+                self._tell_what_to_try()
             tree.release_programs()
         deaf = tree.hears_nobody(before=self._deaf)
         if deaf and not self._deaf:
@@ -77,6 +80,14 @@ class Announcer:
         if due and not deaf:
             self._fed = clock.now()
             notify("WATCHDOG=1")
+
+    def _tell_what_to_try(self) -> None:
+        """Tell a person at a terminal that nothing more is to be waited for, and what to try."""
+        for listener in self._tree.listeners:
+            address = address_of(listener)
+            if address.startswith("http"):
+                log.info("ready", next=f"curl {address}/health_check, or: autogpt-db status")
+                return
 
     def words(self) -> str:
         """Return the tree's state in a sentence."""

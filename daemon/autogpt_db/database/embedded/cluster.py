@@ -58,6 +58,7 @@ def initialise(binaries: Binaries, account: Account | None, data: Path) -> None:
         ConfigurationError: It cannot be made; the message holds PostgreSQL's reason.
     """
     began = time.monotonic()
+    log.info("embedded_initialising", version=binaries.version, directory=str(data))
     for unfinished in data.parent.glob(f"{_UNFINISHED}*"):
         shutil.rmtree(unfinished, ignore_errors=True)
     fresh = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=data.parent))  # with mode 0700

@@ -123,9 +123,9 @@ class EmbeddedServer:
             "embedded_started",
             version=server.version,
             directory=str(data),
-            account=account.name if account else None,
             pid=server.pid,
             seconds=round(time.monotonic() - began, 2),
+            **({"account": account.name} if account else {}),
         )
         return server
 
