@@ -145,7 +145,7 @@ class DaemonProcess:
                 | dict(environment or {}),
             )
 
-    def start(self, *, seconds: float = 30) -> None:
+    def start(self, *, seconds: float = 60) -> None:
         """Start the program and wait until it says READY, as systemd would."""
         started = time.monotonic()
         self.launch()

@@ -46,17 +46,31 @@ class Heartbeat:
 
     def __init__(self, runtime: Path) -> None:
         self._address = str(runtime / SOCKET_NAME)
-        self._ready = False
+        self._up = False
+        self._able = True
+        self._complaint: str | None = None
         self._socket: socket.socket | None = None
         if SUPERVISED in os.environ:
             self._socket = socket.socket(
                 socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
             )
 
-    def ready(self) -> None:
-        """Say that this process serves now."""
-        self._ready = True
+    def up(self) -> None:
+        """Say that this process has started, whether it can do its work yet or not."""
+        self._up = True
         self.beat({})
+
+    def able(self, *, able: bool, complaint: str | None = None) -> None:
+        """Say whether this process can do its work; told at once where that has changed.
+
+        Args:
+            able: Whether it can; until this is called, it counts as able.
+            complaint: Why it cannot, in words.
+        """
+        changed = able != self._able
+        self._able, self._complaint = able, complaint
+        if changed and self._up:
+            self.beat({})
 
     def beat(
         self,
@@ -73,7 +87,14 @@ class Heartbeat:
         """
         if self._socket is None:
             return
-        content = {"ready": self._ready, "pool": figures, "work": list(work[:MOST_WORK])}
+        content: dict[str, Any] = {
+            "up": self._up,
+            "ready": self._up and self._able,
+            "pool": figures,
+            "work": list(work[:MOST_WORK]),
+        }
+        if self._complaint is not None:
+            content["complaint"] = self._complaint
         if schema is not None:
             content["schema"] = schema
         message = json.dumps(content).encode()
@@ -92,6 +113,7 @@ class Heartbeat:
         figures: Callable[[], Any],
         work: Callable[[], Sequence[str]] = tuple,
         schema: Callable[[], Mapping[str, Any] | None] = lambda: None,
+        able: Callable[[], bool] | None = None,
     ) -> NoReturn:
         """Beat every second until cancelled.
 
@@ -99,7 +121,10 @@ class Heartbeat:
             figures: Returns the pool's figures, a dataclass.
             work: Returns what the process is busy with, in words.
             schema: Returns what it found of AutoGPT's schema.
+            able: Returns whether it can do its work; None: somebody else calls `able`.
         """
         while True:
+            if able is not None:
+                self._able = able()
             self.beat(dataclasses.asdict(figures()), work(), schema())
             await asyncio.sleep(INTERVAL)

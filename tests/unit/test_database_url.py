@@ -82,7 +82,7 @@ def test_behind_a_transaction_pooler_no_session_options_are_sent() -> None:
 
 def test_of_several_hosts_only_the_primary_is_wanted() -> None:
     url = DatabaseUrl.parse("postgresql://a:1,b:2/d")
-    assert parsed(url)["target_session_attrs"] == "read-write"
+    assert parsed(url)["target_session_attrs"] == "primary"
     given = DatabaseUrl.parse("postgresql://a,b/d?target_session_attrs=any")
     assert parsed(given)["target_session_attrs"] == "any"
 

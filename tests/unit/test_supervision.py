@@ -120,17 +120,28 @@ class Beats(ReportingProcess):
         self.seen: list[tuple[bool, dict, tuple[str, ...]]] = []
 
     def note_beat(
-        self, *, ready: bool, pool: dict, work: tuple[str, ...] = (), schema: object = None
+        self,
+        *,
+        up: bool,
+        ready: bool,
+        pool: dict,
+        work: tuple[str, ...] = (),
+        schema: object = None,
+        complaint: str | None = None,
     ) -> None:
         self.seen.append((ready, pool, work))
         self.schema = schema
+        self.up, self.complaint = up, complaint
 
 
 class Watched(ReportingProcess):
     """A running process as far as `watch` is concerned."""
 
+    name = "api_00"
+
     def __init__(self) -> None:
         self.pid = 1
+        self.complaint = None
         self.state = States.RUNNING
         self.laststart = self.last_beat = clock.now()
         self.replaced_for = None
@@ -148,13 +159,39 @@ def test_an_outage_of_ten_minutes_replaces_no_process(monkeypatch: pytest.Monkey
     nothing = PoolFigures(0, 0, 200, None, 0.0, failure="nobody listens there")
     for _ in range(600):
         passed += 1.0
-        process.note_beat(ready=True, pool=dataclasses.asdict(nothing))
+        process.note_beat(up=True, ready=True, pool=dataclasses.asdict(nothing))
         process.watch()
         assert process.replaced_for is None
     assert pool_trouble(process) == ["the database cannot be reached (nobody listens there)"]
     passed += process.heartbeat_timeout + 0.1
     process.watch()
     assert process.replaced_for == "no heartbeat: no heartbeat for 4.1 s", "silence does"
+
+
+def test_who_cannot_work_is_not_running_to_anybody_and_not_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    passed = 0.0
+    monkeypatch.setattr(clock, "now", lambda: passed)
+    process = Watched()
+    process.state = States.STARTING
+    nothing = dataclasses.asdict(PoolFigures(0, 0, 0, None, 0.0))
+    for _ in range(600):
+        passed += 1.0
+        process.note_beat(up=True, ready=False, pool=nothing, complaint="no queue: it was lost")
+        process.watch()
+        assert process.replaced_for is None
+        assert not process.serves
+    assert pool_trouble(process) == ["api_00 cannot work (no queue: it was lost)"]
+    process.state = States.RUNNING
+    assert process.get_state() == States.STARTING
+    process.note_beat(up=True, ready=True, pool=nothing)
+    assert process.get_state() == States.RUNNING
+    assert process.serves
+    process.up, process.state, process.laststart = False, States.STARTING, passed
+    passed += process.ready_timeout + 0.1
+    process.watch()
+    assert process.replaced_for == "not ready: not ready within 30 s", "who never comes up is"
 
 
 def test_a_heartbeat_is_known_by_its_sender(
@@ -166,7 +203,7 @@ def test_a_heartbeat_is_known_by_its_sender(
     try:
         heartbeat = Heartbeat(tmp_path)
         heartbeat.beat({"size": 3}, ["a long job at 7 %"])
-        heartbeat.ready()
+        heartbeat.up()
         receiver.receive()
         assert mine.schema is None
         heartbeat.beat({}, schema={"release": "v0.6.59"})
@@ -190,7 +227,7 @@ def test_without_a_supervisor_a_heartbeat_does_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(SUPERVISED, raising=False)
-    Heartbeat(tmp_path).ready()
+    Heartbeat(tmp_path).up()
 
 
 def test_supervisor_s_clock_ignores_the_wall_clock(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -154,7 +154,10 @@ async def _serve(
         server.give_up = rpc.give_up
         heartbeat = Heartbeat(settings.paths.runtime)
         beating = asyncio.create_task(
-            heartbeat.beat_forever(database.figures, schema=serving.summary), name="heartbeat"
+            heartbeat.beat_forever(
+                database.figures, schema=serving.summary, able=lambda: database.able
+            ),
+            name="heartbeat",
         )
         holder = KeyHolder(settings.integrations)
 
@@ -176,7 +179,8 @@ async def _serve(
                     methods=len(serving.methods),
                     connections=database.figures().size,
                 )
-                heartbeat.ready()
+                heartbeat.able(able=database.able)
+                heartbeat.up()
 
             if falls_to_api(settings):
                 expiring = asyncio.create_task(

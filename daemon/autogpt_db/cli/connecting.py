@@ -29,6 +29,7 @@ def connect(settings: Settings, name: str) -> tuple[psycopg.Connection[Any], Dat
     """
     import psycopg
 
+    from autogpt_db.database import hosts
     from autogpt_db.database.causes import lasting_failure
     from autogpt_db.database.reasons import reason_of
     from autogpt_db.database.url import direct_database_url
@@ -40,7 +41,7 @@ def connect(settings: Settings, name: str) -> tuple[psycopg.Connection[Any], Dat
         application_name=f"autogpt-db {name}",
     )
     try:
-        connection = psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
+        connection = hosts.connect(conninfo)
     except psycopg.OperationalError as error:
         reason = reason_of(error, target)
         if lasting := lasting_failure(reason, target, "database.url"):

@@ -59,7 +59,7 @@ def check_everything(settings: Settings) -> Iterator[str]:
         connect_timeout=settings.database.connect_timeout, application_name="autogpt-db check"
     )
     try:
-        connection = psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
+        connection = connect(conninfo)
     except psycopg.OperationalError as error:
         if target.embedded:
             yield f"database: embedded, not running (its data is under {settings.paths.state})"

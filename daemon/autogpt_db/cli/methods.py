@@ -103,6 +103,7 @@ def _lacking(settings: Settings) -> dict[str, str]:
     """Return what methods lack in the database; nothing where it doesn't answer."""
     import psycopg
 
+    from autogpt_db.database.hosts import connect
     from autogpt_db.database.schema import read_catalogue
     from autogpt_db.database.url import direct_database_url
     from autogpt_db.operations.coverage import at_hand
@@ -110,7 +111,7 @@ def _lacking(settings: Settings) -> dict[str, str]:
     target = direct_database_url(settings)
     conninfo = target.conninfo(connect_timeout=PATIENCE, application_name="autogpt-db methods")
     try:
-        with psycopg.connect(conninfo, autocommit=True, prepare_threshold=None) as connection:
+        with connect(conninfo) as connection:
             catalogue = read_catalogue(connection, target.schema)
     except psycopg.Error:
         return {}

@@ -155,7 +155,8 @@ class Database:
         try:
             yield database
         finally:
-            watching.cancel()
+            for task in tasks:
+                task.cancel()
             await pulse.close()
             await connections.close()
 
@@ -253,6 +254,12 @@ class Database:
         """Return how the database is to this process; at most one look is under way for all.
 
         Args:
+    @property
+    def able(self) -> bool:
+        """Tell whether this process has a connection, and knows what it needs to use it."""
+        connections = self._connections
+        return connections.figures().size > 0 and connections.knowledge.capabilities is not None
+
             patience: Most seconds to wait for it.
         """
         return await self._connections.pulse.look(patience)

@@ -18,6 +18,7 @@ from autogpt_db.database.causes import lasting_failure
 from autogpt_db.database.directory_lock import DirectoryLock
 from autogpt_db.database.embedded import EmbeddedServer
 from autogpt_db.database.encryption import verify_key
+from autogpt_db.database.hosts import connect
 from autogpt_db.database.migration import migrate, pending_upgrade
 from autogpt_db.database.platform_tables import platform_tables
 from autogpt_db.database.reasons import reason_of
@@ -203,8 +204,8 @@ class DatabaseManager:
             )
         return SchemaError(
             f"PostgreSQL refuses what the start needs: {what}. What is ours lives in the schema "
-            "autogpt_db: something there is another's, or has been changed. `autogpt-db doctor` "
-            "says more; nothing has been changed."
+            "autogpt_db: something there is another's, or has been changed. Rename or drop what "
+            "is named, then `autogpt-db migrate`. Nothing has been changed."
         )
 
     def _migrate(self, connection: psycopg.Connection[Any]) -> MigrationOutcome:
@@ -258,7 +259,7 @@ class DatabaseManager:
         )
         while True:
             try:
-                connection = psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
+                connection = connect(conninfo)
                 refusal = _why_it_takes_no_writes(connection)
                 if refusal is None:
                     return connection

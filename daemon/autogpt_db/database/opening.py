@@ -19,6 +19,7 @@ import structlog
 from psycopg_pool import AsyncConnectionPool, PoolClosed
 
 from autogpt_db.database.causes import why_refused
+from autogpt_db.database.hosts import Hosts
 from autogpt_db.database.pooled import PooledConnection, configure
 from autogpt_db.database.reasons import reason_of
 
@@ -82,14 +83,20 @@ class Opener:
         self._tasks: set[asyncio.Task[None]] = set()
         self._fetching = 0
         self._closed = False
+        self._hosts = Hosts(conninfo)
         opener = self
 
         class Reporting(PooledConnection):
             """What psycopg's pool opens: it says nobody why it could not."""
 
             @classmethod
-            async def connect(cls, conninfo: str = "", **given: Any) -> Reporting:
-                return await opener._connected(super().connect(conninfo, **given))
+            async def connect(cls, conninfo: str = "", **given: Any) -> Reporting:  # noqa: ARG003 - `_hosts` has it
+                opening = super().connect
+
+                async def to_a_primary(address: str, **given: Any) -> Reporting:
+                    return opener._primary(await opening(address, **given))
+
+                return await opener._connected(opener._hosts.connect(to_a_primary, **given))
 
         # It quotes libpq's messages at each attempt; `connections_refused` says the same once.
         logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
@@ -151,23 +158,27 @@ class Opener:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def _primary(self, connection: Connection) -> Connection:
+        """Return a connection that leads to a primary; another address may have one."""
+        if connection.pgconn.parameter_status(b"in_hot_standby") == b"on":
+            connection.pgconn.finish()
+            self._lending.standby_met = time.monotonic()
+            raise psycopg.OperationalError(_STANDBY)
+        return connection
+
     async def _connected(self, connecting: Awaitable[Connection]) -> Connection:
         """Return the connection that is being opened, made ready, or note why there is none."""
         try:
             connection = await connecting
         except (psycopg.Error, OSError) as error:
             detail = reason_of(error, self._target) if isinstance(error, psycopg.Error) else None
-            self._fail(why_refused(error), detail)
+            standby = _STANDBY in str(error)
+            self._fail(_STANDBY if standby else why_refused(error), None if standby else detail)
             raise
         except Exception:
             log.exception("connection_not_opened")
             self._fail("a bug of the service: see its log")
             raise
-        if connection.pgconn.parameter_status(b"in_hot_standby") == b"on":
-            connection.pgconn.finish()
-            self._lending.standby_met = time.monotonic()
-            self._fail(_STANDBY)
-            raise psycopg.OperationalError(_STANDBY)
         configure(connection)
         connection.expires = time.monotonic() + LIFETIME * random.uniform(0.95, 1.0)  # noqa: S311 - spreads replacements, no secret
         if self.failure is not None:

@@ -135,13 +135,18 @@ class Connections:
         self._lending.close()
 
     async def wait(self, seconds: float) -> bool:
-        """Wait until the pool is at its full size; False when it isn't within `seconds`."""
+        """Wait until the pool is at its full size; False when it isn't within `seconds`.
+
+        Connections that are refused are not waited for where there are others.
+        """
         deadline = time.monotonic() + seconds
         while self._lending.size < self._size:
             if time.monotonic() >= deadline:
                 return False
             await asyncio.sleep(0.02)
         return True
+            if self._lending.size and self._opener.failure is not None:
+                return True
 
     @property
     def schema(self) -> str:
@@ -161,6 +166,15 @@ class Connections:
         """Return the pool's state now."""
         lending = self._lending
         longest = min(lending.leases.values(), key=lambda lease: lease.since, default=None)
+    def leave_silent_host(self) -> None:
+        """Replace every connection where there are several hosts, and the one in use is silent.
+
+        With a single one there is nothing better to be had: it may only be slow.
+        """
+        if "," in self.url.parameters.get("host", ""):
+            log.warning("host_silent", address=self.url.address)
+            self._lending.renew()
+
         return PoolFigures(
             size=lending.size,
             in_use=len(lending.leases),

@@ -157,12 +157,22 @@ class Pulse:
             self._looked = time.monotonic()
             self._looking = None
 
+    def _unanswered(self, handle: Database) -> None:
+        """Give up a connection on which nobody answers, and those beside it for another host's."""
+        if handle.started:
+            handle.abandon()
+            self._connections.leave_silent_host()
+
     async def _ask(self, deadline: float) -> None:
         faults = self._connections.faults
         handle = self._database.for_call("pulse", reads=True, deadline=deadline, urgent=True)
-        if self._connections.url.pgbouncer:
-            faults.settings_are(named(await handle.rows(UNBEARABLE, WANTED)))
-        found = await handle.row(LOOK)
+        silent = asyncio.get_running_loop().call_later(TIMEOUT, self._unanswered, handle)
+        try:
+            if self._connections.url.pgbouncer:
+                faults.settings_are(named(await handle.rows(UNBEARABLE, WANTED)))
+            found = await handle.row(LOOK)
+        finally:
+            silent.cancel()
         assert found is not None, "a SELECT without FROM has one row"
         if found[0]:
             faults.writes_refused(_READ_ONLY)

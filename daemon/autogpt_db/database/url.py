@@ -139,8 +139,9 @@ class DatabaseUrl:
         if hosts and not hosts.startswith("/"):
             values |= _KEEPALIVE
         if "," in hosts:
-            # Of several hosts only the primary can serve writes.
-            values["target_session_attrs"] = "read-write"
+            # Of several hosts only the primary can serve writes; one that has been set to
+            # read-only serves reads.
+            values["target_session_attrs"] = "primary"
         values |= self.parameters
         # JSON is UTF-8, whatever role, database, URL or environment say.
         values["client_encoding"] = "UTF8"

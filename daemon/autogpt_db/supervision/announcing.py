@@ -96,7 +96,7 @@ class Announcer:
         work: list[str] = []
         tree = self._tree
         for process in tree.processes():
-            running = process.state == States.RUNNING
+            running = process.serves
             if isinstance(process, Program) and process.idle_by_design:
                 continue
             if not isinstance(process, PostgresqlProcess) or not running:
@@ -105,7 +105,7 @@ class Announcer:
                 trouble.append(f"{process.name} failed ({process.last_exit or process.spawnerr})")
             elif process.state in {States.STOPPED, States.FATAL, States.EXITED}:
                 trouble.append(f"{process.name} stopped")
-            if running:
+            if process.state in {States.STARTING, States.RUNNING}:
                 work += process.work
                 trouble += [words for words in pool_trouble(process) if words not in trouble]
         tally = ", ".join(f"{count[True]}/{count.total()} {name}" for name, count in counts.items())

@@ -95,7 +95,9 @@ class HeartbeatReceiver:
             with suppress(ValueError, KeyError, TypeError):
                 content: dict[str, Any] = json.loads(message)
                 process.note_beat(
+                    up=bool(content["up"]),
                     ready=bool(content["ready"]),
+                    complaint=content.get("complaint"),
                     pool=dict(content["pool"]),
                     work=tuple(map(str, content.get("work", ()))),
                     schema=content.get("schema"),

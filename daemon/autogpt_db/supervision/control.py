@@ -86,7 +86,9 @@ def _describe(process: SupervisedProcess) -> dict[str, Any]:
     return {
         "name": process.name,
         "group": process.group.config.name,
-        "state": getProcessStateDescription(process.state),
+        "state": getProcessStateDescription(
+            States.STARTING if running and not process.able else process.state
+        ),
         "pid": process.pid or None,
         "uptime_seconds": round(clock.now() - process.laststart, 1) if running else None,
         "restarts": max(process.restarts, 0),

@@ -22,13 +22,16 @@ if TYPE_CHECKING:
 
 
 class ReportingProcess(SupervisedProcess):
-    """One of our own: it reports ready, and then beats.
+    """One of our own: it reports that it is up, and ready, and beats.
 
     Attributes:
         schema: What it found of AutoGPT's schema, if it has said so.
+        up: Whether it has started, be it able to do its work or not: a database that is away is no
+            reason to replace it.
     """
 
     schema: Mapping[str, Any] | None = None
+    up = False
 
     def is_ready(self) -> bool:
         """Wait for its report."""
@@ -37,13 +40,18 @@ class ReportingProcess(SupervisedProcess):
     def note_beat(
         self,
         *,
+        up: bool,
         ready: bool,
         pool: dict[str, Any],
         work: tuple[str, ...] = (),
         schema: Mapping[str, Any] | None = None,
+        complaint: str | None = None,
     ) -> None:
         """Take a heartbeat."""
         self.last_beat = clock.now()
+        self.up = up
+        self.able = ready
+        self.complaint = complaint
         self.schema = schema
         self.work = work
         if pool:
@@ -51,17 +59,35 @@ class ReportingProcess(SupervisedProcess):
         if ready:
             self.note_ready()
 
+    def spawn(self) -> int | None:
+        """Start it; of the one before nothing is known any more."""
+        self.up, self.able, self.complaint = False, True, None
+        return super().spawn()
+
+    def get_state(self) -> int:
+        """Return the state for Supervisor's own methods: who cannot work is still starting.
+
+        Replaces stock behaviour: what runs is RUNNING, whatever it is good for.
+        """
+        state = int(super().get_state())
+        return States.STARTING if state == States.RUNNING and not self.able else state
+
     def watch(self) -> None:
-        """Replace it when it doesn't get ready, or has fallen silent.
+        """Replace it when it doesn't come up, or has fallen silent.
 
         Replaces stock behaviour: a hung child stays RUNNING for ever.
         """
         if self.replaced_for is not None or not self.pid:
             return
         silent = clock.now() - self.last_beat
-        if self.state == States.STARTING and clock.now() - self.laststart > self.ready_timeout:
+        starting = self.state == States.STARTING and not self.up
+        if starting and clock.now() - self.laststart > self.ready_timeout:
             self.replace(f"not ready within {self.ready_timeout:g} s", "not ready")
-        elif self.state == States.RUNNING and silent > self.heartbeat_timeout:
+        elif (
+            self.state in {States.STARTING, States.RUNNING}
+            and self.up
+            and silent > self.heartbeat_timeout
+        ):
             self.replace(f"no heartbeat for {silent:.1f} s", "no heartbeat")
 
 

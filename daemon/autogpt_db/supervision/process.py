@@ -82,6 +82,8 @@ class SupervisedProcess(Subprocess):  # type: ignore[misc]
         last_exit: How it ended last, in words; None when it never has.
         pool: The pool's figures of its last heartbeat.
         work: What it is busy with for longer, in words, as of then.
+        able: Whether it can do its work, as far as it has said; strangers always can.
+        complaint: Why it cannot, in words.
     """
 
     end_with_main = signal.SIGKILL
@@ -101,6 +103,8 @@ class SupervisedProcess(Subprocess):  # type: ignore[misc]
         self.last_exit: str | None = None
         self.pool: dict[str, Any] = {}
         self.work: tuple[str, ...] = ()
+        self.able = True
+        self.complaint: str | None = None
         self.ready_since: float | None = None
         self.last_beat = 0.0
         self.replaced_for: str | None = None
@@ -110,6 +114,11 @@ class SupervisedProcess(Subprocess):  # type: ignore[misc]
     def name(self) -> str:
         """Return its name, `api_00`."""
         return str(self.config.name)
+
+    @property
+    def serves(self) -> bool:
+        """Tell whether it runs and can do its work."""
+        return bool(self.state == States.RUNNING) and self.able
 
     # Starting ----------------------------------------------------------------------------------
 

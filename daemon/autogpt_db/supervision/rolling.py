@@ -184,7 +184,7 @@ class RollingRestart:
 
     def _follow(self, process: SupervisedProcess) -> None:
         """Start the one that has stopped, and see what becomes of it."""
-        if process.state == States.RUNNING:
+        if process.serves or self._nothing_lost_by(process):
             self._current = None
         elif process.state == States.STOPPED:
             if process.name in self._names:
@@ -201,6 +201,16 @@ class RollingRestart:
             log.error("reload_stopped", child=process.name, reason=reason)
             self._tree.notice = f"the last reload stopped at {process.name} (see the log)"
             self._finish(f"{process.name}: {reason}")
+
+    def _nothing_lost_by(self, process: SupervisedProcess) -> bool:
+        """Tell whether one that is up and cannot work is no worse than the others: an outage."""
+        others = [p for p in self._tree.processes() if isinstance(p, ReportingProcess)]
+        return (
+            isinstance(process, ReportingProcess)
+            and process.state in {States.STARTING, States.RUNNING}
+            and process.up
+            and not any(other.serves for other in others)
+        )
 
     def _end_restart(self, restart: Restart, problem: str | None = None) -> None:
         """End the restart of one process; a failure ends those that wait behind it as well."""

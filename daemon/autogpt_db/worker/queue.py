@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 import structlog
 from procrastinate import App, BaseRetryStrategy, PsycopgConnector, RetryDecision
+from psycopg.conninfo import conninfo_to_dict, timeout_from_conninfo
 from psycopg_pool import AsyncConnectionPool
 
+from autogpt_db.database.hosts import Hosts
 from autogpt_db.database.schema import told
 from autogpt_db.database.url import direct_database_url
 from autogpt_db.errors import AutogptDbError, CallError, ConfigurationError
@@ -41,7 +43,10 @@ The second matters when the server's side is frozen or the network swallows its 
 it procrastinate would wait for ever, and look healthy.
 """
 CONNECTION_LIMIT = 3.0
-"""Seconds that a statement of the queue may wait for its connection: then the queue is lost."""
+"""Seconds that a statement of the queue may wait for its connection: then the queue is lost.
+
+Whoever opens it anew waits for as long as `database.connect_timeout` says.
+"""
 CATCH_UP = 24 * 3600.0
 """Seconds back to which a run that was missed, because no worker was up, is made up for (once)."""
 
@@ -53,7 +58,13 @@ ASKED_FIRST = 1
 APPLICATION = "autogpt-db worker"
 SET_SEARCH_PATH = "SELECT pg_catalog.set_config('search_path', 'autogpt_db', true)"
 
-_QueueConnection = psycopg.AsyncConnection[Any]
+
+class _QueueConnection(psycopg.AsyncConnection[Any]):
+    """A connection of the queue's, to whichever of the database's addresses answers first."""
+
+    @classmethod
+    async def connect(cls, conninfo: str = "", **given: Any) -> Self:
+        return await Hosts(conninfo).connect(super().connect, **given)
 
 
 class QueueConnector(PsycopgConnector):
@@ -76,7 +87,7 @@ class QueueConnector(PsycopgConnector):
 
     @asynccontextmanager
     async def _get_cursor(
-        self, connection: _QueueConnection | None = None
+        self, connection: psycopg.AsyncConnection[Any] | None = None
     ) -> AsyncGenerator[psycopg.AsyncCursor[DictRow]]:
         try:
             async with (
@@ -219,13 +230,14 @@ async def open_queue(
         statement_timeout=str(int(STATEMENT_LIMIT * 1000)),
     )
     # Asked once before the pool is: it names the reason, where a pool only says "timeout".
-    await (await psycopg.AsyncConnection.connect(conninfo)).close()
+    await (await _QueueConnection.connect(conninfo)).close()
     size, listens, _ = connection_shares(settings.worker.pool_size, pooled=target.pgbouncer)
     connector = QueueConnector(pooled=target.pgbouncer)
     app = build_app(settings, jobs, connector)
     async with (
         QueuePool(
             conninfo,
+            connection_class=_QueueConnection,
             min_size=size,
             max_size=size,
             open=False,
@@ -239,7 +251,14 @@ async def open_queue(
         ) as pool,
         app.open_async(pool),
     ):
+        await pool.wait(_longest_attempt(conninfo))
         yield Queue(app, connector, pool, jobs, listens=listens)
+
+
+def _longest_attempt(conninfo: str) -> float:
+    """Return the seconds within which a connection is there, or cannot be had."""
+    # One for the server's own work: it has answered in time just before.
+    return timeout_from_conninfo(conninfo_to_dict(conninfo)) + 1.0
 
 
 def build_app(settings: Settings, jobs: Mapping[str, Job], connector: QueueConnector) -> App:

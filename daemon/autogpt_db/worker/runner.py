@@ -14,6 +14,7 @@ import structlog
 from procrastinate.exceptions import ConnectorException
 from procrastinate.worker import Worker
 
+from autogpt_db.database.causes import why_refused
 from autogpt_db.database.handle import Database
 from autogpt_db.database.pool_metrics import PoolMetrics
 from autogpt_db.database.url import direct_database_url
@@ -124,6 +125,9 @@ class WorkerProcess:
             beating = asyncio.create_task(
                 self._heartbeat.beat_forever(database.figures, self._work)
             )
+            # Up, and of no use before it has a queue.
+            self._heartbeat.able(able=False)
+            self._heartbeat.up()
             pool_metrics = PoolMetrics(database, self._metrics)
             for name in self._jobs:
                 for outcome in OUTCOMES:
@@ -164,6 +168,7 @@ class WorkerProcess:
                     await self._session(queue, database)
             except (QueueLostError, ConnectorException, psycopg.Error, OSError) as error:
                 self._complain(error)
+                self._heartbeat.able(able=False, complaint=f"no queue: {self._words_for(error)}")
             steady = time.monotonic() - began > STEADY
             pause = FIRST_PAUSE if steady else min(pause * 2, LONGEST_PAUSE)
             with suppress(TimeoutError):
@@ -190,7 +195,7 @@ class WorkerProcess:
         )
         self._complaint = None
         log.info("worker_ready", jobs=list(self._jobs), notified=queue.listens)
-        self._heartbeat.ready()
+        self._heartbeat.able(able=True)
         serving: asyncio.Task[None] = asyncio.create_task(
             worker.run(),  # type: ignore[no-untyped-call] # procrastinate leaves it untyped
             name="queue",
@@ -287,6 +292,13 @@ class WorkerProcess:
         if reason != self._complaint:
             self._complaint = reason
             log.warning("queue_lost", reason=reason)
+
+    @staticmethod
+    def _words_for(error: Exception) -> str:
+        """Return why the queue is lost for the status, which anybody may see: no driver's words."""
+        if isinstance(error, QueueLostError):
+            return str(error)
+        return why_refused(error) if isinstance(error, psycopg.OperationalError) else "it was lost"
 
 
 async def _show_life(queue: Queue, worker: Worker) -> None:

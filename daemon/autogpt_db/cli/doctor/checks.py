@@ -28,6 +28,7 @@ _CHECKS: tuple[Callable[[Situation], Iterator[Finding]], ...] = (
     place.database_in_use,
     service.programs,
     database.reachable,
+    database.hosts,
     sessions.pooler,
     sessions.encoding,
     sessions.session_settings,

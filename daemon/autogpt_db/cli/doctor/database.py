@@ -60,6 +60,35 @@ def reachable(situation: Situation) -> Iterator[Finding]:
     if not target.embedded:
         remedy = "Start it, or correct DATABASE_URL (`autogpt-db dsn` shows it); under systemd, "
         remedy += "IPAddressAllow= has to let the service reach it."
+def hosts(situation: Situation) -> Iterator[Finding]:
+    """Try each of several hosts by itself."""
+    import psycopg
+    from psycopg.conninfo import make_conninfo
+
+    from autogpt_db.database.hosts import connect, each_host, name_of
+    from autogpt_db.database.reasons import reason_of
+
+    target = situation.target
+    conninfo = target.conninfo(
+        connect_timeout=situation.settings.database.connect_timeout,
+        application_name="autogpt-db doctor",
+    )
+    each = each_host(make_conninfo(conninfo, target_session_attrs="any"))
+    if len(each) == 1:
+        return
+    for parameters in each:
+        name = name_of(parameters)
+        try:
+            with connect(make_conninfo("", **parameters)) as connection:
+                standby = connection.info.parameter_status("in_hot_standby") == "on"
+        except psycopg.Error as error:
+            text = f"{name} does not answer: {reason_of(error, target)}"
+            remedy = "Start it, or take it out of DATABASE_URL; the others are used meanwhile."
+            yield Finding("warn", "hosts", text, remedy)
+        else:
+            yield Finding("ok", "hosts", f"{name} is {'a standby' if standby else 'a primary'}")
+
+
         yield Finding("fail", "database", problem, remedy)
     elif situation.tree is not None:
         remedy = "journalctl -u autogpt-db AUTOGPT_DB_PROCESS=postgresql -e"

@@ -132,11 +132,11 @@ class Situation:
         return None
 
     def _connected(self, target: DatabaseUrl) -> psycopg.Connection[tuple[Any, ...]]:
-        import psycopg
+        from autogpt_db.database.hosts import connect
 
         conninfo = target.conninfo(
             connect_timeout=self.settings.database.connect_timeout,
             application_name="autogpt-db doctor",
             statement_timeout="10s",
         )
-        return psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
+        return connect(conninfo)
