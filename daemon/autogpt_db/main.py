@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from autogpt_db.database.fitting import fit, refit
 from autogpt_db.database.manager import DatabaseManager
 from autogpt_db.lifecycle import describe_failure, stop_on_signals, withhold_memory
 from autogpt_db.logs import bind_process, configure_logging, hold_records
@@ -36,6 +37,7 @@ def main(load: Callable[[], Settings]) -> int:
             settings = load()
             configure_logging(settings.logging)
             with DatabaseManager(settings, notify=announce, needed=needed()) as manager:
-                return run_processes(manager, reload=load)
+                manager.settings = fit(manager, announce)
+                return run_processes(manager, reload=lambda: refit(manager, load()))
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is logged and has a code
         return describe_failure(error)

@@ -185,7 +185,7 @@ def test_a_key_that_is_missing_or_another(examined: Examine, database_url: str) 
 
 def test_more_connections_than_the_server_allows(examined: Examine) -> None:
     finding = only(examined("database.pool_size=200"), "connections")
-    assert finding.level == "fail"
+    assert finding.level == "warn", "a start shrinks the pools"
     assert "max_connections" in finding.remedy
 
 

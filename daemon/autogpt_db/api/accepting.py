@@ -32,6 +32,8 @@ TRY_AGAIN = 10
 """Looks after which it is tried in any case: what took the descriptors was no connection."""
 TELL_AGAIN = 60.0
 """Seconds in which the log tells no more of it, however often it happens."""
+RELUCTANCE = 0.05
+"""Seconds by which others go first where this process could not serve who it accepts."""
 LEAST = 8
 """Connections that are accepted whatever the limit."""
 
@@ -49,6 +51,7 @@ class Acceptor:
             itself.
         own_files: How many those are.
         store: Where it is counted that accepting stopped.
+        reluctant: Tells whether a process beside this one would serve clients better.
     """
 
     def __init__(
@@ -60,7 +63,9 @@ class Acceptor:
         most_files: int,
         own_files: int,
         store: Store,
+        reluctant: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._reluctant = reluctant
         self._listeners = listeners
         self._protocol = protocol
         self._connections = connections
@@ -78,7 +83,7 @@ class Acceptor:
         """Accept from now on."""
         for listener in self._listeners:
             listener.setblocking(False)
-            self._loop.add_reader(listener.fileno(), self._accept, listener)
+            self._loop.add_reader(listener.fileno(), self._arrived, listener)
 
     def close(self) -> None:
         """Accept no more; must come before the listeners are closed."""
@@ -90,6 +95,20 @@ class Acceptor:
     def _stop(self) -> None:
         for listener in self._listeners:
             self._loop.remove_reader(listener.fileno())
+
+    def _arrived(self, listener: socket.socket) -> None:
+        """Accept who is there, at once or, if need be, after the others could."""
+        if not self._reluctant():
+            self._accept(listener)
+            return
+        self._stop()
+        self._looking = self._loop.call_later(RELUCTANCE, self._accept_the_rest)
+
+    def _accept_the_rest(self) -> None:
+        self._looking = None
+        self.start()
+        for listener in self._listeners:
+            self._accept(listener)
 
     def _accept(self, listener: socket.socket) -> None:
         for _ in range(AT_ONCE):

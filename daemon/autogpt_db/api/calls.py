@@ -16,7 +16,6 @@ from autogpt_db.errors import (
     CallError,
     DeadlineExceededError,
     OutcomeUnknownError,
-    RequestRefusedError,
     ServiceUnavailableError,
     UnauthorizedError,
     VerbNotAllowedError,
@@ -215,7 +214,7 @@ def failure_headers(error: CallError) -> list[tuple[bytes, bytes]]:
         headers.append((b"allow", error.allowed.encode("ascii")))
     elif isinstance(error, UnauthorizedError):
         headers.append((b"www-authenticate", b"Bearer"))
-    elif isinstance(error, RequestRefusedError) and error.ends_connection:
+    elif error.ends_connection:
         headers.append((b"connection", b"close"))
     return headers
 

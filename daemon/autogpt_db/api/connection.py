@@ -104,13 +104,15 @@ class Connection(HttpProtocol):
             return  # the client left
         self._short = None
         ends = self.server_state.draining or (self._half_closed is not None and not self._late)
+        told = _CLOSE[0] in headers
         head = _heads.reply(
             status,
             self.server_state.default_headers,
             identity,
             len(body),
-            headers + _CLOSE if ends else headers,
+            headers + _CLOSE if ends and not told else headers,
         )
+        ends = ends or told
         if self._begun:
             head = head.removeprefix(self._begun)
             self._begun = b""

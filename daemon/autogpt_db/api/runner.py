@@ -147,6 +147,7 @@ async def _serve(
                 most_files=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
                 own_files=settings.api_files,
                 store=store,
+                reluctant=lambda: not database.able,
             )
 
         server = Server(rpc, state, accepting)

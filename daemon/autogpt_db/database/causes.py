@@ -33,12 +33,15 @@ def _lasting(pattern: str, trouble: Trouble) -> Refusal:
     return Refusal(pattern, trouble.cause, trouble, lasts=True)
 
 
+NO_SLOT: Final = "it has no connection slot left"
+
 # libpq gives no SQLSTATE for a connection that was refused, only words, and those may name what a
 # malformed URL holds in the wrong place: they are recognised, and never quoted.
 REFUSALS: Final = (
     Refusal(
-        r"too many clients|remaining connection slots|too many connections",
-        "it has no connection slot left",
+        r"too many clients|remaining connection slots|too many connections"
+        r"|no more connections allowed|[Mm]ax ?clients|max_client_conn",
+        NO_SLOT,
     ),
     Refusal(
         r"is starting up|recovery mode|not yet accepting|consistent recovery", "it is starting up"

@@ -29,12 +29,14 @@ class Faults:
         counts: How many there were, by the cause's name.
         trouble: What keeps writes from succeeding; None while nothing does.
         settings: Settings of a pooler's sessions that cannot be worked with; "" without any.
+        room: Why there is no room for all connections, in words; None while there is.
     """
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.trouble: Cause | None = None
         self.settings = ""
+        self.room: str | None = None
         self._since = self._last = 0.0
         self._told: dict[str, float] = {}
 
@@ -86,6 +88,19 @@ class Faults:
         elif self.settings and not unbearable:
             log.info("settings_bearable")
         self.settings = unbearable
+
+    def room_is(self, words: str | None, remedy: str) -> None:
+        """Take note of whether there is room for the pools.
+
+        Args:
+            words: Why there is not; None: there is.
+            remedy: What to do about it.
+        """
+        if words is not None and self.room is None:
+            log.warning("connections_short", reason=words, remedy=remedy)
+        elif words is None and self.room is not None:
+            log.info("connections_enough")
+        self.room = words
 
     def writes_refused(self, cause: Cause) -> None:
         """Remember that no write can succeed now."""

@@ -25,8 +25,9 @@ from autogpt_db.database.merging import Merger
 from autogpt_db.database.pool import Connections
 from autogpt_db.database.pooled import swells
 from autogpt_db.database.pulse import Pulse
+from autogpt_db.database.room import watch_room
 from autogpt_db.database.url import database_url
-from autogpt_db.errors import CallError, DatabaseUnavailableError, DeadlineExceededError
+from autogpt_db.errors import CallError, DeadlineExceededError, NoConnectionError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
@@ -151,7 +152,10 @@ class Database:
         database = cls(connections)
         pulse = connections.pulse = Pulse(database, connections)
         await connections.open()
-        watching = asyncio.create_task(pulse.watch_forever(), name="pulse-watching")
+        tasks = [asyncio.create_task(pulse.watch_forever(), name="pulse-watching")]
+        if not connections.url.pgbouncer:
+            watching = watch_room(database._for_knowledge, settings, connections.faults)
+            tasks.append(asyncio.create_task(watching, name="room"))
         try:
             yield database
         finally:
@@ -207,11 +211,11 @@ class Database:
         """Return what AutoGPT's schema has, as it was read last.
 
         Raises:
-            DatabaseUnavailableError: It has not been read yet.
+            NoConnectionError: It has not been read yet.
         """
         found = self._connections.knowledge.capabilities
         if found is None:
-            raise DatabaseUnavailableError(
+            raise NoConnectionError(
                 "The database's schema has not been read yet; try again shortly.", retry_after=1.0
             )
         return found

@@ -16,13 +16,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psycopg.pq import TransactionStatus
 
+from autogpt_db.database.causes import NO_SLOT
 from autogpt_db.database.pooled import usable
-from autogpt_db.errors import DatabaseUnavailableError, PoolExhaustedError
+from autogpt_db.errors import DatabaseUnavailableError, NoConnectionError, PoolExhaustedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from autogpt_db.database.pooled import PooledConnection
+
+
+PATIENCE_WITHOUT_ROOM = 0.5
+"""Seconds that a call waits for a first connection which is refused for lack of room.
+
+It is nobody's turn to end: another process has what there is, and serves.
+"""
 
 
 class Lease(NamedTuple):
@@ -148,6 +156,8 @@ class Lending:
         if not urgent and len(self._waiting) >= self._most_waiting:
             self.counts.refusals += 1
             raise PoolExhaustedError(self._why_exhausted())
+        if not self._open and self.reason() == NO_SLOT:
+            seconds = min(seconds, PATIENCE_WITHOUT_ROOM)
         return await self._wait(_Waiter(holder, task), seconds, urgent=urgent)
 
     async def _wait(self, waiter: _Waiter, seconds: float, *, urgent: bool) -> PooledConnection:
@@ -173,7 +183,8 @@ class Lending:
     def _run_out(self, wait: _Wait) -> None:
         if not wait.done():
             self.counts.refusals += 1
-            wait.set_exception(DatabaseUnavailableError(self._why_none(), retry_after=2.0))
+            kind = DatabaseUnavailableError if self._open else NoConnectionError
+            wait.set_exception(kind(self._why_none(), retry_after=2.0 if self._open else 1.0))
 
     def give_back(self, connection: PooledConnection) -> None:
         """Take a lent connection back; one that isn't fit to be lent again is replaced.

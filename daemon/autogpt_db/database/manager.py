@@ -140,7 +140,7 @@ class DatabaseManager:
             direct = direct_database_url(self.settings)
             check_settings(connection, "database.url", pooled=direct.pgbouncer)
         if self.url.pgbouncer and not direct.pgbouncer:
-            with self._connected(self.url) as connection:
+            with self.connect_to(self.url) as connection:
                 check_settings(connection, "database.url", pooled=True)
         outcome = self.outcome = self._migrated()
         if outcome.applied:
@@ -246,9 +246,10 @@ class DatabaseManager:
 
     def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         """Return a new connection to the primary, waiting for it up to the start-up timeout."""
-        return self._connected(direct_database_url(self.settings))
+        return self.connect_to(direct_database_url(self.settings))
 
-    def _connected(self, target: DatabaseUrl) -> psycopg.Connection[tuple[Any, ...]]:
+    def connect_to(self, target: DatabaseUrl) -> psycopg.Connection[tuple[Any, ...]]:
+        """Return a new connection to `target`, as `connect` does."""
         database = self.settings.database
         deadline = time.monotonic() + database.startup_timeout
         pause = _FIRST_PAUSE

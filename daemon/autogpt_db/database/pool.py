@@ -53,6 +53,8 @@ class PoolFigures:
             replaced within seconds.
         failure: Why no connection can be opened, in words; None when one can, or none is missing.
         trouble: What keeps calls from succeeding, in words; None while nothing does.
+        wanted: Connections that there shall be.
+        room: Why there is no room for all of the service's connections; None while there is.
     """
 
     size: int
@@ -65,6 +67,8 @@ class PoolFigures:
     stray: int = 0
     failure: str | None = None
     trouble: str | None = None
+    wanted: int = 0
+    room: str | None = None
 
 
 class Connections:
@@ -186,6 +190,8 @@ class Connections:
             stray=lending.strays,
             failure=self._opener.failure if lending.size < self._size else None,
             trouble=self.faults.words,
+            wanted=self._size,
+            room=self.faults.room,
         )
 
     def totals(self) -> Counts:

@@ -15,11 +15,13 @@ class CallError(AutogptDbError):
         status: The HTTP status of the reply.
         wire_type: The exception class name that AutoGPT's clients look for (rpc.md §7).
         retry_after: Seconds after which a repeat is worth trying; None when it never is.
+        ends_connection: Whether the connection is closed after the reply.
     """
 
     status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
     wire_type: ClassVar[str] = "RuntimeError"
     retry_after: float | None = None
+    ends_connection: ClassVar[bool] = False
 
     def body(self) -> dict[str, Any]:
         """Return the reply's JSON body as the contract's `{type, args}`."""
@@ -39,6 +41,12 @@ class ServiceUnavailableError(CallError):
 
 class DatabaseUnavailableError(ServiceUnavailableError):
     """PostgreSQL cannot be reached now; nothing was written."""
+
+
+class NoConnectionError(DatabaseUnavailableError):
+    """This process has no connection; another one on the same socket may have."""
+
+    ends_connection = True
 
 
 class WritesRefusedError(DatabaseUnavailableError):

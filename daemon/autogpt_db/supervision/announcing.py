@@ -132,8 +132,15 @@ def pool_trouble(process: SupervisedProcess) -> list[str]:
     """Return what is wrong between a process and the database, by its last heartbeat."""
     pool = process.pool
     found = [str(pool["trouble"])] if pool.get("trouble") else []
-    if pool.get("failure"):
+    if pool.get("failure") and pool.get("size"):
+        share = f"{pool['size']} of its {pool['wanted']} connections"
+        found.append(f"{process.name} has {share} ({pool['failure']})")
+    elif pool.get("failure"):
         found.append(f"the database cannot be reached ({pool['failure']})")
+    if pool.get("room"):
+        found.append(str(pool["room"]))
+    if process.complaint is not None:
+        found.append(f"{process.name} cannot work ({process.complaint})")
     if pool.get("stray"):
         found.append(f"{process.name} is replacing {pool['stray']} connections that went astray")
     return found

@@ -24,14 +24,6 @@ if TYPE_CHECKING:
 
 _FEW_LEFT = 0.9
 
-_CONNECTIONS = """
-SELECT current_setting('max_connections')::int
-    - current_setting('superuser_reserved_connections')::int,
-    count(*) FILTER (WHERE coalesce(application_name, '') NOT LIKE 'autogpt-db%')
-FROM pg_catalog.pg_stat_activity
-WHERE backend_type = 'client backend'
-"""
-
 
 def reachable(situation: Situation) -> Iterator[Finding]:
     """Connect; where the private server doesn't run, look whether it could."""
@@ -210,20 +202,29 @@ def monthly_refill(situation: Situation) -> Iterator[Finding]:
 
 
 def connections(situation: Situation) -> Iterator[Finding]:
-    """Compare the connections that the service may open with those that the server has left."""
-    connection, settings = situation.connection, situation.settings
-    if connection is None or situation.target.pgbouncer:
+    """Compare what the pools want with what role, database and server (or pooler) allow."""
+    from autogpt_db.database.room import Wish, pooler_bounds, server_bounds, tightest
+    from autogpt_db.database.url import database_url
+
+    if situation.connection is None:
         return
-    row = connection.execute(_CONNECTIONS).fetchone()
-    assert row is not None
-    allowed, others = int(row[0]), int(row[1])
-    ours = settings.api.processes * settings.api_pool_size
-    ours += settings.worker.processes * settings.worker.pool_size
-    text = f"the service may open {ours}, others have {others}, the server allows {allowed}"
-    if ours + others > allowed:
-        remedy = "Raise max_connections there, or lower database.connection_limit here."
-        yield Finding("fail", "connections", text, remedy)
-    elif ours + others > allowed * _FEW_LEFT:
+    url = database_url(situation.settings)
+    if url.pgbouncer:
+        bounds = pooler_bounds(url, situation.settings.database.connect_timeout)
+    else:
+        bounds = server_bounds(situation.connection)
+    if not bounds:
+        yield Finding("ok", "connections", "the pooler doesn't say how many it takes")
+        return
+    wish, bound = Wish.of(situation.settings), tightest(bounds)
+    text = f"the service wants {wish}, and {bound}"
+    if bound.left < wish.least:
+        text += f"; it needs {wish.least} at least"
+        yield Finding("fail", "connections", text, bound.remedy)
+    elif bound.left < wish.wanted:
+        remedy = f"{bound.remedy} Or lower database.connection_limit; a start shrinks the pools."
+        yield Finding("warn", "connections", text, remedy)
+    elif bound.left * _FEW_LEFT < wish.wanted:
         yield Finding("warn", "connections", text, "Few are left: plan for more.")
     else:
         yield Finding("ok", "connections", text)
