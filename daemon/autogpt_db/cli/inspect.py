@@ -40,7 +40,8 @@ def check_everything(settings: Settings) -> Iterator[str]:
 
     from autogpt_db.database.causes import lasting_failure
     from autogpt_db.database.encryption import encrypted_columns, verify_key
-    from autogpt_db.database.migration import pending
+    from autogpt_db.database.hosts import connect
+    from autogpt_db.database.migration import pending, unsound
     from autogpt_db.database.reasons import reason_of
     from autogpt_db.database.schema import read_catalogue
     from autogpt_db.database.session import check_encoding, check_settings, check_version
@@ -85,6 +86,11 @@ def check_everything(settings: Settings) -> Iterator[str]:
         )
         todo = f"to be applied at start: {', '.join(waiting)}"
         yield f"schema: {todo if waiting else 'complete'}"
+        ours = unsound(connection, schema_name=target.schema)
+        for what in ours.mended:
+            yield f"ours: {what}; the next start, or `autogpt-db migrate`, makes it anew"
+        for left in ours.left:
+            yield f"ours: {left.what}. {left.remedy}"
         catalogue = read_catalogue(connection, target.schema)
         if catalogue.columns:
             compared = at_hand(catalogue, target.schema)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autogpt_db.database.manager import DatabaseManager
-from autogpt_db.database.migration import pending_upgrade
+from autogpt_db.database.migration import pending_upgrade, told_of_ours
+from autogpt_db.errors import SchemaError
 from autogpt_db.operations.needed import needed
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ def migrate(settings: Settings, *, create: bool, upgrade: bool) -> Iterator[str]
         assert manager.outcome is not None
         for name in manager.outcome.applied:
             yield f"Applied {name}."
+        for what in manager.outcome.mended:
+            yield f"Mended: {what}."
+        if manager.outcome.left:
+            raise SchemaError(told_of_ours(manager.outcome.left))
         for (table, reason), count in manager.outcome.kept_aside.items():
             rows = "1 row" if count == 1 else f"{count} rows"
             yield (

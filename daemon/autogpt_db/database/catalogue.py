@@ -196,6 +196,20 @@ SELECT json_build_object(
                 WHERE "column".relation = 'UnifiedContentEmbedding'
                   AND "column".name = 'embedding'
            ),
+           'ours', (
+               SELECT coalesce(json_agg(listed.name ORDER BY listed.name), '[]')
+                 FROM (
+                       SELECT function.proname AS name
+                         FROM pg_catalog.pg_proc AS function
+                        WHERE function.pronamespace = to_regnamespace('autogpt_db')
+                          AND has_function_privilege(function.oid, 'EXECUTE')
+                       UNION
+                       SELECT class.relname
+                         FROM pg_catalog.pg_class AS class
+                        WHERE class.relnamespace = to_regnamespace('autogpt_db')
+                          AND class.relkind = 'r'
+                      ) AS listed
+           ),
            'role', current_user
        )
 """
@@ -236,6 +250,7 @@ class Catalogue:
         views: Materialized views, and whether this role may refresh them.
         vectors: The schema that pgvector is in; None where nothing here is made of it.
         role: The role.
+        ours: Names of the tables and functions in our own schema; None: nothing is said of them.
     """
 
     columns: Mapping[str, Mapping[str, tuple[str, str]]] = field(default_factory=dict)
@@ -250,6 +265,7 @@ class Catalogue:
     views: Mapping[str, bool] | None = None
     vectors: str | None = None
     role: str = ""
+    ours: frozenset[str] | None = None
 
     @classmethod
     def decode(cls, document: bytes) -> Catalogue:

@@ -254,16 +254,16 @@ class Database:
         await self.learn()
         return True
 
-    async def look(self, patience: float) -> Verdict:
-        """Return how the database is to this process; at most one look is under way for all.
-
-        Args:
     @property
     def able(self) -> bool:
         """Tell whether this process has a connection, and knows what it needs to use it."""
         connections = self._connections
         return connections.figures().size > 0 and connections.knowledge.capabilities is not None
 
+    async def look(self, patience: float) -> Verdict:
+        """Return how the database is to this process; at most one look is under way for all.
+
+        Args:
             patience: Most seconds to wait for it.
         """
         return await self._connections.pulse.look(patience)

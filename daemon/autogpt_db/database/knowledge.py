@@ -84,6 +84,17 @@ SELECT md5(concat_ws(
                  FROM pg_catalog.pg_policy AS policy
            ),
            (
+               SELECT string_agg(concat(function.oid, '.', function.xmin), ' '
+                                 ORDER BY function.oid)
+                 FROM pg_catalog.pg_proc AS function
+                WHERE function.pronamespace = to_regnamespace('autogpt_db')
+           ),
+           (
+               SELECT string_agg(class.oid::text, ' ' ORDER BY class.oid)
+                 FROM pg_catalog.pg_class AS class
+                WHERE class.relnamespace = to_regnamespace('autogpt_db') AND class.relkind = 'r'
+           ),
+           (
                SELECT concat(role.rolbypassrls, role.rolsuper)
                  FROM pg_catalog.pg_roles AS role
                 WHERE role.rolname = current_user

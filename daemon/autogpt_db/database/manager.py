@@ -145,6 +145,10 @@ class DatabaseManager:
         outcome = self.outcome = self._migrated()
         if outcome.applied:
             log.info("schema_migrated", applied=outcome.applied)
+        if outcome.mended:
+            log.warning("ours_mended", items=outcome.mended)
+        for left in outcome.left:
+            log.warning("ours_differs", what=left.what, remedy=left.remedy)
         for (table, reason), count in outcome.kept_aside.items():
             log.warning(
                 "rows_kept_aside",

@@ -16,9 +16,12 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import psycopg
 import structlog
 
 from autogpt_db import __version__
+from autogpt_db.database.mending import Left, Mending, look, mend, unrecorded
+from autogpt_db.database.ours import expected, used_by
 from autogpt_db.database.platform_tables import platform_tables, refuse_unready
 from autogpt_db.database.rights import refuse_without_rights
 from autogpt_db.database.schema import verify
@@ -26,9 +29,8 @@ from autogpt_db.database.troubles import quoted
 from autogpt_db.errors import SchemaError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
-    import psycopg
     from structlog.typing import FilteringBoundLogger
 
     from autogpt_db.database.platform_tables import PlatformTables
@@ -104,11 +106,15 @@ class MigrationOutcome:
         created_platform: True when AutoGPT's tables were made by us, now or earlier.
         kept_aside: For each table and reason, how many rows were moved to
             `autogpt_db.row_kept_aside`, because the tables of the later release forbid them.
+        mended: What of ours was missing or different, and was made anew, in words.
+        left: What of ours is wrong, and waits for somebody to decide.
     """
 
     applied: tuple[str, ...]
     created_platform: bool
     kept_aside: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    mended: tuple[str, ...] = ()
+    left: tuple[Left, ...] = ()
 
 
 @cache
@@ -163,20 +169,21 @@ def migrate(
         waiting = _waiting(connection, recorded, tables, upgrade=upgrade)
         if waiting:
             connection.execute(_BOOKKEEPING)
+            waiting = _adopted(connection, waiting, recorded)
+        names = {*recorded} - {migration.name for migration in waiting}
+        mending = mend(connection, names, schema_name)
+        _refuse_useless(mending, names, schema_name, needed)
         for migration in waiting:
             _set_search_path(connection, schema_name)
             # No parameters: the file goes as one simple query of many statements.
             connection.execute(migration.statements(schema_name).encode())
-            connection.execute(
-                "INSERT INTO autogpt_db.migration (number, name, checksum, program_version)"
-                " VALUES (%s, %s, %s, %s)",
-                (migration.number, migration.name, migration.checksum, __version__),
-            )
+            _record(connection, migration)
         if ours and needed is not None:
             verify(connection, schema_name, log, needed)
         applied = tuple(migration.name for migration in waiting)
         upgraded = any(migration.upgrade for migration in waiting)
-        return MigrationOutcome(applied, ours, _kept_aside(connection) if upgraded else {})
+        kept_aside = _kept_aside(connection) if upgraded else {}
+        return MigrationOutcome(applied, ours, kept_aside, *mending)
 
 
 def pending(
@@ -204,6 +211,17 @@ def pending(
     return [one.name for one in _waiting(connection, recorded, tables, upgrade=upgrade)]
 
 
+def unsound(connection: psycopg.Connection[Any], *, schema_name: str) -> Mending:
+    """Return what of ours is missing or different: what `migrate` mends, and what it leaves.
+
+    Args:
+        connection: To the database; nothing is changed.
+        schema_name: The schema of AutoGPT's tables.
+    """
+    recorded = _recorded(connection)
+    return look(connection, {*recorded} | unrecorded(connection, recorded), schema_name)
+
+
 def pending_upgrade(connection: psycopg.Connection[Any], *, schema_name: str) -> list[str]:
     """Return the names of the files that would bring tables of our making to a later release."""
     tables = platform_tables(connection, schema_name)
@@ -216,8 +234,59 @@ def pending_upgrade(connection: psycopg.Connection[Any], *, schema_name: str) ->
 def _recorded(connection: psycopg.Connection[Any]) -> dict[str, tuple[int, str]]:
     if _scalar(connection, "SELECT to_regclass('autogpt_db.migration') IS NULL"):
         return {}
-    rows = connection.execute("SELECT name, number, checksum FROM autogpt_db.migration")
+    try:
+        rows = connection.execute("SELECT name, number, checksum FROM autogpt_db.migration")
+    except psycopg.errors.UndefinedColumn as error:
+        raise SchemaError(
+            "The record of our migrations, autogpt_db.migration, has been changed: "
+            f"{error.diag.message_primary}. DROP TABLE autogpt_db.migration; then `autogpt-db "
+            "migrate` finds by what is there which of them were applied. Nothing has been changed."
+        ) from error
     return {name: (number, checksum) for name, number, checksum in rows}
+
+
+def _record(connection: psycopg.Connection[Any], migration: Migration) -> None:
+    connection.execute(
+        "INSERT INTO autogpt_db.migration (number, name, checksum, program_version)"
+        " VALUES (%s, %s, %s, %s)",
+        (migration.number, migration.name, migration.checksum, __version__),
+    )
+
+
+def _adopted(
+    connection: psycopg.Connection[Any],
+    waiting: list[Migration],
+    recorded: dict[str, tuple[int, str]],
+) -> list[Migration]:
+    """Record what was applied and is on no record, and return what is still to be applied."""
+    applied = unrecorded(connection, recorded)
+    left = []
+    for migration in waiting:
+        if migration.name in applied and not migration.theirs:
+            _record(connection, migration)
+            recorded[migration.name] = (migration.number, migration.checksum)
+        else:
+            left.append(migration)
+    return left
+
+
+def _refuse_useless(
+    mending: Mending, names: Collection[str], schema_name: str, needed: Needed | None
+) -> None:
+    """Refuse what is wrong with ours where every run of an agent meets it."""
+    if not mending.left or needed is None:
+        return
+    wanted = expected(names, schema_name)
+    used = used_by(needed.ours(), wanted)
+    met = [left for left in mending.left if left.subject in used]
+    if met:
+        raise SchemaError(told_of_ours(met))
+
+
+def told_of_ours(left: Iterable[Left]) -> str:
+    """Return in words what of ours is wrong, and what to do about each."""
+    each = " ".join(f"{one.what}: {one.remedy}" for one in left)
+    return f"What is ours, in the schema autogpt_db, is not as the migrations made it. {each}"
 
 
 def _ours(recorded: dict[str, tuple[int, str]], tables: PlatformTables) -> bool:

@@ -49,6 +49,7 @@ class Needs:
         unique: A table, and the columns by which a conflict is found.
         functions: Functions of AutoGPT's.
         refreshed: Materialized views that are refreshed.
+        ours: Tables and functions of our own schema.
     """
 
     uses: frozenset[tuple[str, str]] = frozenset()
@@ -59,6 +60,7 @@ class Needs:
     unique: frozenset[tuple[str, frozenset[str]]] = frozenset()
     functions: frozenset[str] = frozenset()
     refreshed: frozenset[str] = frozenset()
+    ours: frozenset[str] = frozenset()
 
     def __or__(self, other: Needs) -> Needs:
         """Return what both need."""
@@ -87,6 +89,7 @@ class Needs:
             unique=frozenset(one for one in self.unique if one[0] not in tables),
             functions=self.functions,
             refreshed=self.refreshed - set(tables),
+            ours=self.ours,
         )
 
     def lacks(self, catalogue: Catalogue, schema: str = "platform") -> tuple[Lack, ...]:
@@ -111,6 +114,9 @@ class Needs:
                 yield Lack(f'label {label} of type "{enum}"')
         for name in self.functions - catalogue.functions.keys():
             yield Lack(f"function {name}()")
+        if catalogue.ours is not None:
+            for name in self.ours - catalogue.ours:
+                yield Lack(f"autogpt_db.{name}", "`autogpt-db migrate` makes it anew.")
         if catalogue.views is not None:
             for view in self.refreshed - catalogue.views.keys():
                 yield Lack(f'materialized view "{view}"')

@@ -145,12 +145,12 @@ class Connections:
         """
         deadline = time.monotonic() + seconds
         while self._lending.size < self._size:
+            if self._lending.size and self._opener.failure is not None:
+                return True
             if time.monotonic() >= deadline:
                 return False
             await asyncio.sleep(0.02)
         return True
-            if self._lending.size and self._opener.failure is not None:
-                return True
 
     @property
     def schema(self) -> str:
@@ -166,10 +166,6 @@ class Connections:
         """Replace every connection, those that are lent once they come back."""
         self._lending.renew()
 
-    def figures(self) -> PoolFigures:
-        """Return the pool's state now."""
-        lending = self._lending
-        longest = min(lending.leases.values(), key=lambda lease: lease.since, default=None)
     def leave_silent_host(self) -> None:
         """Replace every connection where there are several hosts, and the one in use is silent.
 
@@ -179,6 +175,10 @@ class Connections:
             log.warning("host_silent", address=self.url.address)
             self._lending.renew()
 
+    def figures(self) -> PoolFigures:
+        """Return the pool's state now."""
+        lending = self._lending
+        longest = min(lending.leases.values(), key=lambda lease: lease.since, default=None)
         return PoolFigures(
             size=lending.size,
             in_use=len(lending.leases),

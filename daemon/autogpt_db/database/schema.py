@@ -6,7 +6,7 @@ else a release of AutoGPT has added, or taken away, is none of our business.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -42,6 +42,11 @@ class Needed:
     essential: Collection[str]
     spared: Collection[str] = ()
 
+    def ours(self) -> frozenset[str]:
+        """Return what of ours the essential methods use, whatever the database has."""
+        found = self.of(Capabilities.of(Catalogue()))
+        return frozenset().union(*(found[method].ours for method in self.essential))
+
     def lacks(self, catalogue: Catalogue, schema_name: str) -> dict[str, tuple[Lack, ...]]:
         """Return the methods that a database cannot serve, and what each lacks.
 
@@ -61,7 +66,8 @@ def read_catalogue(connection: psycopg.Connection[Any], schema_name: str) -> Cat
     place = '"' + schema_name.replace('"', '""') + '"'
     row = connection.execute(READ, {"schema": place}).fetchone()
     assert row is not None, "a SELECT without FROM has one row"
-    return msgspec.convert(row[0], Catalogue)
+    # What is ours is made after this, and proven by itself.
+    return replace(msgspec.convert(row[0], Catalogue), ours=None)
 
 
 def verify(

@@ -8,6 +8,7 @@ names. A test holds all of it against PostgreSQL.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ from autogpt_db.operations.sql_tokens import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+# With its schema, as every name of ours is written.
+_OURS = re.compile(r"\bautogpt_db\.(\w+)")
 _UNIONS = ("UNION", "INTERSECT", "EXCEPT")
 _AFTER_LIST = (
     "FROM", "WHERE", "GROUP", "HAVING", "WINDOW", "ORDER", "LIMIT", "OFFSET", "FETCH", "FOR",
@@ -45,10 +48,10 @@ def read(text: str) -> Needs:
     """Return what a whole statement needs."""
     reader = _Reader()
     reader.query(tokens(text), (), {})
-    return reader.needs()
+    return reader.needs() | _of_ours(text)
 
 
-def read_parts(texts: Iterable[str], tables: Iterable[str]) -> Needs:
+def read_parts(texts: Sequence[str], tables: Iterable[str]) -> Needs:
     """Return what parts of statements need, all together.
 
     Args:
@@ -67,7 +70,11 @@ def read_parts(texts: Iterable[str], tables: Iterable[str]) -> Needs:
                 scope[part[place + 4].name if named else table] = Source(table)
     for part in parts:
         reader.expression(part, (scope,), {})
-    return reader.needs()
+    return reader.needs() | _of_ours(" ".join(texts))
+
+
+def _of_ours(text: str) -> Needs:
+    return Needs(ours=frozenset(_OURS.findall(text)))
 
 
 def is_whole(text: str) -> bool:

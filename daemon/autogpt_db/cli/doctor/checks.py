@@ -35,6 +35,7 @@ _CHECKS: tuple[Callable[[Situation], Iterator[Finding]], ...] = (
     sessions.writes,
     sessions.rights,
     database.schema,
+    database.own_schema,
     release.release,
     database.encryption_key,
     database.monthly_refill,

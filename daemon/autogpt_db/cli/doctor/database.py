@@ -52,6 +52,14 @@ def reachable(situation: Situation) -> Iterator[Finding]:
     if not target.embedded:
         remedy = "Start it, or correct DATABASE_URL (`autogpt-db dsn` shows it); under systemd, "
         remedy += "IPAddressAllow= has to let the service reach it."
+        yield Finding("fail", "database", problem, remedy)
+    elif situation.tree is not None:
+        remedy = "journalctl -u autogpt-db AUTOGPT_DB_PROCESS=postgresql -e"
+        yield Finding("fail", "database", problem, remedy)
+    else:
+        yield from _private(situation)
+
+
 def hosts(situation: Situation) -> Iterator[Finding]:
     """Try each of several hosts by itself."""
     import psycopg
@@ -79,14 +87,6 @@ def hosts(situation: Situation) -> Iterator[Finding]:
             yield Finding("warn", "hosts", text, remedy)
         else:
             yield Finding("ok", "hosts", f"{name} is {'a standby' if standby else 'a primary'}")
-
-
-        yield Finding("fail", "database", problem, remedy)
-    elif situation.tree is not None:
-        remedy = "journalctl -u autogpt-db AUTOGPT_DB_PROCESS=postgresql -e"
-        yield Finding("fail", "database", problem, remedy)
-    else:
-        yield from _private(situation)
 
 
 def _private(situation: Situation) -> Iterator[Finding]:
@@ -151,6 +151,21 @@ def schema(situation: Situation) -> Iterator[Finding]:
             "made by an earlier autogpt-db, as of AutoGPT v0.6.48",
             "Stop the service, back the database up, then: autogpt-db migrate --platform",
         )
+
+
+def own_schema(situation: Situation) -> Iterator[Finding]:
+    """Hold what is ours against what the migrations have made."""
+    from autogpt_db.database.migration import unsound
+
+    if situation.connection is None:
+        return
+    found = unsound(situation.connection, schema_name=situation.target.schema)
+    for what in found.mended:
+        yield Finding("warn", "own schema", what, "autogpt-db migrate")
+    for left in found.left:
+        yield Finding("fail", "own schema", left.what, left.remedy)
+    if not found.mended and not found.left:
+        yield Finding("ok", "own schema", "autogpt_db is as the migrations made it")
 
 
 def encryption_key(situation: Situation) -> Iterator[Finding]:
