@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
-import socket
 import time
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import psycopg
@@ -23,7 +21,7 @@ from autogpt_db.database.faults import classified
 from autogpt_db.database.knowledge import TIMEOUT as KNOWLEDGE_TIMEOUT
 from autogpt_db.database.merging import Merger
 from autogpt_db.database.pool import Connections
-from autogpt_db.database.pooled import swells
+from autogpt_db.database.pooled import cut, swells
 from autogpt_db.database.pulse import Pulse
 from autogpt_db.database.room import watch_room
 from autogpt_db.database.url import database_url
@@ -456,9 +454,7 @@ class Database:
         if self._connection is not connection or connection.closed:
             return  # it came back in time
         log.warning("backend_closed_hard", operation=self._name, pid=connection.info.backend_pid)
-        # Not pgconn.finish(): a statement is waiting on it. It sees the end of the stream.
-        with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as stream:
-            stream.shutdown(socket.SHUT_RDWR)
+        cut(connection)
 
     async def _execute(
         self, sql: LiteralString, parameters: Mapping[str, Any], fetch: _Fetch

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from psycopg.pq import TransactionStatus
 
 from autogpt_db.database.causes import NO_SLOT
-from autogpt_db.database.pooled import usable
+from autogpt_db.database.pooled import cut, usable
 from autogpt_db.errors import DatabaseUnavailableError, NoConnectionError, PoolExhaustedError
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ class Lending:
         self._waiting: _Queue = OrderedDict()
         self._urgent: _Queue = OrderedDict()
         self._suspects: set[PooledConnection] = set()
+        self._left: set[PooledConnection] = set()
         self._closed = False
 
     @property
@@ -213,6 +214,10 @@ class Lending:
             return
         self._open.add(connection)
         self._offer(connection)
+        for other in self._left & self.leases.keys():
+            if _address(other) != _address(connection):
+                cut(other)  # what waits there for an answer is repeated here, or fails
+        self._left.clear()
 
     def _offer(self, connection: PooledConnection) -> None:
         """Hand a connection to who waits for it longest, or lay it with the idle ones."""
@@ -287,6 +292,11 @@ class Lending:
         while self._idle:
             self._drop(self._idle.popleft(), lost=False)
 
+    def leave_host(self) -> None:
+        """Replace every connection; those that are lent are cut once another host has answered."""
+        self.renew()
+        self._left = set(self.leases)
+
     def close(self) -> None:
         """Close every idle connection, fail who waits, and close the others as they come back."""
         self._closed = True
@@ -317,6 +327,10 @@ class Lending:
     def _away(self) -> str:
         reason = self.reason()
         return f"The database cannot be reached ({reason})" if reason else "No connection is open"
+
+
+def _address(connection: PooledConnection) -> tuple[bytes, bytes]:
+    return connection.pgconn.hostaddr, connection.pgconn.port
 
 
 def _nothing(_connection: PooledConnection) -> None:

@@ -173,7 +173,7 @@ class Connections:
         """
         if "," in self.url.parameters.get("host", ""):
             log.warning("host_silent", address=self.url.address)
-            self._lending.renew()
+            self._lending.leave_host()
 
     def figures(self) -> PoolFigures:
         """Return the pool's state now."""

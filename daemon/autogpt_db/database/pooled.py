@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import select
+import socket
 from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -121,6 +123,13 @@ def swells(parameters: Mapping[str, Any]) -> bool:
         elif isinstance(value, list) and value and isinstance(value[0], str):
             size += sum(map(len, value))
     return size > LARGEST_KEPT
+
+
+def cut(connection: PooledConnection) -> None:
+    """End a connection while a statement waits on it, which then sees the end of the stream."""
+    # Not pgconn.finish(): its socket is being watched.
+    with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as stream:
+        stream.shutdown(socket.SHUT_RDWR)
 
 
 def usable(connection: PooledConnection) -> bool:
