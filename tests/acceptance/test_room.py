@@ -122,7 +122,7 @@ def test_a_limit_that_changes_later_is_told_and_clients_meet_who_has_connections
             found = {each["name"]: each for each in daemon.status()["processes"]}["api_01"]
             return found["pid"] not in {None, process["pid"]} and bool(found["pool"])
 
-        wait_for(started_again, what="its successor")
+        wait_for(started_again, seconds=60, what="its successor")
         assert "1/2 api" in daemon.status()["words"]
         states = {each["name"]: each["state"] for each in daemon.status()["processes"]}
         assert states["api_01"] == "STARTING"

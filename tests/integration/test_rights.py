@@ -111,6 +111,16 @@ def test_what_is_anothers_in_our_schema_is_told_and_not_touched(url: str, role: 
     assert refused.value.exit_code == 78
 
 
+def test_a_function_of_ours_that_we_may_not_call_is_opened_again(
+    url: str, owner: Connection, role: str
+) -> None:
+    start(url, role)
+    owner.execute(f"REVOKE EXECUTE ON FUNCTION autogpt_db.now_v1() FROM PUBLIC, {role}".encode())
+    (told,) = [one for one in start(url, role) if one["event"] == "ours_mended"]
+    assert told["items"] == ("function autogpt_db.now_v1() is not as it was made",)
+    assert "ours_mended" not in [one["event"] for one in start(url, role)]
+
+
 def test_a_session_that_is_ended_while_it_waits_is_begun_anew(
     url: str, owner: Connection, role: str
 ) -> None:

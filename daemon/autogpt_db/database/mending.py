@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg
 
-from autogpt_db.database.ours import Difference, Item, differences, expected, histories, read_ours
+from autogpt_db.database.ours import (
+    Difference,
+    Item,
+    differences,
+    expected,
+    histories,
+    read_ours,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -156,7 +163,8 @@ def _statements(  # noqa: PLR0911 - one for each kind
         case "column":
             return _column(table, part, definition, found or "")
         case "function":
-            return (definition,)
+            grant = f"GRANT EXECUTE ON FUNCTION autogpt_db.{item.name} TO CURRENT_USER"
+            return (definition, grant) if found is None else (grant, definition)
         case "constraint":
             drop = f"ALTER TABLE autogpt_db.{table} DROP CONSTRAINT {part}"
             add = f"ALTER TABLE autogpt_db.{table} ADD CONSTRAINT {part} {definition}"

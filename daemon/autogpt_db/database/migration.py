@@ -171,6 +171,7 @@ def migrate(
             connection.execute(_BOOKKEEPING)
             waiting = _adopted(connection, waiting, recorded)
         names = {*recorded} - {migration.name for migration in waiting}
+        _set_search_path(connection, schema_name)
         mending = mend(connection, names, schema_name)
         _refuse_useless(mending, names, schema_name, needed)
         for migration in waiting:

@@ -118,7 +118,10 @@ SELECT 'trigger', relation.name || '.' || trigger.tgname, relation.name,
 UNION ALL
 SELECT 'function',
        format('%%s(%%s)', function.proname, pg_get_function_identity_arguments(function.oid)),
-       '', pg_get_functiondef(function.oid), function.oid, 0
+       '',
+       pg_get_functiondef(function.oid)
+       || CASE WHEN has_function_privilege(function.oid, 'EXECUTE') THEN '' ELSE ' (closed)' END,
+       function.oid, 0
   FROM place
   JOIN pg_catalog.pg_proc AS function
     ON function.pronamespace = place.oid AND function.prokind IN ('f', 'p')
