@@ -38,7 +38,8 @@ class DatabaseSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int,
         option(
             "Connections that each API process keeps open. Calls that read much (lists, reports) "
-            "may hold half of them; with a single one, short calls wait behind them.",
+            "may hold half of them; with a single one, short calls wait behind them. Fewer where "
+            "role, database, server or pooler allow fewer.",
             ge=1,
             le=200,
         ),
@@ -71,7 +72,12 @@ class DatabaseSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = 200
     connect_timeout: Annotated[
         int,
-        option("Seconds to wait for one connection attempt.", ge=1, le=600),
+        option(
+            "Seconds to wait for one connection attempt. Several hosts, or addresses of a name, "
+            "are tried side by side.",
+            ge=1,
+            le=600,
+        ),
     ] = 5
     statement_timeout: Annotated[
         float,
