@@ -55,9 +55,13 @@ class Heartbeat:
                 socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
             )
 
-    def up(self) -> None:
-        """Say that this process has started, whether it can do its work yet or not."""
-        self._up = True
+    def up(self, *, able: bool = True) -> None:
+        """Say that this process has started.
+
+        Args:
+            able: Whether it can do its work already.
+        """
+        self._up, self._able = True, able
         self.beat({})
 
     def able(self, *, able: bool, complaint: str | None = None) -> None:

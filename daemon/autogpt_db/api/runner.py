@@ -180,8 +180,7 @@ async def _serve(
                     methods=len(serving.methods),
                     connections=database.figures().size,
                 )
-                heartbeat.able(able=database.able)
-                heartbeat.up()
+                heartbeat.up(able=database.able)
 
             if falls_to_api(settings):
                 expiring = asyncio.create_task(

@@ -126,8 +126,7 @@ class WorkerProcess:
                 self._heartbeat.beat_forever(database.figures, self._work)
             )
             # Up, and of no use before it has a queue.
-            self._heartbeat.able(able=False)
-            self._heartbeat.up()
+            self._heartbeat.up(able=False)
             pool_metrics = PoolMetrics(database, self._metrics)
             for name in self._jobs:
                 for outcome in OUTCOMES:
