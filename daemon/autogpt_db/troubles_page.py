@@ -35,7 +35,7 @@ _TITLES: Final = {
     "session settings": "Settings of the role or database",
     "writes": "Writes are refused",
     "rights": "The role may not do what it has to",
-    "schema": "What is ours is not as it should be",
+    "own schema": "What is ours is not as it should be",
     "connections": "Too few connections",
     "hosts": "One of several hosts is silent",
 }

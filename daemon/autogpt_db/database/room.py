@@ -16,6 +16,7 @@ import structlog
 from psycopg.conninfo import make_conninfo
 
 from autogpt_db.database.hosts import connect
+from autogpt_db.database.troubles import DATABASE_LIMIT, ROLE_LIMIT, quoted
 from autogpt_db.errors import AutogptDbError, ConfigurationError
 
 if TYPE_CHECKING:
@@ -167,11 +168,11 @@ def bounds_of(row: tuple[Any, ...]) -> tuple[Bound, ...]:
         )
     ]
     if of_database >= 0:
-        remedy = f'ALTER DATABASE "{database}" CONNECTION LIMIT -1;'
+        remedy = DATABASE_LIMIT.remedied(database=quoted(database))
         whose = f"everybody in the database {database!r}"
         found.append(Bound(whose, of_database, by_database, remedy))
     if of_role >= 0:
-        remedy = f'ALTER ROLE "{role}" CONNECTION LIMIT -1;'
+        remedy = ROLE_LIMIT.remedied(role=quoted(role))
         found.append(Bound(f"the role {role!r}", of_role, by_role, remedy))
     return tuple(found)
 

@@ -141,7 +141,7 @@ ROW_SECURITY: Final = Trouble(
     "an administrator",
 )
 
-# Before a session begins: 3, 5 and 6 -------------------------------------------------------------
+# Before a session begins --------------------------------------------------------------------------
 
 PASSWORD: Final = Trouble(
     "database",
@@ -195,6 +195,43 @@ CLOSED: Final = Trouble(
     "an administrator",
 )
 
+# 4: what is ours ---------------------------------------------------------------------------------
+
+OURS_DIFFER: Final = Trouble(
+    "own schema",
+    "A start makes anew what can be made without loss, and warns of the rest (`ours_differs`), or "
+    "ends with 78. While it runs: methods that need it are unknown, and named.",
+    "something in the schema autogpt_db is missing, or is not as the migrations made it",
+    "`autogpt-db migrate` makes anew what can be; with what it leaves stands the statement.",
+)
+
+# 5: room for connections -------------------------------------------------------------------------
+
+ROLE_LIMIT: Final = Trouble(
+    "connections",
+    "The pools are smaller than was asked for (`connections_short`); without room for a connection "
+    "of each process the start waits, or ends with 78 and the numbers.",
+    "the role {role} may have fewer connections than the pools want",
+    "ALTER ROLE {role} CONNECTION LIMIT -1;",
+    "an administrator",
+)
+DATABASE_LIMIT: Final = Trouble(
+    "connections",
+    "As with a role's limit.",
+    "the database {database} takes fewer connections than the pools want",
+    "ALTER DATABASE {database} CONNECTION LIMIT -1;",
+    "an administrator",
+)
+
+# 6: hosts ----------------------------------------------------------------------------------------
+
+HOST_SILENT: Final = Trouble(
+    "hosts",
+    "The others are used meanwhile; with none left the start waits, and calls get 503.",
+    "{host} does not answer: {reason}",
+    "Start it, or take it out of DATABASE_URL: `autogpt-db dsn` shows it.",
+)
+
 # 7: poolers --------------------------------------------------------------------------------------
 
 POOLER_UNNAMED: Final = Trouble(
@@ -238,6 +275,10 @@ TROUBLES: Final = (
     NO_CONNECT,
     NO_DATABASE,
     CLOSED,
+    OURS_DIFFER,
+    ROLE_LIMIT,
+    DATABASE_LIMIT,
+    HOST_SILENT,
     POOLER_UNNAMED,
     SETTINGS_UNBEARABLE,
 )

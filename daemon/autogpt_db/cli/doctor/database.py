@@ -75,6 +75,7 @@ def hosts(situation: Situation) -> Iterator[Finding]:
     )
     each = each_host(make_conninfo(conninfo, target_session_attrs="any"))
     if len(each) == 1:
+        yield Finding("ok", "hosts", "one is named")
         return
     for parameters in each:
         name = name_of(parameters)
@@ -82,9 +83,9 @@ def hosts(situation: Situation) -> Iterator[Finding]:
             with connect(make_conninfo("", **parameters)) as connection:
                 standby = connection.info.parameter_status("in_hot_standby") == "on"
         except psycopg.Error as error:
-            text = f"{name} does not answer: {reason_of(error, target)}"
-            remedy = "Start it, or take it out of DATABASE_URL; the others are used meanwhile."
-            yield Finding("warn", "hosts", text, remedy)
+            trouble = troubles.HOST_SILENT
+            text = trouble.caused(host=name, reason=reason_of(error, target))
+            yield Finding("warn", trouble.check, text, trouble.remedied())
         else:
             yield Finding("ok", "hosts", f"{name} is {'a standby' if standby else 'a primary'}")
 
