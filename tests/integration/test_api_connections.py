@@ -11,6 +11,8 @@ from contextlib import ExitStack
 import pytest
 
 from api_process import ApiProcess, bytes_unread, read_reply, read_to_end, request, resident
+from autogpt_db.metrics import families
+from metrics_reading import parse, total
 from postgres_server import clone, unique_name
 from waiting import wait_for
 
@@ -128,6 +130,41 @@ def test_a_client_that_never_reads_its_reply_is_cut(api: ApiProcess) -> None:
         while some := connection.recv(1 << 20):
             received += len(some)
         assert received < 30_000_000, "only what the kernel held still came"
+
+
+def test_replies_that_nobody_reads_are_bounded(database_url: str) -> None:
+    megabyte = 2**20
+    bounds = ("api.body_limit=1048576", f"api.memory_limit={32 * megabyte}")
+    with ApiProcess(database_url, *bounds) as api, ExitStack() as stack:
+        size = 12 * megabyte
+        before = resident(api.pid)
+        clients = []
+        for already in range(12):
+            client = stack.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.settimeout(30)
+            client.connect(("127.0.0.1", api.port))
+            client.sendall(request("repeat_text", b'{"times": %d}' % size))
+            clients.append(client)
+            wait_for(
+                lambda already=already: len(_served(api, "repeat_text")) > already,
+                what="the reply",
+            )
+        samples = parse(api.client.get("/metrics").text)
+        assert total(samples, families.SLOW_READERS_CUT) >= 8
+        assert len(api.events("slow_reader_cut")) == total(samples, families.SLOW_READERS_CUT)
+        wait_for(
+            lambda: resident(api.pid) < before + 32 * megabyte + 2 * size, what="the memory back"
+        )
+        # Whoever reads gets all of it, before and after; who came first was cut.
+        assert len(read_reply(clients[-1])[2]) == size + len(b'""')
+        assert len(api.call("repeat_text", times=size)) == size
+        with contextlib.suppress(ConnectionResetError):
+            assert len(read_to_end(clients[0])) < size
+
+
+def _served(api: ApiProcess, method: str) -> list[dict[str, object]]:
+    return [one for one in api.events("request") if one["method"] == method]
 
 
 # Size --------------------------------------------------------------------------------------------

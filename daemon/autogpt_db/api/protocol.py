@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from autogpt_db.api.bodies import Bodies
     from autogpt_db.api.short_road import ShortRoad
+    from autogpt_db.api.unread import UnreadReplies
     from autogpt_db.settings.api import ApiSettings
 
 CONNECTION = "autogpt_db.connection"
@@ -63,10 +64,12 @@ class State(ServerState):
         draining: True once the process was asked to stop.
         short_road: Where plain calls go.
         bodies: What requests bring.
+        unread: What replies wait for their clients to read them.
     """
 
     short_road: ShortRoad
     bodies: Bodies
+    unread: UnreadReplies
 
     def __init__(self, limits: ApiSettings) -> None:
         super().__init__()
@@ -147,6 +150,7 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the running request, which uvicorn forgets when others wait behind it."""
         super().connection_lost(exc)
+        self.server_state.unread.let_go(self)
         self.deadline = NEVER
         if self._half_closed is not None:
             self._half_closed.close()
@@ -156,6 +160,16 @@ class HttpProtocol(HttpToolsProtocol):
         callback, self.on_disconnect = self.on_disconnect, None
         if callback is not None:
             callback()
+
+    def pause_writing(self) -> None:
+        """Let the application wait, and count what the client doesn't read at once."""
+        super().pause_writing()
+        self.server_state.unread.hold(self)
+
+    def resume_writing(self) -> None:
+        """Go on: the client has read."""
+        super().resume_writing()
+        self.server_state.unread.let_go(self)
 
     # The parser's callbacks --------------------------------------------------------------------
 
@@ -268,7 +282,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def timeout_keep_alive_handler(self) -> None:
         """Close an idle connection; cut one whose client has stopped reading its reply."""
-        unsent = self.transport.get_write_buffer_size()
+        unsent = self.unread
         if not unsent:
             super().timeout_keep_alive_handler()
         elif unsent == self._unsent:
@@ -319,6 +333,11 @@ class HttpProtocol(HttpToolsProtocol):
         if self._running is not None:
             self._running.disconnected = True  # or uvicorn complains of a reply without an end
         self.transport.abort()
+
+    @property
+    def unread(self) -> int:
+        """Return how many bytes of its replies the client has not read."""
+        return self.transport.get_write_buffer_size()
 
     def close_if_idle(self) -> None:
         """Close the connection unless a request is running or on its way."""

@@ -29,6 +29,7 @@ from autogpt_db.api.server import Server
 from autogpt_db.api.serving import Serving
 from autogpt_db.api.short_road import ShortRoad
 from autogpt_db.api.unknown import UnknownArguments
+from autogpt_db.api.unread import UnreadReplies
 from autogpt_db.database.handle import Database
 from autogpt_db.database.key_holders import SESSIONS, KeyHolder
 from autogpt_db.database.url import database_url, direct_database_url
@@ -108,13 +109,13 @@ async def _serve(
         ) as database,
         _open_fallback(settings, store) as fallback,
     ):
-        counters = RequestCounters(store, _countable(operations))
-        request_log = RequestLog(settings.logging, counters)
+        request_log = RequestLog(settings.logging, RequestCounters(store, _countable(operations)))
         policy = Policy(settings.api.request_deadline, request_log)
         serving = Serving(
             operations, database.knowledge, database.schema_name, told=_proven_as_we_are(settings)
         )
         bodies = state.bodies = Bodies(settings, helpers, store, database.knowledge)
+        state.unread = UnreadReplies(settings.api.memory_limit, store)
         state.short_road = ShortRoad(database, serving, settings.api, policy, bodies)
         metrics = Metrics(database, settings, state, store, helpers)
 

@@ -110,6 +110,10 @@ MEMORY_REFUSALS = _counter(
     "request_memory_refusals_total",
     "Requests that got 503 because of api.memory_limit.",
 )
+SLOW_READERS_CUT = _counter(
+    "http_slow_readers_cut_total",
+    "Connections that were cut because replies that clients did not read reached api.memory_limit.",
+)
 HELPERS = _gauge(
     "helper_processes", "Processes that read large bodies for an API process.", own=True
 )

@@ -1,0 +1,98 @@
+"""Replies that their clients have not read yet: bounded, at the cost of whoever reads slowest."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import structlog
+
+from autogpt_db.metrics import families
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from autogpt_db.metrics import Store
+
+log = structlog.get_logger("autogpt_db.api")
+
+HEAD_START = 1024 * 1024
+"""Bytes that every client is taken to have read at once: one that has just begun isn't slow."""
+
+
+class Reader(Protocol):
+    """A connection whose client has a reply to read."""
+
+    @property
+    def unread(self) -> int:
+        """Return how many bytes of its replies the client has not read."""
+
+    def cut(self) -> None:
+        """End it in the middle of a reply."""
+
+
+class _Holding(NamedTuple):
+    size: int
+    since: float
+
+
+class UnreadReplies:
+    """The bytes of replies that the connections of one process hold.
+
+    A reply is kept whole until its last byte is sent, so many clients that ask for large ones and
+    read none of them would fill the machine.
+
+    Attributes:
+        held: How many bytes there are.
+    """
+
+    def __init__(
+        self, limit: int, store: Store, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Begin with none.
+
+        Args:
+            limit: Most bytes; one reply always finds room.
+            store: Where it is counted that a client was cut.
+            clock: Returns the time, in seconds.
+        """
+        self.held = 0
+        self._limit = limit
+        self._store = store
+        self._clock = clock
+        self._holdings: dict[Reader, _Holding] = {}
+        store.add(families.SLOW_READERS_CUT, 0)
+
+    def hold(self, reader: Reader) -> None:
+        """Count what a connection could not send at once; cut the slowest others beyond the bound.
+
+        Args:
+            reader: The connection; `let_go` must follow.
+        """
+        self.let_go(reader)
+        size = reader.unread
+        while self._holdings and self.held + size > self._limit:
+            self._cut_slowest()
+        self._holdings[reader] = _Holding(size, self._clock())
+        self.held += size
+
+    def let_go(self, reader: Reader) -> None:
+        """Count no more what a connection holds; it may hold nothing."""
+        holding = self._holdings.pop(reader, None)
+        if holding is not None:
+            self.held -= holding.size
+
+    def _cut_slowest(self) -> None:
+        now = self._clock()
+
+        def seconds_for_a_byte(reader: Reader) -> float:
+            size, since = self._holdings[reader]
+            return (now - since) / (size - reader.unread + HEAD_START)
+
+        slowest = max(self._holdings, key=seconds_for_a_byte)
+        size, since = self._holdings[slowest]
+        seconds = round(now - since, 3)
+        log.warning("slow_reader_cut", unread=slowest.unread, size=size, seconds=seconds)
+        self._store.add(families.SLOW_READERS_CUT, 1)
+        self.let_go(slowest)
+        slowest.cut()
