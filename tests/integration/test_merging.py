@@ -706,6 +706,36 @@ def test_order_is_kept_where_a_row_is_let_go_late(
         assert found == list(range(expected))
 
 
+def test_what_was_large_last_time_is_not_read_together(service: Service) -> None:
+    def keep(key: str, size: int) -> None:
+        service.call(
+            "set_execution_kv_data", user_id="merge", node_exec_id="n", key=key, data="x" * size
+        )
+
+    def read(keys: list[str]) -> int:
+        """Read all of them at once, and return in how many statements that was done."""
+        before = figures(service)["batches"]
+        together = [("get_execution_kv_data", {"user_id": "merge", "key": key}) for key in keys]
+        assert [reply[:1] for reply in service.together(together)] == ["x"] * len(keys)
+        return int(figures(service)["batches"]) - before
+
+    large = MOST_CHARACTERS // 2 - 1000
+    small, great = [f"small-{n}" for n in range(6)], [f"great-{n}" for n in range(6)]
+    for key in small:
+        keep(key, 10)
+    for key in great:
+        keep(key, large)
+    assert read(great) == 1, "nobody has read them before"
+    assert read(great) == 3
+    assert read(small) == 1
+    assert read([*small, *great]) <= 4
+    # What has shrunk since counts as small from its next reply on.
+    for key in great:
+        keep(key, 10)
+    read(great)
+    assert read(great) == 1
+
+
 @pytest.mark.parametrize("keyed", [True, False], ids=["one row", "many rows"])
 def test_a_statement_is_bounded_in_characters_as_in_calls(
     service: Service, executions: list[str], keyed: bool

@@ -324,7 +324,9 @@ class Database:
                 self.row_count += document is not None
                 return document
             self._merging = None  # nothing has been sent yet
-            return await self.json(merged.single, parameters)
+            document = await self.json(merged.single, parameters)
+            merger.replied(call, document)
+            return document
         finally:
             merger.done(call)
             if self._merging is not None:

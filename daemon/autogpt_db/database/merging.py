@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -35,11 +35,21 @@ if TYPE_CHECKING:
 LARGEST_BATCH = 64
 """Calls in one statement: more gain nothing, and make the first ones wait for the last."""
 MOST_CHARACTERS = 4 * 1024 * 1024
-"""Characters of all parameters in one statement: putting them together holds the event loop.
+"""Characters of all parameters in one statement, and of the replies that are to be expected.
+
+Putting them together holds the event loop.
 
 A call that has more goes alone. PostgreSQL takes no value of more than a gigabyte, and drops the
 connection that brings one.
 """
+LARGE_REPLY = 65_536
+"""Bytes of a reply from which on it is remembered how large it was.
+
+Replies are as good as unbounded: 64 of 30 MB, read by one statement, are more than a process has
+room for. So a call counts with what it brought last time, too.
+"""
+MOST_REMEMBERED = 1024
+"""Calls of one kind whose large replies are remembered."""
 IN_FLIGHT = 3
 """Batches of one kind at once: while they are at the server, the next is put together.
 
@@ -92,6 +102,7 @@ class Call:
         parameters: Its statement's.
         key: What no two calls under way at once may have in common.
         outcome: Its document, or `ALONE`.
+        identity: Hash of its texts: what a call with the same brought, this one may bring.
         size: Characters of its parameters.
         waited: Seconds that its batch waited for a connection.
         taken: Whether it waits no longer: it is under way, or its caller's to send.
@@ -100,6 +111,7 @@ class Call:
     parameters: Mapping[str, Any]
     key: tuple[Any, ...]
     outcome: asyncio.Future[bytes | _Alone | None]
+    identity: int
     size: int
     waited: float = 0.0
     taken: bool = False
@@ -154,6 +166,7 @@ class Merger:
     _isolated: asyncio.Semaphore = field(
         default_factory=lambda: asyncio.Semaphore(ISOLATED_AT_ONCE)
     )
+    _large_replies: OrderedDict[int, int] = field(default_factory=OrderedDict)
     _scheduled: bool = False
     _impatient: asyncio.TimerHandle | None = None
 
@@ -171,7 +184,13 @@ class Merger:
             )
         loop = asyncio.get_running_loop()
         key = tuple(parameters[name] for name in self.merged.key)
-        call = Call(parameters, key, loop.create_future(), self.merged.size_of(parameters))
+        call = Call(
+            parameters,
+            key,
+            loop.create_future(),
+            hash(tuple(parameters[name] for name in self.merged.texts)),
+            self.merged.size_of(parameters),
+        )
         self._waiting.append(call)
         self.figures.calls += 1
         if not self._may_start:
@@ -194,6 +213,26 @@ class Merger:
         elif call.outcome.cancelled():
             with suppress(ValueError):  # it is under way
                 self._waiting.remove(call)
+
+    def replied(self, call: Call, document: bytes | None) -> None:
+        """Take note of what a call has brought, where that is much.
+
+        Args:
+            call: The call.
+            document: Its reply.
+        """
+        size = len(document) if document is not None else 0
+        if size >= LARGE_REPLY:
+            self._large_replies[call.identity] = size
+            self._large_replies.move_to_end(call.identity)
+            if len(self._large_replies) > MOST_REMEMBERED:
+                self._large_replies.popitem(last=False)
+        elif self._large_replies:
+            self._large_replies.pop(call.identity, None)
+
+    def _size_of(self, call: Call) -> int:
+        """Return how much a call adds to a statement and its replies, as far as can be known."""
+        return call.size + self._large_replies.get(call.identity, 0)
 
     @property
     def _may_start(self) -> bool:
@@ -241,7 +280,7 @@ class Merger:
         self._start()
 
     def _take(self) -> list[Call]:
-        """Take the next batch out of what waits: bounded in calls and in characters."""
+        """Take the next batch out of what waits: bounded in calls, characters and replies."""
         waiting = self._waiting
         batch: list[Call] = []
         passed: list[Call] = []
@@ -253,13 +292,13 @@ class Merger:
                 continue
             if self.merged.key and (call.key in self._busy_keys or call.key in seen):
                 passed.append(call)
-            elif batch and call.size > room:
+            elif batch and self._size_of(call) > room:
                 waiting.appendleft(call)
                 break
             else:
                 call.taken = True
                 batch.append(call)
-                room -= call.size
+                room -= self._size_of(call)
             if not self.merged.shares:
                 seen.add(call.key)
         waiting.extendleft(reversed(passed))
@@ -301,7 +340,7 @@ class Merger:
             documents = dict(rows)
             for place, call in enumerate(batch):
                 call.waited = database.pool_wait
-                _answer(call, documents.get(place))
+                self._answer(call, documents.get(place))
 
     async def _isolate(self, batch: list[Call], held: set[tuple[Any, ...]]) -> None:
         """Send each by itself, so that only the wrong ones fail, and only the locked ones wait.
@@ -337,12 +376,12 @@ class Merger:
             _fail(call, error)
         else:
             call.waited = database.pool_wait
-            _answer(call, document)
+            self._answer(call, document)
 
-
-def _answer(call: Call, document: bytes | None) -> None:
-    if not call.outcome.done():
-        call.outcome.set_result(document)
+    def _answer(self, call: Call, document: bytes | None) -> None:
+        self.replied(call, document)
+        if not call.outcome.done():
+            call.outcome.set_result(document)
 
 
 def _fail(call: Call, error: BaseException) -> None:
