@@ -60,6 +60,22 @@ def test_who_has_just_begun_is_not_slow(replies: UnreadReplies, clock: Clock) ->
     assert (reading.is_cut, begun.is_cut, new.is_cut) == (True, False, False)
 
 
+def test_who_reads_at_a_fair_pace_is_spared_until_far_beyond_the_bound(
+    replies: UnreadReplies, clock: Clock
+) -> None:
+    readers = [Client(40 * MEGABYTE) for _ in range(10)]
+    for reader in readers:
+        replies.hold(reader)
+    clock.now = 2
+    for reader in readers:
+        reader.unread -= 2 * MEGABYTE
+    assert replies.held == 400 * MEGABYTE
+    assert not any(reader.is_cut for reader in readers)
+    replies.hold(Client(40 * MEGABYTE))
+    assert sum(reader.is_cut for reader in readers) == 1
+    assert replies.held == 400 * MEGABYTE
+
+
 def test_one_reply_always_finds_room(replies: UnreadReplies) -> None:
     others = [Client(MEGABYTE) for _ in range(3)]
     for other in others:

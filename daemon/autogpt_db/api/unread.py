@@ -1,4 +1,8 @@
-"""Replies that their clients have not read yet: bounded, at the cost of whoever reads slowest."""
+"""Replies that their clients have not read yet: bounded, at the cost of whoever reads slowest.
+
+Who reads at a fair pace is no reason for the bound to be met, and is spared beyond it; only far
+beyond it somebody has to go all the same.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,10 @@ log = structlog.get_logger("autogpt_db.api")
 
 HEAD_START = 1024 * 1024
 """Bytes that every client is taken to have read at once: one that has just begun isn't slow."""
+FAIR_PACE = 1024 * 1024
+"""Bytes a second at which nobody reads slowly."""
+FAR_BEYOND = 4
+"""How many times the bound it is that nobody is spared."""
 
 
 class Reader(Protocol):
@@ -52,7 +60,7 @@ class UnreadReplies:
         """Begin with none.
 
         Args:
-            limit: Most bytes; one reply always finds room.
+            limit: Most bytes; one reply always finds room, and those of fair readers find more.
             store: Where it is counted that a client was cut.
             clock: Returns the time, in seconds.
         """
@@ -64,7 +72,7 @@ class UnreadReplies:
         store.add(families.SLOW_READERS_CUT, 0)
 
     def hold(self, reader: Reader) -> None:
-        """Count what a connection could not send at once; cut the slowest others beyond the bound.
+        """Count what a connection could not send at once; cut slow others beyond the bound.
 
         Args:
             reader: The connection; `let_go` must follow.
@@ -72,7 +80,10 @@ class UnreadReplies:
         self.let_go(reader)
         size = reader.unread
         while self._holdings and self.held + size > self._limit:
-            self._cut_slowest()
+            reader, pace = self._slowest()
+            if pace >= FAIR_PACE and self.held + size <= FAR_BEYOND * self._limit:
+                break
+            self._cut(reader)
         self._holdings[reader] = _Holding(size, self._clock())
         self.held += size
 
@@ -82,17 +93,21 @@ class UnreadReplies:
         if holding is not None:
             self.held -= holding.size
 
-    def _cut_slowest(self) -> None:
+    def _slowest(self) -> tuple[Reader, float]:
+        """Return who reads slowest, and how many bytes a second."""
         now = self._clock()
 
-        def seconds_for_a_byte(reader: Reader) -> float:
+        def pace(reader: Reader) -> float:
             size, since = self._holdings[reader]
-            return (now - since) / (size - reader.unread + HEAD_START)
+            return (size - reader.unread + HEAD_START) / max(now - since, 0.001)
 
-        slowest = max(self._holdings, key=seconds_for_a_byte)
-        size, since = self._holdings[slowest]
-        seconds = round(now - since, 3)
-        log.warning("slow_reader_cut", unread=slowest.unread, size=size, seconds=seconds)
+        slowest = min(self._holdings, key=pace)
+        return slowest, pace(slowest)
+
+    def _cut(self, reader: Reader) -> None:
+        size, since = self._holdings[reader]
+        seconds = round(self._clock() - since, 3)
+        log.warning("slow_reader_cut", unread=reader.unread, size=size, seconds=seconds)
         self._store.add(families.SLOW_READERS_CUT, 1)
-        self.let_go(slowest)
-        slowest.cut()
+        self.let_go(reader)
+        reader.cut()

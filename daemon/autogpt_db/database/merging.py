@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 LARGEST_BATCH = 64
 """Calls in one statement: more gain nothing, and make the first ones wait for the last."""
+LARGEST_READ = 16
+"""Calls that only read in one statement: of the first ones it is not known how much they bring."""
 MOST_CHARACTERS = 4 * 1024 * 1024
 """Characters of all parameters in one statement, and of the replies that are to be expected.
 
@@ -46,7 +48,8 @@ LARGE_REPLY = 65_536
 """Bytes of a reply from which on it is remembered how large it was.
 
 Replies are as good as unbounded: 64 of 30 MB, read by one statement, are more than a process has
-room for. So a call counts with what it brought last time, too.
+room for. So a call counts with what it brought last time, too, and one of which nothing is known
+with what others of its kind have brought lately.
 """
 MOST_REMEMBERED = 1024
 """Calls of one kind whose large replies are remembered."""
@@ -167,6 +170,7 @@ class Merger:
         default_factory=lambda: asyncio.Semaphore(ISOLATED_AT_ONCE)
     )
     _large_replies: OrderedDict[int, int] = field(default_factory=OrderedDict)
+    _lately: int = 0
     _scheduled: bool = False
     _impatient: asyncio.TimerHandle | None = None
 
@@ -223,16 +227,18 @@ class Merger:
         """
         size = len(document) if document is not None else 0
         if size >= LARGE_REPLY:
+            self._lately = max(size, self._lately // 2)
             self._large_replies[call.identity] = size
             self._large_replies.move_to_end(call.identity)
             if len(self._large_replies) > MOST_REMEMBERED:
                 self._large_replies.popitem(last=False)
         elif self._large_replies:
+            self._lately = self._lately // 2 if self._lately > LARGE_REPLY else 0
             self._large_replies.pop(call.identity, None)
 
     def _size_of(self, call: Call) -> int:
         """Return how much a call adds to a statement and its replies, as far as can be known."""
-        return call.size + self._large_replies.get(call.identity, 0)
+        return call.size + self._large_replies.get(call.identity, self._lately)
 
     @property
     def _may_start(self) -> bool:
@@ -286,7 +292,8 @@ class Merger:
         passed: list[Call] = []
         seen: set[tuple[Any, ...]] = set()
         room = MOST_CHARACTERS
-        while waiting and len(batch) < LARGEST_BATCH:
+        most = LARGEST_READ if self.merged.reads else LARGEST_BATCH
+        while waiting and len(batch) < most:
             call = waiting.popleft()
             if call.outcome.done():
                 continue

@@ -38,7 +38,8 @@ class ApiSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             "Bytes of request bodies that each API process holds at once: of those that are being "
             "read, and of those whose calls are under way. One more gets 503. While a call is sent "
             "to PostgreSQL, a process holds up to four times its body beside that. As many bytes "
-            "of replies wait until their clients read them; beyond that the slowest reader is cut.",
+            "of replies wait until their clients read them; beyond that who reads less than "
+            "1 MiB a second is cut, and beyond four times that whoever reads slowest.",
             ge=1024 * 1024,
             le=2**36,
         ),
