@@ -259,6 +259,7 @@ def test_a_newer_version_takes_the_older_ones_place(service: Service) -> None:
     # What the file calls inactive takes nobody's place among the active.
     load(service, agent(version=4, is_active=False))
     assert active(service) == [3]
+    assert entries(service) == [(entry, 3, True, {"x": 1}, False, False)]
     before = service.rows(SNAPSHOT)
     for version in (1, 2, 3):
         assert details(load(service, agent(version=version))) == []

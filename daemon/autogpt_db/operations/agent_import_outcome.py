@@ -32,7 +32,7 @@ class ImportedGraph(NamedTuple):
         created: False when it was there already.
         differences: What is otherwise in the file than in the graph that was there.
         deactivated: Versions that are no longer active, because a newer one is.
-        moved: Whether the library had an entry for it, which now shows its newest version.
+        moved: Whether the library had an entry for it, which shows this version if it is active.
         missing: What its nodes run and neither the file nor the database has.
     """
 

@@ -146,14 +146,21 @@ UPDATE platform."AgentGraph" AS graph
    )
 RETURNING graph."version"
 """
-# The entry that shows the agent goes along to its new version, with what the user has set there.
+# The entry that shows the agent goes along to its new version, with what the user has set there; to
+# one that isn't active it doesn't.
 MOVE_IN_LIBRARY: LiteralString = """
-UPDATE platform."LibraryAgent"
-   SET "agentGraphVersion" = GREATEST("agentGraphVersion", %(version)s),
+UPDATE platform."LibraryAgent" AS entry
+   SET "agentGraphVersion" = CASE
+           WHEN graph."isActive" THEN GREATEST(entry."agentGraphVersion", graph."version")
+           ELSE entry."agentGraphVersion"
+       END,
        "isDeleted" = false,
        "isArchived" = false,
        "updatedAt" = autogpt_db.now_v1()
- WHERE "id" = (
+  FROM platform."AgentGraph" AS graph
+ WHERE graph."id" = %(id)s
+   AND graph."version" = %(version)s
+   AND entry."id" = (
        SELECT "id"
          FROM platform."LibraryAgent"
         WHERE "userId" = %(user_id)s AND "agentGraphId" = %(id)s
