@@ -34,6 +34,15 @@ _ARGUMENTS = (
     "it; so is one with an argument that no release is known to have, unless it is null."
 )
 
+_ALL_HONOURED = (
+    "None: every argument that a known release gives to a method served here is honoured. A call "
+    "with any other is passed on, or answered with 422 that names it, unless the argument is null."
+)
+_CONDITIONAL = (
+    "These are honoured only where the database has a place for them; elsewhere such a call is "
+    "passed on, or answered with 422, and with 503 as long as AutoGPT's migrations run:"
+)
+
 
 def releases_page(notice: str) -> Iterator[str]:
     """Yield the page's lines.
@@ -57,18 +66,17 @@ def releases_page(notice: str) -> Iterator[str]:
     called = [sum(state != "not there" for state in one.values()) for one in found]
     counts = (f"{a} of {b}" for a, b in zip(served, called, strict=True))
     yield f"| **served** | | {' | '.join(counts)} |"
-    yield from (
-        "",
-        "## Arguments that are not honoured",
-        "",
-        _ARGUMENTS,
-        "",
-        "| method | argument | since | asks for nothing |",
-        "|---|---|---|---|",
-    )
-    for method, argument, since, default in arguments_elsewhere():
-        yield f"| `{method}` | `{argument}` | {since} | `{json.dumps(default)}` |"
-    yield from ("", "These are honoured only where the database has a place for them:", "")
+    yield from ("", "## Arguments that are not honoured", "")
+    elsewhere = [
+        f"| `{method}` | `{argument}` | {since} | `{json.dumps(default)}` |"
+        for method, argument, since, default in arguments_elsewhere()
+    ]
+    if elsewhere:
+        yield from (_ARGUMENTS, "", "| method | argument | since | asks for nothing |")
+        yield from ("|---|---|---|---|", *elsewhere)
+    else:
+        yield _ALL_HONOURED
+    yield from ("", _CONDITIONAL, "")
     for method, argument in _conditional():
         yield f"- `{method}`: `{argument}`"
 

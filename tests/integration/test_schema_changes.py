@@ -85,6 +85,41 @@ def test_while_a_migration_is_under_way_what_is_missing_may_come(
         wait_for(lambda: status(api, READ) == 404, seconds=5, what="the end of the migration")
 
 
+def test_while_a_migration_is_under_way_an_argument_may_find_its_place(
+    url: str, theirs: psycopg.Connection[Any]
+) -> None:
+    run = {
+        "graph_id": "g", "graph_version": 1, "starting_nodes_input": [], "inputs": {},
+        "user_id": "u", "expert_id": "x",
+    }  # fmt: skip
+    calls = [
+        ("create_graph_execution", run),
+        ("create_graph_execution", run | {"inputs": {"of a helper": "x" * 100_000}}),
+        ("list_library_agents", {"user_id": "u", "sort_by": "lastRunAt"}),
+    ]
+    roads: list[dict[str, str]] = [{}, PLAIN, {"idempotency-key": "k"}]
+
+    def answered(status: int) -> bool:
+        replies = [
+            api.client.post(f"/{method}", json=given, headers=headers)
+            for method, given in calls
+            for headers in roads
+        ]
+        if status == 503:
+            replies = [one for one in replies if one.headers.get("retry-after") == "1"]
+        return [one.status_code for one in replies] == [status] * len(calls) * len(roads)
+
+    with ApiProcess(url) as api:
+        assert answered(422)
+        theirs.execute("""
+            INSERT INTO platform._prisma_migrations (id, checksum, migration_name)
+            VALUES ('m', 'x', '20270101000000_under_way')
+        """)
+        wait_for(lambda: answered(503), seconds=5, what="the migration to be noticed")
+        theirs.execute("UPDATE platform._prisma_migrations SET finished_at = now() WHERE id = 'm'")
+        wait_for(lambda: answered(422), seconds=5, what="the end of the migration")
+
+
 def test_what_is_missing_is_passed_on(url: str, theirs: psycopg.Connection[Any]) -> None:
     theirs.execute(f'ALTER TABLE {COLUMN} "data" TO "other"'.encode())
     with UpstreamManager() as upstream, ApiProcess(url, f"api.fallback_url={upstream.url}") as api:

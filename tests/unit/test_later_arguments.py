@@ -9,7 +9,13 @@ import pytest
 
 from autogpt_db.database.capabilities import Capabilities
 from autogpt_db.database.releases import arguments_of
-from autogpt_db.errors import ArgumentsInvalidError, ArgumentsNotHonouredError, InvalidValueError
+from autogpt_db.errors import (
+    ArgumentsInvalidError,
+    ArgumentsNotHonouredError,
+    InvalidValueError,
+    SchemaChangingError,
+    SchemaUnreadError,
+)
 from autogpt_db.operations import load_operations
 from examples import EXAMPLES
 from releases.building import SEEDED
@@ -99,3 +105,11 @@ def test_what_only_some_databases_can_hold_is_told_on_the_others() -> None:
             with pytest.raises(ArgumentsNotHonouredError) as refused:
                 operation.admit(arguments | {argument: "x"}, Capabilities())
             assert refused.value.names == (argument,), method
+            # What AutoGPT is about to make room for is asked again by its client.
+            with pytest.raises(SchemaChangingError):
+                operation.admit(arguments | {argument: "x"}, Capabilities(), migrating=True)
+            operation.admit(arguments | {argument: None}, Capabilities(), migrating=True)
+            # Nor is it taken on trust: the call may begin after the schema has been read.
+            with pytest.raises(SchemaUnreadError):
+                operation.admit(arguments | {argument: "x"}, None)
+            operation.admit(arguments | {argument: None}, None)

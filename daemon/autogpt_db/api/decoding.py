@@ -67,7 +67,7 @@ class Decoding:
         """
         values = self._quickly(operation, body)
         if values is not None:
-            operation.admit(values, self._knowledge.capabilities)
+            self._admit(operation, values)
         return values
 
     def _quickly(self, operation: Operation, body: bytes) -> dict[str, Any] | None:
@@ -111,11 +111,15 @@ class Decoding:
             found = Arguments(
                 *await self._helpers.run(read_body, operation.name, body, self._limits, digest)
             )
-            operation.admit(found.values, self._knowledge.capabilities)
+            self._admit(operation, found.values)
         except ArgumentsNotHonouredError as error:
             error.rest = body
             raise
         return found
+
+    def _admit(self, operation: Operation, values: dict[str, Any]) -> None:
+        knowledge = self._knowledge
+        operation.admit(values, knowledge.capabilities, migrating=knowledge.migrating)
 
     def _next_turn(self) -> None:
         self._spent = 0.0

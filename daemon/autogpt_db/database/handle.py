@@ -25,7 +25,7 @@ from autogpt_db.database.pooled import cut, swells
 from autogpt_db.database.pulse import Pulse
 from autogpt_db.database.room import watch_room
 from autogpt_db.database.url import database_url
-from autogpt_db.errors import CallError, DeadlineExceededError, NoConnectionError
+from autogpt_db.errors import CallError, DeadlineExceededError, SchemaUnreadError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
@@ -209,13 +209,11 @@ class Database:
         """Return what AutoGPT's schema has, as it was read last.
 
         Raises:
-            NoConnectionError: It has not been read yet.
+            SchemaUnreadError: It has not been read yet.
         """
         found = self._connections.knowledge.capabilities
         if found is None:
-            raise NoConnectionError(
-                "The database's schema has not been read yet; try again shortly.", retry_after=1.0
-            )
+            raise SchemaUnreadError
         return found
 
     @property

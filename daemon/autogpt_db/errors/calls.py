@@ -49,6 +49,13 @@ class NoConnectionError(DatabaseUnavailableError):
     ends_connection = True
 
 
+class SchemaUnreadError(NoConnectionError):
+    """This process has not read yet what the database has."""
+
+    def __init__(self) -> None:
+        super().__init__("The database's schema has not been read yet; try again shortly.")
+
+
 class WritesRefusedError(DatabaseUnavailableError):
     """PostgreSQL takes no writes for now, as with a full disk; nothing was written."""
 

@@ -9,6 +9,7 @@ from autogpt_db.errors import (
     ForeignKeyViolationError,
     InvalidInputError,
     RecordNotFoundError,
+    SchemaChangingError,
 )
 from autogpt_db.operations import Database, LibraryAgentSort, PageSize, operation
 from autogpt_db.operations.default_team import TENANCY, default_tenancy
@@ -69,6 +70,8 @@ async def list_library_agents(
         raise InvalidInputError("Search term is too long")
     capabilities = database.capabilities
     if sort_by is LibraryAgentSort.LAST_RUN_AT and not capabilities.last_run:
+        if database.knowledge.migrating:  # it may know in a moment
+            raise SchemaChangingError("list_library_agents")
         _refuse_sort(sort_by)
     parameters = {
         "user_id": user_id,

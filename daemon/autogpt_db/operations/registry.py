@@ -17,7 +17,7 @@ from autogpt_db.database.handle import Database
 from autogpt_db.database.knowledge import is_about_schema, smells_of_migration
 from autogpt_db.database.needs import Needs
 from autogpt_db.database.releases import arguments_of
-from autogpt_db.errors import AutogptDbError, CallError, SchemaChangingError
+from autogpt_db.errors import AutogptDbError, CallError, SchemaChangingError, SchemaUnreadError
 from autogpt_db.operations.annotations import shape_of
 from autogpt_db.operations.arguments import ArgumentsDecoder, ParameterShape, not_honoured
 from autogpt_db.operations.bounds import check_arguments, check_reply, limit_of
@@ -183,23 +183,33 @@ class Operation:
         """
         return self._decoder.decode_fast(body, limits)
 
-    def admit(self, arguments: dict[str, Any], capabilities: Capabilities | None) -> None:
+    def admit(
+        self,
+        arguments: dict[str, Any],
+        capabilities: Capabilities | None,
+        *,
+        migrating: bool = False,
+    ) -> None:
         """Refuse arguments that the database at hand has nothing for.
 
         Args:
             arguments: What `decode` returned.
             capabilities: What the database has; None: nobody knows yet.
+            migrating: Whether AutoGPT's migrations are under way, and may bring it.
 
         Raises:
             ArgumentsNotHonouredError: One of them has another value than none.
+            SchemaChangingError: The same, while AutoGPT migrates.
+            SchemaUnreadError: The same, and nobody knows yet what the database has.
         """
-        if not self.honoured or capabilities is None:
+        asked = tuple(name for name in self.honoured if arguments[name])
+        if not asked:
             return
-        names = tuple(
-            name
-            for name, capability in self.honoured.items()
-            if arguments[name] and not getattr(capabilities, capability)
-        )
+        if capabilities is None:
+            raise SchemaUnreadError
+        names = tuple(name for name in asked if not getattr(capabilities, self.honoured[name]))
+        if names and migrating:
+            raise SchemaChangingError(self.name)
         if names:
             raise not_honoured(names, arguments, "This database has no place for this argument")
 
