@@ -64,6 +64,10 @@ def test_a_daemon_that_waits_ends_when_it_is_told_to(empty_database: str) -> Non
     try:
         daemon.launch()
         daemon.wait_notified(WAITING)
+        for command in (["status"], ["call", "get_credits", "user_id=u"]):
+            refused = daemon.run(*command)
+            assert refused.returncode == 69
+            assert "still waits" in refused.stderr, "who waits is not told that nobody is there"
         assert daemon.stop(seconds=5) == 0
     finally:
         daemon.__exit__()

@@ -64,8 +64,10 @@ def call_method(
         content = response.read()
     except OSError as error:
         raise DatabaseUnreachableError(
-            f"The daemon does not answer at {address} ({error}). Start it with `systemctl start "
-            "autogpt-db` or `autogpt-db run`, or say with --config or --set which one you mean."
+            f"The daemon does not answer at {address} ({error}). One that still waits for the "
+            "database says so in its log and in `systemctl status autogpt-db`. Start it with "
+            "`systemctl start autogpt-db` or `autogpt-db run`, or say with --config or --set which "
+            "one you mean."
         ) from None
     finally:
         connection.close()

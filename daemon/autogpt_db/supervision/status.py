@@ -56,7 +56,8 @@ def connected(runtime: Path) -> Iterator[xmlrpc.client.ServerProxy]:
         ) from None
     except (OSError, xmlrpc.client.Error) as error:
         raise DatabaseUnreachableError(
-            f"No daemon answers at {runtime / CONTROL_SOCKET} ({error}). Start it with "
+            f"No daemon answers at {runtime / CONTROL_SOCKET} ({error}). One that still waits for "
+            "the database says so in its log and in `systemctl status autogpt-db`. Start it with "
             "`systemctl start autogpt-db` or `autogpt-db run`, or say with --config or --set which "
             "one you mean."
         ) from None
