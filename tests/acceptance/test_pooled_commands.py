@@ -37,6 +37,7 @@ WORK: list[tuple[str, int, str]] = [
     ("check", 0, "schema: complete"),
     ("doctor", 0, r"ok +database +PostgreSQL(.*\n)*ok +pooler +transactions are pooled"),
     ("status", 0, "api_00 +RUNNING"),
+    ("help", 0, "troubleshoot"),
     ("config --changed", 0, r"database.url = \"\*\*\*\""),
     ("dsn", 0, "postgresql://postgres@127.0.0.1:"),
     ("methods", 0, "get_graph_execution"),
@@ -73,10 +74,9 @@ def daemon(seeded_database_url_for_module: str) -> Iterator[DaemonProcess]:
         DaemonProcess(
             database_url=pooler.url,
             assignments=["api.processes=1", "worker.processes=1"],
-            environment={"AUTOGPT_DB_INTEGRATIONS_ENCRYPTION_KEY": ENCRYPTION_KEY},
+            environment=ROTATED,
         ) as running,
     ):
-        running.environment |= ROTATED
         yield running
 
 

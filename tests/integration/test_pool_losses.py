@@ -17,7 +17,12 @@ from structlog.testing import capture_logs
 
 from api_process import ApiProcess, pool_figure
 from autogpt_db.database.handle import Database
-from autogpt_db.errors import CallError, DatabaseUnavailableError, PoolExhaustedError
+from autogpt_db.errors import (
+    CallError,
+    DatabaseUnavailableError,
+    NoConnectionError,
+    PoolExhaustedError,
+)
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
 from postgres_server import with_schema
 from waiting import wait_for
@@ -228,7 +233,7 @@ def test_who_waited_in_vain_counts_no_more(
         assert "in use" not in str(refused.value)
         for _ in range(3):
             outcomes = await asyncio.gather(*calls, return_exceptions=True)
-            assert {type(outcome) for outcome in outcomes} == {DatabaseUnavailableError}
+            assert {type(outcome) for outcome in outcomes} == {NoConnectionError}
             assert all("cannot be reached" in str(outcome) for outcome in outcomes)
             assert database.figures().waiting == 0
             calls = [asyncio.create_task(read(database)) for _ in range(most)]
@@ -304,7 +309,8 @@ def test_an_outage_of_ten_minutes_is_no_loss(
                 passed += 10.0
                 await asyncio.sleep(0.01)
                 figures = database.figures()
-                assert (figures.in_use, figures.waiting, figures.stray) == (0, 0, 0)
+                assert (figures.in_use, figures.stray) == (0, 0)
+                assert figures.waiting <= 1, "but for the look that the process takes itself"
             assert database.figures().failure == "nobody listens there"
         events = [record["event"] for record in records]
         assert "connection_astray" not in events

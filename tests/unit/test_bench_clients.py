@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 IDS = [f"{number:08d}-0000-4000-8000-000000000000" for number in range(1, 65)]
 
+FAULTY = 400
+
 
 class Server(ThreadingTCPServer):
     """Answers each request with what `reply` makes of its body, in as odd a form as is allowed.
@@ -123,11 +125,12 @@ def test_a_reply_to_somebody_else_is_an_error(generator: Generator) -> None:
     def reply(body: dict[str, Any]) -> bytes:
         nonlocal served
         served += 1
-        return _document(IDS[0] if served % 4 == 0 else body["node_exec_id"])
+        wrong = served % 4 == 0 and served <= FAULTY  # more than a thousand errors end the clients
+        return _document(IDS[0] if wrong else body["node_exec_id"])
 
     with Server(reply) as server:
         outcome = _run(generator, server, [_read(name) for name in IDS[1:]])
-    assert outcome.errors == len(server.bodies) // 4 > 0
+    assert outcome.errors == min(len(server.bodies), FAULTY) // 4 > 0
     assert outcome.answers == len(server.bodies) - outcome.errors
     assert IDS[0] in outcome.first_error
 
@@ -138,11 +141,11 @@ def test_a_connection_that_breaks_is_an_error_and_opened_anew(generator: Generat
     def reply(body: dict[str, Any]) -> bytes | None:
         nonlocal served
         served += 1
-        return None if served % 4 == 0 else _document(body["node_exec_id"])
+        return None if served % 4 == 0 and served <= FAULTY else _document(body["node_exec_id"])
 
     with Server(reply) as server:
         outcome = _run(generator, server, [_read(name) for name in IDS])
-    assert outcome.errors == len(server.bodies) // 4 > 0
+    assert outcome.errors == min(len(server.bodies), FAULTY) // 4 > 0
     assert outcome.answers == len(server.bodies) - outcome.errors
 
 

@@ -61,7 +61,10 @@ SELECT CASE relation.kind WHEN 'S' THEN 'sequence' ELSE 'table' END, relation.na
              JOIN pg_catalog.pg_class AS owner ON owner.oid = depend.refobjid
              JOIN pg_catalog.pg_attribute AS attribute
                ON attribute.attrelid = owner.oid AND attribute.attnum = depend.refobjsubid
-            WHERE depend.objid = relation.oid AND depend.deptype = 'a'
+            WHERE depend.classid = 'pg_catalog.pg_class'::regclass
+              AND depend.objid = relation.oid
+              AND depend.refclassid = 'pg_catalog.pg_class'::regclass
+              AND depend.deptype = 'a'
        ), '') ELSE '' END,
        relation.oid, 0
   FROM relation
@@ -70,7 +73,9 @@ SELECT CASE relation.kind WHEN 'S' THEN 'sequence' ELSE 'table' END, relation.na
        AND NOT EXISTS (
            SELECT
              FROM pg_catalog.pg_depend AS depend
-            WHERE depend.objid = relation.oid AND depend.deptype = 'i'
+            WHERE depend.classid = 'pg_catalog.pg_class'::regclass
+              AND depend.objid = relation.oid
+              AND depend.deptype = 'i'
        )
 UNION ALL
 SELECT 'column', relation.name || '.' || attribute.attname, relation.name,
