@@ -151,7 +151,7 @@ def test_replies_that_nobody_reads_are_bounded(database_url: str) -> None:
                 what="the reply",
             )
         samples = parse(api.client.get("/metrics").text)
-        assert total(samples, families.SLOW_READERS_CUT) >= 4
+        assert total(samples, families.SLOW_READERS_CUT) >= 8
         assert len(api.events("slow_reader_cut")) == total(samples, families.SLOW_READERS_CUT)
         wait_for(
             lambda: resident(api.pid) < before + 32 * megabyte + 2 * size, what="the memory back"

@@ -82,10 +82,16 @@ def test_the_tree_is_controlled_by_ctl_and_by_plain_supervisorctl(service: Guest
     service.run("kill", "-KILL", str(killed))
     wait_for(lambda: service.child_pid("api:api_00") not in {0, killed}, what="another api_00")
     service.wait_serving()
-    (row,) = [r for r in service.run("autogpt-db", "status").splitlines() if r.startswith("api_00")]
-    print(row)
-    found = re.search(r"RUNNING +\d+ +00:00:\d\d +(\d+) .*terminated by SIGKILL", row)
-    assert found is not None, row
+
+    def running() -> re.Match[str] | None:
+        """Return its row of the table once it can work; it is STARTING until then."""
+        table = service.run("autogpt-db", "status")
+        return re.search(
+            r"^api_00 +RUNNING +\d+ +00:00:\d\d +(\d+) .*terminated by SIGKILL", table, re.MULTILINE
+        )
+
+    found = wait_for(running, what="it to run")
+    print(found[0])
     assert int(found[1]) >= 3  # restarts
     assert "uptime 0:00:" in service.run(*plain, "status", "api:api_00")
 

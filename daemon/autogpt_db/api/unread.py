@@ -80,10 +80,10 @@ class UnreadReplies:
         self.let_go(reader)
         size = reader.unread
         while self._holdings and self.held + size > self._limit:
-            reader, pace = self._slowest()
+            slowest, pace = self._slowest()
             if pace >= FAIR_PACE and self.held + size <= FAR_BEYOND * self._limit:
                 break
-            self._cut(reader)
+            self._cut(slowest)
         self._holdings[reader] = _Holding(size, self._clock())
         self.held += size
 
