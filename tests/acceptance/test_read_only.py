@@ -45,8 +45,13 @@ def test_a_database_that_takes_no_writes_is_told_of_until_it_does(
                 "ALTER SYSTEM SET default_transaction_read_only = off;"
                 in (told["writes"]["remedy"])
             )
-            metrics = daemon.client.get("/metrics").text
-            assert 'autogpt_db_database_writable{process="api_00"} 0' in metrics
+            wait_for(
+                lambda: (
+                    'autogpt_db_database_writable{process="api_00"} 0'
+                    in daemon.client.get("/metrics").text
+                ),
+                what="the metric",
+            )
             administrator.execute("SET default_transaction_read_only = off")
             administrator.execute("ALTER SYSTEM RESET default_transaction_read_only")
             administrator.execute("SELECT pg_reload_conf()")

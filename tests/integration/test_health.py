@@ -24,7 +24,8 @@ SIZE = 2
 CLIENTS = 600
 
 LOOKERS = """
-import selectors, socket, sys
+import selectors, signal, socket, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where tests run in the background
 port, size = map(int, sys.argv[1:])
 paths = ("GET /health_check", "POST /health_check_async", "GET /ready")
 selector = selectors.DefaultSelector()
@@ -33,9 +34,9 @@ for number in range(size):
     stream = socket.create_connection(("127.0.0.1", port))
     words = f"{paths[number % 3]} HTTP/1.1\\r\\nhost: t\\r\\ncontent-length: 0\\r\\n\\r\\n"
     requests[stream] = words.encode()
+    # At once: who is silent for too long, until all have connected, is closed without a word.
+    stream.sendall(requests[stream])
     selector.register(stream, selectors.EVENT_READ)
-for stream, words in requests.items():
-    stream.sendall(words)
 print("looking", flush=True)
 answers = 0
 try:
