@@ -41,9 +41,23 @@ def check(server: Server, contenders: Mapping[str, Contender], size: Size) -> in
         for (call, ours), (_, theirs) in zip(expected, found, strict=True):
             if ours != theirs:
                 raise DifferentAnswersError(
-                    f"{call}\n{reference}: {json.dumps(ours)[:3000]}\n{name}: {json.dumps(theirs)[:3000]}"
+                    f"{call}: {reference} and {name} differ in\n" + "\n".join(_differences(ours, theirs))
                 )
     return len(expected)
+
+
+def _differences(ours: Any, theirs: Any, where: str = "reply") -> Iterator[str]:
+    """Say where two answers differ."""
+    if isinstance(ours, dict) and isinstance(theirs, dict) and ours.keys() == theirs.keys():
+        for name in ours:
+            yield from _differences(ours[name], theirs[name], f"{where}.{name}")
+    elif isinstance(ours, list | tuple) and isinstance(theirs, list | tuple) and len(ours) == len(theirs):
+        for place, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+            yield from _differences(one, other, f"{where}[{place}]")
+    elif ours != theirs:
+        if isinstance(ours, dict) and isinstance(theirs, dict):
+            ours, theirs = sorted(ours), sorted(theirs)
+        yield f"{where}: {json.dumps(ours)[:300]} | {json.dumps(theirs)[:300]}"
 
 
 def _answers(server: Server, contender: Contender, size: Size) -> Iterator[tuple[str, Any]]:

@@ -188,6 +188,9 @@ class GraphExecutionModel(BaseModel):
     ended_at: datetime | None
     is_shared: bool
     share_token: str | None
+    is_dry_run: bool
+    organization_id: str | None
+    team_id: str | None
     stats: Stats | None
     outputs: dict[str, list[Any]]
 
@@ -231,6 +234,9 @@ def graph_execution(
         "ended_at": utc(row.ended_at),
         "is_shared": row.is_shared,
         "share_token": row.share_token,
+        "is_dry_run": bool((row.stats or {}).get("is_dry_run")),
+        "organization_id": row.organization_id,
+        "team_id": row.team_id,
         "stats": Stats.of(row.stats),
         "outputs": outputs,
     }
