@@ -25,9 +25,8 @@ LOOK = 1.5
 """Seconds between two looks whether somebody waits for a job."""
 
 # The moment tells a transaction from a later one of the same server process, behind a pooler.
-GIVE_WAY: LiteralString = """
-SELECT wanted.pid AS waiting, wanted.mode AS mode, wanted.relation::regclass::text AS relation,
-       pg_cancel_backend(holder.pid) AS cancelled
+WAITING: LiteralString = """
+SELECT wanted.pid AS waiting, wanted.mode AS mode, wanted.relation::regclass::text AS relation
   FROM pg_catalog.pg_stat_activity AS holder
   JOIN pg_catalog.pg_locks AS wanted
     ON wanted.locktype = 'relation'
@@ -36,6 +35,11 @@ SELECT wanted.pid AS waiting, wanted.mode AS mode, wanted.relation::regclass::te
    AND holder.pid = ANY (pg_blocking_pids(wanted.pid))
  WHERE holder.pid = %(pid)s AND holder.xact_start = %(since)s
  LIMIT 1
+"""
+CANCEL: LiteralString = """
+SELECT pg_cancel_backend(holder.pid) AS cancelled
+  FROM pg_catalog.pg_stat_activity AS holder
+ WHERE holder.pid = %(pid)s AND holder.xact_start = %(since)s
 """
 
 
@@ -55,14 +59,20 @@ async def give_way(queue: Queue, running: Callable[[], Iterable[JobRun]]) -> NoR
             if run.transaction is None:
                 continue
             pid, since = run.transaction
-            found = await queue.connector.execute_query_all_async(GIVE_WAY, pid=pid, since=since)
-            if found:
-                run.gave_way = True
-                log.warning(
-                    "job_gave_way",
-                    job=run.job,
-                    id=run.job_id,
-                    relation=found[0]["relation"],
-                    mode=found[0]["mode"],
-                    waiting_pid=found[0]["waiting"],
-                )
+            who = {"pid": pid, "since": since}
+            found = await queue.connector.execute_query_all_async(WAITING, **who)
+            if not found or run.transaction != (pid, since):
+                continue
+            # Before it is cancelled: its failure may be here sooner than this statement's answer.
+            run.gave_way = True
+            if not await queue.connector.execute_query_all_async(CANCEL, **who):
+                run.gave_way = False  # it ended by itself
+                continue
+            log.warning(
+                "job_gave_way",
+                job=run.job,
+                id=run.job_id,
+                relation=found[0]["relation"],
+                mode=found[0]["mode"],
+                waiting_pid=found[0]["waiting"],
+            )
