@@ -41,7 +41,8 @@ def check(server: Server, contenders: Mapping[str, Contender], size: Size) -> in
         for (call, ours), (_, theirs) in zip(expected, found, strict=True):
             if ours != theirs:
                 raise DifferentAnswersError(
-                    f"{call}: {reference} and {name} differ in\n" + "\n".join(_differences(ours, theirs))
+                    f"{call}: {reference} and {name} differ in\n"
+                    + "\n".join(_differences(ours, theirs))
                 )
     return len(expected)
 
@@ -51,7 +52,11 @@ def _differences(ours: Any, theirs: Any, where: str = "reply") -> Iterator[str]:
     if isinstance(ours, dict) and isinstance(theirs, dict) and ours.keys() == theirs.keys():
         for name in ours:
             yield from _differences(ours[name], theirs[name], f"{where}.{name}")
-    elif isinstance(ours, list | tuple) and isinstance(theirs, list | tuple) and len(ours) == len(theirs):
+    elif (
+        isinstance(ours, list | tuple)
+        and isinstance(theirs, list | tuple)
+        and len(ours) == len(theirs)
+    ):
         for place, (one, other) in enumerate(zip(ours, theirs, strict=True)):
             yield from _differences(one, other, f"{where}[{place}]")
     elif ours != theirs:

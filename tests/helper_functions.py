@@ -33,3 +33,8 @@ def sum_up(count: int) -> int:
 def kill_itself() -> None:
     """End as if by the kernel's choice of what to end when memory runs out."""
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def priority() -> tuple[int, int]:
+    """Return how this process is scheduled: policy and niceness."""
+    return os.sched_getscheduler(0), os.nice(0)

@@ -193,3 +193,25 @@ def test_secrets_are_in_no_command_line_no_environment_and_no_log(service: Guest
     finally:
         credential.unlink()
         service.run("systemctl", "restart", "autogpt-db")
+
+
+READS = """
+import json, urllib.request
+for size in (100_000, 2_000_000):
+    body = json.dumps({"user_id": "u", "key": "large", "node_exec_id": "n", "data": ["x" * size]})
+    request = urllib.request.Request(
+        "http://127.0.0.1:8005/set_execution_kv_data",
+        body.encode(), {"Content-Type": "application/json"},
+    )
+    urllib.request.urlopen(request).read()
+"""
+
+
+def test_what_reads_bodies_steps_back_in_the_sandbox(service: Guest) -> None:
+    service.run("/opt/autogpt-db/bin/python", "-", text=READS)
+    rows = service.run("ps", "-u", "autogpt-db", "-o", "cls=,ni=,args=").splitlines()
+    helpers = [row.split() for row in rows if "autogpt_db.helpers.process" in row]
+    assert {(row[0], row[-1]): row[1] for row in helpers} == {
+        ("TS", "quick"): "10",
+        ("IDL", "background"): "0",
+    }, rows

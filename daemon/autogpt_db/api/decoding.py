@@ -109,7 +109,9 @@ class Decoding:
             if values is not None:
                 return Arguments(values, hashlib.sha256(body).digest() if digest else b"")
             found = Arguments(
-                *await self._helpers.run(read_body, operation.name, body, self._limits, digest)
+                *await self._helpers.run(
+                    read_body, operation.name, body, self._limits, digest, size=len(body)
+                )
             )
             self._admit(operation, found.values)
         except ArgumentsNotHonouredError as error:

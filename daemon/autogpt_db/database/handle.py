@@ -304,7 +304,7 @@ class Database:
         helpers = self._connections.helpers
         if helpers is None or size <= LARGEST_COMPUTED_HERE:
             return function(*arguments)
-        return await helpers.run(function, *arguments)
+        return await helpers.run(function, *arguments, size=size)
 
     async def merged(self, merged: Merged, parameters: Mapping[str, Any]) -> bytes | None:
         """Return a document like `json`, its statement merged with those of other calls.

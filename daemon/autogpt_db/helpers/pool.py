@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger("autogpt_db.helpers")
 
 AT_ONCE = 2
-"""Helpers that one process has at most."""
+"""Helpers of each kind, quick and for the background, that one process has at most."""
+QUICK = 1024 * 1024
+"""Bytes that are looked at so soon that it need not be done in the background."""
 MOST_PROCESSOR_TIME = 30.0
 """Seconds of it that one request may take; the kernel ends a helper that takes more."""
 IDLE = 30.0
@@ -36,7 +38,10 @@ class HelperLostError(Exception):
 
 
 class Helpers:
-    """Up to `AT_ONCE` helper processes.
+    """Up to `AT_ONCE` helper processes for what is soon done, and as many for the background.
+
+    Those for the background get what processor time nobody else wants, for they may compute for
+    seconds beside calls that take a millisecond. What is soon done does not wait behind them.
 
     Args:
         memory: Bytes that each may use for one request.
@@ -45,12 +50,12 @@ class Helpers:
 
     def __init__(self, memory: int, *, processor_time: float = MOST_PROCESSOR_TIME) -> None:
         self._bounds = memory, processor_time
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._places = {kind: asyncio.Semaphore(AT_ONCE) for kind in (False, True)}
         self._idle: list[_Helper] = []
         self._busy: set[_Helper] = set()
         self._ending: set[asyncio.Task[int]] = set()
 
-    async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
+    async def run(self, function: Callable[..., Any], *arguments: Any, size: int = 0) -> Any:
         """Return what a function returns that runs in a helper, when one is free.
 
         Cancelled, it ends the helper: nothing else stops what is being computed.
@@ -58,16 +63,18 @@ class Helpers:
         Args:
             function: A module's, of ours.
             arguments: Its own, and what can be pickled.
+            size: Bytes that it has to look at.
 
         Raises:
             AutogptDbError: What the function raised.
             BodyTooCostlyError: It took too much time or memory.
             ServiceUnavailableError: The helper was killed, or none could be started.
         """
-        async with self._places:
+        background = size > QUICK
+        async with self._places[background]:
             request = frames.request(function, arguments)
             del arguments
-            helper = self._take()
+            helper = self._take(background)
             try:
                 reply = await helper.ask(request)
             except HelperLostError:
@@ -96,20 +103,24 @@ class Helpers:
         if self._ending:
             await asyncio.wait(list(self._ending))
 
-    def _take(self) -> _Helper:
-        helper = self._idle.pop() if self._idle else self._start()
+    def _take(self, background: bool) -> _Helper:
+        helper = next((one for one in self._idle if one.background == background), None)
+        if helper is None:
+            helper = self._start(background)
+        else:
+            self._idle.remove(helper)
         if helper.idle is not None:
             helper.idle.cancel()
             helper.idle = None
         if helper.process.poll() is not None:  # killed while it was idle
             self._end(helper)
-            helper = self._start()
+            helper = self._start(background)
         self._busy.add(helper)
         return helper
 
-    def _start(self) -> _Helper:
+    def _start(self, background: bool) -> _Helper:
         try:
-            return _Helper(*self._bounds)
+            return _Helper(*self._bounds, background=background)
         except OSError as error:
             log.warning("helper_not_started", reason=os.strerror(error.errno or 0))
             raise ServiceUnavailableError(
@@ -149,10 +160,12 @@ class _Helper:
 
     Attributes:
         process: The process.
+        background: Whether everybody else goes first.
         idle: What ends it when nothing comes.
     """
 
-    def __init__(self, memory: int, processor_time: float) -> None:
+    def __init__(self, memory: int, processor_time: float, *, background: bool) -> None:
+        self.background = background
         self.idle: asyncio.TimerHandle | None = None
         self._stream, theirs = socket.socketpair()
         for end in (self._stream, theirs):
@@ -160,7 +173,9 @@ class _Helper:
         self._stream.setblocking(False)
         with theirs:
             try:
-                self.process = _start_process(theirs.fileno(), memory, processor_time)
+                self.process = _start_process(
+                    theirs.fileno(), memory, processor_time, "background" if background else "quick"
+                )
             except OSError:
                 self._stream.close()
                 raise
@@ -199,7 +214,9 @@ class _Helper:
             self.process.kill()
 
 
-def _start_process(descriptor: int, memory: int, processor_time: float) -> subprocess.Popen[bytes]:
+def _start_process(
+    descriptor: int, memory: int, processor_time: float, kind: str
+) -> subprocess.Popen[bytes]:
     """Start a helper that reads requests from a socket.
 
     Raises:
@@ -208,7 +225,7 @@ def _start_process(descriptor: int, memory: int, processor_time: float) -> subpr
     return subprocess.Popen(
         [
             *(sys.executable, "-P", "-m", "autogpt_db.helpers.process"),
-            *(str(os.getpid()), str(memory), str(processor_time)),
+            *(str(os.getpid()), str(memory), str(processor_time), kind),
         ],
         stdin=descriptor,
         stdout=subprocess.DEVNULL,

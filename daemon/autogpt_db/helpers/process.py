@@ -1,4 +1,4 @@
-"""A helper itself: `python -m autogpt_db.helpers.process PARENT MEMORY SECONDS`.
+"""A helper itself: `python -m autogpt_db.helpers.process PARENT MEMORY SECONDS KIND`.
 
 The socket to its parent is descriptor 0.
 """
@@ -22,20 +22,26 @@ from autogpt_db.helpers import frames
 GROWN = 256 * 1024 * 1024
 """Bytes of memory at its peak after which a helper ends, so that all of it is given back."""
 NICENESS = 10
-"""How far it stands behind its parent, whose loop answers everybody else."""
+"""How far one stands behind its parent, whose loop answers everybody else.
+
+It says which share of a busy machine it gets, not how soon another process gets its turn: Linux
+lets who wakes up wait for milliseconds, whatever the niceness of who runs. Only what is idle by its
+policy is interrupted at once, so that is what one in the background is.
+"""
 FIRST_TO_GO = 1000
 """Where memory runs out, the kernel ends a helper before anything else; its call gets 503."""
 
 _PR_SET_PDEATHSIG = 1
 
 
-def main(parent: int, memory: int, processor_time: float) -> None:
+def main(parent: int, memory: int, processor_time: float, kind: str) -> None:
     """Serve one request after the other until the parent closes the socket.
 
     Args:
         parent: The process that is helped; this one ends with it, even in the middle of its work.
         memory: Bytes that it may use beside what it needs to run.
         processor_time: Seconds of it that one request may take.
+        kind: "quick", or "background" for what must cost nobody else anything.
     """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
     if os.getppid() != parent:
@@ -43,8 +49,11 @@ def main(parent: int, memory: int, processor_time: float) -> None:
     # The parent's to obey: it answers what runs, then closes the socket.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with suppress(OSError):  # the unit's filter of system calls may forbid it
-        os.nice(NICENESS)
+    with suppress(OSError):  # a filter of system calls may forbid it
+        if kind == "background":
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        else:
+            os.nice(NICENESS)
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(FIRST_TO_GO), "ascii")
     # What JSON is made of has no cycles, and looking for some among ten million lists is what
@@ -113,8 +122,8 @@ def _has_grown() -> bool:
 
 
 def _run() -> NoReturn:
-    parent, memory, processor_time = sys.argv[1:]
-    main(int(parent), int(memory), float(processor_time))
+    parent, memory, processor_time, kind = sys.argv[1:]
+    main(int(parent), int(memory), float(processor_time), kind)
     sys.exit(0)
 
 

@@ -48,7 +48,8 @@ class ApiSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         int,
         option(
             "Bytes of memory that reading one large body may take, in a process of its own; each "
-            "API process has two of them at most. A body that takes more gets 413.",
+            "API process has four of them at most, two for bodies above 1 MiB. A body that takes "
+            "more gets 413.",
             ge=64 * 1024 * 1024,
             le=2**38,
         ),
