@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+import structlog
 
 from autogpt_db.database.capabilities import Capabilities
 from autogpt_db.database.releases import RELEASES, catalogue_of
@@ -77,6 +78,25 @@ def test_a_job_rests_and_says_what_is_missing(
     ]
     assert "rests" not in results["clean_oauth_tokens"]
     assert "job_rests" in capfd.readouterr().out
+
+
+def test_a_job_that_rests_warns_once_of_the_same(url: str, queries: Queries) -> None:
+    settings = settings_for(url)
+    jobs = {name: registry.discover()[name] for name in ("refresh_store_views",)}
+
+    async def main() -> None:
+        async with open_queue(settings, jobs) as queue, working(settings, jobs):
+            for runs in range(1, 4):
+                await queue.enqueue("refresh_store_views")
+                done = ["succeeded"] * runs
+                await eventually(lambda done=done: queries.statuses() == done, seconds=60)
+
+    with psycopg.connect(url, autocommit=True) as theirs:
+        theirs.execute("DROP FUNCTION platform.refresh_store_materialized_views()")
+    with structlog.testing.capture_logs() as records:
+        asyncio.run(main())
+    levels = [each["log_level"] for each in records if each["event"] == "job_rests"]
+    assert levels == ["warning", "debug", "debug"]
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["", "the cancelling's answer is late"])

@@ -85,26 +85,34 @@ WITH person AS MATERIALIZED (
       FROM platform."User"
      WHERE "User"."id" = %(user_id)s
 ), named AS (
-    SELECT person."id", person.name, candidate.slug
+    SELECT person."id",
+           person.name,
+           (
+               SELECT candidate.slug
+                 FROM (
+                       SELECT n, person.slug || CASE WHEN n = 0 THEN '' ELSE '-' || n END AS slug
+                         FROM generate_series(0, 9999) AS n
+                        ORDER BY n
+                      ) AS candidate
+                WHERE NOT EXISTS (
+                          SELECT
+                            FROM platform."Organization" AS taken
+                           WHERE taken."slug" = candidate.slug
+                      )
+                  AND NOT EXISTS (
+                          SELECT
+                            FROM platform."OrganizationAlias" AS taken
+                           WHERE taken."aliasSlug" = candidate.slug
+                      )
+                  AND NOT EXISTS (
+                          SELECT
+                            FROM platform."OrganizationProfile" AS taken
+                           WHERE taken."username" = candidate.slug
+                      )
+                ORDER BY candidate.n
+                LIMIT 1
+           ) AS slug
       FROM person
-     CROSS JOIN LATERAL (
-           SELECT person.slug || CASE WHEN n = 0 THEN '' ELSE '-' || n END AS slug
-             FROM generate_series(0, 9999) AS n
-     ) AS candidate
-     WHERE NOT EXISTS (
-               SELECT FROM platform."Organization" AS taken WHERE taken."slug" = candidate.slug
-           )
-       AND NOT EXISTS (
-               SELECT
-                 FROM platform."OrganizationAlias" AS taken
-                WHERE taken."aliasSlug" = candidate.slug
-           )
-       AND NOT EXISTS (
-               SELECT
-                 FROM platform."OrganizationProfile" AS taken
-                WHERE taken."username" = candidate.slug
-           )
-     LIMIT 1
 ), organization AS (
     INSERT INTO platform."Organization"
            ("id", "createdAt", "updatedAt", "name", "slug", "isPersonal", "settings",
@@ -112,6 +120,7 @@ WITH person AS MATERIALIZED (
     SELECT gen_random_uuid()::text, autogpt_db.now_v1(), autogpt_db.now_v1(), named.name,
            named.slug, true, '{}'::jsonb, named."id"
       FROM named
+     WHERE named.slug IS NOT NULL
     RETURNING "id", "name", "slug"
 ), member AS (
     INSERT INTO platform."OrgMember"

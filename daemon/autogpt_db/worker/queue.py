@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
+from logging import DEBUG, WARNING
 from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
@@ -297,6 +298,7 @@ def schedule_of(settings: Settings, job: Job) -> str | None:
 
 def _register(app: App, job: Job, cron: str | None) -> None:
     """Make `job` known to procrastinate: at most one waits and one runs, over all hosts."""
+    lacked: list[object] = []
 
     async def run(
         context: JobContext,
@@ -304,7 +306,7 @@ def _register(app: App, job: Job, cron: str | None) -> None:
         key: str | None = None,  # noqa: ARG001 - the run knows it
     ) -> dict[str, Any]:
         assert isinstance(context.job, FetchedJob)
-        return await run_job(job, context.job.run, context.additional_context["database"])
+        return await run_job(job, context.job.run, context.additional_context["database"], lacked)
 
     task = app.task(
         name=job.name,
@@ -320,11 +322,20 @@ def _register(app: App, job: Job, cron: str | None) -> None:
         app.periodic(cron=cron)(task)
 
 
-async def run_job(job: Job, run: JobRun, database: Database) -> dict[str, Any]:
+async def run_job(
+    job: Job, run: JobRun, database: Database, lacked: list[object]
+) -> dict[str, Any]:
     """Do a job's work within its time limit, and return what it counted.
 
     Where the database lacks what its statements need, it rests; where somebody waits for its locks,
     it stops.
+
+    Args:
+        job: The job.
+        run: Its run.
+        database: What its statements go through.
+        lacked: What this process has warned of. A newer AutoGPT's database may lack it for good,
+            and doctor says so for as long; a warning at every run would hide others.
     """
     handle = JobDatabase(database, run, statement_limit=job.statement_limit)
     async with asyncio.timeout(job.time_limit):
@@ -333,10 +344,13 @@ async def run_job(job: Job, run: JobRun, database: Database) -> dict[str, Any]:
         lacks = job.lacks(database.knowledge, database.schema_name)
         if lacks:
             why = told([lacks])
-            log.warning("job_rests", job=run.job, id=run.job_id, **why)
+            known = why["missing"] == lacked
+            lacked[:] = why["missing"]
+            log.log(DEBUG if known else WARNING, "job_rests", job=run.job, id=run.job_id, **why)
             run.result = {"rests": True, "missing": why["missing"]}
             return run.result
         try:
+            lacked.clear()
             return await _work(job, run, handle)
         except CallError:
             if not run.gave_way:
