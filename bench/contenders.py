@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Self
 import httpx
 from bench.peers import postgrest
 
-from autogpt_db.operations.execution_status import allowed_from
-from autogpt_db.operations.types import ExecutionStatus
+from autogpt_db.operations.executions.execution_status import allowed_from
+from autogpt_db.signatures.types import ExecutionStatus
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 

@@ -12,8 +12,8 @@ from bench import statements
 from bench.data import NODES_PER_GRAPH
 from bench.works import UpdateNodeExecutionStatus, change, output
 
-from autogpt_db.operations.execution_status import allowed_from
-from autogpt_db.operations.types import ExecutionStatus
+from autogpt_db.operations.executions.execution_status import allowed_from
+from autogpt_db.signatures.types import ExecutionStatus
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import fields
 
 from autogpt_db.database.capabilities import Capabilities
-from autogpt_db.operations import (
-    graph_documents,
+from autogpt_db.operations.executions import (
     graph_executions,
     key_values,
     node_execution_changes,
     node_execution_inputs,
     node_executions,
 )
+from autogpt_db.operations.graphs import graph_documents
 
 # ruff: noqa: SLF001 - the very statements, wherever they stand
 

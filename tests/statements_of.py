@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from autogpt_db.operations.sql import is_whole
-from autogpt_db.operations.tables import texts_of
+from autogpt_db.signatures.tables import texts_of
+from autogpt_db.statements.sql import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from autogpt_db.agent_files.imports import ImportOutcome, import_agent, read_export
+from autogpt_db.agent_files.repairs import RETIRED_BLOCKS
 from autogpt_db.errors import ConfigurationError, SchemaError
-from autogpt_db.operations.agent_import import ImportOutcome, import_agent, read_export
-from autogpt_db.operations.agent_repairs import RETIRED_BLOCKS
 from service import Service
 
 if TYPE_CHECKING:

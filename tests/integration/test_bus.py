@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
+from autogpt_db.gateways.bus import Bus
 from autogpt_db.operations import background
-from autogpt_db.operations.bus import Bus
 from autogpt_db.settings import CreditsSettings, RedisSettings, Secret, load_settings
 from real_redis import PASSWORD, SERVER, RealRedis
 from service import Service

@@ -12,8 +12,8 @@ import pytest
 from ages import OLD
 from autogpt_db.database.handle import Database
 from autogpt_db.errors import CallError
-from autogpt_db.operations.tables import needs_of
 from autogpt_db.settings import CreditsSettings, EmbeddingsSettings, IntegrationsSettings, Secret
+from autogpt_db.signatures.tables import needs_of
 from embedding_provider import EmbeddingProvider
 from examples import EXAMPLES
 from service import OPERATIONS, SERVED, Service

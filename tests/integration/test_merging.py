@@ -30,15 +30,15 @@ from autogpt_db.errors import (
     OutcomeUnknownError,
     PoolExhaustedError,
 )
-from autogpt_db.operations import (
-    ExecutionStatus,
+from autogpt_db.operations import ExecutionStatus
+from autogpt_db.operations.executions import (
     graph_executions,
-    graphs,
     key_values,
     node_execution_changes,
     node_execution_inputs,
 )
-from autogpt_db.operations.execution_status import allowed_from
+from autogpt_db.operations.executions.execution_status import allowed_from
+from autogpt_db.operations.graphs import graphs
 from service import Service
 
 WRITES = 'platform."AgentNodeExecutionInputOutput"'

@@ -12,7 +12,7 @@ from ages import OLD
 from autogpt_db.database.capabilities import Capabilities
 from autogpt_db.database.catalogue import READ, Catalogue
 from autogpt_db.operations import load_operations
-from autogpt_db.operations.sql import read
+from autogpt_db.statements.sql import read
 from service import SERVED
 from statements_of import refusal, statements_of
 

@@ -14,7 +14,7 @@ from autogpt_db.errors import (
     SchemaChangingError,
     SchemaObjectMissingError,
 )
-from autogpt_db.operations.store_search import (
+from autogpt_db.operations.store.store_search import (
     BY_MEANING,
     BY_WORDS,
     WITH_MEANING,

@@ -9,7 +9,8 @@ import pytest
 import structlog
 
 from api_process import ApiProcess
-from autogpt_db.operations import background, top_up
+from autogpt_db.operations import background
+from autogpt_db.operations.credits import top_up
 from autogpt_db.settings import CreditsSettings, Secret
 from payment_provider import PaymentProvider
 from service import Service

@@ -232,7 +232,7 @@ def test_where_it_may_act_the_stuck_ones_end_and_the_healthy_ones_stay(
 def test_many_of_one_kind_hide_none_of_another(
     database_url: str, queries: Queries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("autogpt_db.operations.stuck_executions.MOST", 1)
+    monkeypatch.setattr("autogpt_db.operations.executions.stuck_executions.MOST", 1)
     result, events = watch(database_url, queries, "report")
     assert result == {"queued": 1, "running": 1, "incomplete": 1, "orphans": 1, "ended": 0}
     assert {event["kind"] for event in events} == {"queued", "running", "incomplete", "orphans"}

@@ -17,7 +17,7 @@ from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.periodic import PeriodicDeferrer
 
 from autogpt_db.database.handle import Database
-from autogpt_db.operations.oauth import cleanup_expired_oauth_tokens
+from autogpt_db.operations.users.oauth import cleanup_expired_oauth_tokens
 from autogpt_db.worker import rescue
 from autogpt_db.worker.queue import QueueConnector, build_app, open_queue
 from autogpt_db.worker.registry import discover
@@ -111,7 +111,7 @@ def test_the_operation_deletes_what_expired_whatever_the_sessions_time_zone(
 def test_a_backlog_larger_than_one_batch_goes_entirely_and_held_rows_stay(
     database_url: str, queries: Queries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("autogpt_db.operations.oauth.BATCH", 10)
+    monkeypatch.setattr("autogpt_db.operations.users.oauth.BATCH", 10)
     fill_oauth_tables(queries, expired=37, live=5)
     holder = Queries(database_url)
     holder.rows("BEGIN")

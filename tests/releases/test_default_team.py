@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from autogpt_db.database.handle import Database
-from autogpt_db.operations.default_team import STATEMENTS, default_tenancy
+from autogpt_db.operations.users.default_team import STATEMENTS, default_tenancy
 
 if TYPE_CHECKING:
     from collections.abc import Callable

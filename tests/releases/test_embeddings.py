@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from autogpt_db.operations import embeddings
+from autogpt_db.operations.store import embeddings
 from autogpt_db.settings import EmbeddingsSettings, Secret
 from embedding_provider import EmbeddingProvider
 from releases.rows import graph, insert, listed, listing, user

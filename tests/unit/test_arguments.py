@@ -32,9 +32,9 @@ from autogpt_db.operations import (
     StartingNodesInput,
     body_of_another_type,
 )
-from autogpt_db.operations.annotations import shape_of
-from autogpt_db.operations.arguments import NO_DEFAULT, ArgumentsDecoder, ParameterShape
-from autogpt_db.operations.detail import MAXIMUM_SHOWN
+from autogpt_db.signatures.annotations import shape_of
+from autogpt_db.signatures.arguments import NO_DEFAULT, ArgumentsDecoder, ParameterShape
+from autogpt_db.signatures.detail import MAXIMUM_SHOWN
 
 
 def decoder(**parameters: Any) -> ArgumentsDecoder:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from autogpt_db.operations.blocks import SENSITIVE_BLOCKS, WEBHOOK_BLOCKS, WEBHOOK_PROVIDERS
-from autogpt_db.operations.graph_interface import interface_of
+from autogpt_db.operations.graphs.blocks import SENSITIVE_BLOCKS, WEBHOOK_BLOCKS, WEBHOOK_PROVIDERS
+from autogpt_db.operations.graphs.graph_interface import interface_of
 
 PLAIN = "c0a8e994-ebf1-4a9c-a4d8-89d09c86741b"
 SHORT_TEXT = "7fcd3bcb-8e1b-4e69-903d-32d3d4a92158"

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from autogpt_db.errors import BodyUnreadableError
-from autogpt_db.operations.json_text import (
+from autogpt_db.signatures.json_text import (
     MAXIMUM_DEPTH,
     JsonText,
     NotStorableError,

@@ -8,7 +8,7 @@ import pytest
 from autogpt_db.database.failures import translate
 from autogpt_db.database.knowledge import is_about_schema, smells_of_migration
 from autogpt_db.errors import RawQueryError
-from autogpt_db.operations.ledger import raw_query
+from autogpt_db.operations.credits.ledger import raw_query
 
 
 def wrapped(error: psycopg.Error) -> Exception:

@@ -14,7 +14,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from autogpt_db.operations import ExecutionStatus, lax
+from autogpt_db.operations import ExecutionStatus
+from autogpt_db.signatures import lax
 
 json_values = st.one_of(
     st.none(),

@@ -9,7 +9,7 @@ import pytest
 from autogpt_db.cli.methods import describe_methods, describe_release
 from autogpt_db.errors import ConfigurationError
 from autogpt_db.operations import load_operations
-from autogpt_db.operations.tables import Table
+from autogpt_db.signatures.tables import Table
 
 
 def test_the_table_has_a_line_for_each_method() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autogpt_db.operations.ranking import by_score_and_words
+from autogpt_db.operations.store.ranking import by_score_and_words
 
 WORDS = ("cloud", "rain", "sun")
 

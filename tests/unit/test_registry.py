@@ -22,8 +22,8 @@ from autogpt_db.operations import (
     load_operations,
     operation,
 )
-from autogpt_db.operations.registry import operation_of
 from autogpt_db.settings import Settings
+from autogpt_db.signatures.registry import operation_of
 
 
 @operation(reads=True)
@@ -65,7 +65,7 @@ def test_everything_is_read_off_the_function() -> None:
     assert found.name == "find_things"
     assert found.reads
     assert not of(answer).reads
-    assert found.subject == "test_registry"
+    assert found.subject == __name__.rpartition(".")[0].rpartition(".")[2]
     assert found.summary == "Return an owner's things."
     assert found.description == "Return an owner's things.\n\nNewest first."
     assert found.signature == (
@@ -191,7 +191,7 @@ def test_a_module_beside_them_is_found_too(package: Path) -> None:
     write(package / "deeper" / "two.py", "operation_two", "from extra_operations.one import *")
     found = load_operations(["extra_operations"])
     assert {"operation_one", "operation_two", "cleanup_expired_oauth_tokens"} <= set(found)
-    assert found["operation_two"].subject == "two"
+    assert found["operation_two"].subject == "deeper"
     assert found["operation_two"].decode(b'{"key":"a"}') == {"key": "a"}
     assert "operation_one" not in load_operations()
 

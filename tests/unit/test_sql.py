@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autogpt_db.operations.sql import is_whole, read, read_parts
+from autogpt_db.statements.sql import is_whole, read, read_parts
 
 
 def columns(text: str) -> set[tuple[str, str]]:

@@ -10,7 +10,7 @@ from typing import Any
 from bench.peers.fastapi_app.tables import GraphExecution, Node, NodeExecution, Status
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from autogpt_db.operations.blocks import INPUT_BLOCKS, OUTPUT_BLOCKS, WEBHOOK_BLOCKS
+from autogpt_db.operations.graphs.blocks import INPUT_BLOCKS, OUTPUT_BLOCKS, WEBHOOK_BLOCKS
 
 
 class NodeExecutionStats(BaseModel):

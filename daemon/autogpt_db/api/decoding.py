@@ -13,8 +13,8 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autogpt_db.errors import ArgumentsNotHonouredError
-from autogpt_db.operations.json_text import is_clean
 from autogpt_db.operations.reading import read_body
+from autogpt_db.signatures.json_text import is_clean
 
 if TYPE_CHECKING:
     from autogpt_db.database.knowledge import Knowledge

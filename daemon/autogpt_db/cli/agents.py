@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 def import_file(settings: Settings, file: Path, *, email: str) -> Iterator[str]:
     """Load the export in `file` for the user with this e-mail; yield what was done, for people."""
+    from autogpt_db.agent_files.imports import import_agent, read_export
     from autogpt_db.cli.connecting import connect
-    from autogpt_db.operations.agent_import import import_agent, read_export
 
     export = read_export(file.read_bytes())
     connection, target = connect(settings, "import")

@@ -13,7 +13,7 @@ from autogpt_db.cli.tables import duration, moment, table
 
 if TYPE_CHECKING:
     from autogpt_db.cli.control import Loads
-    from autogpt_db.operations.stuck_executions import Stuck
+    from autogpt_db.operations.executions.stuck_executions import Stuck
     from autogpt_db.settings import Settings
 
 _WILL = {"report": "nothing", "dry_run": "nothing, and say so", "act": "at the next look"}
@@ -88,7 +88,7 @@ def _find(settings: Settings) -> tuple[list[Stuck], int, int]:
 
     from autogpt_db.cli.connecting import connect
     from autogpt_db.database.handle import Database
-    from autogpt_db.operations.stuck_executions import count_older, find_stuck
+    from autogpt_db.operations.executions.stuck_executions import count_older, find_stuck
 
     # Says who doesn't answer, where a pool would only wait.
     connection, target = connect(settings, "executions")

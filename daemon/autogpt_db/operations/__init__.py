@@ -1,6 +1,6 @@
 """Every method of the service: one decorated function each, with its SQL beside it.
 
-A module in this package needs nothing but
+There is a folder for each subject. A module in one needs nothing but
 
     from autogpt_db.operations import Database, operation
 
@@ -13,11 +13,11 @@ to be found by `load_operations`, served, validated and documented.
 
 from autogpt_db.database.handle import Database
 from autogpt_db.database.merged import BOUNDED_CALLS, Merged
-from autogpt_db.operations.arguments import body_of_another_type
 from autogpt_db.operations.discovery import load_operations, served_operations
-from autogpt_db.operations.json_text import JsonText
-from autogpt_db.operations.registry import Operation, Parameter, RegistrationError, operation
-from autogpt_db.operations.types import (
+from autogpt_db.signatures.arguments import body_of_another_type
+from autogpt_db.signatures.json_text import JsonText
+from autogpt_db.signatures.registry import Operation, Parameter, RegistrationError, operation
+from autogpt_db.signatures.types import (
     BatchSize,
     BigInteger,
     CredentialInputs,

@@ -7,7 +7,7 @@ import os
 import pkgutil
 from typing import TYPE_CHECKING
 
-from autogpt_db.operations.registry import Operation, RegistrationError, operation_of
+from autogpt_db.signatures.registry import Operation, RegistrationError, operation_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

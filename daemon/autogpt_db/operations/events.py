@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from autogpt_db.gateways.bus import Bus
 from autogpt_db.operations import background
-from autogpt_db.operations.bus import Bus
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from autogpt_db.database.capabilities import Capabilities
     from autogpt_db.database.needs import Needs
-    from autogpt_db.operations.registry import Operation
+    from autogpt_db.signatures.registry import Operation
 
 RUN_PATH = frozenset(
     {

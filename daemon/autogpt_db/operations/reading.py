@@ -11,8 +11,8 @@ from autogpt_db.operations.discovery import served_operations
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from autogpt_db.operations.registry import Operation
     from autogpt_db.settings import LimitsSettings
+    from autogpt_db.signatures.registry import Operation
 
 _operations = cache(served_operations)
 

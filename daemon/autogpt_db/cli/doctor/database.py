@@ -203,7 +203,7 @@ def monthly_refill(situation: Situation) -> Iterator[Finding]:
     """Say whether balances are filled up each month, and why."""
     from autogpt_db.database.capabilities import Capabilities
     from autogpt_db.database.schema import read_catalogue
-    from autogpt_db.operations.refill import BROUGHT_FORWARD, refill_of
+    from autogpt_db.operations.credits.refill import BROUGHT_FORWARD, refill_of
 
     connection, settings = situation.connection, situation.settings.credits
     if connection is None or not settings.enabled:

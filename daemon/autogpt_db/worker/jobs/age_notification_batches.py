@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 
 import structlog
 
-from autogpt_db.operations.notifications import BATCH_SIZE
+from autogpt_db.operations.notifications.notifications import BATCH_SIZE
 from autogpt_db.worker.figures import Figure, report
 from autogpt_db.worker.registry import job
 

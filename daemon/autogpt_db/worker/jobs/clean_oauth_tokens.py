@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from autogpt_db.operations.oauth import cleanup_expired_oauth_tokens
+from autogpt_db.operations.users.oauth import cleanup_expired_oauth_tokens
 from autogpt_db.worker.registry import job
 
 if TYPE_CHECKING:

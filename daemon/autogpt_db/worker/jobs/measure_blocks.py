@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 
 import structlog
 
-from autogpt_db.operations.monitoring import (
+from autogpt_db.operations.executions.monitoring import (
     get_accuracy_trends_and_alerts,
     get_block_error_stats,
     get_marketplace_graphs_for_monitoring,

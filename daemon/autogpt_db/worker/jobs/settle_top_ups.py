@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 import structlog
 
 from autogpt_db.errors import CallError, ServiceUnavailableError
-from autogpt_db.operations import payments
-from autogpt_db.operations.top_up import ENTER, FORGET
+from autogpt_db.gateways import payments
+from autogpt_db.operations.credits.top_up import ENTER, FORGET
 from autogpt_db.worker.figures import Figure, report
 from autogpt_db.worker.registry import job
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from autogpt_db.operations.payments import Payment
+    from autogpt_db.gateways.payments import Payment
     from autogpt_db.worker.handle import JobDatabase
 
 log = structlog.get_logger("autogpt_db.worker")

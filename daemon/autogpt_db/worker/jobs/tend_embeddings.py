@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from autogpt_db.operations.embeddings import (
+from autogpt_db.operations.store.embeddings import (
     AT_ONCE,
     backfill_missing_embeddings,
     cleanup_orphaned_embeddings,

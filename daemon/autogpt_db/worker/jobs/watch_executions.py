@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, LiteralString
 import structlog
 
 from autogpt_db.errors import LockedError, StatementCollidedError
-from autogpt_db.operations.stuck_executions import KINDS, end_stuck, find_stuck
+from autogpt_db.operations.executions.stuck_executions import KINDS, end_stuck, find_stuck
 from autogpt_db.worker.figures import Figure, report
 from autogpt_db.worker.registry import job
 
 if TYPE_CHECKING:
-    from autogpt_db.operations.stuck_executions import Stuck
+    from autogpt_db.operations.executions.stuck_executions import Stuck
     from autogpt_db.worker.handle import JobDatabase
 
 log = structlog.get_logger("autogpt_db.worker")

@@ -1,0 +1,1 @@
+"""Agents as AutoGPT's files: written from the database, and read into it."""

@@ -1,0 +1,1 @@
+"""The world outside: Redis, the payment provider, the maker of embeddings."""

@@ -1,0 +1,1 @@
+"""Users' balances, and the ledger of what changed them."""

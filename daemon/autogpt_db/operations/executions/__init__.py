@@ -1,0 +1,1 @@
+"""Executions of graphs and nodes: made, moved on, shown, listed, watched."""

@@ -1,0 +1,209 @@
+"""Graph executions, moved on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from autogpt_db.database.capabilities import ForSchema
+from autogpt_db.errors import InvalidValueError, RecordNotFoundError
+from autogpt_db.operations import (
+    Database,
+    ExecutionStatus,
+    GraphExecutionStats,
+    operation,
+)
+from autogpt_db.operations.executions.execution_status import allowed_from
+from autogpt_db.operations.executions.graph_execution_documents import graph_execution_document
+from autogpt_db.signatures.repeats import harmful, harmless
+
+if TYPE_CHECKING:
+    from typing import LiteralString
+
+    from autogpt_db.database.capabilities import Capabilities
+
+_START = ForSchema(
+    lambda capabilities: graph_execution_document(
+        capabilities,
+        """
+    UPDATE platform."AgentGraphExecution"
+       SET "executionStatus" = 'RUNNING',
+           "startedAt" = autogpt_db.now_v1(),
+           "updatedAt" = autogpt_db.now_v1()
+     WHERE "id" = %(graph_exec_id)s
+    RETURNING *
+""",
+    )
+)
+
+_TERMINAL = frozenset(
+    {ExecutionStatus.COMPLETED, ExecutionStatus.FAILED, ExecutionStatus.TERMINATED}
+)
+
+# What still runs of an execution that is over will say nothing more. Its stats are kept.
+_CASCADED: LiteralString = """
+cascaded AS (
+    UPDATE platform."AgentNodeExecution" AS execution
+       SET "executionStatus" = 'FAILED',
+           "endedTime" = autogpt_db.now_v1(),
+           "stats" = CASE jsonb_typeof(execution."stats")
+               WHEN 'object' THEN execution."stats"
+               ELSE '{}'
+           END || jsonb_build_object('error', 'graph_execution_' || lower(%(status)s::text))
+      FROM graph_execution
+     WHERE execution."agentGraphExecutionId" = graph_execution."id"
+       AND execution."executionStatus" = 'RUNNING'
+       AND graph_execution."executionStatus" IN ('COMPLETED', 'FAILED', 'TERMINATED')
+),"""
+
+
+class _Form(NamedTuple):
+    """What an update does.
+
+    Attributes:
+        guarded: Only if the present status allows the new one.
+        cascades: End the node executions that run.
+        moves: Give the execution to another organization and team.
+    """
+
+    guarded: bool
+    cascades: bool
+    moves: bool
+
+
+def _updated(capabilities: Capabilities, form: _Form) -> LiteralString:
+    tenancy: LiteralString = ""
+    guard: LiteralString = ""
+    if form.moves:
+        tenancy = """,
+           "organizationId" = %(organization_id)s,
+           "teamId" = %(team_id)s"""
+    if form.guarded:
+        guard = """
+       AND "executionStatus" = ANY (%(allowed)s::text::platform."AgentExecutionStatus"[])"""
+    return graph_execution_document(
+        capabilities,
+        f"""
+    UPDATE platform."AgentGraphExecution"
+       SET "executionStatus" = COALESCE(
+               %(status)s::text::platform."AgentExecutionStatus", "executionStatus"
+           ),
+           "endedAt" = CASE
+               WHEN %(status)s::text IN ('COMPLETED', 'FAILED', 'TERMINATED')
+               THEN autogpt_db.now_v1()
+               ELSE "endedAt"
+           END,
+           "stats" = COALESCE(%(stats)s::jsonb, "stats"),
+           "updatedAt" = autogpt_db.now_v1(){tenancy}
+     WHERE "id" = %(graph_exec_id)s{guard}
+    RETURNING *
+""",
+        then=_CASCADED if form.cascades else "",
+    )
+
+
+def _read(capabilities: Capabilities, *, cascades: bool) -> LiteralString:
+    return graph_execution_document(
+        capabilities,
+        """
+    SELECT * FROM platform."AgentGraphExecution" WHERE "id" = %(graph_exec_id)s
+""",
+        then=_CASCADED if cascades else "",
+    )
+
+
+_UPDATE = ForSchema(
+    lambda capabilities: {
+        form: _updated(capabilities, form)
+        for guarded in (False, True)
+        for cascades in {False, guarded and capabilities.chat_status}
+        for moves in {False, capabilities.orgs}
+        for form in [_Form(guarded, cascades, moves)]
+    }
+)
+_BY_ID = ForSchema(
+    lambda capabilities: {
+        cascades: _read(capabilities, cascades=cascades)
+        for cascades in {False, capabilities.chat_status}
+    }
+)
+
+
+@operation(
+    reads=False,
+    repeat=harmful("Moves the start, and sets an execution RUNNING again that has moved on since."),
+)
+async def update_graph_execution_start_time(database: Database, graph_exec_id: str) -> bytes | None:
+    """Set an execution RUNNING, started now, whatever it was before.
+
+    Args:
+        graph_exec_id: The execution; may be deleted.
+
+    Returns:
+        Its GraphExecution, or null when there is none.
+    """
+    return await database.json(_START(database.capabilities), {"graph_exec_id": graph_exec_id})
+
+
+@operation(
+    reads=False,
+    repeat=harmless("Sets the same stats; a status that was reached stays."),
+    honoured={"update_tenancy": "orgs"},
+)
+async def update_graph_execution_stats(
+    database: Database,
+    graph_exec_id: str,
+    status: ExecutionStatus | None = None,
+    stats: GraphExecutionStats | None = None,
+    cascade_running_children: bool = True,
+    update_tenancy: bool = False,
+    organization_id: str | None = None,
+    team_id: str | None = None,
+) -> bytes:
+    """Set an execution's status, its stats, its organization and team, or several of these.
+
+    A status that may not follow the present one changes nothing at all, and is no error.
+
+    Args:
+        graph_exec_id: The execution; may be deleted.
+        status: The new status; COMPLETED, FAILED and TERMINATED also set when it ended.
+        stats: All of its stats: they replace the stored ones.
+        cascade_running_children: Whether its node executions that still run become FAILED, once it
+            is COMPLETED, FAILED or TERMINATED. In databases of AutoGPT up to v0.6.59 they never do.
+        update_tenancy: Whether to set organization and team.
+        organization_id: The organization it belongs to from now on.
+        team_id: The team it belongs to from now on; null for none.
+
+    Returns:
+        Its GraphExecution as it is now.
+
+    Raises:
+        InvalidValueError: Nothing is to be set, the status is INCOMPLETE, or `update_tenancy`
+            comes without an organization.
+        ForeignKeyViolationError: There is no such team.
+        RecordNotFoundError: There is no such execution.
+    """
+    capabilities = database.capabilities
+    if update_tenancy:
+        if not organization_id:
+            raise InvalidValueError("organization_id is required when updating tenancy.")
+    elif status is None and stats is None:
+        raise InvalidValueError("Either status or stats must be given.")
+    parameters: dict[str, str | None] = {
+        "graph_exec_id": graph_exec_id,
+        "status": status,
+        "stats": stats,
+        "organization_id": organization_id,
+        "team_id": team_id or None,
+    }
+    cascades = capabilities.chat_status and cascade_running_children and status in _TERMINAL
+    if status is not None:
+        parameters["allowed"] = allowed_from(status)
+    form = _Form(guarded=status is not None, cascades=cascades, moves=update_tenancy)
+    document = await database.json(_UPDATE(capabilities)[form], parameters)
+    if document is None:
+        # Another statement: the first may have waited for whoever changed the row, and would
+        # still see it as it was before.
+        document = await database.json(_BY_ID(capabilities)[cascades], parameters)
+    if document is None:
+        raise RecordNotFoundError(f"graph execution {graph_exec_id}")
+    return document

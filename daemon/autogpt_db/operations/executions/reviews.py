@@ -1,0 +1,253 @@
+"""Human reviews: data that waits for a person before a graph execution goes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from autogpt_db.database.capabilities import ForSchema
+from autogpt_db.errors import InvalidValueError
+from autogpt_db.operations import (
+    Database,
+    JsonValue,
+    JsonValueToShow,
+    operation,
+)
+from autogpt_db.signatures.repeats import harmless
+
+if TYPE_CHECKING:
+    from typing import LiteralString
+
+    from autogpt_db.database.capabilities import Capabilities
+
+# A person who approves all of a node's future actions leaves a row under this key.
+APPROVAL = """
+SELECT json_build_object(
+           'data', CASE
+               WHEN review."nodeExecId" = asked.auto_key AND %(input_data)s::text IS NOT NULL
+               THEN %(input_data)s::json
+               ELSE review."payload"::json
+           END,
+           'status', review."status",
+           'message', CASE
+               WHEN review."nodeExecId" = asked.auto_key
+               THEN 'Auto-approved (user approved all future actions for this node)'
+               ELSE COALESCE(review."reviewMessage", '')
+           END,
+           'processed', true,
+           'node_exec_id', review."nodeExecId"
+       )
+  FROM (SELECT 'auto_approve_' || %(graph_exec_id)s || '_' || %(node_id)s AS auto_key) AS asked
+  JOIN platform."PendingHumanReview" AS review
+       ON review."nodeExecId" IN (%(node_exec_id)s, asked.auto_key)
+ WHERE review."status" = 'APPROVED'
+   AND review."userId" = %(user_id)s
+ ORDER BY review."createdAt"
+ LIMIT 1
+"""
+
+
+def _get_or_create(capabilities: Capabilities) -> LiteralString:
+    # A row that was just made waits for its person, whoever made it: only an older one has an
+    # answer.
+    columns: LiteralString = ""
+    values: LiteralString = ""
+    if capabilities.orgs:
+        columns = ', "organizationId", "teamId"'
+        values = ", %(organization_id)s, %(team_id)s"
+    return f"""
+WITH created AS (
+    INSERT INTO platform."PendingHumanReview"
+           ("nodeExecId", "userId", "graphExecId", "graphId", "graphVersion", "payload",
+            "instructions", "editable", "status", "processed", "createdAt", "updatedAt"{columns})
+    VALUES (%(node_exec_id)s, %(user_id)s, %(graph_exec_id)s, %(graph_id)s, %(graph_version)s,
+            %(input_data)s::jsonb, %(message)s, %(editable)s, 'WAITING', false,
+            autogpt_db.now_v1(), autogpt_db.now_v1(){values})
+        ON CONFLICT ("nodeExecId") DO NOTHING
+)
+SELECT json_build_object(
+           'data', review."payload",
+           'status', review."status",
+           'message', COALESCE(review."reviewMessage", ''),
+           'processed', false,
+           'node_exec_id', review."nodeExecId"
+       )
+  FROM platform."PendingHumanReview" AS review
+ WHERE review."nodeExecId" = %(node_exec_id)s
+   AND NOT review."processed"
+   AND review."status" <> 'WAITING'
+"""
+
+
+GET_OR_CREATE = ForSchema(_get_or_create)
+
+HAS_PENDING = """
+SELECT EXISTS (
+    SELECT
+      FROM platform."PendingHumanReview"
+     WHERE "graphExecId" = %(graph_exec_id)s AND "status" = 'WAITING'
+)
+"""
+
+MARK_PROCESSED = """
+UPDATE platform."PendingHumanReview"
+   SET "processed" = %(processed)s,
+       "updatedAt" = autogpt_db.now_v1()
+ WHERE "nodeExecId" = %(node_exec_id)s
+"""
+
+CANCEL_PENDING = """
+WITH execution AS (
+    SELECT "id"
+      FROM platform."AgentGraphExecution"
+     WHERE "id" = %(graph_exec_id)s AND "userId" = %(user_id)s AND NOT "isDeleted"
+), cancelled AS (
+    UPDATE platform."PendingHumanReview" AS review
+       SET "status" = 'REJECTED',
+           "reviewMessage" = 'Execution was stopped by user',
+           "processed" = true,
+           "reviewedAt" = autogpt_db.now_v1(),
+           "updatedAt" = autogpt_db.now_v1()
+      FROM execution
+     WHERE review."graphExecId" = execution."id"
+       AND review."userId" = %(user_id)s
+       AND review."status" = 'WAITING'
+    RETURNING 1
+)
+SELECT EXISTS (SELECT FROM execution), (SELECT count(*) FROM cancelled)
+"""
+
+
+@operation(reads=True)
+async def check_approval(
+    database: Database,
+    node_exec_id: str,
+    graph_exec_id: str,
+    node_id: str,
+    user_id: str,
+    input_data: JsonValueToShow | None = None,
+) -> bytes | None:
+    """Return the approval that a node execution, or its node in this graph execution, has; or null.
+
+    Args:
+        node_exec_id: The node execution.
+        graph_exec_id: Its graph execution.
+        node_id: Its node.
+        user_id: Whose approval.
+        input_data: What stands for the reviewed data where all future actions were approved.
+    """
+    return await database.json(
+        APPROVAL,
+        {
+            "node_exec_id": node_exec_id,
+            "graph_exec_id": graph_exec_id,
+            "node_id": node_id,
+            "user_id": user_id,
+            "input_data": None if input_data is None else input_data.received,
+        },
+    )
+
+
+@operation(
+    reads=False,
+    repeat=harmless("Returns what there is: a node execution has one review."),
+    honoured={"organization_id": "orgs", "team_id": "orgs"},
+)
+async def get_or_create_human_review(
+    database: Database,
+    user_id: str,
+    node_exec_id: str,
+    graph_exec_id: str,
+    graph_id: str,
+    graph_version: int,
+    input_data: JsonValue,
+    message: str,
+    editable: bool,
+    organization_id: str | None = None,
+    team_id: str | None = None,
+) -> bytes | None:
+    """Ask for a person's review of data, or return the answer that there is.
+
+    A node execution has one review, which stays as it was made.
+
+    Args:
+        user_id: Who is to review.
+        node_exec_id: The node execution that waits.
+        graph_exec_id: Its graph execution; from AutoGPT v0.6.51's schema on there need be none.
+        graph_id: Its graph.
+        graph_version: The graph's version.
+        input_data: What is to be reviewed.
+        message: Instructions for the person.
+        editable: Whether the person may change the data.
+        organization_id: The organization that it is asked for in.
+        team_id: The team that it is asked for in.
+
+    Returns:
+        The review's result once a person has answered and nobody has processed the answer; else
+        null.
+
+    Raises:
+        ForeignKeyViolationError: There is no such user, or in old databases no such execution.
+    """
+    return await database.json(
+        GET_OR_CREATE(database.capabilities),
+        {
+            "user_id": user_id,
+            "node_exec_id": node_exec_id,
+            "graph_exec_id": graph_exec_id,
+            "graph_id": graph_id,
+            "graph_version": graph_version,
+            "input_data": input_data,
+            "message": message,
+            "editable": editable,
+            "organization_id": organization_id or None,
+            "team_id": team_id or None,
+        },
+    )
+
+
+@operation(reads=True)
+async def has_pending_reviews_for_graph_exec(database: Database, graph_exec_id: str) -> bool:
+    """Tell whether a graph execution waits for a person.
+
+    Args:
+        graph_exec_id: The graph execution.
+    """
+    return await database.row(HAS_PENDING, {"graph_exec_id": graph_exec_id}) == (True,)
+
+
+@operation(reads=False, repeat=harmless("Says the same again."))
+async def update_review_processed_status(
+    database: Database, node_exec_id: str, processed: bool
+) -> None:
+    """Say whether a review's answer has been processed; an unknown review is passed over.
+
+    Args:
+        node_exec_id: The review's node execution.
+        processed: Whether it has been.
+    """
+    await database.execute(MARK_PROCESSED, {"node_exec_id": node_exec_id, "processed": processed})
+
+
+@operation(reads=False, repeat=harmless("Finds nothing waiting, and returns 0."))
+async def cancel_pending_reviews_for_execution(
+    database: Database, graph_exec_id: str, user_id: str
+) -> int:
+    """Reject what a stopped graph execution still has waiting for its user.
+
+    Args:
+        graph_exec_id: The graph execution.
+        user_id: Its user.
+
+    Returns:
+        How many reviews were rejected.
+
+    Raises:
+        InvalidValueError: The user has no such graph execution.
+    """
+    row = await database.row(CANCEL_PENDING, {"graph_exec_id": graph_exec_id, "user_id": user_id})
+    assert row is not None
+    found, cancelled = row
+    if not found:
+        raise InvalidValueError(f"Graph execution {graph_exec_id} not found for user {user_id}")
+    count: int = cancelled
+    return count

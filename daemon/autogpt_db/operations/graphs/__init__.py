@@ -1,0 +1,1 @@
+"""Graphs: shown, exported, and who may see them."""

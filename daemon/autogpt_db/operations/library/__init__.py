@@ -1,0 +1,1 @@
+"""Users' libraries of agents."""

@@ -1,0 +1,1 @@
+"""Users' notifications, in batches until they are sent."""

@@ -1,0 +1,1 @@
+"""The marketplace, and its search by meaning."""

@@ -1,0 +1,1 @@
+"""How an operation is declared, and its request read: annotations, bounds, what is wrong."""

@@ -1,0 +1,430 @@
+"""What an operation is: everything the service needs to know of one, read off its function."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import typing
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+import msgspec
+import psycopg
+
+from autogpt_db.database.capabilities import Capabilities
+from autogpt_db.database.handle import Database
+from autogpt_db.database.knowledge import is_about_schema, smells_of_migration
+from autogpt_db.database.needs import Needs
+from autogpt_db.database.releases import arguments_of
+from autogpt_db.errors import AutogptDbError, CallError, SchemaChangingError, SchemaUnreadError
+from autogpt_db.signatures.annotations import shape_of
+from autogpt_db.signatures.arguments import ArgumentsDecoder, ParameterShape, not_honoured
+from autogpt_db.signatures.bounds import check_arguments, check_reply, limit_of
+from autogpt_db.signatures.tables import Table, needs_of, tables_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Mapping
+
+    from autogpt_db.settings import LimitsSettings
+    from autogpt_db.signatures.repeats import Repeat
+
+    AnyFunction = Callable[..., Awaitable[Any]]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+WITHOUT_DOCSTRINGS = 2
+"""Level of Python's optimization (PYTHONOPTIMIZE) from which on there are none."""
+
+_MARK = "__operation__"
+_encode = msgspec.json.Encoder().encode
+
+
+class RegistrationError(AutogptDbError):
+    """An operation that cannot be served as it is written; a bug, found when it is loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One argument of an operation, for its documentation.
+
+    Attributes:
+        name: Its key in the request's object.
+        required: Whether the request must have it.
+        default: What stands for an absent one.
+        annotation: Its type as the signature writes it.
+        schema: Its JSON schema.
+        limit: The option of `limits` that bounds a number, if one does.
+    """
+
+    name: str
+    required: bool
+    default: Any
+    annotation: str
+    schema: dict[str, Any]
+    limit: str | None = None
+
+
+class Operation:
+    """One method of the service.
+
+    Attributes:
+        function: What does the work.
+        name: Its name on the wire: `POST /{name}`.
+        reads: Whether it only reads, so that it may be repeated, cancelled, or sent to a replica.
+        heavy: Whether it may read much; such calls share a part of the connections.
+        repeat: What a blind repeat does; None where it wasn't said, and for what only reads.
+        spares: Tables that it does without where they are missing.
+        subject: The folder it stands in, as a heading: `executions`, `graphs` …
+        summary: The first line of its docstring.
+        description: The whole docstring.
+        signature: Its parameters and result as written, without the database.
+        parameters: Its arguments, in order.
+    """
+
+    def __init__(
+        self,
+        function: AnyFunction,
+        *,
+        reads: bool,
+        heavy: bool = False,
+        repeat: Repeat | None = None,
+        spares: Collection[str] = (),
+        honoured: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
+        """Read everything off `function`.
+
+        Raises:
+            RegistrationError: Something in it cannot be served.
+        """
+        self.name = function.__name__
+        self.reads = reads
+        self.heavy = heavy
+        self.repeat = repeat
+        self.spares = frozenset(spares)
+        self.subject = function.__module__.rpartition(".")[0].rpartition(".")[2]
+        self.function = function
+        self.description = self._docstring(function)
+        self.summary = self.description.partition("\n")[0]
+        written = inspect.signature(function)
+        arguments = self._arguments(written)
+        self.signature = str(written.replace(parameters=list(arguments.values()))).replace("'", "")
+        self._shapes = self._parameter_shapes(function, arguments)
+        self.parameters = tuple(
+            Parameter(
+                name=shape.name,
+                required=shape.required,
+                default=shape.default,
+                annotation=inspect.formatannotation(arguments[shape.name].annotation).strip("'"),
+                schema=shape.shape.schema(),
+                limit=shape.limit,
+            )
+            for shape in self._shapes
+        )
+        self._limits = {shape.name: shape.limit for shape in self._shapes if shape.limit}
+        self.honoured = dict(honoured or {})
+        self._labels = Needs(labels=frozenset((labels or {}).items()))
+        known = {shape.name for shape in self._shapes}
+        for name, capability in self.honoured.items():
+            if name not in known or not hasattr(Capabilities, capability):
+                raise RegistrationError(
+                    f"{_place(function)} has no argument {name!r}, or no database has the "
+                    f"capability {capability!r}."
+                )
+
+    def __repr__(self) -> str:
+        return f"<Operation {self.name}{self.signature}>"
+
+    @cached_property
+    def _decoder(self) -> ArgumentsDecoder:
+        known = {shape.name for shape in self._shapes}
+        harmless = {
+            name: default
+            for name, (_, default) in arguments_of(self.name).items()
+            if name not in known
+        }
+        return ArgumentsDecoder(self.name, self._shapes, harmless)
+
+    @cached_property
+    def tables(self) -> tuple[Table, ...]:
+        """Return the tables that its statements name."""
+        return tables_of(self.function)
+
+    def needs(self, capabilities: Capabilities) -> Needs:
+        """Return what its statements need of AutoGPT's schema.
+
+        Args:
+            capabilities: What the database has: another one's statements may be others.
+        """
+        return needs_of(self.function, capabilities).without(self.spares) | self._labels
+
+    def decode(self, body: bytes, limits: LimitsSettings | None = None) -> dict[str, Any]:
+        """Return the call's arguments.
+
+        Args:
+            body: The request's body.
+            limits: Bounds the items of lists before they are looked at.
+
+        Raises:
+            LimitExceededError: A list has too many items.
+            ArgumentsInvalidError: It doesn't fit the signature.
+            BodyUnreadableError: It is no JSON text at all.
+            InvalidValueError: A value fits the signature but not PostgreSQL.
+        """
+        return self._decoder.decode(body, limits)
+
+    def decode_fast(self, body: bytes, limits: LimitsSettings) -> dict[str, Any]:
+        """Return the call's arguments if its body needs no conversion.
+
+        Raises:
+            Exception: It needs `decode`, to convert it or to say what is wrong.
+        """
+        return self._decoder.decode_fast(body, limits)
+
+    def admit(
+        self,
+        arguments: dict[str, Any],
+        capabilities: Capabilities | None,
+        *,
+        migrating: bool = False,
+    ) -> None:
+        """Refuse arguments that the database at hand has nothing for.
+
+        Args:
+            arguments: What `decode` returned.
+            capabilities: What the database has; None: nobody knows yet.
+            migrating: Whether AutoGPT's migrations are under way, and may bring it.
+
+        Raises:
+            ArgumentsNotHonouredError: One of them has another value than none.
+            SchemaChangingError: The same, while AutoGPT migrates.
+            SchemaUnreadError: The same, and nobody knows yet what the database has.
+        """
+        asked = tuple(name for name in self.honoured if arguments[name])
+        if not asked:
+            return
+        if capabilities is None:
+            raise SchemaUnreadError
+        names = tuple(name for name in asked if not getattr(capabilities, self.honoured[name]))
+        if names and migrating:
+            raise SchemaChangingError(self.name)
+        if names:
+            raise not_honoured(names, arguments, "This database has no place for this argument")
+
+    def check(self, arguments: dict[str, Any], limits: LimitsSettings) -> None:
+        """Refuse what is larger than the settings allow.
+
+        Args:
+            arguments: What `decode` returned.
+            limits: The bounds.
+
+        Raises:
+            LimitExceededError: An argument is.
+        """
+        check_arguments(arguments, self._limits, limits)
+
+    @property
+    def text_parameters(self) -> frozenset[str]:
+        """Return the parameters whose JSON is always a string or null: no quotes are needed."""
+        return frozenset(
+            parameter.name
+            for parameter in self.parameters
+            if {kind.get("type") for kind in parameter.schema.get("anyOf", [parameter.schema])}
+            <= {"string", "null"}
+        )
+
+    async def call(self, database: Database, arguments: dict[str, Any]) -> bytes:
+        """Run the operation and return the reply's body.
+
+        Args:
+            database: A handle for this call.
+            arguments: What `decode` returned.
+
+        Raises:
+            LimitExceededError: An argument is larger than the settings allow.
+            ResultTooLargeError: The reply of a read is.
+            CallError: The operation's own failures.
+        """
+        limits = database.settings.limits
+        self.check(arguments, limits)
+        version = database.knowledge.version
+        try:
+            result = await self.function(database, **arguments)
+        except (CallError, psycopg.Error) as error:
+            if not smells_of_migration(error):
+                raise
+            result = await self._once_more(database, arguments, version, error)
+        reply = result if type(result) is bytes else _encode(result)  # bytes: a finished document
+        return check_reply(reply, limits) if self.reads else reply
+
+    async def _once_more(
+        self,
+        database: Database,
+        arguments: dict[str, Any],
+        version: int,
+        error: CallError | psycopg.Error,
+    ) -> Any:
+        """Do a call again whose failure smells of a migration, if there is one.
+
+        Args:
+            database: The call's handle.
+            arguments: Its arguments.
+            version: Of what was known of the schema when it began.
+            error: The failure.
+
+        Raises:
+            SchemaChangingError: The schema is being changed, and a client's repeat will do.
+            CallError, psycopg.Error: The failure, which comes from no migration.
+        """
+        knowledge = database.knowledge
+        if knowledge.version == version:
+            try:
+                await database.learn()
+            except (AutogptDbError, TimeoutError):
+                raise SchemaChangingError(self.name) from error
+        if knowledge.version == version and not knowledge.migrating:
+            raise error
+        again = self.reads or (self.repeat is not None and self.repeat.harmless)
+        if again or database.statements <= 1:  # else it has written something already
+            try:
+                return await self.function(database, **arguments)
+            except (CallError, psycopg.Error) as another:
+                if not is_about_schema(another):
+                    raise
+                raise SchemaChangingError(self.name) from another
+        raise SchemaChangingError(self.name) from error
+
+    def request_schema(self) -> dict[str, Any]:
+        """Return the JSON schema of the request's body."""
+        return {
+            "type": "object",
+            "properties": {
+                parameter.name: parameter.schema
+                if parameter.required
+                else {**parameter.schema, "default": parameter.default}
+                for parameter in self.parameters
+            },
+            "required": [parameter.name for parameter in self.parameters if parameter.required],
+        }
+
+    def documentation(self) -> dict[str, Any]:
+        """Return its entry in the reference: name, subject, texts, signature, reads, schema."""
+        return {
+            "name": self.name,
+            "subject": self.subject,
+            "summary": self.summary,
+            "description": self.description,
+            "signature": self.signature,
+            "reads": self.reads,
+            "tables": [table._asdict() for table in self.tables],
+            "repeat": self.repeat._asdict() if self.repeat else None,
+            "request": self.request_schema(),
+        }
+
+    @staticmethod
+    def _docstring(function: AnyFunction) -> str:
+        if not inspect.iscoroutinefunction(function):
+            raise RegistrationError(f"{_place(function)} must be an `async def` function.")
+        text = inspect.getdoc(function)
+        if not text and sys.flags.optimize < WITHOUT_DOCSTRINGS:
+            raise RegistrationError(
+                f"{_place(function)} needs a docstring: it is the method's documentation."
+            )
+        return text or ""
+
+    def _arguments(self, signature: inspect.Signature) -> dict[str, inspect.Parameter]:
+        database, *arguments = signature.parameters.values() or (None,)
+        if database is None or database.name != "database":
+            raise RegistrationError(
+                f"{_place(self.function)} must take `database: Database` as its first parameter."
+            )
+        for argument in arguments:
+            if argument.kind in {argument.VAR_POSITIONAL, argument.VAR_KEYWORD}:
+                raise RegistrationError(
+                    f"{_place(self.function)} cannot take `{argument}`: the wire has named "
+                    "arguments only."
+                )
+        return {argument.name: argument for argument in arguments}
+
+    @staticmethod
+    def _parameter_shapes(
+        function: AnyFunction, arguments: dict[str, inspect.Parameter]
+    ) -> tuple[ParameterShape, ...]:
+        # Only the arguments' types matter at run time; a type checker's other imports do not.
+        function_globals = {"Database": Database, **function.__globals__}
+        try:
+            hints = typing.get_type_hints(function, function_globals, include_extras=True)
+            return tuple(
+                ParameterShape(name, shape_of(hints[name]), argument.default, limit_of(hints[name]))
+                for name, argument in arguments.items()
+            )
+        except (NameError, KeyError, TypeError) as error:
+            raise RegistrationError(
+                f"{_place(function)} has an argument whose type cannot be served: {error}. Import "
+                "the type at run time and use those of autogpt_db.signatures.types."
+            ) from error
+
+
+def operation(
+    *,
+    reads: bool,
+    heavy: bool = False,
+    repeat: Repeat | None = None,
+    spares: Collection[str] = (),
+    honoured: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> Callable[
+    [Callable[Concatenate[Database, P], Awaitable[R]]],
+    Callable[Concatenate[Database, P], Awaitable[R]],
+]:
+    """Make a method of the service out of an async function.
+
+    Its name is the route, its signature the request, its docstring the documentation. It returns
+    `bytes` (a finished JSON document) or a plain value. The function itself stays as it is.
+
+    Args:
+        reads: True when it only reads.
+        heavy: True when it may read much (lists, reports): such calls wait in a lane of their own.
+        repeat: What a repeat without an idempotency key does: `harmless` or `harmful`. Each write
+            of the package says so.
+        spares: Tables that it does without where they are missing, and then answers less.
+        honoured: Arguments that only a database with a capability can honour, and the name of
+            that one (`Capabilities`). Elsewhere a call that gives one a value is passed on, or
+            refused. Where nothing matches it on an older database, the method says so itself.
+        labels: Of enums a label that its arguments name; it is of no use where there is none.
+
+    Raises:
+        RegistrationError: The function cannot be served.
+    """
+
+    def register(
+        function: Callable[Concatenate[Database, P], Awaitable[R]],
+    ) -> Callable[Concatenate[Database, P], Awaitable[R]]:
+        setattr(
+            function,
+            _MARK,
+            Operation(
+                function,
+                reads=reads,
+                heavy=heavy,
+                repeat=repeat,
+                spares=spares,
+                honoured=honoured,
+                labels=labels,
+            ),
+        )
+        return function
+
+    return register
+
+
+def operation_of(thing: object) -> Operation | None:
+    """Return the operation that `thing` was made into by the decorator, if it was."""
+    found = getattr(thing, _MARK, None) if inspect.isfunction(thing) else None
+    return found if isinstance(found, Operation) else None
+
+
+def _place(function: AnyFunction) -> str:
+    return f"The operation {function.__module__}.{function.__qualname__}"

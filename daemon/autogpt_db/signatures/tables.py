@@ -1,0 +1,121 @@
+"""Which of AutoGPT's tables a method touches, read off the SQL that its function refers to.
+
+Statements stand beside their functions as constants, put together from literals when a module is
+loaded; so whatever texts a function names, itself or through other functions of these rooms, are
+all that it can send.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from functools import reduce
+from operator import or_
+from types import CodeType, FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from autogpt_db.database.capabilities import Capabilities, ForSchema
+from autogpt_db.database.merged import Merged
+from autogpt_db.database.needs import Needs
+from autogpt_db.statements.sql import is_whole, read, read_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+_READ = ("autogpt_db.operations", "autogpt_db.signatures", "autogpt_db.worker.jobs")
+
+# What follows `::` is a type. Tables stand in quotes where they are named like a class.
+_MENTIONED = re.compile(r'(?<!::)\bplatform\."?(\w+)"?')
+_COLUMN = re.compile(r'\w\."\w+"')
+_WRITTEN = re.compile(r'\b(?:INSERT INTO|UPDATE|DELETE FROM)\s+platform\."?(\w+)"?')
+
+
+class Table(NamedTuple):
+    """A table or view of AutoGPT's.
+
+    Attributes:
+        name: Its name, without the schema.
+        written: Whether rows are added, changed or deleted, and not only read.
+    """
+
+    name: str
+    written: bool
+
+
+def tables_of(function: Callable[..., Any]) -> tuple[Table, ...]:
+    """Return the tables that the function's statements name, by name."""
+    texts = texts_of(function, Capabilities())
+    mentioned = {name for text in texts for name in _MENTIONED.findall(text)}
+    written = {name for text in texts for name in _WRITTEN.findall(text)}
+    return tuple(Table(name, name in written) for name in sorted(mentioned))
+
+
+def needs_of(function: Callable[..., Any], capabilities: Capabilities) -> Needs:
+    """Return what the function's statements need, in the form that fits a database.
+
+    Args:
+        function: The function.
+        capabilities: What the database has.
+    """
+    texts = texts_of(function, capabilities)
+    whole = [text for text in texts if is_whole(text)]
+    parts = sorted(text for text in texts if not is_whole(text) and _MENTIONED.search(text))
+    parts += [text for text in texts if not is_whole(text) and _COLUMN.search(text)]
+    needs = reduce(or_, map(read, whole), Needs())
+    return needs | read_parts(parts, needs.tables) if parts else needs
+
+
+def texts_of(function: Callable[..., Any], capabilities: Capabilities) -> set[str]:
+    """Return every text that a function names, SQL or not.
+
+    Args:
+        function: The function.
+        capabilities: What the database has.
+    """
+    return set(_texts(function, set(), capabilities))
+
+
+def _texts(thing: Any, seen: set[int], fit: Capabilities) -> Iterator[str]:
+    if isinstance(thing, str):
+        yield thing
+        return
+    for member in _members(thing, fit):
+        yield from _texts(member, seen, fit)
+    function = inspect.unwrap(thing) if callable(thing) else None
+    if isinstance(function, FunctionType) and _is_read(function) and id(function) not in seen:
+        seen.add(id(function))
+        yield from _texts_of_code(function.__code__, function.__globals__, seen, fit)
+
+
+def _members(thing: Any, fit: Capabilities) -> Iterable[Any]:
+    """Return what may hold texts in something that holds others."""
+    match thing:
+        case Merged():
+            return thing.single, thing.batch
+        case ForSchema():
+            return (thing(fit),)
+        case dict():
+            return thing.values()
+        case tuple() | list():
+            return thing
+        case type() if _is_read(thing):
+            return [one for one in vars(thing).values() if isinstance(one, FunctionType)]
+    return ()
+
+
+def _is_read(thing: FunctionType | type) -> bool:
+    return thing.__module__.startswith(_READ)
+
+
+def _texts_of_code(
+    code: CodeType, scope: dict[str, Any], seen: set[int], fit: Capabilities
+) -> Iterator[str]:
+    modules = [scope[name] for name in code.co_names if isinstance(scope.get(name), ModuleType)]
+    for name in code.co_names:
+        for place in (scope, *(vars(module) for module in modules)):
+            yield from _texts(place.get(name), seen, fit)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _texts_of_code(constant, scope, seen, fit)
+        else:
+            yield from _texts(constant, seen, fit)

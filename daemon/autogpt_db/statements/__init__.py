@@ -1,0 +1,1 @@
+"""What SQL statements need of a database, read off their text."""
