@@ -20,10 +20,12 @@ class FickleHost:
     Attributes:
         silent: Whether it says nothing; may be changed at any time.
         port: Where it listens.
+        clients: How many connections it has taken.
     """
 
     def __init__(self, target: int | None = None, *, delay: float = 0.0) -> None:
         self.silent = target is None
+        self.clients = 0
         self._target = target
         self._delay = delay
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
@@ -42,6 +44,7 @@ class FickleHost:
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
+                self.clients += 1
                 threading.Thread(target=self._relay, args=(client,), daemon=True).start()
 
     def _relay(self, client: socket.socket) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import redis
 
 from daemon_process import free_port
-from waiting import wait_for
+from waiting import BUSY, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -143,7 +143,7 @@ class Listener:
                 found.append(message["data"])
             return bool(found)
 
-        wait_for(come, what="a message", seconds=5)
+        wait_for(come, what="a message", seconds=5 * BUSY)
         return found[0]
 
 

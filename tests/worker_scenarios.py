@@ -18,6 +18,7 @@ from autogpt_db.worker.queue import open_queue
 from autogpt_db.worker.registry import Job, discover
 from autogpt_db.worker.runner import WorkerProcess
 from postgres_server import with_schema
+from waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
@@ -65,7 +66,7 @@ def jobs_of(
     return {name: Job(name, function, "oauth_cleanup_schedule", time_limit, attempts, atomic)}
 
 
-async def eventually(condition: Callable[[], Any], *, seconds: float = 15) -> Any:
+async def eventually(condition: Callable[[], Any], *, seconds: float = PATIENCE) -> Any:
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < deadline, f"{condition} did not come true in {seconds:g} s"
@@ -82,7 +83,7 @@ async def working(settings: Settings, jobs: Mapping[str, Job]) -> AsyncGenerator
         assert not task.done(), "the worker ended by itself"
     finally:
         process.stop()
-        assert await asyncio.wait_for(task, 25) == 0
+        assert await asyncio.wait_for(task, PATIENCE) == 0
 
 
 class Queries:

@@ -68,7 +68,7 @@ def test_a_daemon_that_waits_ends_when_it_is_told_to(empty_database: str) -> Non
             refused = daemon.run(*command)
             assert refused.returncode == 69
             assert "still waits" in refused.stderr, "who waits is not told that nobody is there"
-        assert daemon.stop(seconds=5) == 0
+        assert daemon.stop() == 0
     finally:
         daemon.__exit__()
 
@@ -176,7 +176,7 @@ def private() -> Iterator[Private]:
 @pytest.mark.timeout(300)
 def test_the_private_cluster_is_brought_forward_after_a_backup(private: Private) -> None:
     daemon, wanted = private.daemon, comparable(catalogue("v0.6.68"))
-    daemon.start(seconds=60)
+    daemon.start()
     assert daemon.call("get_user_by_id", user_id="alice")["email"] == "alice@example.com"
     (saved,) = daemon.events("backed_up")
     (migrated,) = daemon.events("schema_migrated")
@@ -188,7 +188,7 @@ def test_the_private_cluster_is_brought_forward_after_a_backup(private: Private)
     assert differences(wanted, private.catalogue()) == []
     assert daemon.stop() == 0
 
-    daemon.start(seconds=60)
+    daemon.start()
     assert daemon.stop() == 0
     assert len(daemon.events("schema_migrated")) == 1, "a second start applies nothing"
     assert len(daemon.events("backed_up")) == 1
@@ -198,7 +198,7 @@ def test_the_private_cluster_is_brought_forward_after_a_backup(private: Private)
         restored = daemon.run("restore", "--replace", str(backup))
         assert restored.returncode == 0, restored.stderr
         assert "agentGraphVersion" in str(private.catalogue()["tables"]["StoreListing"])
-        daemon.start(seconds=60)
+        daemon.start()
         assert daemon.call("get_user_by_id", user_id="alice")["email"] == "alice@example.com"
         assert daemon.stop() == 0
         assert len(daemon.events("schema_migrated")) == number
@@ -209,7 +209,7 @@ def test_without_a_backup_the_private_cluster_stays_and_is_served(private: Priva
     daemon = private.daemon
     (daemon.state / "backups").write_text("in the way")
     before = private.catalogue()
-    daemon.start(seconds=60)
+    daemon.start()
     assert daemon.call("get_user_by_id", user_id="alice")["email"] == "alice@example.com"
     (postponed,) = daemon.events("tables_upgrade_postponed")
     assert "backups" in postponed["problem"]
@@ -217,5 +217,5 @@ def test_without_a_backup_the_private_cluster_stays_and_is_served(private: Priva
     assert daemon.stop() == 0
 
     (daemon.state / "backups").unlink()
-    daemon.start(seconds=60)
+    daemon.start()
     assert differences(comparable(catalogue("v0.6.68")), private.catalogue()) == []

@@ -29,7 +29,7 @@ from json_requests import (
 METHODS = sorted(load_operations())
 TOTAL = int(os.environ.get("AUTOGPT_DB_TEST_FUZZ", "1500"))
 EACH = -(-TOTAL // len(METHODS))
-DEADLINE = 10.0
+DEADLINE = 40.0
 HEADERS = {"content-type": "application/json"}
 
 statuses: Counter[int] = Counter()

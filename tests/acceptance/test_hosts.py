@@ -46,7 +46,7 @@ def test_ready_beside_a_silent_host_and_served_by_whichever_answers() -> None:
                 except httpx.TimeoutException:
                     return False
 
-            wait_for(answered, seconds=40, what="the other host")
+            wait_for(answered, what="the other host")
             wait_for(
                 lambda: all(each["state"] == "RUNNING" for each in daemon.status()["processes"]),
                 seconds=30,

@@ -105,7 +105,7 @@ def test_a_long_job_shows_how_far_it_is(daemon: DaemonProcess) -> None:
     assert row["rate"] > 0
     assert "of 1,000 (" in answer(daemon, "jobs", "list")
     # And in the service's own words, which systemd shows as its status.
-    wait_for(lambda: re.search(r"long_job at \d+ %", daemon.status()["words"]), seconds=30)
+    wait_for(lambda: re.search(r"long_job at \d+ %", daemon.status()["words"]))
 
 
 def test_failed_jobs_are_listed_and_queued_again(daemon: DaemonProcess, queries: Queries) -> None:

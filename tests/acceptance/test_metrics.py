@@ -85,7 +85,7 @@ def test_under_load_and_kills_counters_never_fall_and_their_sum_is_what_was_call
             for number in range(KILLS):
                 target = APIS[number % 2]
                 goal = writers.ok + 500
-                wait_for(lambda goal=goal: writers.ok >= goal, seconds=60, what="500 writes")
+                wait_for(lambda goal=goal: writers.ok >= goal, what="500 writes")
                 for _ in range(5):
                     look()
                 pid = daemon.pid_of(target)
@@ -95,7 +95,7 @@ def test_under_load_and_kills_counters_never_fall_and_their_sum_is_what_was_call
                 wait_for(lambda pid=pid, target=target: daemon.pid_of(target) not in {0, pid},
                          what="its successor")  # fmt: skip
             goal = writers.ok + 500
-            wait_for(lambda: writers.ok >= goal, seconds=60, what="500 writes more")
+            wait_for(lambda: writers.ok >= goal, what="500 writes more")
             look()
         history = writers.history
         samples = look()
@@ -179,7 +179,7 @@ def test_a_restarted_service_begins_anew_and_a_reload_does_not(database_url: str
             daemon.call("set_execution_kv_data", user_id="u", node_exec_id="n", key="k", data=1)
         (daemon.directory / "autogpt-db.toml").write_text("[api]\nprocesses = 1\n")
         daemon.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: daemon.events("reloaded"), seconds=40, what="the reload")
+        wait_for(lambda: daemon.events("reloaded"), what="the reload")
         samples, _ = scrape(daemon)
         assert value(samples, families.REQUESTS, **WRITE) == 5
         assert total(samples, families.PROCESS_UP) == 2

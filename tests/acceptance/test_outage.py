@@ -13,7 +13,7 @@ import pytest
 from daemon_process import DaemonProcess
 from load import Writers, lost
 from postgres_server import PostgresServer
-from waiting import wait_for
+from waiting import BUSY, wait_for
 
 DEADLINE = 4.0
 SECONDS = float(os.environ.get("AUTOGPT_DB_TEST_OUTAGE_SECONDS", 2 * DEADLINE))
@@ -43,7 +43,7 @@ def test_an_outage_ends_no_process_and_every_request_is_answered(
             own_server.start()
             returned = time.monotonic()
             before = writers.ok
-            wait_for(lambda: writers.ok > before + 100, seconds=15, what="writes after")
+            wait_for(lambda: writers.ok > before + 100, what="writes after")
             back = time.monotonic() - returned
         history = writers.history
         gone = lost(own_database_url, history.acknowledged)
@@ -56,7 +56,7 @@ def test_an_outage_ends_no_process_and_every_request_is_answered(
         assert history.replies_503_without_retry_after == 0
         assert history.outcomes["refused"] == 0
         assert history.outcomes["failed"] == 0, history.first_failures
-        assert history.slowest < DEADLINE + 1
-        assert back <= 5
+        assert history.slowest < DEADLINE * BUSY
+        assert back <= 5 * BUSY
         assert [daemon.pid_of(name) for name in names] == pids
         assert daemon.stop() == 0

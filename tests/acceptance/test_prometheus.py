@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from daemon_process import DaemonProcess, free_port
-from waiting import wait_for
+from waiting import PATIENCE, wait_for
 
 MONITORING = Path(__file__).parents[2] / "docs" / "monitoring"
 
@@ -60,15 +60,15 @@ scrape_configs:
                     return reply.json()["data"]["result"] if reply.status_code == 200 else []
 
                 assert (tmp_path / "log").exists()
-                wait_for(lambda: ask("autogpt_db_build_info"), seconds=60, what="the first scrape")
+                wait_for(lambda: ask("autogpt_db_build_info"), what="the first scrape")
                 for number in range(50):
                     body = {"user_id": "u", "node_exec_id": "n", "key": "k", "data": number}
                     daemon.client.post("/set_execution_kv_data", json=body, headers=headers)
                 counted = 'autogpt_db_requests_total{method="set_execution_kv_data"} == 50'
-                wait_for(lambda: ask(counted), seconds=30, what="the calls")
+                wait_for(lambda: ask(counted), what="the calls")
                 assert ask('up{job="autogpt-db"} == 1')
                 rate = "sum(rate(autogpt_db_requests_total[1m])) > 0"
-                wait_for(lambda: ask(rate), seconds=30, what="a rate")
+                wait_for(lambda: ask(rate), what="a rate")
                 empty = []
                 for query in queries:
                     text = query.replace("$instance", ".*").replace("$__rate_interval", "1m")
@@ -94,4 +94,4 @@ scrape_configs:
                 assert [rule["name"] for rule in rules if rule["alerts"]] == []
         finally:
             server.terminate()
-            server.wait(30)
+            server.wait(PATIENCE)

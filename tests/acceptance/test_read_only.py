@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from daemon_process import DaemonProcess
-from waiting import wait_for
+from waiting import BUSY, wait_for
 
 if TYPE_CHECKING:
     from postgres_server import PostgresServer
@@ -55,7 +55,7 @@ def test_a_database_that_takes_no_writes_is_told_of_until_it_does(
             administrator.execute("SET default_transaction_read_only = off")
             administrator.execute("ALTER SYSTEM RESET default_transaction_read_only")
             administrator.execute("SELECT pg_reload_conf()")
-        wait_for(lambda: WORDS not in daemon.status()["words"], seconds=5, what="its end")
+        wait_for(lambda: WORDS not in daemon.status()["words"], seconds=5 * BUSY, what="its end")
         daemon.notified.clear()
         own_server.stop()
         daemon.wait_notified(f"; {AWAY}")

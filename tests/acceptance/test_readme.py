@@ -39,7 +39,7 @@ def test_the_first_run_does_what_the_page_shows() -> None:
                     assert said or command == "autogpt-db status", f"{command}\nprinted\n{printed}"
                     return said
 
-                wait_for(shown, seconds=20, what=f"what the page shows of {command}")
+                wait_for(shown, what=f"what the page shows of {command}")
         # Nothing that the page leaves behind is reported as stuck later.
         statuses = daemon.run(
             "psql", "-Atc", 'select "executionStatus" from "AgentNodeExecution" union '

@@ -36,7 +36,7 @@ class Executor:
             assert response.status_code in {200, 503}, response.text
             return response if response.status_code == 200 else None
 
-        return wait_for(answered, seconds=30, what=method).json()
+        return wait_for(answered, what=method).json()
 
 
 def test_a_run_survives_the_death_of_each_process(database_url: str) -> None:

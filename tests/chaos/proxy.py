@@ -16,6 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
+from waiting import PATIENCE
+
 KINDS = ("cut", "close", "half_close", "delay", "black_hole")
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER that makes closing a socket a reset."""
@@ -70,7 +72,7 @@ class Proxy:
     def __exit__(self, *_error: object) -> None:
         self._call(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(PATIENCE)
         self._loop.close()
 
     def begin(self, kinds: tuple[str, ...], *, reach: int) -> None:

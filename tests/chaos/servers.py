@@ -151,7 +151,7 @@ class Pair:
         standby.start()
         primary.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
         primary.execute("SELECT pg_reload_conf()")
-        wait_for(self.synchronous, seconds=30, what="a synchronous standby")
+        wait_for(self.synchronous, what="a synchronous standby")
 
     def synchronous(self) -> bool:
         """Tell whether each commit is on both before it is acknowledged."""

@@ -19,7 +19,7 @@ from chaos.stages import ASSIGNMENTS, PROCESSES
 from chaos.wholeness import idle, lendable, memory
 from daemon_process import DaemonProcess
 from load import Writers, lost
-from waiting import wait_for
+from waiting import PATIENCE, wait_for
 
 CLIENTS = int(os.environ.get("AUTOGPT_DB_TEST_VANISHING", "2000"))
 AT_ONCE = 8
@@ -47,11 +47,11 @@ def vanish(port: int, count: int, seed: str) -> None:
 @pytest.mark.timeout(600)
 def test_vanishing_clients_cost_nobody_an_answer(database_url: str) -> None:
     # A machine that is busy with other tests is no process that hangs.
-    patient = (*ASSIGNMENTS, "supervision.heartbeat_timeout=30")
+    patient = (*ASSIGNMENTS, f"supervision.heartbeat_timeout={PATIENCE / 2:g}")
     with DaemonProcess(database_url=database_url, assignments=patient) as daemon:
         pids = [daemon.pid_of(f"api:api_{number:02}") for number in range(PROCESSES)]
         with Writers(daemon.port, clients=NORMAL) as writers:
-            wait_for(lambda: writers.ok > 2_000, seconds=60, what="warm processes")
+            wait_for(lambda: writers.ok > 2_000, what="warm processes")
             before = memory(daemon)
             crowd = [
                 threading.Thread(

@@ -14,7 +14,7 @@ from api_process import ApiProcess, bytes_unread, read_reply, read_to_end, reque
 from autogpt_db.metrics import families
 from metrics_reading import parse, total
 from postgres_server import clone, unique_name
-from waiting import wait_for
+from waiting import PATIENCE, wait_for
 
 pytestmark = pytest.mark.usefixtures("road")
 
@@ -142,7 +142,7 @@ def test_replies_that_nobody_reads_are_bounded(database_url: str) -> None:
         for already in range(12):
             client = stack.enter_context(socket.socket())
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            client.settimeout(30)
+            client.settimeout(PATIENCE)
             client.connect(("127.0.0.1", api.port))
             client.sendall(request("repeat_text", b'{"times": %d}' % size))
             clients.append(client)

@@ -17,7 +17,7 @@ from api_process import ApiProcess, in_background, read_reply, request, running,
 from autogpt_db.database.migration import migrate
 from autogpt_db.metrics import families
 from metrics_reading import parse, total
-from waiting import wait_for
+from waiting import BUSY, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,22 +47,22 @@ def test_a_read_is_cancelled_at_its_deadline(database_url: str) -> None:
         reply = api.client.post("/sleep_reading", json={"seconds": 30})
         assert time.monotonic() - started < DEADLINE + SLACK
         assert "nothing was written" in assert_unavailable(reply)
-        wait_for(lambda: not running(database_url, "pg_sleep"), seconds=SLACK, what="the cancel")
+        wait_for(lambda: not running(database_url, "pg_sleep"), what="the cancel")
         assert api.call("tell_time")
         (line,) = [one for one in api.events("request") if one["method"] == "sleep_reading"]
         assert line["status"] == 503
         assert line["level"] == "warning"
-        assert line["seconds"] < DEADLINE + 0.2
+        assert line["seconds"] < DEADLINE + SLACK
 
 
 def test_a_write_runs_on_after_its_deadline(database_url: str) -> None:
     with ApiProcess(database_url, f"api.request_deadline={DEADLINE}") as api:
         started = time.monotonic()
-        reply = api.client.post("/sleep_writing", json={"key": "late", "seconds": 1.5})
+        reply = api.client.post("/sleep_writing", json={"key": "late", "seconds": 4})
         assert time.monotonic() - started < DEADLINE + SLACK
         assert "may still complete" in assert_unavailable(reply)
         assert not written(database_url, "late")
-        wait_for(lambda: written(database_url, "late"), seconds=3, what="the write")
+        wait_for(lambda: written(database_url, "late"), what="the write")
         (end,) = wait_for(lambda: api.events("late_end"), what="the record of its end")
         assert (end["method"], end["outcome"]) == ("sleep_writing", "done")
         assert len([1 for one in api.events("request") if one["method"] == "sleep_writing"]) == 1
@@ -104,7 +104,7 @@ def test_a_client_that_leaves_cancels_its_read(database_url: str) -> None:
             connection.sendall(request("sleep_reading", b'{"seconds": 30}'))
             wait_for(lambda: running(database_url, "pg_sleep"), what="the read")
             left = time.monotonic()
-        wait_for(lambda: not running(database_url, "pg_sleep"), seconds=SLACK, what="the cancel")
+        wait_for(lambda: not running(database_url, "pg_sleep"), what="the cancel")
         print(f"\ncancelled {time.monotonic() - left:.3f} s after the client left")
         (line,) = wait_for(lambda: api.events("request"), what="its line")
         assert line["status"] == 499
@@ -116,7 +116,7 @@ def test_a_client_that_leaves_cancels_the_first_of_its_pipelined_reads(database_
         with api.connect() as connection:
             connection.sendall(request("sleep_reading", b'{"seconds": 30}') * 2)
             wait_for(lambda: running(database_url, "pg_sleep"), what="the read")
-        wait_for(lambda: not running(database_url, "pg_sleep"), seconds=SLACK, what="the cancel")
+        wait_for(lambda: not running(database_url, "pg_sleep"), what="the cancel")
         assert api.call("tell_time")
         assert running(database_url, "pg_sleep") == []
 
@@ -177,24 +177,23 @@ def test_a_write_that_waited_for_another_until_its_deadline_says_that_it_was_not
 def test_a_client_that_leaves_does_not_cancel_its_write(database_url: str) -> None:
     with ApiProcess(database_url) as api:
         with api.connect() as connection:
-            connection.sendall(request("sleep_writing", b'{"key": "left", "seconds": 0.7}'))
+            connection.sendall(request("sleep_writing", b'{"key": "left", "seconds": 3}'))
             wait_for(lambda: running(database_url, "pg_sleep"), what="the write")
         wait_for(lambda: api.events("request"), what="its line")
         assert not written(database_url, "left")
-        wait_for(lambda: written(database_url, "left"), seconds=3, what="the write's end")
+        wait_for(lambda: written(database_url, "left"), what="the write's end")
         wait_for(lambda: api.events("late_end"), what="the record of its end")
 
 
 def test_a_write_that_runs_on_leaves_the_next_request_alone(database_url: str) -> None:
-    with ApiProcess(database_url, "api.request_deadline=2") as api:
+    with ApiProcess(database_url, "api.request_deadline=4") as api:
         with api.connect() as connection:
-            connection.sendall(request("sleep_writing", b'{"key": "next", "seconds": 2.3}'))
+            connection.sendall(request("sleep_writing", b'{"key": "next", "seconds": 4.3}'))
             assert read_reply(connection)[0] == 503
             connection.sendall(request("sleep_reading", b'{"seconds": 30}'))
             wait_for(lambda: api.events("late_end"), what="the write's end")
         lines = wait_for(lambda: len(api.events("request")) == 2 and api.events("request"))
-        assert lines[1]["status"] == 499
-        assert lines[1]["seconds"] < 1.5, "the client's leaving ended it, not its deadline"
+        assert lines[1]["status"] == 499, "the client's leaving ended it, not its deadline"
 
 
 def test_a_full_queue_refuses_at_once(database_url: str) -> None:
@@ -270,7 +269,7 @@ def test_a_database_that_is_away_is_told_and_comes_back(
         wait_for(
             lambda: api.client.post("/tell_time", json={}).status_code == 200, what="the service"
         )
-        assert time.monotonic() - returned < 5
+        assert time.monotonic() - returned < 5 * BUSY
         assert api.client.get("/ready").status_code == 200
         assert api.client.get("/health_check").status_code == 200
         assert api.call("sleep_writing", key="back") == "back"
@@ -286,6 +285,6 @@ def test_it_starts_without_a_database_and_serves_when_there_is_one(
         own_server.start()
         wait_for(
             lambda: api.client.post("/tell_time", json={}).status_code == 200,
-            seconds=5,
+            seconds=5 * BUSY,
             what="the service",
         )

@@ -13,7 +13,7 @@ import pytest
 from api_process import ApiProcess, read_reply, request, running
 from autogpt_db.metrics import families
 from metrics_reading import Samples, parse, total, value
-from waiting import wait_for
+from waiting import PATIENCE, wait_for
 
 if TYPE_CHECKING:
     from autogpt_db.metrics.families import Family
@@ -197,7 +197,7 @@ def test_an_outage_is_told_and_costs_no_scrape(
         assert not has(samples, families.DATABASE_CONNECTIONS)
         assert requests(samples, "GET /metrics")["200"] > 1
         own_server.start()
-        wait_for(lambda: up(scrape(api)) == 1, seconds=30, what="up again")
+        wait_for(lambda: up(scrape(api)) == 1, what="up again")
         assert total(scrape(api), families.POOL_LOST) >= 1
 
 
@@ -230,7 +230,7 @@ def test_scrapes_at_once_are_answered_each(seeded_database_url: str) -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(PATIENCE)
         assert [reply.status_code for reply in replies] == [200] * 8
         assert requests(scrape(api), "GET /metrics") == {"200": 8}
 

@@ -15,7 +15,7 @@ import pytest
 
 from api_process import ApiProcess, read_reply, running, written
 from postgres_server import clone, unique_name
-from waiting import wait_for
+from waiting import PATIENCE, wait_for
 
 LIMITS = ("api.body_limit=200000", "api.body_timeout=1", "api.keep_alive=1")
 JSON = b"content-type: application/json"
@@ -189,7 +189,7 @@ def test_what_a_client_sends_while_it_waits_is_bounded(
         with pytest.raises(TimeoutError):
             while True:  # until the kernels' buffers are full, because nobody reads
                 sent += connection.send(more[sent % len(more) :])
-        connection.settimeout(10)
+        connection.settimeout(PATIENCE)
         rest = more[sent % len(more) :] if sent % len(more) else b""
         sender = threading.Thread(target=connection.sendall, args=(rest,))
         sender.start()

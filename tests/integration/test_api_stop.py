@@ -25,7 +25,7 @@ from api_process import (
 )
 from autogpt_db.errors import EXIT_CONFIGURATION, EXIT_RESOURCE_TAKEN
 from redis_server import RedisServer
-from waiting import wait_for
+from waiting import PATIENCE, wait_for
 
 pytestmark = pytest.mark.usefixtures("road")
 
@@ -35,7 +35,7 @@ ECHO = request("echo", b'{"text": "x"}')
 def test_a_running_request_completes_and_the_code_is_0(database_url: str) -> None:
     with ApiProcess(database_url) as api:
         replies = in_background(
-            lambda: api.client.post("/sleep_writing", json={"key": "run", "seconds": 1})
+            lambda: api.client.post("/sleep_writing", json={"key": "run", "seconds": 3})
         )
         wait_for(lambda: running(database_url, "pg_sleep"), what="the write")
         api.signal(signal.SIGTERM)
@@ -55,7 +55,7 @@ def test_it_is_not_ready_while_it_drains(database_url: str) -> None:
         kept.sendall(ready)
         status, _, body = read_reply(kept)
         assert (status, json.loads(body)) == (200, {"status": "ready"})
-        busy.sendall(request("sleep_reading", b'{"seconds": 1}'))
+        busy.sendall(request("sleep_reading", b'{"seconds": 3}'))
         wait_for(lambda: running(database_url, "pg_sleep"), what="the read")
         api.signal()
         wait_for(lambda: api.events("draining"), what="the drain")
@@ -106,7 +106,7 @@ def test_a_client_that_sends_on_reads_its_reply_all_the_same(database_url: str) 
         with pytest.raises(BlockingIOError):
             while more:  # until nobody takes any more
                 more = more[connection.send(more) :]
-        connection.settimeout(15)
+        connection.settimeout(PATIENCE)
         api.signal()
         status, headers, body = read_reply(connection)
         assert (status, headers["connection"], body) == (200, "close", b'"more"')
@@ -167,7 +167,7 @@ def test_a_second_signal_hastens(database_url: str) -> None:
 
 
 def test_a_stop_before_the_database_answers(database_url: str) -> None:
-    unreachable = database_url.replace("host=/tmp", "host=/nonexistent")
+    unreachable = database_url.replace("host=/", "host=/nonexistent/")
     api = ApiProcess(unreachable)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(api, "_listening", lambda: {"address": "http://127.0.0.1:1"})
@@ -244,7 +244,7 @@ def test_an_inherited_socket_does_not_wait_for_acknowledgements(database_url: st
                 connection.sendall(ECHO)
                 read_reply(connection)
                 times.append(time.monotonic() - started)
-        assert statistics.median(times) < 0.02
+        assert statistics.median(times) < 0.035
 
 
 def test_a_taken_port_is_named(database_url: str) -> None:
@@ -334,7 +334,7 @@ def test_an_event_that_nobody_takes_holds_up_no_end(seeded_database_url: str, si
             for _ in range(signals):
                 api.signal()
                 wait_for(lambda: api.events("drained"), what="the end of the drain")
-            assert api.exit_code(seconds=20) == 0
+            assert api.exit_code(seconds=PATIENCE) == 0
             (given_up,) = api.events("background_given_up")
             assert given_up["work"] == ["event-notification"]
             assert redis.published == []

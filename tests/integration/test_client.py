@@ -29,7 +29,7 @@ from autogpt_db.client import (
     ValueRefusedError,
 )
 from daemon_process import free_port
-from waiting import wait_for
+from waiting import PATIENCE, wait_for
 
 ONCE = Retries(attempts=1)
 
@@ -96,7 +96,7 @@ class Proxy:
     def close(self) -> None:
         with socket.create_connection(self._listener.getsockname()):
             pass
-        self._thread.join(10)
+        self._thread.join(PATIENCE)
         self._listener.close()
 
 
@@ -135,7 +135,7 @@ def test_one_object_serves_many_threads(api: ApiProcess, user: str) -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(PATIENCE)
     assert len(found) == 20
     assert len({*found}) == 1
 
@@ -250,7 +250,7 @@ def test_it_waits_for_a_service_that_comes_back(seeded_database_url_for_module: 
             api._log.unlink()  # or the old record would tell that the new process listens
             api.start()
             wait_for(lambda: found)
-            thread.join(10)
+            thread.join(PATIENCE)
     assert found == [["x", 0, False, "None"]]
 
 

@@ -29,7 +29,7 @@ from autogpt_db.errors import (
 )
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
 from postgres_server import PostgresServer, clone, with_schema
-from waiting import wait_for
+from waiting import BUSY, PATIENCE, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,7 @@ def test_every_sqlstate_is_told_as_what_it_is(database_url: str) -> None:
     async def main() -> dict[str, BaseException]:
         section = DatabaseSettings(url=Secret(with_schema(database_url)), pool_size=1)
         found: dict[str, BaseException] = {}
-        async with asyncio.timeout(60), Database.open(Settings(database=section)) as database:
+        async with asyncio.timeout(PATIENCE), Database.open(Settings(database=section)) as database:
             for code in CODES:
                 handle = database.for_call("write", reads=False)
                 try:
@@ -157,8 +157,12 @@ def test_a_database_set_to_read_only_is_told_as_that_and_keeps_its_connections(
             administrator.execute("SET default_transaction_read_only = off")
             administrator.execute("ALTER SYSTEM RESET default_transaction_read_only")
             administrator.execute("SELECT pg_reload_conf()")
-        wait_for(lambda: write(api, "after").status_code == 200, seconds=3, what="writes again")
-        wait_for(lambda: api.client.get("/ready").status_code == 200, seconds=3, what="ready")
+        wait_for(
+            lambda: write(api, "after").status_code == 200, seconds=3 * BUSY, what="writes again"
+        )
+        wait_for(
+            lambda: api.client.get("/ready").status_code == 200, seconds=3 * BUSY, what="ready"
+        )
         assert pool_figure(api, "database_writable") == 1
         assert len(api.events("writes_possible")) == 1
         (line,) = [one for one in api.events("request") if one["status"] == 503][:1]
@@ -175,8 +179,12 @@ def test_what_sessions_were_given_at_their_start_does_not_outlive_its_end(
         assert "read-only" in refused(write(api, "during"))
         assert_takes_no_writes(api, "read-only")
         own_server.execute("ALTER DATABASE own RESET default_transaction_read_only")
-        wait_for(lambda: write(api, "after").status_code == 200, seconds=5, what="writes again")
-        wait_for(lambda: api.client.get("/ready").status_code == 200, seconds=5, what="ready")
+        wait_for(
+            lambda: write(api, "after").status_code == 200, seconds=5 * BUSY, what="writes again"
+        )
+        wait_for(
+            lambda: api.client.get("/ready").status_code == 200, seconds=5 * BUSY, what="ready"
+        )
         for number in range(20):
             assert write(api, f"after {number}").status_code == 200
 
@@ -278,7 +286,7 @@ def test_a_standby_is_told_from_a_primary_that_takes_no_writes(
             await database.for_call("write", reads=False).execute(insert)
         with psycopg.connect(url, autocommit=True) as administrator:
             administrator.execute("SELECT pg_promote()")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while database.figures().size < 2:
                 await asyncio.sleep(0.02)
         assert await database.for_call("write", reads=False).execute(insert) == 1
@@ -286,7 +294,7 @@ def test_a_standby_is_told_from_a_primary_that_takes_no_writes(
 
     async def main(url: str) -> None:
         section = DatabaseSettings(url=Secret(with_schema(url)), pool_size=2, pool_timeout=0.5)
-        async with asyncio.timeout(40), Database.open(Settings(database=section)) as database:
+        async with asyncio.timeout(PATIENCE), Database.open(Settings(database=section)) as database:
             await scenario(url, database)
 
     with Standby(own_server) as standby:
@@ -306,7 +314,7 @@ def test_a_missing_privilege_is_told_as_one_that_is_missing(database_url: str) -
 
 async def read_what_is_closed(url: str) -> None:
     section = DatabaseSettings(url=Secret(with_schema(url)), pool_size=1)
-    async with asyncio.timeout(30), Database.open(Settings(database=section)) as database:
+    async with asyncio.timeout(PATIENCE), Database.open(Settings(database=section)) as database:
         with pytest.raises(CallError, match="may not do this") as caught:
             await database.row("SELECT number FROM public.closed")
     assert caught.value.status == 400

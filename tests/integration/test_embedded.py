@@ -28,7 +28,7 @@ from autogpt_db.database.manager import DatabaseManager
 from autogpt_db.errors import ConfigurationError, DatabaseUnreachableError, ResourceTakenError
 from autogpt_db.settings import EmbeddedSettings, Settings
 from postgres_server import BINARIES
-from waiting import wait_for
+from waiting import PATIENCE, wait_for
 
 ROOT = os.geteuid() == 0
 as_root = pytest.mark.skipif(not ROOT, reason="needs root, which runs PostgreSQL as another")
@@ -284,7 +284,7 @@ def test_a_leftover_is_ended_and_not_an_error(made_state: Path) -> None:
         wait_for(lambda: is_ready(first, leftover.pid), what="the leftover")
         with structlog.testing.capture_logs() as logged, running(made_state) as second:
             assert second.pid != leftover.pid
-            assert leftover.wait(5) == 0
+            assert leftover.wait(PATIENCE) == 0
         ended = [one for one in logged if one["event"] == "embedded_leftover_ended"]
         assert [one["pid"] for one in ended] == [leftover.pid]
 
@@ -303,7 +303,7 @@ def test_frozen_leftovers_are_ended_as_well(made_state: Path, monkeypatch: Any) 
         for pid in (connection.info.backend_pid, leftover.pid):
             os.kill(pid, signal.SIGSTOP)
         with running(made_state), connect(made_state) as another:
-            assert leftover.wait(5) == -signal.SIGKILL
+            assert leftover.wait(PATIENCE) == -signal.SIGKILL
             assert another.execute("SELECT 1").fetchone() == (1,)
         connection.close()
 
@@ -427,7 +427,7 @@ def test_binaries_out_of_reach_are_copied_once(made_state: Path, closed_package:
                 connection.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
             assert process.stdin is not None
             process.stdin.close()
-            assert process.wait(10) == 0
+            assert process.wait(PATIENCE) == 0
             return program.stat()
 
     first = start()

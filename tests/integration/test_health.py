@@ -7,18 +7,20 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
-from api_process import ApiProcess, pool_figure, read_reply, request
+from api_process import ApiProcess, bytes_unread, pool_figure, read_reply, request
 from autogpt_db.database.handle import Database
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
 from postgres_server import with_schema
-from waiting import wait_for
+from waiting import PATIENCE, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
 SIZE = 2
 CLIENTS = 600
@@ -56,8 +58,8 @@ def run(url: str, scenario: Callable[[Database], Awaitable[None]], **options: An
     section = DatabaseSettings(url=Secret(with_schema(url)), pool_size=SIZE, **options)
 
     async def main() -> None:
-        async with asyncio.timeout(40), Database.open(Settings(database=section)) as database:
-            assert await database.wait(10)
+        async with asyncio.timeout(PATIENCE), Database.open(Settings(database=section)) as database:
+            assert await database.wait(PATIENCE)
             await scenario(database)
 
     asyncio.run(main())
@@ -72,6 +74,21 @@ def looks() -> int:
     return sum(task.get_name() == "pulse" for task in asyncio.all_tasks())
 
 
+@contextmanager
+def holding(url: str) -> Iterator[None]:
+    """Keep what waits by `GATE` waiting."""
+    with psycopg.connect(url) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(1)")
+        yield
+
+
+GATE = "SELECT pg_advisory_xact_lock_shared(1)"
+
+
+async def wait_at_gate(database: Database) -> None:
+    await database.for_call("gate", reads=True).row(GATE)
+
+
 async def call(database: Database, seconds: float) -> None:
     handle = database.for_call("call", reads=True)
     await handle.row("SELECT pg_sleep(%(seconds)s)", {"seconds": seconds})
@@ -79,16 +96,19 @@ async def call(database: Database, seconds: float) -> None:
 
 def test_one_look_answers_all_and_goes_before_the_calls_that_wait(database_url: str) -> None:
     async def scenario(database: Database) -> None:
-        calls = [asyncio.create_task(call(database, 0.2)) for _ in range(30)]
-        await until(lambda: database.figures().waiting == 30 - SIZE)
-        lookers = [asyncio.create_task(database.look(2)) for _ in range(CLIENTS)]
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        assert looks() == 1
-        assert database.figures().waiting == 30 - SIZE + 1
+        with holding(database_url):
+            calls = [asyncio.create_task(wait_at_gate(database)) for _ in range(SIZE)]
+            await until(lambda: database.figures().in_use == SIZE)
+            calls += [asyncio.create_task(call(database, 0.2)) for _ in range(30)]
+            await until(lambda: database.figures().waiting == 30)
+            lookers = [asyncio.create_task(database.look(PATIENCE)) for _ in range(CLIENTS)]
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            assert looks() == 1
+            assert database.figures().waiting == 30 + 1
         verdicts = await asyncio.gather(*lookers)
         assert {verdict.problem for verdict in verdicts} == {None}
-        assert sum(not task.done() for task in calls) > 20, "it went before them"
+        assert sum(not task.done() for task in calls) > 10, "it went before them"
         await asyncio.gather(*calls)
 
     run(database_url, scenario)
@@ -96,9 +116,12 @@ def test_one_look_answers_all_and_goes_before_the_calls_that_wait(database_url: 
 
 def test_a_full_queue_refuses_calls_and_no_look(database_url: str) -> None:
     async def scenario(database: Database) -> None:
-        calls = [asyncio.create_task(call(database, 0.3)) for _ in range(SIZE + 1)]
-        await until(lambda: database.figures().waiting == 1)
-        assert (await database.look(2)).problem is None
+        with holding(database_url):
+            calls = [asyncio.create_task(wait_at_gate(database)) for _ in range(SIZE + 1)]
+            await until(lambda: database.figures().waiting == 1)
+            looking = asyncio.create_task(database.look(PATIENCE))
+            await until(lambda: looks() == 1)
+        assert (await looking).problem is None
         await asyncio.gather(*calls)
 
     run(database_url, scenario, pool_max_waiting=1)
@@ -106,13 +129,14 @@ def test_a_full_queue_refuses_calls_and_no_look(database_url: str) -> None:
 
 def test_who_leaves_ends_no_look_of_the_others(database_url: str) -> None:
     async def scenario(database: Database) -> None:
-        calls = [asyncio.create_task(call(database, 0.3)) for _ in range(SIZE)]
-        await until(lambda: database.figures().in_use == SIZE)
-        leaving = [asyncio.create_task(database.look(2)) for _ in range(10)]
-        staying = asyncio.create_task(database.look(2))
-        await until(lambda: looks() == 1)
-        for task in leaving:
-            task.cancel()
+        with holding(database_url):
+            calls = [asyncio.create_task(wait_at_gate(database)) for _ in range(SIZE)]
+            await until(lambda: database.figures().in_use == SIZE)
+            leaving = [asyncio.create_task(database.look(PATIENCE)) for _ in range(10)]
+            staying = asyncio.create_task(database.look(PATIENCE))
+            await until(lambda: looks() == 1)
+            for task in leaving:
+                task.cancel()
         assert (await staying).problem is None
         await asyncio.gather(*calls)
         assert database.figures().in_use == 0
@@ -164,21 +188,19 @@ def test_six_hundred_that_look_push_no_call_aside(database_url: str) -> None:
         )
         assert lookers.stdout is not None
         assert lookers.stdout.readline() == "looking\n"
-        ends = time.monotonic() + 3
-        while time.monotonic() < ends:
+        ends, calls = time.monotonic() + 3, 0
+        while calls < 2 or time.monotonic() < ends:
             connection.sendall(call)
             status, _, reply = read_reply(connection)
             assert status == 200, reply
+            calls += 1
         lookers.send_signal(signal.SIGINT)
         answers = int(lookers.stdout.read())
         lookers.stdout.close()
-        assert lookers.wait(10) == 0
-        waits = [line["pool_wait"] for line in api.events("request") if line["pool_wait"]]
-        print(f"\n{len(waits)} calls beside {answers} looks; longest wait {max(waits):.3f} s")
+        assert lookers.wait(PATIENCE) == 0
+        print(f"\n{calls} calls beside {answers} looks")
         assert answers > CLIENTS, "each was answered more than once"
         # The looks cost time of the processor; what they must not cost is connections.
-        assert len(waits) > 1
-        assert max(waits) < 0.1
         assert pool_waits(api) <= SIZE
 
 
@@ -193,9 +215,7 @@ def pool_waits(api: ApiProcess) -> float:
 @pytest.mark.parametrize("path", ["live", "metrics"])
 def test_liveness_and_figures_depend_on_no_queue(database_url: str, path: str) -> None:
     with ApiProcess(database_url, "database.pool_size=1") as api, api.connect() as busy:
-        busy.sendall(request("sleep_reading", b'{"seconds": 2}'))
+        busy.sendall(request("sleep_reading", b'{"seconds": 40}'))
         wait_for(lambda: pool_figure(api, "pool_connections_in_use") == 1)
-        began = time.monotonic()
         assert api.client.get(f"/{path}").status_code == 200
-        assert time.monotonic() - began < 1
-        assert read_reply(busy)[0] == 200
+        assert bytes_unread(busy) == 0, "it has the connection still"

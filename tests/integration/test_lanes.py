@@ -12,6 +12,7 @@ from autogpt_db.errors import DatabaseUnavailableError, PoolExhaustedError
 from autogpt_db.operations import load_operations
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
 from postgres_server import with_schema
+from waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -24,8 +25,8 @@ def run(url: str, scenario: Callable[[Database], Awaitable[None]], **options: An
     settings = Settings(database=database_settings)
 
     async def main() -> None:
-        async with asyncio.timeout(20), Database.open(settings) as database:
-            assert await database.wait(10)
+        async with asyncio.timeout(PATIENCE), Database.open(settings) as database:
+            assert await database.wait(PATIENCE)
             await scenario(database)
 
     asyncio.run(main())

@@ -159,7 +159,7 @@ def test_memory_is_given_back(api: ApiProcess) -> None:
         thread.join()
     assert set(statuses) <= {200, 400, 503}, statuses
     assert held(scrape(api)) == 0
-    wait_for(lambda: resident(api.pid) < 1.5 * before, seconds=60, what="the memory back")
+    wait_for(lambda: resident(api.pid) < 1.5 * before, what="the memory back")
     assert total(scrape(api), families.MEMORY_HELD) == 0
 
 

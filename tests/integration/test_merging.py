@@ -40,6 +40,7 @@ from autogpt_db.operations.executions import (
 from autogpt_db.operations.executions.execution_status import allowed_from
 from autogpt_db.operations.graphs import graphs
 from service import Service
+from waiting import PATIENCE
 
 WRITES = 'platform."AgentNodeExecutionInputOutput"'
 
@@ -622,7 +623,7 @@ def test_no_more_are_slow_at_once_than_may_be(seeded_database_url: str) -> None:
                 before = waiting(service)
                 calls.append(to_running(service, name))
                 if before < most:
-                    async with asyncio.timeout(30):
+                    async with asyncio.timeout(PATIENCE):
                         while waiting(service) == before:
                             await asyncio.sleep(0.01)
             (merger,) = (one for one in service.mergers() if one.merged.key == ("node_exec_id",))
@@ -650,7 +651,7 @@ def test_isolated_calls_of_all_batches_together_leave_connections_free(
 
         async def main() -> list[bytes]:
             calls = [to_running(service, name) for name in locked]
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE):
                 while not service.mergers() or figures(service)["isolated"] < len(locked):
                     await asyncio.sleep(0.01)
                 while waiting(service) < ISOLATED_AT_ONCE:

@@ -17,6 +17,7 @@ from autogpt_db.operations.needed import needed
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
 from ours_written import FILE, made
 from postgres_server import with_schema
+from waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -180,7 +181,7 @@ def test_what_goes_missing_later_is_noticed_until_it_is_back(
     async def main() -> None:
         settings = Settings(database=DatabaseSettings(url=Secret(with_schema(database_url))))
         async with Database.open(settings, size=2) as database:
-            await database.wait(10)
+            await database.wait(PATIENCE)
 
             def lacking() -> set[str]:
                 assert database.knowledge.catalogue is not None

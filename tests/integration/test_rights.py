@@ -16,7 +16,7 @@ from autogpt_db.errors import RightsError, SchemaError
 from autogpt_db.operations.needed import needed
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
 from postgres_server import unique_name, with_schema
-from waiting import wait_for
+from waiting import PATIENCE, wait_for
 
 Connection = psycopg.Connection[Any]
 
@@ -138,6 +138,6 @@ def test_a_session_that_is_ended_while_it_waits_is_begun_anew(
         )
     finally:
         owner.execute("SELECT pg_advisory_unlock(%s)", (LOCK,))
-        starting.join(30)
+        starting.join(PATIENCE)
     assert "database_ready" in [one["event"] for one in logged]
     assert "waiting_for_database" in [one["event"] for one in logged]

@@ -13,7 +13,7 @@ import pytest
 
 from api_process import ApiProcess
 from upstream_manager import UpstreamManager
-from waiting import wait_for
+from waiting import BUSY, PATIENCE, wait_for
 
 READ, WRITE = "get_execution_kv_data", "set_execution_kv_data"
 COLUMN = 'platform."AgentNodeExecutionKeyValueData" RENAME COLUMN'
@@ -63,7 +63,7 @@ def test_a_method_goes_and_comes_with_what_it_needs(
         assert MISSING in unknown["reason"]
         assert api.call("get_user_by_id", user_id="u")["id"] == "u"
         theirs.execute(f'ALTER TABLE {COLUMN} "other" TO "data"'.encode())
-        wait_for(lambda: status(api, READ) == 200, seconds=5, what="the method")
+        wait_for(lambda: status(api, READ) == 200, seconds=5 * BUSY, what="the method")
         assert [one["methods"] for one in api.events("methods_served_again")] == [[READ, WRITE]]
 
 
@@ -82,7 +82,9 @@ def test_while_a_migration_is_under_way_what_is_missing_may_come(
             assert reply.headers["retry-after"] == "1"
             assert reply.json()["type"] == "ConnectionError"
         theirs.execute("UPDATE platform._prisma_migrations SET finished_at = now() WHERE id = 'm'")
-        wait_for(lambda: status(api, READ) == 404, seconds=5, what="the end of the migration")
+        wait_for(
+            lambda: status(api, READ) == 404, seconds=5 * BUSY, what="the end of the migration"
+        )
 
 
 def test_while_a_migration_is_under_way_an_argument_may_find_its_place(
@@ -115,9 +117,9 @@ def test_while_a_migration_is_under_way_an_argument_may_find_its_place(
             INSERT INTO platform._prisma_migrations (id, checksum, migration_name)
             VALUES ('m', 'x', '20270101000000_under_way')
         """)
-        wait_for(lambda: answered(503), seconds=5, what="the migration to be noticed")
+        wait_for(lambda: answered(503), seconds=5 * BUSY, what="the migration to be noticed")
         theirs.execute("UPDATE platform._prisma_migrations SET finished_at = now() WHERE id = 'm'")
-        wait_for(lambda: answered(422), seconds=5, what="the end of the migration")
+        wait_for(lambda: answered(422), seconds=5 * BUSY, what="the end of the migration")
 
 
 def test_what_is_missing_is_passed_on(url: str, theirs: psycopg.Connection[Any]) -> None:
@@ -155,13 +157,13 @@ def test_statements_are_put_together_anew_and_nobody_notices(
             wait_for(came(without), what="calls")
             for _ in range(3):
                 theirs.execute('ALTER TABLE platform."LibraryAgent" ADD COLUMN "folderId" text')
-                wait_for(came(with_them), seconds=5, what="the new form")
+                wait_for(came(with_them), seconds=5 * BUSY, what="the new form")
                 theirs.execute('ALTER TABLE platform."LibraryAgent" DROP COLUMN "folderId"')
-                wait_for(came(without), seconds=5, what="the old form")
+                wait_for(came(without), seconds=5 * BUSY, what="the old form")
         finally:
             ended.set()
             for player in players:
-                player.join(30)
+                player.join(PATIENCE)
     assert set(answers) == {without, with_them}
 
 
@@ -171,12 +173,12 @@ def test_tables_that_are_made_anew_are_waited_for(
     with ApiProcess(url) as api:
         theirs.execute("DROP TABLE platform._prisma_migrations")
         theirs.execute("ALTER SCHEMA platform RENAME TO put_aside; CREATE SCHEMA platform")
-        wait_for(lambda: api.events("methods_not_served"), seconds=10, what="a look")
+        wait_for(lambda: api.events("methods_not_served"), seconds=10 * BUSY, what="a look")
         for headers in ({}, PLAIN):
             reply = api.client.post(f"/{READ}", json=ARGUMENTS, headers=headers)
             assert (reply.status_code, reply.headers["retry-after"]) == (503, "1")
         theirs.execute("DROP SCHEMA platform; ALTER SCHEMA put_aside RENAME TO platform")
-        wait_for(lambda: status(api, READ) == 200, seconds=5, what="the method")
+        wait_for(lambda: status(api, READ) == 200, seconds=5 * BUSY, what="the method")
 
 
 def test_a_role_of_its_own_behind_the_pooler_is_told_of(
@@ -197,6 +199,6 @@ def test_a_role_of_its_own_behind_the_pooler_is_told_of(
             assert status(api, READ) == 404
             (grant,) = [one for one in told["remedy"].split(";") if "KeyValueData" in one]
             theirs.execute(grant.encode())
-            wait_for(lambda: status(api, READ) == 200, seconds=5, what="the method")
+            wait_for(lambda: status(api, READ) == 200, seconds=5 * BUSY, what="the method")
     finally:
         theirs.execute("DROP OWNED BY served; DROP ROLE served")

@@ -18,9 +18,10 @@ from procrastinate.periodic import PeriodicDeferrer
 
 from autogpt_db.database.handle import Database
 from autogpt_db.operations.users.oauth import cleanup_expired_oauth_tokens
-from autogpt_db.worker import rescue
+from autogpt_db.worker import rescue, runner
 from autogpt_db.worker.queue import QueueConnector, build_app, open_queue
 from autogpt_db.worker.registry import discover
+from waiting import PATIENCE
 from worker_scenarios import (
     EVERY_SECOND,
     Queries,
@@ -131,8 +132,9 @@ def test_a_backlog_larger_than_one_batch_goes_entirely_and_held_rows_stay(
 
 
 def test_the_job_runs_on_demand_and_a_second_request_waits_for_the_first(
-    database_url: str, queries: Queries
+    database_url: str, queries: Queries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(runner, "POLL", 3600.0)  # what is found is found by being announced
     fill_oauth_tables(queries, expired=4, live=3)
     settings, jobs = settings_for(database_url), discover()
 
@@ -143,11 +145,8 @@ def test_the_job_runs_on_demand_and_a_second_request_waits_for_the_first(
                 await queue.enqueue("clean_oauth_tokens")
             async with working(settings, jobs):
                 await eventually(lambda: queries.statuses() == ["succeeded"])
-                # Notified, not polled: well within the polling interval.
-                began = time.monotonic()
                 await queue.enqueue("clean_oauth_tokens")
                 await eventually(lambda: queries.statuses() == ["succeeded"] * 2)
-                assert time.monotonic() - began < 3
 
     asyncio.run(main())
     assert oauth_rows(queries) == [(3, 0)] * 3
@@ -371,7 +370,7 @@ def test_sigterm_lets_the_running_job_end_and_exits_0(database_url: str, queries
         with napping(database_url, 1.5) as process:
             await started(queries, 1)
             process.send_signal(signal.SIGTERM)
-            assert await asyncio.to_thread(process.wait, 20) == 0
+            assert await asyncio.to_thread(process.wait, PATIENCE) == 0
         assert queries.statuses() == ["succeeded"]
         assert queries.rows("SELECT 1 FROM autogpt_db.procrastinate_workers") == []
 
@@ -399,8 +398,8 @@ def test_a_second_signal_hands_the_running_job_back_at_once(
             )
             assert process.poll() is None
             process.send_signal(signal.SIGINT)
-            assert await asyncio.to_thread(process.wait, 20) == 0
-            assert time.monotonic() - began < 10
+            assert await asyncio.to_thread(process.wait, PATIENCE) == 0
+            assert time.monotonic() - began < 40, "it was not waited for"
         assert queries.statuses() == ["todo"]
         # It costs nothing: neither an attempt nor a pause before the next one.
         assert queries.rows("SELECT attempts, scheduled_at FROM autogpt_db.procrastinate_jobs") == [

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from autogpt_db.worker.queue import QueuePool, open_queue
+from waiting import PATIENCE
 from worker_scenarios import Queries, eventually, jobs_of, settings_for, working
 
 if TYPE_CHECKING:
@@ -114,10 +115,10 @@ def test_a_statement_that_is_cancelled_as_it_ends_costs_the_queue_no_connection(
 ) -> None:
     async def main() -> None:
         async with (
-            asyncio.timeout(20),
+            asyncio.timeout(PATIENCE),
             QueuePool(database_url, min_size=1, max_size=1, open=False, timeout=3.0) as pool,
         ):
-            await pool.wait(10)
+            await pool.wait(PATIENCE)
             borrowed, done = asyncio.Event(), asyncio.Event()
 
             async def state() -> None:

@@ -17,8 +17,10 @@ import pytest
 from autogpt_db.database.migration import migrate
 from autogpt_db.database.url import DatabaseUrl
 from autogpt_db.worker import queue as queue_module
+from autogpt_db.worker import runner
 from autogpt_db.worker.queue import open_queue
 from pgbouncer import PGBOUNCER, PgBouncer
+from waiting import BUSY
 from worker_scenarios import (
     EVERY_SECOND,
     Queries,
@@ -137,13 +139,13 @@ def test_the_worker_outlives_an_outage_and_goes_on(
             await eventually(lambda: done(outside) >= 1)
             outside.close()
             own_server.stop()
-            await eventually(lambda: "queue_lost" in capfd.readouterr().out, seconds=30)
+            await eventually(lambda: "queue_lost" in capfd.readouterr().out)
             own_server.start()
             began = time.monotonic()
             back = Queries(own_database_url)
             await one_more(back)
             print(f"resumed {time.monotonic() - began:.1f} s after PostgreSQL")
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 5 * BUSY
             back.close()
 
     asyncio.run(main())
@@ -163,7 +165,7 @@ def test_the_worker_starts_before_postgresql_and_stops_without_it(
                 await relay.cut()
                 began = time.monotonic()
                 process.stop()
-            assert time.monotonic() - began < 8
+            assert time.monotonic() - began < 8 * BUSY
 
     asyncio.run(main())
 
@@ -212,7 +214,7 @@ def test_a_server_that_answers_no_more_is_left_behind(
                 await asyncio.sleep(3)
                 relay.frozen = False
                 before = done(queries)
-                await eventually(lambda: done(queries) > before, seconds=30)
+                await eventually(lambda: done(queries) > before)
 
     asyncio.run(main())
 
@@ -262,7 +264,7 @@ def test_two_workers_share_one_server_connection_behind_pgbouncer(
 
     async def main() -> None:
         async with working(settings, jobs_of(tick)), working(settings, jobs_of(tick)):
-            await eventually(lambda: done(queries) >= 2, seconds=30)
+            await eventually(lambda: done(queries) >= 2)
 
     asyncio.run(main())
     ticks = queries.rows(
@@ -272,8 +274,9 @@ def test_two_workers_share_one_server_connection_behind_pgbouncer(
 
 
 def test_direct_url_is_preferred_and_brings_notifications_back(
-    pgbouncer: str, database_url: str, queries: Queries
+    pgbouncer: str, database_url: str, queries: Queries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(runner, "POLL", 3600.0)  # what is found is found by being announced
     settings = settings_for(pgbouncer, direct_url=database_url)
 
     async def main() -> None:
@@ -282,9 +285,7 @@ def test_direct_url_is_preferred_and_brings_notifications_back(
             await eventually(
                 lambda: queries.rows("SELECT 1 FROM pg_stat_activity WHERE query LIKE 'LISTEN%%'")
             )
-            began = time.monotonic()
             await queue.enqueue("tick")
             await eventually(lambda: done(queries) == 1)
-            assert time.monotonic() - began < 3
 
     asyncio.run(main())

@@ -30,7 +30,7 @@ from releases.runs import (
     play,
     reviewed,
 )
-from waiting import wait_for
+from waiting import BUSY, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +77,7 @@ class Players:
     def wait_for_more(self, number: int = 2) -> None:
         """Wait until so many more runs are through."""
         before = len(self.heard.runs)
-        wait_for(lambda: len(self.heard.runs) >= before + number, seconds=60, what="runs to end")
+        wait_for(lambda: len(self.heard.runs) >= before + number, what="runs to end")
 
 
 def migrated(connection: psycopg.Connection[Any], before: str, state: str) -> None:
@@ -126,7 +126,7 @@ def right_again(daemon: DaemonProcess, user: str) -> None:
     began = time.monotonic()
     # A round takes a while itself under load: it has to begin within the time.
     while not all_right():
-        assert time.monotonic() < began + SETTLED, last
+        assert time.monotonic() < began + SETTLED * BUSY, last
 
 
 def lost(connection: psycopg.Connection[Any], heard: Heard) -> tuple[list[str], list[str]]:

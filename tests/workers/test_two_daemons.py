@@ -58,6 +58,7 @@ SELECT max(EXTRACT(epoch FROM again.started_at - %(since)s::timestamptz))::float
 """
 ASSIGNMENTS = (
     "api.processes=1",
+    "supervision.heartbeat_timeout=4",
     "worker.concurrency=4",
     "worker.pool_size=6",
     f"worker.stop_timeout={STOP_TIMEOUT:g}",
@@ -182,7 +183,7 @@ def test_a_stop_in_the_middle_of_a_job_costs_it_nothing(
 ) -> None:
     with daemon(database_url) as first:
         queries.rows(ENQUEUE_LONG)
-        wait_for(lambda: queries.rows("SELECT 1 FROM public.steps"), seconds=30)
+        wait_for(lambda: queries.rows("SELECT 1 FROM public.steps"))
         began = time.monotonic()
         assert first.stop() == 0
         stopped = time.monotonic() - began
@@ -194,7 +195,7 @@ def test_a_stop_in_the_middle_of_a_job_costs_it_nothing(
     print(f"stopped in {stopped:.1f} s after {steps} steps; the attempt was not counted")
     assert stopped <= STOP_TIMEOUT + 15
     with daemon(database_url):
-        wait_for(lambda: queries.value("SELECT count(*) FROM public.steps") > steps, seconds=30)
+        wait_for(lambda: queries.value("SELECT count(*) FROM public.steps") > steps)
     assert queries.rows("SELECT DISTINCT attempt FROM public.steps") == [(1,)]
 
 
@@ -203,14 +204,14 @@ def test_a_stop_in_the_middle_of_a_job_lets_another_daemon_go_on_when_it_is_over
 ) -> None:
     with daemon(database_url) as first, daemon(database_url) as second:
         queries.rows(ENQUEUE_LONG)
-        wait_for(lambda: queries.rows("SELECT 1 FROM public.steps"), seconds=30)
+        wait_for(lambda: queries.rows("SELECT 1 FROM public.steps"))
         host_and_pid: str = queries.rows(LONG_RUNS)[0][2]
         pid = int(host_and_pid.rpartition(":")[2])
         running = next(one for one in (first, second) if pid in tree_of(one))
         began = time.monotonic()
         assert running.stop() == 0
         stopped = time.monotonic() - began
-        wait_for(lambda: len(queries.rows(LONG_RUNS)) == 2, seconds=30)
+        wait_for(lambda: len(queries.rows(LONG_RUNS)) == 2)
         resumed = time.monotonic() - began
     runs = [(outcome, attempt) for outcome, attempt, _ in queries.rows(LONG_RUNS)]
     print(

@@ -9,6 +9,7 @@ from contextlib import suppress
 from chaos.fault import Fault, Scene
 from chaos.faults.sessions import storm
 from chaos.stages import Paired
+from waiting import PATIENCE
 
 
 class Failover(Fault):
@@ -64,7 +65,7 @@ class StandbyCutOff(Fault):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         assert pair.standby.process is not None
-        pair.standby.process.wait(30)
+        pair.standby.process.wait(PATIENCE)
         pair.standby.start()
         pair.promote()
         pair.make_standby(fresh=True)

@@ -51,5 +51,5 @@ class MainKilled(Fault):
         daemon = scene.stage.daemon
         daemon.kill()
         scene.last(0.0, 1.0)
-        daemon.start(seconds=60)
+        daemon.start()
         return 1
