@@ -17,8 +17,9 @@ import httpx
 import psycopg
 
 from daemon_process import PROGRAM, clean_environment
+from once import scratch
 from postgres_server import with_schema
-from waiting import wait_for
+from waiting import PATIENCE, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -46,7 +47,7 @@ class ApiProcess:
         stdin: int | socket.socket = subprocess.DEVNULL,
         command: Iterable[str] = (),
     ) -> None:
-        self._directory = Path(tempfile.mkdtemp(prefix="api-", dir="/tmp"))
+        self._directory = Path(tempfile.mkdtemp(prefix="api-", dir=scratch()))
         self._log = self._directory / "log"
         given = [
             "api.port=0",
@@ -97,7 +98,7 @@ class ApiProcess:
         self.port = int(port) if port.isdecimal() else 0  # none where it is a unix socket
         self.base = f"http://127.0.0.1:{self.port}"
         self.client.close()
-        self.client = httpx.Client(base_url=self.base, timeout=30)
+        self.client = httpx.Client(base_url=self.base, timeout=PATIENCE)
 
     def stop(self) -> None:
         """End it as hard as can be, and clean up."""
@@ -117,7 +118,7 @@ class ApiProcess:
         assert self.process is not None
         self.process.send_signal(number)
 
-    def exit_code(self, *, seconds: float = 10) -> int:
+    def exit_code(self, *, seconds: float = PATIENCE) -> int:
         assert self.process is not None
         return self.process.wait(seconds)
 
@@ -131,7 +132,7 @@ class ApiProcess:
 
     def connect(self) -> socket.socket:
         """Open a raw connection."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=15)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
 
     def call(self, method: str, **arguments: Any) -> Any:
         reply = self.client.post(f"/{method}", json=arguments)

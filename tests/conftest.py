@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import compileall
+import os
+import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,9 +13,14 @@ import psycopg
 import pytest
 from hypothesis import settings
 
+import autogpt_db
+import processor_time
 from autogpt_db.database.migration import migrate
+from daemon_process import DaemonProcess
+from once import run_directory, scratch
 from postgres_server import PostgresServer, clone, unique_name
 from releases.building import TABLES, ReleaseDatabases, build_as_0_1_0
+from waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,7 +29,43 @@ if TYPE_CHECKING:
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
-CONTRACT = Path(__file__).parent / "contract"
+TESTS = Path(__file__).parent
+TIME_LIMIT = os.environ.get("AUTOGPT_DB_TEST_SECONDS")
+TIME_IS_UP = "AUTOGPT_DB_TEST_TIME_IS_UP"
+CONTRACT = TESTS / "contract"
+
+
+DaemonProcess.everywhere = (
+    # A machine that is busy with other tests is no child that hangs.
+    f"supervision.heartbeat_timeout={PATIENCE / 2:g}",
+    # Each connection that no test needs is a process of PostgreSQL's that begins and ends.
+    "database.pool_size=4",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Prepare the run: what hundreds of processes will import is compiled once, here.
+
+    Where PYTHONDONTWRITEBYTECODE is set, as in many containers, each of them would compile it for
+    itself, which takes three times as long as all else that a start does.
+    """
+    sys.dont_write_bytecode = False  # pytest's own: it rewrites 40,000 lines of tests
+    if not hasattr(config, "workerinput"):
+        compileall.compile_dir(Path(autogpt_db.__file__).parent, quiet=1)
+        compileall.compile_dir(TESTS, maxlevels=0, quiet=1)
+        run_directory()
+    DaemonProcess.place = scratch()
+    if processor_time.WANTED:
+        config.pluginmanager.register(processor_time.ProcessorTime())
+    if TIME_LIMIT:
+        # The clock is the machine's: what the first process writes down holds in all of them.
+        os.environ.setdefault(TIME_IS_UP, f"{time.monotonic() + float(TIME_LIMIT)}")
+
+
+def pytest_runtest_setup() -> None:
+    """Begin no test after the time that `make quick` has."""
+    if time.monotonic() > float(os.environ.get(TIME_IS_UP, "inf")):
+        pytest.skip(f"{TIME_LIMIT} s are over: make test")
 
 
 @pytest.fixture(scope="session")

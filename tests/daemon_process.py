@@ -14,13 +14,14 @@ import time
 import xmlrpc.client
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import httpx
 from supervisor.xmlrpc import SupervisorTransport
 
+from once import copy_of, made_once
 from postgres_server import with_schema
-from waiting import wait_for
+from waiting import PATIENCE, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -29,6 +30,8 @@ PROGRAM = Path(
     os.environ.get("AUTOGPT_DB_TEST_PROGRAM", Path(sys.executable).parent / "autogpt-db")
 ).absolute()
 SUPERVISORCTL = Path(sys.executable).parent / "supervisorctl"
+LEAN = ("api.processes=1", "worker.processes=0")
+"""Assignments for the smallest tree, where a test is about one process, or about main."""
 # The machine's own configuration must not reach the daemon under test.
 _SCRUBBED = ("AUTOGPT_DB_", "DATABASE_", "DIRECT_URL", "DB_", "PG", "PYRO_", "NOTIFY_", "LISTEN_",
              "STATE_DIRECTORY", "RUNTIME_DIRECTORY", "XDG_", "JOURNAL_", "LOG_LEVEL")  # fmt: skip
@@ -50,11 +53,25 @@ def clean_environment() -> dict[str, str]:
 class DaemonProcess:
     """One `autogpt-db run` with directories of its own.
 
+    Args:
+        database_url: AutoGPT's database; None for a private one.
+        assignments: As of `--set`.
+        environment: Variables beside this process's own that configure no daemon.
+        directory: An existing one, of another daemon.
+        command: What starts the program, before its own words.
+        program: The program.
+        started_before: Whether its private cluster is there, as an earlier start has left it.
+
     Attributes:
         directory: Everything of this daemon; state, runtime and log live below it.
         base: Its URL.
         ready_seconds: How long the last start took until READY.
+        everywhere: What is set for each daemon of a run, before its own assignments.
+        place: Where the directories of a run's daemons are made.
     """
+
+    everywhere: ClassVar[tuple[str, ...]] = ()
+    place: ClassVar[Path] = Path("/tmp")
 
     def __init__(
         self,
@@ -65,11 +82,14 @@ class DaemonProcess:
         directory: Path | None = None,
         command: Iterable[str] = (),
         program: Path = PROGRAM,
+        started_before: bool = False,
     ) -> None:
         self.owned = directory is None
-        self.directory = directory or Path(tempfile.mkdtemp(prefix="adb-", dir="/tmp"))
+        self.directory = directory or Path(tempfile.mkdtemp(prefix="adb-", dir=self.place))
         self.directory.chmod(0o755)  # the embedded server's account must pass through it
         self.state = self.directory / "state"
+        if started_before:
+            copy_of(made_once("state", _leave_state), self.state)
         self.runtime = self.directory / "run"
         self.log_path = self.directory / "log"
         self.port = free_port()
@@ -79,6 +99,7 @@ class DaemonProcess:
             f"runtime_directory={self.runtime}",
             f"api.port={self.port}",
             "logging.format=json",
+            *self.everywhere,
             *assignments,
         ]
         self.environment = clean_environment()
@@ -111,7 +132,7 @@ class DaemonProcess:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(20)
+                self.process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -145,14 +166,14 @@ class DaemonProcess:
                 | dict(environment or {}),
             )
 
-    def start(self, *, seconds: float = 60) -> None:
+    def start(self, *, seconds: float = PATIENCE) -> None:
         """Start the program and wait until it says READY, as systemd would."""
         started = time.monotonic()
         self.launch()
         self.wait_notified("READY=1", seconds=seconds)
         self.ready_seconds = time.monotonic() - started
 
-    def wait_notified(self, word: str, *, seconds: float = 30) -> None:
+    def wait_notified(self, word: str, *, seconds: float = PATIENCE) -> None:
         """Wait until the daemon has told systemd `word` since the last start."""
 
         def said() -> bool:
@@ -178,7 +199,7 @@ class DaemonProcess:
             except TimeoutError:
                 return self.notified
 
-    def stop(self, *, seconds: float = 40) -> int:
+    def stop(self, *, seconds: float = PATIENCE) -> int:
         """Ask it to stop and return its exit code."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
@@ -190,7 +211,7 @@ class DaemonProcess:
         self.process.kill()
         self.process.wait()
 
-    def exit_code(self, *, seconds: float = 30) -> int:
+    def exit_code(self, *, seconds: float = PATIENCE) -> int:
         """Wait until it has ended by itself."""
         assert self.process is not None
         return self.process.wait(seconds)
@@ -228,7 +249,7 @@ class DaemonProcess:
             [SUPERVISORCTL, "-c", str(self.runtime / "supervisord.conf"), *words],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=2 * PATIENCE,
             check=False,
         )
 
@@ -265,7 +286,7 @@ class DaemonProcess:
             [*self.command, *words],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=2 * PATIENCE,
             check=False,
             env=self.environment,
         )
@@ -275,6 +296,12 @@ class DaemonProcess:
         response = self.client.post(f"/{method}", json=arguments)
         assert response.status_code == 200, (method, response.status_code, response.text)
         return response.json()
+
+
+def _leave_state(target: Path) -> None:
+    with DaemonProcess(assignments=LEAN) as daemon:
+        assert daemon.stop() == 0
+        daemon.state.rename(target)
 
 
 def processes_of(directory: Path) -> list[str]:

@@ -12,11 +12,11 @@ from pathlib import Path
 import httpx
 
 from daemon_process import DaemonProcess
-from waiting import wait_for
+from waiting import PATIENCE, wait_for
 
 
 def test_under_load_everything_acknowledged_before_the_backup_is_in_it() -> None:
-    with DaemonProcess() as daemon:
+    with DaemonProcess(started_before=True) as daemon:
         acknowledged: list[str] = []
         failures: list[object] = []
         stop = threading.Event()
@@ -69,7 +69,7 @@ def test_under_load_everything_acknowledged_before_the_backup_is_in_it() -> None
 
 
 def test_a_service_that_is_stopped_is_backed_up_too_and_damage_has_a_code_of_its_own() -> None:
-    with DaemonProcess() as daemon:
+    with DaemonProcess(started_before=True) as daemon:
         daemon.call("set_execution_kv_data", user_id="u", node_exec_id="n", key="a", data=1)
         assert daemon.stop() == 0
         done = daemon.run("backup", str(daemon.directory / "backups"))
@@ -88,17 +88,31 @@ def test_a_service_that_is_stopped_is_backed_up_too_and_damage_has_a_code_of_its
         assert daemon.call("get_execution_kv_data", user_id="u", key="a") == 1
 
 
-def test_a_backup_that_is_stopped_leaves_nothing_and_says_so() -> None:
+def checkpointer_of(daemon: DaemonProcess) -> int:
+    """Return the pid of the private server's process that writes checkpoints."""
+    postmaster = daemon.pid_of("postgresql")
+    children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+    (found,) = (
+        int(pid) for pid in children if b"checkpointer" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    )
+    return found
 
-    with DaemonProcess() as daemon:
+
+def test_a_backup_that_is_stopped_leaves_nothing_and_says_so() -> None:
+    with DaemonProcess(started_before=True) as daemon:
         target = daemon.directory / "backups"
-        with subprocess.Popen(
-            [*daemon.command, "backup", str(target)],
-            env=daemon.environment, stderr=subprocess.PIPE, text=True,
-        ) as backup:  # fmt: skip
-            wait_for(lambda: target.exists() and list(target.iterdir()), what="its beginning")
-            os.kill(backup.pid, signal.SIGTERM)
-            _, errors = backup.communicate(timeout=30)
+        checkpointer = checkpointer_of(daemon)
+        os.kill(checkpointer, signal.SIGSTOP)  # a backup begins with a checkpoint: it cannot end
+        try:
+            with subprocess.Popen(
+                [*daemon.command, "backup", str(target)],
+                env=daemon.environment, stderr=subprocess.PIPE, text=True,
+            ) as backup:  # fmt: skip
+                wait_for(lambda: target.exists() and list(target.iterdir()), what="its beginning")
+                os.kill(backup.pid, signal.SIGTERM)
+                _, errors = backup.communicate(timeout=PATIENCE)
+        finally:
+            os.kill(checkpointer, signal.SIGCONT)
         assert backup.returncode == 1
         assert "ended by SIGTERM; nothing was changed" in errors
         assert list(target.iterdir()) == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 
 import psycopg
 import pytest
@@ -68,9 +67,7 @@ def test_a_taken_port_is_71_and_names_the_holder(make_daemon, database_url: str)
         holder.listen()
         port = holder.getsockname()[1]
         daemon = make_daemon(database_url=database_url, assignments=[f"api.port={port}"])
-        started = time.monotonic()
         assert ended(daemon) == 71
-        assert time.monotonic() - started < 10
         assert f"127.0.0.1:{port}" in daemon.log()
         assert processes_of(daemon.directory) == []
 
@@ -79,7 +76,7 @@ def test_a_taken_port_is_71_and_names_the_holder(make_daemon, database_url: str)
 def test_two_daemons_cannot_share_a_directory(make_daemon, database_url: str, option: str) -> None:
     # With a database of its own, a daemon holds no data that another one could spoil.
     url = database_url if option == "runtime_directory" else None
-    first = make_daemon(database_url=url)
+    first = make_daemon(database_url=url, started_before=url is None)
     first.start()
     second = make_daemon(directory=first.directory, database_url=url)
     second.log_path = first.directory / "second.log"

@@ -49,7 +49,10 @@ def moments(daemon: DaemonProcess, event: str, *children: str) -> list[int]:
 def test_started_after_ready_logged_by_name_and_stopped_first_so_that_its_last_write_lands() -> (
     None
 ):
-    with daemon_with(None) as (daemon, directory):  # the private PostgreSQL stops last of all
+    with daemon_with(None, started_before=True) as (
+        daemon,
+        directory,
+    ):  # the private PostgreSQL stops last of all
         (directory / "executor.conf").write_text(
             section(daemon, "executor", options="stopwaitsecs=20\npriority=1")
         )
@@ -160,7 +163,7 @@ def test_one_that_fails_is_started_again_with_pauses_and_never_given_up(database
             return [e for e in daemon.events("process_exited") if e["child"] == "crashing"]
 
         # Stock Supervisor gives up after the third.
-        wait_for(lambda: len(failures()) >= 6, seconds=60, what="six failures")
+        wait_for(lambda: len(failures()) >= 6, what="six failures")
         assert failures()[0]["again_in_seconds"] == 0
         assert all(0.3 < failure["again_in_seconds"] <= 1 for failure in failures()[2:])
         assert {failure["code"] for failure in failures()} == {3}

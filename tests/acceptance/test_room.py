@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from postgres_server import PostgresServer
 
-TWO = ["api.processes=2", "database.create_tables=true"]
+TWO = ["api.processes=2", "database.pool_size=8", "database.create_tables=true"]
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_what_others_have_now_is_waited_for(postgres_server: PostgresServer, lim
         daemon.wait_notified("waiting for room")
         for other in others:
             other.close()
-        daemon.wait_notified("READY=1", seconds=60)
+        daemon.wait_notified("READY=1")
         assert {reply.status_code for reply in answers(daemon, 10)} == {200}
     finally:
         daemon.__exit__()
@@ -112,7 +112,7 @@ def test_a_limit_that_changes_later_is_told_and_clients_meet_who_has_connections
 ) -> None:
     with DaemonProcess(database_url=url_of(postgres_server, limited), assignments=TWO) as daemon:
         postgres_server.execute(f'ALTER ROLE "{limited}" CONNECTION LIMIT 1')
-        daemon.wait_notified("the service wants 20 connections", seconds=30)
+        daemon.wait_notified("the service wants 20 connections")
         (told, *_) = daemon.events("connections_short")
         assert re.search(r"may have 1\b", told["reason"])
         process = {each["name"]: each for each in daemon.status()["processes"]}["api_01"]
@@ -122,7 +122,7 @@ def test_a_limit_that_changes_later_is_told_and_clients_meet_who_has_connections
             found = {each["name"]: each for each in daemon.status()["processes"]}["api_01"]
             return found["pid"] not in {None, process["pid"]} and bool(found["pool"])
 
-        wait_for(started_again, seconds=60, what="its successor")
+        wait_for(started_again, what="its successor")
         assert "1/2 api" in daemon.status()["words"]
         states = {each["name"]: each["state"] for each in daemon.status()["processes"]}
         assert states["api_01"] == "STARTING"

@@ -10,13 +10,13 @@ import time
 import httpx
 import psycopg
 
-from daemon_process import DaemonProcess, processes_of
+from daemon_process import LEAN, DaemonProcess, processes_of
 from load import Writers
-from waiting import wait_for
+from waiting import PATIENCE, wait_for
 
 
 def test_a_stop_lets_running_requests_finish(database_url: str) -> None:
-    with DaemonProcess(database_url=database_url) as daemon:
+    with DaemonProcess(database_url=database_url, assignments=LEAN) as daemon:
         with psycopg.connect(database_url) as blocker:
             daemon.call("set_execution_kv_data", user_id="u", node_exec_id="n", key="k", data=1)
             blocker.execute('SELECT 1 FROM platform."AgentNodeExecutionKeyValueData" FOR UPDATE')
@@ -39,7 +39,7 @@ def test_a_stop_lets_running_requests_finish(database_url: str) -> None:
             daemon.process.send_signal(signal.SIGTERM)
             daemon.wait_notified("STOPPING=1")
             assert not replies
-        request.join(20)  # leaving the block released the row
+        request.join(PATIENCE)  # leaving the block released the row
         assert replies[0].status_code == 200
         assert replies[0].json() == 2
         assert daemon.exit_code() == 0
@@ -55,7 +55,7 @@ def test_a_reload_takes_new_settings_one_process_at_a_time_and_fails_nobody(
         file.write_text("[api]\nbody_limit = 2048\n")
         with Writers(daemon.port, clients=8) as writers:
             daemon.process.send_signal(signal.SIGHUP)
-            wait_for(lambda: daemon.events("reloaded"), seconds=30, what="the reload")
+            wait_for(lambda: daemon.events("reloaded"), what="the reload")
         assert set(writers.history.outcomes) == {"ok"}, writers.history.first_failures
         assert not before & {daemon.pid_of("api:api_00"), daemon.pid_of("api:api_01")}
         large = {"user_id": "u", "key": "k" * 4000}
@@ -63,7 +63,7 @@ def test_a_reload_takes_new_settings_one_process_at_a_time_and_fails_nobody(
 
 
 def test_a_bad_file_keeps_the_old_settings(database_url: str) -> None:
-    with DaemonProcess(database_url=database_url) as daemon:
+    with DaemonProcess(database_url=database_url, assignments=LEAN) as daemon:
         pid = daemon.pid_of("api:api_00")
         (daemon.directory / "autogpt-db.toml").write_text("[api]\nprot = 1\n")
         daemon.process.send_signal(signal.SIGHUP)
@@ -77,7 +77,7 @@ def test_a_bad_file_keeps_the_old_settings(database_url: str) -> None:
 def test_a_reload_says_what_only_a_restart_changes_until_that_is_taken_back(
     database_url: str,
 ) -> None:
-    with DaemonProcess(database_url=database_url) as daemon:
+    with DaemonProcess(database_url=database_url, assignments=LEAN) as daemon:
         file = daemon.directory / "autogpt-db.toml"
         file.write_text('[api]\nhost = "127.0.0.2"\nbody_limit = 2048\n')
         for _ in range(2):  # and not only at the reload that found it
@@ -104,7 +104,8 @@ def test_kill_9_of_main_leaves_no_orphan_and_the_next_start_serves(database_url:
 
 
 def test_a_frozen_child_is_replaced(database_url: str) -> None:
-    with DaemonProcess(database_url=database_url) as daemon:
+    assignments = [*LEAN, "supervision.heartbeat_timeout=4"]
+    with DaemonProcess(database_url=database_url, assignments=assignments) as daemon:
         pid = daemon.pid_of("api:api_00")
         os.kill(pid, signal.SIGSTOP)
         started = time.monotonic()

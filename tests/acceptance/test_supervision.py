@@ -15,9 +15,9 @@ from pathlib import Path
 import httpx
 import psycopg
 
-from daemon_process import DaemonProcess, processes_of
+from daemon_process import LEAN, DaemonProcess, processes_of
 from load import Writers
-from waiting import wait_for
+from waiting import BUSY, PATIENCE, wait_for
 
 TESTS = Path(__file__).parents[1]
 APIS = ("api:api_00", "api:api_01")
@@ -62,7 +62,7 @@ def test_with_every_child_dead_nobody_is_refused(database_url: str) -> None:
         for request in waiting:
             request.start()  # no child is there to accept: they wait in the socket's backlog
         for request in waiting:
-            request.join(30)
+            request.join(PATIENCE)
         assert [reply.status_code for reply in replies] == [200] * 8
 
 
@@ -76,7 +76,7 @@ def test_running_means_ready_and_a_restart_waits_for_it(database_url: str) -> No
         ) as restart:  # fmt: skip
             wait_for(lambda: state_of(daemon, "api:api_00") == "STARTING", what="the start")
             assert restart.poll() is None
-            assert restart.wait(20) == 0
+            assert restart.wait(PATIENCE) == 0
         assert state_of(daemon, "api:api_00") == "RUNNING"
         ready = [e for e in daemon.events("process_ready") if e["child"] == "api_00"]
         assert ready[-1]["seconds"] > 2
@@ -94,7 +94,7 @@ def test_a_child_that_keeps_failing_is_started_for_ever_with_pauses_and_named(
             return [e for e in daemon.events("process_exited") if e["child"] == "api_00"]
 
         # Stock Supervisor gives up after the third, and is silent from then on.
-        wait_for(lambda: len(failures()) >= 6, seconds=60, what="six failures")
+        wait_for(lambda: len(failures()) >= 6, what="six failures")
         pauses = [failure["again_in_seconds"] for failure in failures()]
         assert pauses[0] == 0
         assert all(0.3 < pause <= 1 for pause in pauses[1:])
@@ -147,7 +147,7 @@ def test_systemd_s_watchdog_starves_when_main_hears_no_child_any_more(database_u
     with daemon:
         daemon.wait_notified("WATCHDOG=1")
         (daemon.runtime / "heartbeat.sock").unlink()
-        daemon.wait_notified("no process reports any more", seconds=60)
+        daemon.wait_notified("no process reports any more")
         assert daemon.events("children_unheard")
         replaced = len(daemon.events("process_replaced"))
 
@@ -155,7 +155,7 @@ def test_systemd_s_watchdog_starves_when_main_hears_no_child_any_more(database_u
             daemon.read_notifications()  # or main's words would not fit into the socket any more
             return len(daemon.events("process_replaced")) > replaced
 
-        wait_for(is_replaced_again, seconds=60, what="a replacement")
+        wait_for(is_replaced_again, what="a replacement")
         told = daemon.read_notifications()
         (first,) = [place for place, words in enumerate(told) if "no process reports" in words][:1]
         assert "WATCHDOG=1" in told[:first]
@@ -163,7 +163,7 @@ def test_systemd_s_watchdog_starves_when_main_hears_no_child_any_more(database_u
 
 
 def test_a_second_signal_hastens_the_stop(database_url: str) -> None:
-    with DaemonProcess(database_url=database_url) as daemon:
+    with DaemonProcess(database_url=database_url, assignments=LEAN) as daemon:
         daemon.call("set_execution_kv_data", user_id="u", node_exec_id="n", key="k", data=1)
         with psycopg.connect(database_url) as blocker:
             blocker.execute('SELECT 1 FROM platform."AgentNodeExecutionKeyValueData" FOR UPDATE')
@@ -195,14 +195,14 @@ def test_a_second_signal_hastens_the_stop(database_url: str) -> None:
             wait_for(lambda: daemon.events("stopping"), what="the drain to begin")
             assert daemon.process.poll() is None
             daemon.process.send_signal(signal.SIGTERM)
-            assert daemon.exit_code(seconds=20) == 0  # the row is locked still
-            request.join(20)
+            assert daemon.exit_code(seconds=PATIENCE) == 0  # the row is locked still
+            request.join(PATIENCE)
         assert outcome, "the waiting client was told"
         assert daemon.events("stop_hastened")
 
 
 def test_a_reader_of_the_log_that_leaves_takes_nobody_along(database_url: str) -> None:
-    daemon = DaemonProcess(database_url=database_url)
+    daemon = DaemonProcess(database_url=database_url, assignments=LEAN)
     read_end, write_end = os.pipe()
     try:
         daemon.launch(stderr=write_end)
@@ -218,9 +218,8 @@ def test_a_reader_of_the_log_that_leaves_takes_nobody_along(database_url: str) -
         daemon.__exit__()
 
 
-def test_postgresql_stops_last_and_nothing_is_left(database_url: str) -> None:
-    del database_url
-    with DaemonProcess() as daemon:
+def test_postgresql_stops_last_and_nothing_is_left() -> None:
+    with DaemonProcess(started_before=True) as daemon:
         assert daemon.stop() == 0
         stopped = [event["child"] for event in daemon.events("process_stopped")]
         assert sorted(stopped) == ["api_00", "api_01", "postgresql", "worker_00"]
@@ -237,7 +236,7 @@ def test_supervisorctl_reload_rolls_instead_of_stopping_everything(database_url:
              "reload"], input="y\n", text=True, capture_output=True, timeout=60, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout
-        wait_for(lambda: daemon.events("reloaded"), seconds=30, what="the reload")
+        wait_for(lambda: daemon.events("reloaded"), what="the reload")
         assert not before & {daemon.pid_of(name) for name in APIS}
         assert daemon.process.poll() is None
 
@@ -280,11 +279,13 @@ def test_supervisorctl_restart_keeps_the_socket_answered(database_url: str) -> N
             wait_for(lambda: daemon.events("draining"), what="the first drain")
             for _ in range(3):
                 seen = writers.ok
-                wait_for(lambda seen=seen: writers.ok > seen + 20, seconds=5, what="more replies")
+                wait_for(
+                    lambda seen=seen: writers.ok > seen + 20, seconds=5 * BUSY, what="more replies"
+                )
             assert command.poll() is None, "one of them waits for the row still"
             blocker.rollback()
             output, _ = command.communicate(timeout=60)
-            slow.join(20)
+            slow.join(PATIENCE)
             seen = writers.ok
             wait_for(lambda: writers.ok > seen + 20, what="replies of the new processes")
         assert held == [2]
@@ -348,7 +349,9 @@ def test_a_reload_changes_the_number_of_processes(database_url: str) -> None:
 
 
 def test_tail_shows_a_child_s_log_as_text_whatever_main_writes(database_url: str) -> None:
-    with DaemonProcess(database_url=database_url, assignments=["logging.format=console"]) as daemon:
+    with DaemonProcess(
+        database_url=database_url, assignments=[*LEAN, "logging.format=console"]
+    ) as daemon:
         daemon.call("health_check")
         done = daemon.supervisorctl("tail", "api:api_00")
         assert done.returncode == 0
@@ -374,7 +377,9 @@ CONTROLS = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
 
 def test_nothing_that_a_client_sends_moves_a_cursor(database_url: str) -> None:
     hostile = "%1b[31m%1b]0;owned%07%0d%9b2J%c2%9b1A%e2%80%aeevil"
-    with DaemonProcess(database_url=database_url, assignments=["logging.format=console"]) as daemon:
+    with DaemonProcess(
+        database_url=database_url, assignments=[*LEAN, "logging.format=console"]
+    ) as daemon:
         for road in ("GET", "POST"):
             with socket.create_connection(("127.0.0.1", daemon.port), 20) as client:
                 client.sendall(
