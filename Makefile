@@ -80,6 +80,8 @@ uninstall: ## Remove what `make install` installed; data and configuration stay
 	rm -rf "$(DESTDIR)$(PREFIX)" "$(DESTDIR)/usr/local/share/doc/autogpt-db"
 	rm -f "$(DESTDIR)/usr/local/bin/autogpt-db" \
 	  "$(DESTDIR)/usr/local/share/bash-completion/completions/autogpt-db" \
+	  "$(DESTDIR)/usr/local/share/zsh/site-functions/_autogpt-db" \
+	  "$(DESTDIR)/usr/local/share/fish/vendor_completions.d/autogpt-db.fish" \
 	  "$(DESTDIR)/usr/local/share/man/man1/autogpt-db.1.gz" \
 	  "$(DESTDIR)/usr/local/share/man/man5/autogpt-db.toml.5.gz" \
 	  "$(DESTDIR)/usr/local/lib/systemd/system/autogpt-db.service" \
@@ -88,7 +90,8 @@ uninstall: ## Remove what `make install` installed; data and configuration stay
 	  "$(DESTDIR)/usr/local/lib/tmpfiles.d/autogpt-db.conf" \
 	  "$(DESTDIR)/usr/lib/systemd/catalog/autogpt-db.catalog"
 	@cd "$(DESTDIR)/usr/local" && rmdir --ignore-fail-on-non-empty share/bash-completion/completions \
-	  share/bash-completion share/doc share/man/man1 share/man/man5 lib/systemd/system lib/systemd \
+	  share/bash-completion share/zsh/site-functions share/zsh share/fish/vendor_completions.d share/fish \
+	  share/doc share/man/man1 share/man/man5 lib/systemd/system lib/systemd \
 	  lib/sysusers.d lib/tmpfiles.d 2>/dev/null || true
 	@if [ -z "$(DESTDIR)" ]; then \
 	  [ ! -d /var/log/autogpt-db ] || rmdir --ignore-fail-on-non-empty /var/log/autogpt-db; \

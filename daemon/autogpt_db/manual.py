@@ -13,6 +13,8 @@ import click
 
 from autogpt_db import __version__, errors
 from autogpt_db.cli.commands import commands
+from autogpt_db.cli.examples import EXAMPLES
+from autogpt_db.cli.layout import every_command
 from autogpt_db.settings.catalog import AUTOGPT_HOST_NAME, AUTOGPT_NAMES, options
 
 if TYPE_CHECKING:
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from autogpt_db.settings.catalog import Option
 
 _MARK = re.compile(r"`([^`]+)`")
-_CHILDREN = frozenset({"api", "worker"})
 
 _DESCRIPTION = """
 autogpt-db serves AutoGPT's DatabaseManager, the calls that AutoGPT's other processes make instead
@@ -67,17 +68,10 @@ def manual_pages() -> dict[str, str]:
 
 
 def visible_commands() -> Iterator[tuple[str, click.Command]]:
-    """Yield every command with the words that call it, in the order of their names."""
-    context = click.Context(commands, info_name="autogpt-db")
-    for name in commands.list_commands(context):
-        command = commands.get_command(context, name)
-        assert command is not None
-        yield name, command
-        if isinstance(command, click.Group):
-            for inner in command.list_commands(context):
-                below = command.get_command(context, inner)
-                assert below is not None
-                yield f"{name} {inner}", below
+    """Yield every command that isn't internal, with the words that call it, by their names."""
+    for words, command in every_command(commands):
+        if not command.hidden:
+            yield words, command
 
 
 def _program_page() -> Iterator[str]:
@@ -91,13 +85,24 @@ def _program_page() -> Iterator[str]:
     yield from _options(commands)
     yield ".SH COMMANDS"
     for name, command in visible_commands():
-        if name in _CHILDREN:
-            continue
         context = click.Context(command, info_name=name)
         usage = " ".join(word for word in command.collect_usage_pieces(context) if word)
         yield f".SS {_text(name)} {_text(usage)}".rstrip()
         yield from _paragraphs(command.help or "")
         yield from _options(command)
+    yield ".SH EXAMPLES"
+    for examples in EXAMPLES.values():
+        for line, meaning in examples:
+            # As it is typed, however long.
+            yield from (
+                ".PP",
+                ".nf",
+                f"\\fB{_text(line)}\\fR",
+                ".fi",
+                ".RS 4",
+                _text(meaning),
+                ".RE",
+            )
     yield ".SH EXIT STATUS"
     for code, meaning in _exit_codes():
         yield from _item(str(code), meaning)

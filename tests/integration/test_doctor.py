@@ -11,12 +11,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from autogpt_db.cli.commands import Sources
 from autogpt_db.cli.doctor import checks, host
 from autogpt_db.cli.doctor.checks import examine
 from autogpt_db.cli.doctor.findings import Finding
 from autogpt_db.cli.inspect import check_everything
 from autogpt_db.cli.methods import describe_methods
+from autogpt_db.cli.sources import Sources
 from autogpt_db.database.troubles import TROUBLES
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
 from autogpt_db.settings import sources as settings_sources

@@ -151,5 +151,10 @@ def test_the_manual_and_what_to_start_from_are_installed(service: Guest) -> None
     print("installed as they are here: two manual pages, docs/monitoring, etc/examples")
     page = service.run("autogpt-db", "help", "install")
     assert page == (ROOT / "docs/howto/install.md").read_text().strip()
-    completion = service.path("/usr/share/bash-completion/completions/autogpt-db").read_text()
-    assert "_AUTOGPT_DB_COMPLETE" in completion
+    for shell, file in (
+        ("bash", "bash-completion/completions/autogpt-db"),
+        ("zsh", "zsh/vendor-completions/_autogpt-db"),
+        ("fish", "fish/vendor_completions.d/autogpt-db.fish"),
+    ):
+        completion = service.path(f"/usr/share/{file}").read_text()
+        assert f"_AUTOGPT_DB_COMPLETE={shell}_complete" in completion

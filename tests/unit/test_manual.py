@@ -48,7 +48,7 @@ def test_every_command_and_its_options_are_documented() -> None:
     assert {"run", "backup", "doctor", "ctl reload", "status"} <= set(names)
     for name, command in [("", commands), *visible_commands()]:
         assert command.help, f"{name} has no help"
-        if name not in {"", "api", "worker"}:
+        if name:
             assert f".SS {name}" in page
         for parameter in command.params:
             if isinstance(parameter, click.Option):

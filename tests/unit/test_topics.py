@@ -38,7 +38,7 @@ def test_a_command_s_help_is_found_as_well_and_a_mistyped_one_is_guessed() -> No
     assert "--autogpt-stopped" in printed
     code, printed = run("help", "rotate-encryption-key")
     assert code == 2
-    assert "Did you mean rotate-the-encryption-key?" in printed
+    assert "Did you mean rotate-the-encryption-key" in printed
     assert run("help", "xyzzy")[0] == 2
 
 

@@ -10,57 +10,32 @@ from typing import TYPE_CHECKING
 import click
 
 from autogpt_db import __version__
+from autogpt_db.cli import completing, shells
+from autogpt_db.cli.calling import call
 from autogpt_db.cli.cluster import backup, restore, upgrade_cluster, verify_backup
 from autogpt_db.cli.control import ctl, runtime_of
 from autogpt_db.cli.doctor import doctor
 from autogpt_db.cli.executions import executions
 from autogpt_db.cli.friendly import friendly
 from autogpt_db.cli.jobs import jobs
+from autogpt_db.cli.layout import SectionedGroup, complete_help
 from autogpt_db.cli.printing import say
 from autogpt_db.cli.psql import psql
+from autogpt_db.cli.sources import Sources
 from autogpt_db.cli.topics import help_
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from autogpt_db.settings import LoadedSettings, Settings
+    from autogpt_db.settings import Settings
 
-SUPERVISED = "AUTOGPT_DB_SUPERVISED"
-"""Set by supervision for its children: the runtime directory with the effective settings."""
-
-
-class Sources:
-    """What the command line says about configuration; passed to every subcommand."""
-
-    def __init__(self, file: Path | None, assignments: tuple[str, ...]) -> None:
-        self.file = file
-        self.assignments = assignments
-
-    def load(self) -> LoadedSettings:
-        """Read and validate the settings."""
-        from autogpt_db.database.url import with_url_parameters
-        from autogpt_db.settings import load_settings
-
-        loaded = load_settings(file=self.file, assignments=self.assignments)
-        return loaded._replace(settings=with_url_parameters(loaded.settings))
-
-    def settings(self) -> Settings:
-        """Read the settings, and log what a person should notice about them."""
-        import structlog
-
-        loaded = self.load()
-        for notice in loaded.notices:
-            structlog.get_logger("autogpt_db.settings").warning("settings", notice=notice)
-        return loaded.settings
-
-    def child_settings(self) -> Settings:
-        """Read what main hands its children, or, started by hand, the settings themselves."""
-        runtime = os.environ.get(SUPERVISED)
-        if runtime is None:
-            return self.settings()
-        from autogpt_db.settings import read_effective
-
-        return read_effective(Path(runtime))
+SECTIONS = {
+    "The service": ("run", "status", "check", "doctor", "config", "ctl"),
+    "What it serves": ("call", "methods", "jobs", "executions", "import"),
+    "The database": ("psql", "dsn", "migrate", "rotate-key"),
+    "The private PostgreSQL": ("backup", "verify-backup", "restore", "upgrade-cluster"),
+    "Documentation": ("help",),
+}
 
 
 def main() -> None:
@@ -68,10 +43,15 @@ def main() -> None:
     from autogpt_db.lifecycle import restore_signals
 
     restore_signals()
+    shells.register()
     commands(prog_name="autogpt-db")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=SectionedGroup,
+    sections=SECTIONS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="autogpt-db")
 @click.option(
     "--config",
@@ -84,6 +64,7 @@ def main() -> None:
     "assignments",
     multiple=True,
     metavar="SECTION.NAME=VALUE",
+    shell_complete=completing.assignments,
     help="Set one option; may be repeated. Wins over environment and file.",
 )
 @click.pass_context
@@ -101,7 +82,7 @@ def run(sources: Sources) -> None:
     sys.exit(page(sources.settings))
 
 
-@commands.command()
+@commands.command(hidden=True)
 @click.pass_obj
 def api(sources: Sources) -> None:
     """Run one API process (supervision starts these)."""
@@ -110,7 +91,7 @@ def api(sources: Sources) -> None:
     sys.exit(_child(sources, run_api, "api"))
 
 
-@commands.command()
+@commands.command(hidden=True)
 @click.pass_obj
 def worker(sources: Sources) -> None:
     """Run one worker process (supervision starts these)."""
@@ -224,51 +205,6 @@ def rotate_key(sources: Sources, *, dry_run: bool, autogpt_stopped: bool) -> Non
 
 
 @commands.command()
-@click.argument("method")
-@click.argument("arguments", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--timeout", default=70.0, show_default=True, help="Seconds to wait for the reply.")
-@click.option(
-    "--field",
-    "fields",
-    multiple=True,
-    metavar="PATH",
-    help="Print only this member of the reply, such as id or node_executions.0.node_exec_id; "
-    "text without quotes. May be repeated.",
-)
-@click.option(
-    "--key",
-    metavar="KEY",
-    help="Idempotency key: the same call with the same key has no further effect and prints the "
-    "first reply.",
-)
-@click.pass_obj
-def call(
-    sources: Sources,
-    method: str,
-    arguments: tuple[str, ...],
-    timeout: float,
-    fields: tuple[str, ...],
-    key: str | None,
-) -> None:
-    """Call a method of the running daemon and print its JSON.
-
-    A VALUE is taken as text where the method expects text, else as JSON.
-    """
-    from autogpt_db.cli.agents import call_method, pick
-
-    with friendly():
-        settings = sources.load().settings
-        status, text = call_method(settings, method, arguments, timeout=timeout, key=key)
-        if status == 200 and fields:  # noqa: PLR2004 - HTTP's own number
-            for field in fields:
-                say(pick(text, field), exact=True)
-        else:
-            say(text)
-        if status != 200:  # noqa: PLR2004 - HTTP's own number
-            sys.exit(1)
-
-
-@commands.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def status(sources: Sources, *, as_json: bool) -> None:
@@ -284,6 +220,7 @@ def status(sources: Sources, *, as_json: bool) -> None:
 @click.option(
     "--release",
     metavar="NUMBER",
+    shell_complete=completing.releases,
     help="What becomes of each method on a database of this AutoGPT release, such as 0.6.59.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -320,6 +257,7 @@ def _child(sources: Sources, run_child: Callable[[Settings], int], name: str) ->
 
 for command in (
     backup,
+    call,
     ctl,
     doctor,
     executions,
@@ -331,3 +269,4 @@ for command in (
     verify_backup,
 ):
     commands.add_command(command)
+complete_help(commands)

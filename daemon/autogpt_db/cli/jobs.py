@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from autogpt_db.cli import completing
 from autogpt_db.cli.friendly import friendly
+from autogpt_db.cli.layout import SectionedGroup
 from autogpt_db.cli.printing import say
 from autogpt_db.cli.tables import duration, moment, shortened, table
 
@@ -31,7 +33,14 @@ _LOOK = 0.5
 """Seconds between two looks at a job that is waited for."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=SectionedGroup,
+    sections={
+        "Look": ("list", "history", "failed"),
+        "Control": ("run", "pause", "resume", "requeue"),
+    },
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 def jobs() -> None:
     """Show and control the background jobs, on all hosts; the daemon need not run here."""
 
@@ -74,7 +83,7 @@ def list_(sources: Loads, *, as_json: bool) -> None:
 
 
 @jobs.command()
-@click.argument("job")
+@click.argument("job", shell_complete=completing.jobs)
 @click.option("--wait", is_flag=True, help="Wait for its end, showing progress; fail if it fails.")
 @click.option("--timeout", default=3600.0, show_default=True, help="Seconds to wait at most.")
 @click.pass_obj
@@ -88,7 +97,7 @@ def run(sources: Loads, job: str, *, wait: bool, timeout: float) -> None:
 
 
 @jobs.command()
-@click.argument("job", required=False)
+@click.argument("job", required=False, shell_complete=completing.jobs)
 @_LIMIT
 @_JSON
 @click.pass_obj
@@ -117,7 +126,7 @@ def history(sources: Loads, job: str | None, *, limit: int, as_json: bool) -> No
 
 
 @jobs.command()
-@click.argument("job")
+@click.argument("job", shell_complete=completing.jobs)
 @click.pass_obj
 def pause(sources: Loads, job: str) -> None:
     """Start no further run of JOB, on no host; one that runs goes on."""
@@ -127,7 +136,7 @@ def pause(sources: Loads, job: str) -> None:
 
 
 @jobs.command()
-@click.argument("job")
+@click.argument("job", shell_complete=completing.jobs)
 @click.pass_obj
 def resume(sources: Loads, job: str) -> None:
     """Start runs of JOB again."""

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem
 
+from autogpt_db.cli import completing
+from autogpt_db.cli.near import did_you_mean
 from autogpt_db.cli.printing import say
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-_KINDS = {"howto": "How to", "reference": "Reference"}
+KINDS = {"howto": "How to", "reference": "Reference"}
+"""Each kind of page, by its folder below docs/, and its title."""
 
 
 def topics(kind: str) -> dict[str, str]:
@@ -34,43 +35,79 @@ def topics(kind: str) -> dict[str, str]:
     return {page.name.removesuffix(".md"): page.read_text("utf-8") for page in pages}
 
 
-def _complete(
-    _context: click.Context, _parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    names = [name for kind in _KINDS for name in topics(kind)]
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+def heading(text: str) -> str:
+    """Return a page's heading.
+
+    Args:
+        text: The page.
+    """
+    return text.partition("\n")[0].lstrip("# ")
 
 
 @click.command("help")
-@click.argument("topic", required=False, shell_complete=_complete)
+@click.argument("words", nargs=-1, metavar="[TOPIC]", shell_complete=completing.topics)
 @click.pass_context
-def help_(context: click.Context, topic: str | None) -> None:
-    """Print a page of the documentation, the help of a command, or what there is.
+def help_(context: click.Context, words: tuple[str, ...]) -> None:
+    """Print a page of the documentation, the help of a command or method, or what there is.
 
     The pages are those of docs/howto and docs/reference, as of this version.
     """
-    if topic is None:
-        for kind, title in _KINDS.items():
-            pages = topics(kind)
-            width = max(map(len, pages))
-            say(f"{title}:")
-            for name, text in pages.items():
-                say(f"  {name:<{width}}  {text.partition(chr(10))[0].lstrip('# ')}")
-        say("Print one: autogpt-db help TOPIC. Commands: autogpt-db --help.")
+    if not words:
+        _list_topics()
         return
-    for kind in _KINDS:
+    topic = " ".join(words)
+    for kind in KINDS:
         if topic in (pages := topics(kind)):
             say(pages[topic].rstrip("\n"))
             return
     parent = context.parent
     assert parent is not None
     assert isinstance(parent.command, click.Group)
-    command = parent.command.get_command(parent, topic)
-    if command is not None:
-        with click.Context(command, info_name=topic, parent=parent) as inside:
-            say(command.get_help(inside))
+    if parent.command.get_command(parent, words[0]) is not None:
+        say(_help_of_command(parent, words))
         return
-    known = [*(name for kind in _KINDS for name in topics(kind)), *parent.command.commands]
-    near = difflib.get_close_matches(topic, known, n=1)
-    hint = f" Did you mean {near[0]}?" if near else " `autogpt-db help` lists what there is."
-    raise click.UsageError(f"There is no page and no command {topic}.{hint}")
+    from autogpt_db.cli.calling import help_of
+    from autogpt_db.operations import served_operations
+
+    methods = served_operations()
+    if topic in methods:
+        say(help_of(topic))
+        return
+    known = [*(name for kind in KINDS for name in topics(kind)), *parent.command.commands, *methods]
+    hint = did_you_mean(topic, known, otherwise="`autogpt-db help` lists what there is.")
+    raise click.UsageError(f"There is no page, no command and no method {topic}. {hint}")
+
+
+def _list_topics() -> None:
+    for kind, title in KINDS.items():
+        pages = topics(kind)
+        width = max(map(len, pages))
+        say(f"{title}:")
+        for name, text in pages.items():
+            say(f"  {name:<{width}}  {heading(text)}")
+    say(
+        "Print one: autogpt-db help TOPIC. Of a command or method: autogpt-db help NAME; they are "
+        "listed by autogpt-db --help and autogpt-db methods."
+    )
+
+
+def _help_of_command(above: click.Context, words: tuple[str, ...]) -> str:
+    """Return a command's help.
+
+    Args:
+        above: The context of the group that it is in.
+        words: The command's name, and those of commands in it.
+    """
+    assert isinstance(above.command, click.Group)
+    name, command, _ = above.command.resolve_command(above, [words[0]])
+    assert command is not None
+    with click.Context(command, info_name=name, parent=above) as inside:
+        if len(words) == 1:
+            return inside.get_help()
+        if isinstance(command, click.Group):
+            return _help_of_command(inside, words[1:])
+    if name == "call":
+        from autogpt_db.cli.calling import help_of
+
+        return help_of(words[1])
+    raise click.UsageError(f"{name} has no commands of its own.")
