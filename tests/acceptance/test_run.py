@@ -139,3 +139,23 @@ def test_a_terminal_s_start_ends_with_what_to_try(database_url: str) -> None:
         assert found is not None
         assert found[1] == f"{daemon.base}/health_check"
         assert daemon.client.get(found[1]).status_code == 200
+
+
+def test_a_terminal_shows_no_job_s_first_run(database_url: str) -> None:
+    """What was due at a start anyway; whoever starts a job again sees it end."""
+    settings = ["logging.format=console", "worker.watch_schedule=never"]
+    with DaemonProcess(database_url=database_url, assignments=settings) as daemon:
+        run = ("jobs", "run", "watch_executions", "--wait")
+        for _ in range(2):
+            done = daemon.run(*run)
+            assert done.returncode == 0, done.stderr
+
+        def told() -> list[str]:
+            return [
+                line
+                for line in daemon.log().splitlines()
+                if "job_succeeded" in line and "watch_executions" in line
+            ]
+
+        wait_for(told, what="the second run's line")
+        assert len(told()) == 1

@@ -20,6 +20,7 @@ from autogpt_db.database.pool_metrics import PoolMetrics
 from autogpt_db.database.url import direct_database_url
 from autogpt_db.errors import EXIT_STOPPED, AutogptDbError
 from autogpt_db.heartbeat import Heartbeat
+from autogpt_db.logs import format_in_use
 from autogpt_db.metrics import families, open_store
 from autogpt_db.metrics.publishing import publish_forever
 from autogpt_db.worker import library, registry, rescue
@@ -107,6 +108,7 @@ class WorkerProcess:
         self._stop = asyncio.Event()
         self._hasten = asyncio.Event()
         self._running: dict[asyncio.Task[Any], JobRun] = {}
+        self._ended: set[str] = set()
         self._complaint: str | None = None
         self._heartbeat = Heartbeat(settings.paths.runtime)
         self._metrics = open_store(settings)
@@ -280,7 +282,14 @@ class WorkerProcess:
             del self._running[task]
             self._metrics.add(families.JOB_RUNS, 1, run.job, outcome)
             self._metrics.observe(families.JOB_SECONDS, time.monotonic() - run.began, run.job)
-        record.info("job_succeeded", seconds=round(time.monotonic() - run.began, 3), **result)
+        # Who has just started it at a terminal shall see that it serves, not what was due anyway.
+        due_at_start = run.job not in self._ended and format_in_use() == "console"
+        self._ended.add(run.job)
+        seconds = round(time.monotonic() - run.began, 3)
+        if due_at_start:
+            record.debug("job_succeeded", seconds=seconds, **result)
+        else:
+            record.info("job_succeeded", seconds=seconds, **result)
         return result
 
     def _complain(self, error: Exception) -> None:
