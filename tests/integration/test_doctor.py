@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import socket
 from collections.abc import Callable
@@ -252,6 +253,17 @@ def test_a_directory_that_everybody_may_write_to(examined: Examine, tmp_path: Pa
     finding = only(examined(), "permissions")
     assert finding.level == "fail"
     assert finding.remedy == f"chmod o-w {tmp_path}"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, who gives it away")
+def test_data_that_anything_may_read(examined: Examine, tmp_path: Path) -> None:
+    data = tmp_path / "postgresql" / "data"
+    data.mkdir(parents=True)
+    os.chown(data, pwd.getpwnam("nobody").pw_uid, -1)
+    (finding,) = examined()["permissions"]
+    assert finding.level == "warn"
+    assert finding.text.startswith(f"{data} belongs to nobody")
+    assert f"chown -R autogpt-db: {data}" in finding.remedy
 
 
 def test_a_disk_that_is_full_or_nearly(examined: Examine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,12 @@ import resource
 import stat
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autogpt_db.cli.doctor.findings import Finding
+from autogpt_db.database.embedded.account import EVERYBODYS
 from autogpt_db.settings.catalog import options
 from autogpt_db.settings.sources import DEFAULT_FILE, SYSTEM_CREDENTIALS
 from autogpt_db.supervision.credentials import changed_credentials
@@ -101,6 +103,14 @@ def permissions(situation: Situation) -> Iterator[Finding]:
             sound = False
             text = f"{path} belongs to {_name(status.st_uid)}, but the service runs as {account}"
             yield Finding("fail", "permissions", text, f"chown -R {account}: {path}")
+    data = paths.state / "postgresql" / "data"
+    with suppress(OSError):
+        owner = _name(data.stat().st_uid)
+        if owner == EVERYBODYS:
+            sound = False
+            text = f"{data} belongs to {owner}: what others run as that account may read it"
+            remedy = f"Stop it; useradd --system autogpt-db; chown -R autogpt-db: {data}; start it."
+            yield Finding("warn", "permissions", text, remedy)
     if sound:
         yield Finding("ok", "permissions", f"{paths.state}, {paths.runtime}")
 

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("autogpt_db.database")
 
-_EVERYBODYS = "nobody"
-_CANDIDATES = ("autogpt-db", "postgres", _EVERYBODYS)
+EVERYBODYS = "nobody"
+"""The account that anything may run as; no good owner of data."""
+_CANDIDATES = ("autogpt-db", "postgres", EVERYBODYS)
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
@@ -75,7 +76,7 @@ def choose_account(wanted: str | None, data: Path) -> Account | None:
                 f"embedded.user: the data in {data} belongs to {_name(owner)}, not to {name}. "
                 f"Set embedded.user to {_name(owner)}, or: chown -R {name} {data}."
             )
-        if name == _EVERYBODYS and wanted is None:
+        if name == EVERYBODYS and wanted is None:
             log.warning(
                 "embedded_account_shared",
                 account=name,
