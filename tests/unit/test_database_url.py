@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 from autogpt_db.database.reasons import reason_of
 from autogpt_db.database.url import DatabaseUrl
 from autogpt_db.errors import ConfigurationError
+from unprivileged import as_nobody
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -256,3 +258,13 @@ def test_missing_files_of_tls_are_named(tmp_path: Path, monkeypatch: pytest.Monk
         with pytest.raises(ConfigurationError, match=reason):
             DatabaseUrl.parse(f"postgresql://h/d?{query}").verify_files()
     DatabaseUrl.parse("postgresql://h/d?sslmode=require").verify_files()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, who may read everything")
+def test_files_behind_a_closed_door_are_told_as_such(tmp_path: Path) -> None:
+    """As the service's account finds root's home: it may not even look whether they are there."""
+    tmp_path.chmod(0o700)
+    url = DatabaseUrl.parse(f"postgresql://h/d?sslmode=verify-full&sslrootcert={tmp_path}/a.pem")
+    told = as_nobody(url.verify_files)
+    assert told.startswith("ConfigurationError: ")
+    assert told.endswith("names (the authorities), cannot be read by this account.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from supervisor.options import ServerOptions
 
 from autogpt_db.settings.sources import is_configuration
 from autogpt_db.supervision.program_files import Programs, read_programs
+from unprivileged import as_nobody
 
 ROOT = Path(__file__).parents[2]
 V0_6_48 = {"scheduler", "notification", "websocket", "rest", "executor"}
@@ -134,6 +136,20 @@ def test_a_stranger_s_file_is_not_run(tmp_path: Path) -> None:
     (tmp_path / "a.conf").write_text("[program:x]\ncommand=/bin/true\n")
     os.chown(tmp_path / "a.conf", 12345, 12345)
     assert "belongs to neither root" in read(tmp_path).faults[tmp_path / "a.conf"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, who may write everywhere")
+def test_a_log_behind_a_closed_door_is_named() -> None:
+    """As the service's sandbox closes root's home."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as made:  # pytest's own are closed themselves
+        directory = Path(made)
+        directory.chmod(0o755)
+        closed = directory / "closed"
+        closed.mkdir(mode=0o700)
+        file = directory / "bad.conf"
+        file.write_text(f"[program:x]\ncommand=/bin/true\nstdout_logfile={closed}/log\n")
+        told = as_nobody(lambda: read(directory).faults[file])
+    assert told == f"[program:x] stdout_logfile: {closed}/log cannot be written to by this account"
 
 
 def test_two_files_cannot_have_one_name(tmp_path: Path) -> None:

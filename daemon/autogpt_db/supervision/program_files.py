@@ -236,9 +236,15 @@ class _Reader:
                 setattr(process, f"{channel}_logfile", str(self._runtime / (process.name + suffix)))
                 setattr(process, f"{channel}_logfile_maxbytes", 1024 * 1024)
                 setattr(process, f"{channel}_logfile_backups", 1)
-            elif file and Path(file).exists() and not Path(file).is_file():
-                # Opening a pipe waits for its reader, and main must not wait.
-                raise _FaultyError(f"[{section}] {channel}_logfile: {file} is no ordinary file")
+            elif file:
+                try:
+                    odd = Path(file).exists() and not Path(file).is_file()
+                except PermissionError:
+                    fault = f"{file} cannot be written to by this account"
+                    raise _FaultyError(f"[{section}] {channel}_logfile: {fault}") from None
+                if odd:
+                    # Opening a pipe waits for its reader, and main must not wait.
+                    raise _FaultyError(f"[{section}] {channel}_logfile: {file} is no ordinary file")
         if process.redirect_stderr:
             process.stderr_logfile = None
 
