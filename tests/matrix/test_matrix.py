@@ -97,6 +97,7 @@ def test_a_case_is_borne_or_told_and_what_is_told_mends_it(
             broken(ground, case)
             ground.daemon.launch()
             as_at_a_start(ground, verdict, usual)
+            as_checked_before_a_start(ground, case, verdict)
         else:
             ground.daemon.start(seconds=PATIENCE)
             assert same(ground.answers(), usual)
@@ -140,6 +141,17 @@ def as_at_a_start(ground: Ground, verdict: Verdict, usual: list[Answer]) -> None
     else:
         daemon.wait_notified("READY=1", seconds=PATIENCE)
         as_while_running(ground, verdict, usual)
+
+
+def as_checked_before_a_start(ground: Ground, case: Case, verdict: Verdict) -> None:
+    """See that `check` says beforehand what a start finds."""
+    done = ground.daemon.run("check")
+    code = {Verdict.REFUSED: 78, Verdict.AWAITED: 69}.get(verdict, 0)
+    assert done.returncode == code, (done.stdout, done.stderr)
+    if code:
+        assert re.search(case.said, done.stderr), done.stderr
+    elif verdict is Verdict.NARROWED:
+        assert "not served: " in done.stdout
 
 
 def as_while_running(ground: Ground, verdict: Verdict, usual: list[Answer]) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 from guest import CREDENTIALS, UNIT
+from mistakes import MISTAKES, ONLY_THE_SERVICE_S, URL, WAITS, Mistake
 
 from waiting import wait_for
 
@@ -17,81 +18,6 @@ if TYPE_CHECKING:
     from guest import Guest
 
 FILE = "/etc/autogpt-db/autogpt-db.toml"
-URL = "postgresql://autogpt:geheim-4711@127.0.0.1:5432/autogpt?schema=platform"
-
-
-class Mistake(NamedTuple):
-    """One that keeps the service from starting.
-
-    Attributes:
-        says: What check, doctor and the service's log must say.
-        configuration: Lines for autogpt-db.toml.
-        credentials: Names and contents.
-        code: The exit code of check and of the service.
-    """
-
-    says: str
-    configuration: str = ""
-    credentials: tuple[tuple[str, str], ...] = ()
-    code: int = 78
-
-
-def url(before: str, after: str) -> tuple[tuple[str, str], ...]:
-    assert before in URL
-    return (("database_url", URL.replace(before, after)),)
-
-
-MISTAKES = {
-    "an option that is none": Mistake("did you mean api.port?", "[api]\nprot = 1"),
-    "a section that is none": Mistake("nonsense: is not an option", "[nonsense]\nanswer = 42"),
-    "a word for a number": Mistake("api.processes: ", "[api]\nprocesses = 'many'"),
-    "a number out of bounds": Mistake("api.port: ", "[api]\nport = 70000"),
-    "no TOML": Mistake("is not valid TOML", "[api"),
-    "a path that is relative": Mistake("Expected an absolute path".lower(), "state_directory='x'"),
-    "an address for all without token": Mistake(
-        "is reachable from other machines", "[api]\nhost = '0.0.0.0'"
-    ),
-    "a fallback to itself": Mistake(
-        "is this service itself", "[api]\nfallback_url = 'http://127.0.0.1:8005'"
-    ),
-    "too few connections": Mistake(
-        "database.connection_limit: 2 is too few", "[database]\nconnection_limit = 2"
-    ),
-    "a key that is none": Mistake(
-        "integrations.encryption_key: is not 32 bytes",
-        credentials=(("integrations_encryption_key", "secret"),),
-    ),
-    "the previous key alone": Mistake(
-        "means nothing without encryption_key",
-        credentials=(
-            (
-                "integrations_previous_encryption_key",
-                "dvziYgz0KSK8FENhju0ZYi8-fRTfAdlz6YLhdB_jhNw=",
-            ),
-        ),
-    ),
-    "no URL": Mistake("database.url: ", credentials=(("database_url", "127.0.0.1:5432"),)),
-    "the wrong password": Mistake(
-        'password authentication failed for user "autogpt"',
-        credentials=url("geheim-4711", "another"),
-    ),
-    "a role that is not there": Mistake(
-        'password authentication failed for user "nobody"',
-        credentials=url("autogpt:", "nobody:"),
-    ),
-    "a database that is not there": Mistake(
-        'database "elsewhere" does not exist',
-        credentials=url("/autogpt?", "/elsewhere?"),
-    ),
-    "certificates without a file of them": Mistake(
-        "sslrootcert",
-        credentials=(("database_url", f"{URL}&sslmode=verify-full&sslrootcert=/no/such.pem"),),
-    ),
-    "TLS that the server has not": Mistake(
-        "server does not support SSL",
-        credentials=(("database_url", f"{URL}&sslmode=require"),),
-    ),
-}
 
 
 @pytest.fixture(scope="module")
@@ -102,9 +28,21 @@ def with_main(guest: Guest) -> Iterator[Guest]:
     guest.run(*as_postgres, "ALTER SYSTEM SET ssl = off")
     guest.run(*as_postgres, "SELECT pg_reload_conf()")
     guest.run(*as_postgres, "CREATE ROLE autogpt LOGIN PASSWORD 'geheim-4711'")
-    guest.run(*as_postgres, "CREATE DATABASE autogpt OWNER autogpt")
+    for statement in (
+        "CREATE DATABASE autogpt OWNER autogpt",
+        "CREATE DATABASE closed",
+        "CREATE DATABASE empty OWNER autogpt",
+        "CREATE DATABASE latin OWNER autogpt ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C'",
+    ):
+        guest.run(*as_postgres, statement)
     yield guest
     guest.run("systemctl", "stop", "postgresql")
+
+
+def administer(guest: Guest, statement: str) -> None:
+    """Do something as the administrator of Debian's cluster."""
+    if statement:
+        guest.run("runuser", "-u", "postgres", "--", "psql", "-qc", statement)
 
 
 @contextmanager
@@ -119,11 +57,15 @@ def made(guest: Guest, mistake: Mistake) -> Iterator[None]:
             path.chmod(0o600)
         if mistake.configuration:
             file.write_text(mistake.configuration)
+        administer(guest, mistake.sql)
+        guest.run("sh", "-ec", mistake.root)
         yield
     finally:
         file.write_text(before)
         for name, _ in mistake.credentials:
             guest.path(f"{CREDENTIALS}/{name}").unlink(missing_ok=True)
+        administer(guest, mistake.back)
+        guest.run("sh", "-ec", mistake.undo)
 
 
 def failures(guest: Guest) -> str:
@@ -132,14 +74,15 @@ def failures(guest: Guest) -> str:
     return "\n".join(f"{c['text']}. {c['remedy']}" for c in checks if c["level"] == "fail")
 
 
-@pytest.mark.parametrize("name", MISTAKES)
+@pytest.mark.parametrize("name", [*MISTAKES, *ONLY_THE_SERVICE_S])
 def test_check_doctor_and_the_service_say_the_same(with_main: Guest, name: str) -> None:
-    guest, mistake = with_main, MISTAKES[name]
+    guest, mistake = with_main, (MISTAKES | ONLY_THE_SERVICE_S)[name]
     guest.run("systemctl", "stop", "autogpt-db.socket", UNIT)
     with made(guest, mistake):
         checked = guest.attempt("autogpt-db", "check")
-        assert checked.returncode == mistake.code, checked
         print(f"{name}: {checked.stderr.strip()}")
+        assert checked.returncode == mistake.code, checked
+        assert checked.stdout.startswith("checked as autogpt-db.service would")
         assert mistake.says in checked.stderr
         assert mistake.says in failures(guest)
         since = guest.now()
@@ -149,6 +92,82 @@ def test_check_doctor_and_the_service_say_the_same(with_main: Guest, name: str) 
         assert mistake.says in said
         assert "Traceback" not in f"{said}{checked.stderr}"
     guest.run("systemctl", "reset-failed", UNIT)
+
+
+@pytest.mark.parametrize("name", ONLY_THE_SERVICE_S)
+def test_root_by_itself_sees_nothing_of_it_and_says_so(with_main: Guest, name: str) -> None:
+    guest, mistake = with_main, ONLY_THE_SERVICE_S[name]
+    with made(guest, mistake):
+        checked = guest.attempt("autogpt-db", "check", "--here")
+        how, *_ = checked.stdout.splitlines()
+        assert how == "checked as root, in this environment, and not as autogpt-db.service would"
+        assert mistake.says not in checked.stderr
+
+
+@pytest.mark.parametrize("name", WAITS)
+def test_what_a_start_waits_for_is_said_by_all_three(with_main: Guest, name: str) -> None:
+    guest, mistake = with_main, WAITS[name]
+    guest.run("systemctl", "stop", "autogpt-db.socket", UNIT)
+    with made(guest, mistake):
+        checked = guest.attempt("autogpt-db", "check")
+        print(f"{name}: {checked.stderr.strip()}")
+        assert checked.returncode == mistake.code, checked
+        assert mistake.says in checked.stderr
+        assert mistake.says in failures(guest)
+        guest.run("systemctl", "start", "--no-block", UNIT)
+        try:
+            wait_for(
+                lambda: mistake.says in guest.property("StatusText"),
+                seconds=60,
+                what=f"what it waits for: {guest.property('StatusText')}",
+            )
+            assert guest.property("ActiveState") == "activating"
+        finally:
+            guest.run("systemctl", "stop", UNIT)
+
+
+def test_a_drop_in_that_names_what_is_not_there(service: Guest) -> None:
+    """systemd cannot even start it, and `check` ends with systemd's own code for that."""
+    service.drop_in("wrong.conf", "[Service]\nReadWritePaths=/no/such/place\n")
+    try:
+        checked = service.attempt("autogpt-db", "check")
+        print(checked.stderr)
+        assert checked.returncode == 226
+        assert "systemd cannot start a program as autogpt-db.service: exit code 226" in (
+            checked.stderr
+        )
+        assert "exit code 226" in failures(service)
+        service.run("systemctl", "restart", "--no-block", UNIT)
+        wait_for(lambda: service.property("ExecMainStatus") == "226", seconds=60, what="its end")
+    finally:
+        service.drop_in("wrong.conf", None)
+        service.run("systemctl", "restart", UNIT)
+
+
+def test_one_that_is_run_by_hand_beside_the_service_is_told_of_it(service: Guest) -> None:
+    done = service.attempt("autogpt-db", "run")
+    print(done.stderr)
+    assert done.returncode == 71
+    assert "Traceback" not in done.stderr
+    assert service.property("ActiveState") == "active"
+
+
+def test_a_port_that_somebody_else_has(service: Guest) -> None:
+    service.run("systemctl", "stop", "autogpt-db.socket", UNIT)
+    holder = ("systemd-run", "--quiet", "--unit=holder", "python3", "-m", "http.server", "8005")
+    service.run(*holder, "--bind", "127.0.0.1")
+    try:
+        wait_for(
+            lambda: "127.0.0.1:8005" in service.run("ss", "-Hltn"), seconds=60, what="the holder"
+        )
+        assert service.attempt("systemctl", "start", "autogpt-db.socket").returncode != 0
+        told = failures(service)
+        print(told)
+        assert "127.0.0.1:8005 is taken by" in told
+    finally:
+        service.run("systemctl", "stop", "holder")
+        service.run("systemctl", "reset-failed", "autogpt-db.socket", check=False)
+        service.run("systemctl", "start", UNIT)
 
 
 def test_the_unit_s_sandbox_is_seen_by_who_runs_outside_it(with_main: Guest) -> None:

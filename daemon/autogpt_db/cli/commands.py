@@ -101,12 +101,34 @@ def worker(sources: Sources) -> None:
 
 
 @commands.command()
+@click.option(
+    "--here",
+    is_flag=True,
+    help="As this account, with this shell's environment, and not as the service would.",
+)
 @click.pass_obj
-def check(sources: Sources) -> None:
-    """Check configuration, connection, schema and key, and change nothing."""
-    from autogpt_db.cli.inspect import check_everything
+def check(sources: Sources, *, here: bool) -> None:
+    """Check configuration, connection, schema and key, and change nothing.
+
+    In root's shell, where systemd has the service's unit and neither command line nor environment
+    configures anything, the check is made as the service would make it: under its account, in its
+    sandbox, with its credentials. The first line of the output says how it was made.
+    """
+    from autogpt_db.cli.as_service import check_as_service, how_here
+    from autogpt_db.cli.inspect import check_everything, describe_credentials
 
     with friendly():
+        checked = None if here or sources.given else check_as_service()
+        if checked is not None:
+            say(checked.how)
+            for line in (*checked.said, *describe_credentials(sources)):
+                say(line)
+            for problem in checked.problems:
+                say(problem, error=True)
+            sys.exit(checked.code)
+        say(how_here())
+        for line in describe_credentials(sources):
+            say(line)
         for line in check_everything(sources.load().settings):
             say(line)
 

@@ -29,6 +29,10 @@ SYSTEM_RUNTIME = Path("/run/autogpt-db")
 class Loads(Protocol):
     """What knows where the settings are."""
 
+    @property
+    def given(self) -> bool:
+        """Tell whether command line or environment configure anything."""
+
     def load(self) -> LoadedSettings:
         """Read and validate the settings."""
 

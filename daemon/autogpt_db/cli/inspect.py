@@ -11,6 +11,10 @@ from autogpt_db.settings.catalog import options
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import psycopg
+
+    from autogpt_db.cli.control import Loads
+    from autogpt_db.database.url import DatabaseUrl
     from autogpt_db.settings import LoadedSettings, Settings
 
 
@@ -35,32 +39,27 @@ def check_everything(settings: Settings) -> Iterator[str]:
     """Yield what was found in order; raise at the first fault that would keep `run` from serving.
 
     Nothing is changed, and an embedded server that is not running is not started.
+
+    Raises:
+        ConfigurationError: A start would be refused.
+        DatabaseUnreachableError: A start would wait.
     """
     import psycopg
 
     from autogpt_db.database.causes import lasting_failure
-    from autogpt_db.database.encryption import encrypted_columns, verify_key
     from autogpt_db.database.hosts import connect
-    from autogpt_db.database.migration import pending, unsound
+    from autogpt_db.database.manager import DatabaseManager
     from autogpt_db.database.reasons import reason_of
-    from autogpt_db.database.schema import read_catalogue
-    from autogpt_db.database.session import check_encoding, check_settings, check_version
     from autogpt_db.database.url import direct_database_url
-    from autogpt_db.operations.coverage import at_hand
-    from autogpt_db.operations.needed import needed
     from autogpt_db.supervision.sandbox import refuse_closed_way
 
     yield "configuration: valid"
     yield from _describe_programs(settings)
-    yield from _describe_credentials(settings)
     target = direct_database_url(settings)
     target.verify_files()
     refuse_closed_way(target)
-    conninfo = target.conninfo(
-        connect_timeout=settings.database.connect_timeout, application_name="autogpt-db check"
-    )
     try:
-        connection = connect(conninfo)
+        connection = connect(_conninfo(settings, target))
     except psycopg.OperationalError as error:
         if target.embedded:
             yield f"database: embedded, not running (its data is under {settings.paths.state})"
@@ -71,46 +70,156 @@ def check_everything(settings: Settings) -> Iterator[str]:
         raise DatabaseUnreachableError(
             f"PostgreSQL at {target.address} does not answer: {reason}"
         ) from None
-    with connection:
-        version = connection.info.server_version
-        yield f"database: PostgreSQL {version // 10000}.{version % 10000} at {target.address}"
-        check_version(version, target.address)
-        check_encoding(connection, "database.url")
-        check_settings(connection, "database.url", pooled=target.pgbouncer)
-        waiting = pending(
-            connection,
-            schema_name=target.schema,
-            create=target.embedded or settings.database.create_tables,
-            upgrade=target.embedded,
-            needed=needed(),
+    try:
+        with connection:
+            yield from _check_session(connection, settings, target)
+            yield from _check_schema(connection, settings, target)
+            yield from _check_room(connection, settings)
+            yield from _check_key(connection, settings, target)
+    except psycopg.OperationalError as error:
+        raise DatabaseUnreachableError(
+            f"PostgreSQL at {target.address} answers, but ends what a start needs: "
+            f"{reason_of(error, target)}. See to that, or to its timeouts."
+        ) from None
+    except psycopg.ProgrammingError as error:
+        raise DatabaseManager.refused(error) from None
+
+
+def _conninfo(settings: Settings, target: DatabaseUrl) -> str:
+    return target.conninfo(
+        connect_timeout=settings.database.connect_timeout, application_name="autogpt-db check"
+    )
+
+
+def _check_session(
+    connection: psycopg.Connection[Any], settings: Settings, target: DatabaseUrl
+) -> Iterator[str]:
+    """Look at the server, and at what is set for our sessions, those of a pooler included."""
+    from autogpt_db.database import troubles
+    from autogpt_db.database.hosts import connect
+    from autogpt_db.database.session import (
+        check_encoding,
+        check_settings,
+        check_version,
+        read_only_by,
+    )
+    from autogpt_db.database.url import database_url
+
+    version = connection.info.server_version
+    yield f"database: PostgreSQL {version // 10000}.{version % 10000} at {target.address}"
+    check_version(version, target.address)
+    check_encoding(connection, "database.url")
+    check_settings(connection, "database.url", pooled=target.pgbouncer)
+    url = database_url(settings)
+    if url.pgbouncer and not target.pgbouncer:
+        with connect(_conninfo(settings, url)) as pooled:
+            check_settings(pooled, "database.url", pooled=True)
+    if connection.info.parameter_status("in_hot_standby") == "on":
+        standby = troubles.STANDBY
+        raise DatabaseUnreachableError(
+            f"{standby.caused(address=target.address)}. {standby.remedied()}"
         )
-        todo = f"to be applied at start: {', '.join(waiting)}"
-        yield f"schema: {todo if waiting else 'complete'}"
-        ours = unsound(connection, schema_name=target.schema)
-        for what in ours.mended:
-            yield f"ours: {what}; the next start, or `autogpt-db migrate`, makes it anew"
-        for left in ours.left:
-            yield f"ours: {left.what}. {left.remedy}"
-        catalogue = read_catalogue(connection, target.schema)
-        if catalogue.columns:
-            compared = at_hand(catalogue, target.schema)
-            yield f"release: {compared.sentence}"
-            for method, missing in compared.missed.items():
-                yield f"not served: {method}: the database lacks {missing}"
-        if settings.integrations.encryption_key is not None and encrypted_columns(
-            connection, target.schema
-        ):
+    found = read_only_by(connection)
+    if found is not None:
+        place, statement = found
+        trouble = troubles.READ_ONLY
+        raise DatabaseUnreachableError(
+            f"{trouble.caused(place=place)}. {trouble.remedied(statement=statement)}"
+        )
+
+
+def _check_schema(
+    connection: psycopg.Connection[Any], settings: Settings, target: DatabaseUrl
+) -> Iterator[str]:
+    """Look at AutoGPT's tables and at what is ours."""
+    from autogpt_db.database.migration import pending, unsound
+    from autogpt_db.database.schema import read_catalogue
+    from autogpt_db.operations.coverage import at_hand
+    from autogpt_db.operations.needed import needed
+
+    waiting = pending(
+        connection,
+        schema_name=target.schema,
+        create=target.embedded or settings.database.create_tables,
+        upgrade=target.embedded,
+        needed=needed(),
+    )
+    todo = f"to be applied at start: {', '.join(waiting)}"
+    yield f"schema: {todo if waiting else 'complete'}"
+    ours = unsound(connection, schema_name=target.schema)
+    for what in ours.mended:
+        yield f"ours: {what}; the next start, or `autogpt-db migrate`, makes it anew"
+    for left in ours.left:
+        yield f"ours: {left.what}. {left.remedy}"
+    catalogue = read_catalogue(connection, target.schema)
+    if catalogue.columns:
+        compared = at_hand(catalogue, target.schema)
+        yield f"release: {compared.sentence}"
+        for method, missing in compared.missed.items():
+            yield f"not served: {method}: the database lacks {missing}"
+
+
+def _check_room(connection: psycopg.Connection[Any], settings: Settings) -> Iterator[str]:
+    """Look whether each process could have a connection."""
+    from autogpt_db.database.room import (
+        Wish,
+        pooler_bounds,
+        refuse_without_room,
+        server_bounds,
+        tightest,
+    )
+    from autogpt_db.database.url import database_url
+
+    url = database_url(settings)
+    if url.pgbouncer:
+        bounds = pooler_bounds(url, settings.database.connect_timeout)
+    else:
+        bounds = server_bounds(connection)
+    if not bounds:
+        return
+    wish, bound = Wish.of(settings), tightest(bounds)
+    refuse_without_room(wish, bounds)
+    if bound.left < wish.least:
+        raise DatabaseUnreachableError(
+            f"There is no room at {url.address}: the service needs {wish.least} connections at "
+            f"least, and {bound}. {bound.remedy}"
+        )
+    yield f"connections: the service wants {wish}, and {bound}"
+
+
+def _check_key(
+    connection: psycopg.Connection[Any], settings: Settings, target: DatabaseUrl
+) -> Iterator[str]:
+    """Try the key on what users have stored."""
+    import psycopg
+
+    from autogpt_db.database.encryption import encrypted_columns, verify_key
+
+    if settings.integrations.encryption_key is not None and encrypted_columns(
+        connection, target.schema
+    ):
+        try:
             tried = verify_key(connection, settings, target.schema)
-            found = "decrypts what users have stored" if tried else "set; nothing is stored yet"
-            yield f"encryption key: {found}"
+        except psycopg.errors.InsufficientPrivilege as error:
+            # Whose methods lack the right are named already; a start does without.
+            yield f"encryption key: not tried: {error.diag.message_primary}"
+            return
+        found = "decrypts what users have stored" if tried else "set; nothing is stored yet"
+        yield f"encryption key: {found}"
 
 
-def _describe_credentials(settings: Settings) -> Iterator[str]:
+def describe_credentials(sources: Loads) -> Iterator[str]:
+    """Yield what to do about credentials that have changed since the service was started.
+
+    Args:
+        sources: Where the settings are; faulty ones are somebody else's business.
+    """
+    from autogpt_db.cli.control import runtime_of
     from autogpt_db.supervision.credentials import changed_credentials, changed_sentence
     from autogpt_db.supervision.status import read_status
 
     try:
-        tree = read_status(settings.paths.runtime)
+        tree = read_status(runtime_of(sources))
     except DatabaseUnreachableError:
         return  # none runs, or none that may be asked
     changed = changed_credentials(tree)

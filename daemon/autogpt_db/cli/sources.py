@@ -36,6 +36,17 @@ class Sources:
         """
         return cls(parameters.get("file"), parameters.get("assignments") or ())
 
+    @property
+    def given(self) -> bool:
+        """Tell whether command line or environment configure anything beside the files."""
+        from autogpt_db.settings.sources import is_configuration
+
+        return (
+            self.file is not None
+            or bool(self.assignments)
+            or any(map(is_configuration, os.environ))
+        )
+
     def load(self) -> LoadedSettings:
         """Read and validate the settings."""
         from autogpt_db.database.url import with_url_parameters

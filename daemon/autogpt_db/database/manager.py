@@ -181,7 +181,7 @@ class DatabaseManager:
                             f"needs: {reason}. See to that, or to its timeouts."
                         ) from error
                 except (SchemaError, psycopg.ProgrammingError) as error:
-                    refusal = self._refused(error)
+                    refusal = self.refused(error)
                     if not self._wait or not self._may_mend_itself(connection, refusal):
                         raise refusal from error
                     for_whom, reason = "AutoGPT's migrations", str(refusal)
@@ -195,7 +195,7 @@ class DatabaseManager:
             time.sleep(_LOOK_AGAIN)
 
     @staticmethod
-    def _refused(error: SchemaError | psycopg.ProgrammingError) -> SchemaError:
+    def refused(error: SchemaError | psycopg.ProgrammingError) -> SchemaError:
         """Return the failure that a refused statement of the start stands for."""
         if isinstance(error, SchemaError):
             return error

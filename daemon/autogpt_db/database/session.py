@@ -105,6 +105,12 @@ SELECT name, setting || ' ms'
    AND setting::bigint BETWEEN 1 AND %(shortest)s
 """
 
+_READ_ONLY: LiteralString = """
+SELECT current_setting('transaction_read_only')::boolean, source, session_user, current_database()
+  FROM pg_catalog.pg_settings
+ WHERE name = 'default_transaction_read_only'
+"""
+
 
 def check_version(version: int, address: str) -> None:
     """Refuse a server that is older than our statements.
@@ -121,6 +127,31 @@ def check_version(version: int, address: str) -> None:
             f"database.url: {address} runs PostgreSQL {version // 10000}; autogpt-db needs 15 or "
             "newer."
         )
+
+
+def read_only_by(connection: psycopg.Connection[Any]) -> tuple[str, str] | None:
+    """Return where a session is set to write nothing, and the statement that ends that; or None.
+
+    Args:
+        connection: A session on the database.
+    """
+    row = connection.execute(_READ_ONLY).fetchone()
+    assert row is not None, "the setting exists"
+    read_only, source, role, database = row
+    if not read_only:
+        return None
+    on_role, on_database = f"ROLE {quoted(role)}", f"DATABASE {quoted(database)}"
+    name = "default_transaction_read_only"
+    if source == "database":
+        return "the database's settings", f"ALTER {on_database} RESET {name};"
+    if source == "user":
+        return "the role's settings", f"ALTER {on_role} RESET {name};"
+    if source == "database user":
+        return (
+            "the role's settings for the database",
+            f"ALTER {on_role} IN {on_database} RESET {name};",
+        )
+    return "the server's configuration", f"ALTER SYSTEM SET {name} = off; SELECT pg_reload_conf();"
 
 
 def check_encoding(connection: psycopg.Connection[Any], setting: str) -> None:

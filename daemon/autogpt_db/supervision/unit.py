@@ -44,6 +44,20 @@ def unit_settings(name: str, section: str = "Service", *, unit: str = UNIT) -> l
         The values in their order; an empty one has reset those before it, as in systemd.unit(5).
     """
     values: list[str] = []
+    for key, value in all_settings(section, unit=unit):
+        if key == name:
+            values = [*values, value] if value else []
+    return values
+
+
+def all_settings(section: str = "Service", *, unit: str = UNIT) -> list[tuple[str, str]]:
+    """Return every setting of a section, as a unit's files have them, in their order.
+
+    Args:
+        section: The section.
+        unit: The unit's name.
+    """
+    found: list[tuple[str, str]] = []
     for file in _files(unit):
         here = ""
         with suppress(OSError):
@@ -52,9 +66,9 @@ def unit_settings(name: str, section: str = "Service", *, unit: str = UNIT) -> l
                 if text.startswith("["):
                     here = text.strip("[]")
                 key, separator, value = text.partition("=")
-                if here == section and separator and key.strip() == name:
-                    values = [*values, value.strip()] if value.strip() else []
-    return values
+                if here == section and separator and not text.startswith(("#", ";")):
+                    found.append((key.strip(), value.strip()))
+    return found
 
 
 def awaits_daemon_reload(unit: str = UNIT) -> bool:

@@ -45,6 +45,7 @@ _CHECKS: tuple[Callable[[Situation], Iterator[Finding]], ...] = (
     host.disk_space,
     host.clock,
     host.limits,
+    service.start,
 )
 
 
@@ -67,6 +68,7 @@ def examine(sources: Loads) -> list[Finding]:
                     text = f"this check failed itself: {type(error).__name__}: {error}"
                     findings.append(Finding("fail", name, text, "Report it."))
             findings += (_told(name, record) for record in records if _matters(record))
+            situation.failed = any(one.level == "fail" and one.check != "unit" for one in findings)
     return findings
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from autogpt_db.cli.doctor.findings import Finding
 from autogpt_db.cli.doctor.sessions import refused
 from autogpt_db.database import troubles
-from autogpt_db.database.session import OLDEST_SERVER
+from autogpt_db.database.session import check_version
 from autogpt_db.errors import (
     AutogptDbError,
     ConfigurationError,
@@ -36,9 +36,13 @@ def reachable(situation: Situation) -> Iterator[Finding]:
     if connection is not None:
         version = connection.info.server_version
         text = f"PostgreSQL {version // 10000}.{version % 10000} at {target.address}"
-        if version < OLDEST_SERVER:
-            yield Finding("fail", "database", f"{text} is too old", "Move to PostgreSQL 15 to 18.")
-        elif connection.info.parameter_status("in_hot_standby") == "on":
+        try:
+            check_version(version, target.address)
+        except ConfigurationError as error:
+            text = str(error).rstrip(".")
+            yield Finding("fail", "database", text, "Move to PostgreSQL 15 to 18.")
+            return
+        if connection.info.parameter_status("in_hot_standby") == "on":
             trouble = troubles.STANDBY
             said = trouble.caused(address=text)
             yield Finding("fail", trouble.check, said, trouble.remedied())
@@ -219,7 +223,13 @@ def monthly_refill(situation: Situation) -> Iterator[Finding]:
 
 def connections(situation: Situation) -> Iterator[Finding]:
     """Compare what the pools want with what role, database and server (or pooler) allow."""
-    from autogpt_db.database.room import Wish, pooler_bounds, server_bounds, tightest
+    from autogpt_db.database.room import (
+        Wish,
+        pooler_bounds,
+        refuse_without_room,
+        server_bounds,
+        tightest,
+    )
     from autogpt_db.database.url import database_url
 
     if situation.connection is None:
@@ -234,6 +244,11 @@ def connections(situation: Situation) -> Iterator[Finding]:
         return
     wish, bound = Wish.of(situation.settings), tightest(bounds)
     text = f"the service wants {wish}, and {bound}"
+    try:
+        refuse_without_room(wish, bounds)
+    except ConfigurationError as error:
+        yield Finding("fail", "connections", str(error).rstrip("."))
+        return
     if bound.left < wish.least:
         text += f"; it needs {wish.least} at least"
         yield Finding("fail", "connections", text, bound.remedy)

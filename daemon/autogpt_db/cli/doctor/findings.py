@@ -39,6 +39,12 @@ class Situation:
 
     Args:
         sources: Where the settings are.
+
+    Attributes:
+        problems: What is wrong with the settings.
+        connection_problem: Why there is no connection to the database.
+        service_problem: Why the service doesn't answer.
+        failed: Whether a check has failed already, beside that of the unit, which shows it.
     """
 
     def __init__(self, sources: Loads) -> None:
@@ -46,6 +52,7 @@ class Situation:
         self.problems: tuple[str, ...] = ()
         self.connection_problem = ""
         self.service_problem = ""
+        self.failed = False
 
     def close(self) -> None:
         """Close the connection to the database, if there is one."""
@@ -90,6 +97,11 @@ class Situation:
         except ConfigurationError as error:
             self.problems = error.problems
             return LoadedSettings(Settings(), {}, [])
+
+    @property
+    def given(self) -> bool:
+        """Tell whether command line or environment configure anything beside the files."""
+        return self._sources.given
 
     @property
     def settings(self) -> Settings:

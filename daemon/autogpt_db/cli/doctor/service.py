@@ -139,6 +139,24 @@ def _ask(address: str, token: str | None) -> str | None:
     return f"status {response.status}, {content.decode('utf-8', 'replace').strip()}"
 
 
+def start(situation: Situation) -> Iterator[Finding]:
+    """Look whether the service would start, as itself: its account and sandbox see other things.
+
+    Not where it is known already why it wouldn't.
+    """
+    from autogpt_db.cli.as_service import check_as_service
+
+    checked = None if situation.failed or situation.given else check_as_service()
+    if checked is None:
+        return
+    if checked.code == 0:
+        yield Finding("ok", "start", f"{checked.how}: it would start")
+        return
+    for problem in checked.problems:
+        text = problem.removeprefix("autogpt-db: ").rstrip(".")
+        yield Finding("fail", "start", text, f"({checked.how}.)")
+
+
 def programs(situation: Situation) -> Iterator[Finding]:
     """Look at the files of programs.d."""
     from autogpt_db.supervision.program_files import inspect_programs

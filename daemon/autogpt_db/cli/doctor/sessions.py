@@ -7,23 +7,14 @@ from typing import TYPE_CHECKING
 from autogpt_db.cli.doctor.findings import Finding
 from autogpt_db.database import troubles
 from autogpt_db.database.causes import refusal_of, remedy_of
-from autogpt_db.database.troubles import quoted
+from autogpt_db.database.session import read_only_by
 from autogpt_db.errors import ConfigurationError, RightsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import psycopg
-
     from autogpt_db.cli.doctor.findings import Situation
     from autogpt_db.database.needs import Lack
-
-_NAME = "default_transaction_read_only"
-_SOURCE = """
-SELECT source, session_user, current_database()
-FROM pg_catalog.pg_settings
-WHERE name = 'default_transaction_read_only'
-"""
 
 
 def refused(situation: Situation) -> Finding | None:
@@ -92,33 +83,15 @@ def writes(situation: Situation) -> Iterator[Finding]:
     connection = situation.connection
     if connection is None or connection.info.parameter_status("in_hot_standby") == "on":
         return
-    row = connection.execute("SELECT current_setting('transaction_read_only')").fetchone()
-    if row != ("on",):
+    found = read_only_by(connection)
+    if found is None:
         yield Finding("ok", "writes", "the database takes them")
         return
-    place, statement = _read_only_by(connection)
+    place, statement = found
     trouble = troubles.READ_ONLY
     yield Finding(
         "fail", "writes", trouble.caused(place=place), trouble.remedied(statement=statement)
     )
-
-
-def _read_only_by(connection: psycopg.Connection[tuple[str, ...]]) -> tuple[str, str]:
-    """Return where that is set, and the statement that switches it off there."""
-    row = connection.execute(_SOURCE).fetchone()
-    assert row is not None, "the setting exists"
-    source, role, database = row
-    on_role, on_database = f"ROLE {quoted(role)}", f"DATABASE {quoted(database)}"
-    if source == "database":
-        return "the database's settings", f"ALTER {on_database} RESET {_NAME};"
-    if source == "user":
-        return "the role's settings", f"ALTER {on_role} RESET {_NAME};"
-    if source == "database user":
-        return (
-            "the role's settings for the database",
-            f"ALTER {on_role} IN {on_database} RESET {_NAME};",
-        )
-    return "the server's configuration", f"ALTER SYSTEM SET {_NAME} = off; SELECT pg_reload_conf();"
 
 
 def rights(situation: Situation) -> Iterator[Finding]:
