@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import textwrap
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _BLOCK = re.compile(r"^ *```console\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+_DOCUMENT = re.compile(r"<<'(\w+)'$")
 _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _TIME = r"\d{4}-\d\d-\d\dT[\d:.]+Z?"
 # What differs from one run to the next; everything else is as it is written.
@@ -24,7 +26,7 @@ class Step(NamedTuple):
     """A command and what the page says that it prints.
 
     Attributes:
-        command: As typed, continuation lines included.
+        command: As typed, continuation lines and here-documents included.
         output: What follows it; "" where the page shows nothing.
     """
 
@@ -43,7 +45,12 @@ def steps(page: str, prompt: str = "$ ") -> list[Step]:
     for block in _BLOCK.findall(page):
         command: list[str] = []
         output: list[str] = []
-        for line in block.splitlines():
+        document = ""
+        for line in textwrap.dedent(block).splitlines():
+            if document:
+                command.append(line)
+                document = "" if line == document else document
+                continue
             if line.startswith(prompt):
                 if command:
                     found.append(Step("\n".join(command), "\n".join(output)))
@@ -52,6 +59,8 @@ def steps(page: str, prompt: str = "$ ") -> list[Step]:
                 command.append(line)
             elif command:
                 output.append(line)
+            if found_document := _DOCUMENT.search(line):
+                document = found_document[1]
         if command:
             found.append(Step("\n".join(command), "\n".join(output)))
     return found
