@@ -7,8 +7,10 @@ import subprocess
 import textwrap
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from waiting import wait_for
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 _BLOCK = re.compile(r"^ *```console\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
@@ -86,11 +88,19 @@ def matches(expected: str, printed: str) -> bool:
 
 
 class Shell:
-    """One bash that runs command after command, as a reader's does."""
+    """One bash that runs command after command, as a reader's does.
 
-    def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
+    Args:
+        directory: Where it begins.
+        environment: All that it has.
+        through: A program that starts it, and what stands before its name there.
+    """
+
+    def __init__(
+        self, directory: Path, environment: Mapping[str, str], through: Iterable[str] = ()
+    ) -> None:
         self._process = subprocess.Popen(
-            ["bash", "--norc", "--noprofile"],
+            [*through, "bash", "--norc", "--noprofile"],
             cwd=directory,
             env=dict(environment),
             stdin=subprocess.PIPE,
@@ -110,7 +120,7 @@ class Shell:
         """Run a command; return its exit status and what it printed, errors included."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(f"{command}\necho; echo {_END} $?\n")
+        self._process.stdin.write(f"{command}\n_status=$?; echo; echo {_END} $_status\n")
         self._process.stdin.flush()
         printed: list[str] = []
         for line in self._process.stdout:
@@ -118,3 +128,32 @@ class Shell:
                 return int(line.split()[1]), "".join(printed).rstrip("\n")
             printed.append(line)
         raise AssertionError(f"the shell ended at {command!r}: {''.join(printed)}")
+
+    def check(self, command: str) -> str:
+        """Run a command that must succeed; return what it printed."""
+        status, printed = self.run(command)
+        assert status == 0, f"{command}\nended with {status}:\n{printed}"
+        return printed
+
+
+def show(shell: Shell, page: str, elsewhere: Mapping[str, str]) -> None:
+    """Run a page's commands one after the other; each prints what the page shows.
+
+    Args:
+        shell: Where they run.
+        page: Markdown, or a part of it.
+        elsewhere: What is somewhere else here than on the page, such as the port.
+    """
+    for step in steps(page):
+        command = step.command
+        for place, here in elsewhere.items():
+            command = command.replace(place, here)
+
+        def shown(step: Step = step, command: str = command) -> bool:
+            printed = shell.check(command)
+            said = not step.output or matches(step.output, printed)
+            # A process may be at work of its own in the moment that is shown.
+            assert said or command == "autogpt-db status", f"{command}\nprinted\n{printed}"
+            return said
+
+        wait_for(shown, what=f"what the page shows of {command}")
