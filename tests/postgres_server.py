@@ -48,6 +48,15 @@ def binaries() -> Path:
     return Path(package.origin).parent / "pginstall" / "bin"
 
 
+SYSTEM_15 = Path("/usr/lib/postgresql/15/bin")
+"""Where Debian has PostgreSQL 15."""
+
+
+def has_server(directory: Path) -> bool:
+    """Tell whether PostgreSQL's server is there: a distribution may have its clients alone."""
+    return (directory / "initdb").exists()
+
+
 class PostgresServer:
     """One server on a unix socket, not durable: what it holds is worth nothing.
 

@@ -18,13 +18,12 @@ from autogpt_db.database.embedded.upgrade import upgrade
 from autogpt_db.database.manager import DatabaseManager
 from autogpt_db.errors import ConfigurationError, MaintenanceError, ResourceTakenError
 from autogpt_db.settings import EmbeddedSettings, Settings, load_settings
-from postgres_server import binaries
+from postgres_server import SYSTEM_15, binaries, has_server
 from private_cluster import fill, look
 
-SYSTEM_15 = Path("/usr/lib/postgresql/15/bin")
 NEWER = Path(os.environ.get("AUTOGPT_DB_TEST_NEWER_POSTGRES", binaries()))
 
-pytestmark = pytest.mark.skipif(not SYSTEM_15.exists(), reason="needs Debian's postgresql-15")
+pytestmark = pytest.mark.skipif(not has_server(SYSTEM_15), reason="needs Debian's postgresql-15")
 
 
 @pytest.fixture

@@ -27,12 +27,11 @@ from autogpt_db.database.embedded.server import LOG_LIMIT
 from autogpt_db.database.manager import DatabaseManager
 from autogpt_db.errors import ConfigurationError, DatabaseUnreachableError, ResourceTakenError
 from autogpt_db.settings import EmbeddedSettings, Settings
-from postgres_server import BINARIES
+from postgres_server import BINARIES, SYSTEM_15, has_server
 from waiting import PATIENCE, wait_for
 
 ROOT = os.geteuid() == 0
 as_root = pytest.mark.skipif(not ROOT, reason="needs root, which runs PostgreSQL as another")
-SYSTEM_15 = Path("/usr/lib/postgresql/15/bin")
 DEFAULTS = EmbeddedSettings()
 
 # A main of its own: starts the server, says what it got, and waits to be killed.
@@ -381,7 +380,7 @@ def test_data_of_another_version_is_refused_with_the_remedy(made_state: Path) ->
         assert words in text
 
 
-@pytest.mark.skipif(not SYSTEM_15.exists(), reason="needs the distribution's PostgreSQL 15")
+@pytest.mark.skipif(not has_server(SYSTEM_15), reason="needs the distribution's PostgreSQL 15")
 def test_older_data_is_run_by_the_systems_own_postgresql(state: Path) -> None:
     with running(state, EmbeddedSettings(binaries=SYSTEM_15)) as server:
         assert server.version.startswith("15.")

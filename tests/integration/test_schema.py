@@ -23,12 +23,11 @@ from contract_schema import (
     enums_of,
     tables_of,
 )
-from postgres_server import PostgresServer, clone
+from postgres_server import SYSTEM_15, PostgresServer, clone, has_server
 from releases.building import build_as_0_1_0
 from waiting import wait_for
 
 CONTRACT = Path(__file__).parents[1] / "contract"
-SYSTEM_15 = Path("/usr/lib/postgresql/15/bin")
 THEIRS = [one for one in migrations() if one.theirs and not one.upgrade]
 OURS = tuple(migration.name for migration in migrations() if not migration.theirs)
 
@@ -220,7 +219,7 @@ def test_pgvector_may_be_there_already(connection: Connection, place: str) -> No
 
 
 def test_a_server_without_pgvector_does_without_what_needs_it() -> None:
-    if not SYSTEM_15.exists():
+    if not has_server(SYSTEM_15):
         pytest.skip("needs the distribution's PostgreSQL 15")
     server = PostgresServer()
     server.binaries = SYSTEM_15

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,10 +89,8 @@ def tree_of(running: DaemonProcess) -> list[int]:
     """Return the pids of the daemon and of its children."""
     assert running.process is not None
     main = running.process.pid
-    listed = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(main)], capture_output=True, text=True, check=True
-    )
-    return [main, *map(int, listed.stdout.split())]
+    children = Path(f"/proc/{main}/task/{main}/children")
+    return [main, *map(int, children.read_text().split())]
 
 
 def signal_tree(pids: list[int], number: signal.Signals) -> None:
