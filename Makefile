@@ -11,7 +11,7 @@ WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help run test fuzz lint types unit integration acceptance environment clean bench bench-trees bench-profile bench-footprint \
-	reference install uninstall deb test-service test-storm test-workers test-releases test-chaos test-bodies test-matrix
+	reference install uninstall deb test-bare test-service test-storm test-workers test-releases test-chaos test-bodies test-matrix
 # Where `make install` puts things; DESTDIR stands before all of them.
 PREFIX ?= /opt/autogpt-db
 DESTDIR ?=
@@ -27,6 +27,7 @@ run: .venv/.runtime ## Run the service here, on a PostgreSQL of its own (Ctrl-C 
 test: .venv/.installed lint types ## Check everything; as root on Debian or Ubuntu the service on a real systemd, too
 	@$(call both_ways,$(RUN)/pytest,-n $(WORKERS) --dist worksteal)
 	@$(MAKE) --no-print-directory test-service
+	@$(MAKE) --no-print-directory test-bare SUITES=own ACCOUNTS=ada
 
 # Three tests at a time drive real processes on what may be a busy machine. One that fails beside
 # others is tried once more by itself, and said to be: it is a fault to be mended, but not a reason
@@ -106,6 +107,11 @@ test-service: .venv/.installed ## Prove the service on a real systemd, where a g
 	@if tests/service/systemd-lab able; then tests/service/systemd-lab tools; fi
 	@export UV="$(UV)" LAB_SUITE="$(SUITE)" AUTOGPT_DB_TEST_ROUNDS=$(or $(ROUNDS),3); \
 	$(call both_ways,$(RUN)/pytest -q -rA --no-header tests/service)
+
+# SUITES=own is the release that runs here; TESTS=all takes half an hour for each system and account.
+test-bare: .venv/.installed ## Prove README's two commands on new systems with its packages alone: SUITES="bookworm trixie noble" ACCOUNTS="root ada" TESTS=all
+	@if tests/service/systemd-lab able; then tests/service/systemd-lab tools; fi
+	AUTOGPT_DB_TEST_SUITES="$(SUITES)" AUTOGPT_DB_TEST_ACCOUNTS="$(ACCOUNTS)" AUTOGPT_DB_TEST_SELECTION="$(TESTS)" $(RUN)/pytest -q -rA --no-header tests/bare
 
 test-matrix: .venv/.installed ## Break a database in every known way, direct and pooled, at the start and later: nothing fails untold, every remedy works
 	AUTOGPT_DB_TEST_MATRIX=all $(RUN)/pytest -n $(WORKERS) --dist worksteal -rA tests/matrix

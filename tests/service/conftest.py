@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from guest import ROOT, Guest, why_not
 
+from checkout import copy_checkout, uv, uv_cache
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -26,23 +28,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
-def uv() -> Path:
-    """Return the uv that makes environments, as the Makefile finds it."""
-    return Path(os.environ.get("UV") or shutil.which("uv") or ROOT / ".uv/bin/uv").resolve()
-
-
-def uv_cache() -> Path:
-    done = subprocess.run([uv(), "cache", "dir"], capture_output=True, text=True, check=True)
-    return Path(done.stdout.strip())
-
-
 def build_elsewhere(target: Path, directory: Path) -> None:
     """Build the package in a guest of the release that LAB_SUITE names, with its Python."""
     clone = directory / "clone"
-    made_here = {".git", ".venv", ".uv", "build", "dist"}
-    shutil.copytree(
-        ROOT, clone, ignore=lambda at, _names: made_here if Path(at) == ROOT else {"__pycache__"}
-    )
+    copy_checkout(clone)
     builder = Guest(f"autogpt-db-build-{os.getpid()}")
     try:
         builder.up(

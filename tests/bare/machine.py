@@ -1,0 +1,64 @@
+"""A newly installed machine with README's packages and nothing else, by `systemd-lab fresh`."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checkout import ROOT, copy_checkout
+from console_sessions import Shell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LAB = ROOT / "tests/service/systemd-lab"
+_NOT_TO_BE_HAD = 3  # the lab's own exit code
+
+
+def packages() -> str:
+    """Return what README tells a newcomer to install with apt."""
+    found = re.search(r"`apt install ([^`]+)`", (ROOT / "README.md").read_text("utf-8"))
+    assert found is not None
+    return found[1]
+
+
+def install(suite: str, *, demanded: bool) -> None:
+    """Make the release's files, or skip the test where they can't be had.
+
+    Args:
+        suite: Debian's or Ubuntu's name of the release.
+        demanded: Whether it was asked for by name: then only a silent mirror is a reason to skip.
+    """
+    done = subprocess.run(
+        [LAB, "installed"], env=_environment(suite), capture_output=True, text=True, check=False
+    )
+    if done.returncode == _NOT_TO_BE_HAD or (done.returncode and not demanded):
+        pytest.skip(f"{suite} cannot be installed: {' '.join(done.stderr.split()[-40:])}")
+    assert done.returncode == 0, done.stderr
+
+
+@contextmanager
+def newcomer(suite: str, account: str, directory: Path) -> Iterator[Shell]:
+    """Yield a shell of an account's, in whose home the checkout stands as `autogpt-db`.
+
+    Args:
+        suite: A release whose files `install` has made.
+        account: `root` or `ada`.
+        directory: Place for a copy of the checkout.
+    """
+    clone = directory / "clone"
+    copy_checkout(clone)
+    through = [str(LAB), "fresh", f"--user={account}", "--bind-ro", f"{clone}:/clone", "--"]
+    with Shell(directory, _environment(suite), through) as shell:
+        shell.check("cp -r /clone autogpt-db && cd autogpt-db")
+        yield shell
+
+
+def _environment(suite: str) -> dict[str, str]:
+    return os.environ | {"LAB_SUITE": suite, "LAB_PACKAGES": packages()}

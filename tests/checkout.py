@@ -1,0 +1,32 @@
+"""This checkout: a copy of what is written in it, and the program that makes environments of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+_MADE_HERE = {".git", ".venv", ".uv", ".make", "build", "dist"}
+
+
+def copy_checkout(target: Path) -> None:
+    """Copy the checkout as a newcomer has it, without what is made in it."""
+
+    def ignored(at: str, names: list[str]) -> set[str]:
+        made = _MADE_HERE if Path(at) == ROOT else set()
+        return made | {name for name in names if name.endswith(("__pycache__", "_cache"))}
+
+    shutil.copytree(ROOT, target, ignore=ignored)
+
+
+def uv() -> Path:
+    """Return the uv that makes environments, as the Makefile finds it."""
+    return Path(os.environ.get("UV") or shutil.which("uv") or ROOT / ".uv/bin/uv").resolve()
+
+
+def uv_cache() -> Path:
+    """Return where uv keeps what it has fetched."""
+    done = subprocess.run([uv(), "cache", "dir"], capture_output=True, text=True, check=True)
+    return Path(done.stdout.strip())
