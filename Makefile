@@ -11,10 +11,12 @@ WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help run test fuzz lint types unit integration acceptance environment clean bench bench-trees bench-profile bench-footprint \
-	reference install uninstall deb test-bare test-service test-storm test-workers test-releases test-chaos test-bodies test-matrix
+	reference install uninstall deb dist test-bare test-service test-storm test-workers test-releases test-chaos test-bodies test-matrix
 # Where `make install` puts things; DESTDIR stands before all of them.
 PREFIX ?= /opt/autogpt-db
 DESTDIR ?=
+# Where `make deb` and `make dist` put what they make.
+DIST ?= dist
 # A service cannot run a Python from under a home directory, so the system's own is taken.
 SYSTEM_PYTHON ?= /usr/bin/python3
 
@@ -101,7 +103,11 @@ uninstall: ## Remove what `make install` installed; data and configuration stay
 	fi
 
 deb: | $(UV) ## Build the .deb for this machine's release into dist/
-	@UV="$(UV)" UV_PYTHON=/usr/bin/python3 deploy/debian/build
+	@UV="$(UV)" UV_PYTHON=/usr/bin/python3 deploy/debian/build "$(DIST)"
+
+dist: | $(UV) ## Build what a release consists of into dist/: sdists, wheels, .debs (SUITES="bookworm trixie noble"), SBOM, checksums
+	@UV_PROJECT_ENVIRONMENT=build/release $(UV) sync --quiet --frozen --only-group release
+	@UV="$(UV)" RELEASE_ENVIRONMENT=build/release deploy/dist "$(DIST)" $(SUITES)
 
 test-service: .venv/.installed ## Prove the service on a real systemd, where a guest can run (ROUNDS=20, SUITE=trixie)
 	@if tests/service/systemd-lab able; then tests/service/systemd-lab tools; fi
@@ -143,7 +149,7 @@ bench: build/bench/.installed ## Measure against peers here; quick: make bench R
 # The other tree is installed as this one is.
 bench-trees: build/bench/.installed ## Measure against another checkout: make bench-trees TREE=../before TABLES=v0.6.48
 	@[ -n "$(TREE)" ] || { echo "Say which: make bench-trees TREE=../before" >&2; exit 1; }
-	@cd "$(TREE)" && UV_PROJECT_ENVIRONMENT=build/production "$(abspath $(UV))" sync --quiet --frozen --compile-bytecode --no-dev --no-editable --reinstall-package autogpt-db --extra embedded
+	@cd "$(TREE)" && UV_PROJECT_ENVIRONMENT=build/production "$(abspath $(UV))" sync --quiet --frozen --compile-bytecode --no-dev --no-editable --reinstall-package autogpt-db --reinstall-package autogpt-db-client --extra embedded
 	@$(BENCH).trees "$(TREE)" $(if $(TABLES),--tables $(TABLES)) \
 	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(CLIENTS),--clients $(CLIENTS)) \
 	  $(if $(WORKS),--works $(WORKS)) $(if $(SCALE),--scale $(SCALE))
@@ -154,24 +160,24 @@ bench-profile: build/bench/.installed ## Show where the API process spends its t
 # Always anew: what is measured is this tree, installed.
 .PHONY: build/bench/.installed
 build/bench/.installed: | $(UV)
-	@UV_PROJECT_ENVIRONMENT=build/production $(UV) sync --quiet --frozen --compile-bytecode --no-dev --no-editable --reinstall-package autogpt-db --extra embedded
+	@UV_PROJECT_ENVIRONMENT=build/production $(UV) sync --quiet --frozen --compile-bytecode --no-dev --no-editable --reinstall-package autogpt-db --reinstall-package autogpt-db-client --extra embedded
 	@UV_PROJECT_ENVIRONMENT=build/bench $(UV) sync --quiet --frozen --compile-bytecode --group bench --extra embedded
 
 bench-footprint: .venv/.installed ## Print start-up time and memory of the processes
-	@UV_PROJECT_ENVIRONMENT=build/production $(UV) sync --quiet --frozen --compile-bytecode --no-dev --no-editable --reinstall-package autogpt-db --extra embedded
+	@UV_PROJECT_ENVIRONMENT=build/production $(UV) sync --quiet --frozen --compile-bytecode --no-dev --no-editable --reinstall-package autogpt-db --reinstall-package autogpt-db-client --extra embedded
 	AUTOGPT_DB_TEST_PROGRAM=build/production/bin/autogpt-db $(RUN)/python bench/footprint.py
 
 environment: .venv/.installed ## Make the environment, and nothing else
 
 # What the service needs, and then what its development needs.
-.venv/.runtime: uv.lock pyproject.toml | $(UV)
+.venv/.runtime: uv.lock pyproject.toml daemon/pyproject.toml | $(UV)
 	@echo "Making the environment in .venv: Python packages and PostgreSQL, some 150 MB the first time …" >&2
 	@$(UV) sync --quiet --frozen --compile-bytecode --inexact --no-dev --extra embedded
 	@echo "Compiling …" >&2
 	@$(RUN)/python -m compileall -q daemon
 	@touch $@
 
-.venv/.installed: uv.lock pyproject.toml | $(UV)
+.venv/.installed: uv.lock pyproject.toml daemon/pyproject.toml | $(UV)
 	@$(UV) sync --quiet --frozen --compile-bytecode --extra embedded
 	@touch $@ .venv/.runtime
 
