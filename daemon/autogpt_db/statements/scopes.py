@@ -53,6 +53,10 @@ class Source:
 
 Scope = dict[str, Source]
 """What a query reads from, by alias."""
+Scopes = tuple[Scope, ...]
+"""Those of a query and of the queries around it, from the innermost outwards."""
+Sources = dict[str, Source]
+"""What WITH has named."""
 
 
 def resolve(column: str, scopes: Sequence[Scope], *, quoted: bool) -> set[str]:
