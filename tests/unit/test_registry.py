@@ -23,7 +23,7 @@ from autogpt_db.operations import (
     operation,
 )
 from autogpt_db.settings import Settings
-from autogpt_db.signatures.registry import operation_of
+from autogpt_db.signatures.decorator import operation_of
 
 
 @operation(reads=True)

@@ -15,8 +15,10 @@ from autogpt_db.database.handle import Database
 from autogpt_db.database.merged import BOUNDED_CALLS, Merged
 from autogpt_db.operations.discovery import load_operations, served_operations
 from autogpt_db.signatures.arguments import body_of_another_type
+from autogpt_db.signatures.declaration import Parameter, RegistrationError
+from autogpt_db.signatures.decorator import operation
 from autogpt_db.signatures.json_text import JsonText
-from autogpt_db.signatures.registry import Operation, Parameter, RegistrationError, operation
+from autogpt_db.signatures.registry import Operation
 from autogpt_db.signatures.types import (
     BatchSize,
     BigInteger,

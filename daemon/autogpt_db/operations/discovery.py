@@ -7,11 +7,14 @@ import os
 import pkgutil
 from typing import TYPE_CHECKING
 
-from autogpt_db.signatures.registry import Operation, RegistrationError, operation_of
+from autogpt_db.signatures.declaration import RegistrationError
+from autogpt_db.signatures.decorator import operation_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from types import ModuleType
+
+    from autogpt_db.signatures.registry import Operation
 
 PACKAGE = "autogpt_db.operations"
 EXTRA_MODULES = "AUTOGPT_DB_TEST_OPERATIONS"

@@ -3,67 +3,38 @@
 from __future__ import annotations
 
 import inspect
-import sys
-import typing
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import psycopg
 
 from autogpt_db.database.capabilities import Capabilities
-from autogpt_db.database.handle import Database
 from autogpt_db.database.knowledge import is_about_schema, smells_of_migration
 from autogpt_db.database.needs import Needs
 from autogpt_db.database.releases import arguments_of
 from autogpt_db.errors import AutogptDbError, CallError, SchemaChangingError, SchemaUnreadError
-from autogpt_db.signatures.annotations import shape_of
-from autogpt_db.signatures.arguments import ArgumentsDecoder, ParameterShape, not_honoured
-from autogpt_db.signatures.bounds import check_arguments, check_reply, limit_of
+from autogpt_db.signatures.arguments import ArgumentsDecoder, not_honoured
+from autogpt_db.signatures.bounds import check_arguments, check_reply
+from autogpt_db.signatures.declaration import (
+    Parameter,
+    RegistrationError,
+    docstring_of,
+    parameters_of,
+    place_of,
+    shapes_of,
+)
 from autogpt_db.signatures.tables import Table, needs_of, tables_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping
+    from collections.abc import Collection, Mapping
 
+    from autogpt_db.database.handle import Database
     from autogpt_db.settings import LimitsSettings
+    from autogpt_db.signatures.declaration import AnyFunction
     from autogpt_db.signatures.repeats import Repeat
 
-    AnyFunction = Callable[..., Awaitable[Any]]
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-WITHOUT_DOCSTRINGS = 2
-"""Level of Python's optimization (PYTHONOPTIMIZE) from which on there are none."""
-
-_MARK = "__operation__"
 _encode = msgspec.json.Encoder().encode
-
-
-class RegistrationError(AutogptDbError):
-    """An operation that cannot be served as it is written; a bug, found when it is loaded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """One argument of an operation, for its documentation.
-
-    Attributes:
-        name: Its key in the request's object.
-        required: Whether the request must have it.
-        default: What stands for an absent one.
-        annotation: Its type as the signature writes it.
-        schema: Its JSON schema.
-        limit: The option of `limits` that bounds a number, if one does.
-    """
-
-    name: str
-    required: bool
-    default: Any
-    annotation: str
-    schema: dict[str, Any]
-    limit: str | None = None
 
 
 class Operation:
@@ -106,12 +77,12 @@ class Operation:
         self.spares = frozenset(spares)
         self.subject = function.__module__.rpartition(".")[0].rpartition(".")[2]
         self.function = function
-        self.description = self._docstring(function)
+        self.description = docstring_of(function)
         self.summary = self.description.partition("\n")[0]
         written = inspect.signature(function)
-        arguments = self._arguments(written)
+        arguments = parameters_of(function, written)
         self.signature = str(written.replace(parameters=list(arguments.values()))).replace("'", "")
-        self._shapes = self._parameter_shapes(function, arguments)
+        self._shapes = shapes_of(function, arguments)
         self.parameters = tuple(
             Parameter(
                 name=shape.name,
@@ -130,7 +101,7 @@ class Operation:
         for name, capability in self.honoured.items():
             if name not in known or not hasattr(Capabilities, capability):
                 raise RegistrationError(
-                    f"{_place(function)} has no argument {name!r}, or no database has the "
+                    f"{place_of(function)} has no argument {name!r}, or no database has the "
                     f"capability {capability!r}."
                 )
 
@@ -322,109 +293,3 @@ class Operation:
             "repeat": self.repeat._asdict() if self.repeat else None,
             "request": self.request_schema(),
         }
-
-    @staticmethod
-    def _docstring(function: AnyFunction) -> str:
-        if not inspect.iscoroutinefunction(function):
-            raise RegistrationError(f"{_place(function)} must be an `async def` function.")
-        text = inspect.getdoc(function)
-        if not text and sys.flags.optimize < WITHOUT_DOCSTRINGS:
-            raise RegistrationError(
-                f"{_place(function)} needs a docstring: it is the method's documentation."
-            )
-        return text or ""
-
-    def _arguments(self, signature: inspect.Signature) -> dict[str, inspect.Parameter]:
-        database, *arguments = signature.parameters.values() or (None,)
-        if database is None or database.name != "database":
-            raise RegistrationError(
-                f"{_place(self.function)} must take `database: Database` as its first parameter."
-            )
-        for argument in arguments:
-            if argument.kind in {argument.VAR_POSITIONAL, argument.VAR_KEYWORD}:
-                raise RegistrationError(
-                    f"{_place(self.function)} cannot take `{argument}`: the wire has named "
-                    "arguments only."
-                )
-        return {argument.name: argument for argument in arguments}
-
-    @staticmethod
-    def _parameter_shapes(
-        function: AnyFunction, arguments: dict[str, inspect.Parameter]
-    ) -> tuple[ParameterShape, ...]:
-        # Only the arguments' types matter at run time; a type checker's other imports do not.
-        function_globals = {"Database": Database, **function.__globals__}
-        try:
-            hints = typing.get_type_hints(function, function_globals, include_extras=True)
-            return tuple(
-                ParameterShape(name, shape_of(hints[name]), argument.default, limit_of(hints[name]))
-                for name, argument in arguments.items()
-            )
-        except (NameError, KeyError, TypeError) as error:
-            raise RegistrationError(
-                f"{_place(function)} has an argument whose type cannot be served: {error}. Import "
-                "the type at run time and use those of autogpt_db.signatures.types."
-            ) from error
-
-
-def operation(
-    *,
-    reads: bool,
-    heavy: bool = False,
-    repeat: Repeat | None = None,
-    spares: Collection[str] = (),
-    honoured: Mapping[str, str] | None = None,
-    labels: Mapping[str, str] | None = None,
-) -> Callable[
-    [Callable[Concatenate[Database, P], Awaitable[R]]],
-    Callable[Concatenate[Database, P], Awaitable[R]],
-]:
-    """Make a method of the service out of an async function.
-
-    Its name is the route, its signature the request, its docstring the documentation. It returns
-    `bytes` (a finished JSON document) or a plain value. The function itself stays as it is.
-
-    Args:
-        reads: True when it only reads.
-        heavy: True when it may read much (lists, reports): such calls wait in a lane of their own.
-        repeat: What a repeat without an idempotency key does: `harmless` or `harmful`. Each write
-            of the package says so.
-        spares: Tables that it does without where they are missing, and then answers less.
-        honoured: Arguments that only a database with a capability can honour, and the name of
-            that one (`Capabilities`). Elsewhere a call that gives one a value is passed on, or
-            refused. Where nothing matches it on an older database, the method says so itself.
-        labels: Of enums a label that its arguments name; it is of no use where there is none.
-
-    Raises:
-        RegistrationError: The function cannot be served.
-    """
-
-    def register(
-        function: Callable[Concatenate[Database, P], Awaitable[R]],
-    ) -> Callable[Concatenate[Database, P], Awaitable[R]]:
-        setattr(
-            function,
-            _MARK,
-            Operation(
-                function,
-                reads=reads,
-                heavy=heavy,
-                repeat=repeat,
-                spares=spares,
-                honoured=honoured,
-                labels=labels,
-            ),
-        )
-        return function
-
-    return register
-
-
-def operation_of(thing: object) -> Operation | None:
-    """Return the operation that `thing` was made into by the decorator, if it was."""
-    found = getattr(thing, _MARK, None) if inspect.isfunction(thing) else None
-    return found if isinstance(found, Operation) else None
-
-
-def _place(function: AnyFunction) -> str:
-    return f"The operation {function.__module__}.{function.__qualname__}"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.database.needs import Needs
-from autogpt_db.signatures.registry import WITHOUT_DOCSTRINGS
+from autogpt_db.signatures.declaration import WITHOUT_DOCSTRINGS
 from autogpt_db.signatures.tables import needs_of
 from autogpt_db.worker.handle import JobDatabase
 

@@ -1,0 +1,78 @@
+"""The decorator that makes a method of the service out of a function."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+
+from autogpt_db.signatures.registry import Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Mapping
+
+    from autogpt_db.database.handle import Database
+    from autogpt_db.signatures.repeats import Repeat
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_MARK = "__operation__"
+
+
+def operation(
+    *,
+    reads: bool,
+    heavy: bool = False,
+    repeat: Repeat | None = None,
+    spares: Collection[str] = (),
+    honoured: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> Callable[
+    [Callable[Concatenate[Database, P], Awaitable[R]]],
+    Callable[Concatenate[Database, P], Awaitable[R]],
+]:
+    """Make a method of the service out of an async function.
+
+    Its name is the route, its signature the request, its docstring the documentation. It returns
+    `bytes` (a finished JSON document) or a plain value. The function itself stays as it is.
+
+    Args:
+        reads: True when it only reads.
+        heavy: True when it may read much (lists, reports): such calls wait in a lane of their own.
+        repeat: What a repeat without an idempotency key does: `harmless` or `harmful`. Each write
+            of the package says so.
+        spares: Tables that it does without where they are missing, and then answers less.
+        honoured: Arguments that only a database with a capability can honour, and the name of
+            that one (`Capabilities`). Elsewhere a call that gives one a value is passed on, or
+            refused. Where nothing matches it on an older database, the method says so itself.
+        labels: Of enums a label that its arguments name; it is of no use where there is none.
+
+    Raises:
+        RegistrationError: The function cannot be served.
+    """
+
+    def register(
+        function: Callable[Concatenate[Database, P], Awaitable[R]],
+    ) -> Callable[Concatenate[Database, P], Awaitable[R]]:
+        setattr(
+            function,
+            _MARK,
+            Operation(
+                function,
+                reads=reads,
+                heavy=heavy,
+                repeat=repeat,
+                spares=spares,
+                honoured=honoured,
+                labels=labels,
+            ),
+        )
+        return function
+
+    return register
+
+
+def operation_of(thing: object) -> Operation | None:
+    """Return the operation that `thing` was made into by the decorator, if it was."""
+    found = getattr(thing, _MARK, None) if inspect.isfunction(thing) else None
+    return found if isinstance(found, Operation) else None
