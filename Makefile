@@ -10,7 +10,7 @@ export UV_PYTHON := $(PYTHON)
 WORKERS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz lint types unit integration acceptance environment clean bench bench-trees bench-profile bench-footprint \
+.PHONY: help run test quick test-costs fuzz lint types unit integration acceptance environment clean bench bench-trees bench-profile bench-footprint \
 	reference install uninstall deb dist test-bare test-service test-storm test-workers test-releases test-chaos test-bodies test-matrix
 # Where `make install` puts things; DESTDIR stands before all of them.
 PREFIX ?= /opt/autogpt-db
@@ -45,6 +45,14 @@ lint: .venv/.installed ## Check style, formatting and the direction of imports
 
 types: .venv/.installed ## Check types
 	$(RUN)/mypy
+
+quick: .venv/.installed ## Run the tests that concern what has changed since main, for half a minute
+	@files=$$($(RUN)/python tools/changed_tests.py) && [ -n "$$files" ] \
+	|| { echo "Nothing has changed that a quick test concerns; everything: make test" >&2; exit 0; }; \
+	AUTOGPT_DB_TEST_SECONDS=25 $(RUN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $$files
+
+test-costs: .venv/.installed ## Run all tests but those on systemd, and print what they cost the processor
+	AUTOGPT_DB_TEST_COSTS=1 $(RUN)/pytest -q -n $(WORKERS) --dist worksteal
 
 unit integration acceptance: .venv/.installed ## Run one kind of tests
 	$(RUN)/pytest -n $(WORKERS) tests/$@
