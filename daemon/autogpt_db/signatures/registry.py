@@ -279,17 +279,3 @@ class Operation:
             },
             "required": [parameter.name for parameter in self.parameters if parameter.required],
         }
-
-    def documentation(self) -> dict[str, Any]:
-        """Return its entry in the reference: name, subject, texts, signature, reads, schema."""
-        return {
-            "name": self.name,
-            "subject": self.subject,
-            "summary": self.summary,
-            "description": self.description,
-            "signature": self.signature,
-            "reads": self.reads,
-            "tables": [table._asdict() for table in self.tables],
-            "repeat": self.repeat._asdict() if self.repeat else None,
-            "request": self.request_schema(),
-        }
