@@ -62,8 +62,11 @@ def made_once(name: str, make: Callable[[Path], object]) -> Path:
 
 
 def copy_of(made: Path, target: Path) -> None:
-    """Copy a directory to a place where nothing is, with owners and modes, as `shutil` does not."""
-    subprocess.run(["cp", "-a", made, target], check=True)
+    """Make `target` the same as a directory, with owners and modes, which `shutil` does not keep.
+
+    Where a directory is there already, as one that a disk is mounted at, it is filled.
+    """
+    subprocess.run(["cp", "-a", "--no-target-directory", made, target], check=True)
 
 
 def _scratch() -> Path:

@@ -128,9 +128,9 @@ class PostgresServer:
             connection.execute(sql.encode())
 
     def _initialise(self, target: Path) -> None:
-        self.run("initdb", "-D", "data", "-U", "postgres", "--auth=trust", "--encoding=UTF8",
+        self.run("initdb", "-D", "made", "-U", "postgres", "--auth=trust", "--encoding=UTF8",
                   "--locale=C", "--no-sync", "--no-instructions")  # fmt: skip
-        (self.directory / "data").rename(target)
+        (self.directory / "made").rename(target)
 
     def _answers(self) -> bool:
         assert self.process is not None
