@@ -135,11 +135,14 @@ ONLY_THE_SERVICE_S = {
         root="chmod 600 /etc/autogpt-db/autogpt-db.toml",
         undo="chmod 644 /etc/autogpt-db/autogpt-db.toml",
     ),
+    "a directory of files that is root's alone": Mistake(
+        "autogpt-db.toml: cannot be read: Permission denied",
+        root="chmod 700 /etc/autogpt-db",
+        undo="chmod 755 /etc/autogpt-db",
+    ),
     "certificates in root's home": Mistake(
         "/root/provider.pem",
-        credentials=(
-            ("database_url", f"{URL}&sslmode=verify-full&sslrootcert=/root/provider.pem"),
-        ),
+        credentials=(("database_url", f"{URL}&sslmode=prefer&sslrootcert=/root/provider.pem"),),
         root="cp /etc/ssl/certs/ca-certificates.crt /root/provider.pem",
         undo="rm /root/provider.pem",
     ),

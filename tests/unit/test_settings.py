@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -11,8 +12,16 @@ from hypothesis import strategies as st
 
 from autogpt_db.database.url import with_url_parameters
 from autogpt_db.errors import EXIT_CONFIGURATION, ConfigurationError
-from autogpt_db.settings import Secret, Settings, load_settings, read_effective, write_effective
+from autogpt_db.settings import (
+    Secret,
+    Settings,
+    load_settings,
+    read_effective,
+    sources,
+    write_effective,
+)
 from autogpt_db.settings.catalog import options
+from unprivileged import as_nobody
 
 URL = "postgresql://user:hunter2@db.example:5432/postgres?schema=platform&connection_limit=12"
 
@@ -221,3 +230,14 @@ def test_a_directory_of_credentials_is_read_and_a_single_one_wins(tmp_path: Path
     loaded = load_settings(environment=environment)
     assert loaded.settings.api.token is not None
     assert loaded.settings.api.token.reveal() == "named"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, who may read everything")
+def test_a_closed_etc_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when somebody has made /etc/autogpt-db root's alone, which the service has to read."""
+    tmp_path.chmod(0o700)
+    monkeypatch.setattr(sources, "DEFAULT_FILE", tmp_path / "autogpt-db.toml")
+    monkeypatch.setattr(sources, "SYSTEM_CREDENTIALS", tmp_path / "credentials")
+    told = as_nobody(lambda: load_settings(environment={}))
+    assert told.startswith("ConfigurationError: ")
+    assert told.endswith("autogpt-db.toml: cannot be read: Permission denied.")

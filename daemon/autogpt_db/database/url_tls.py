@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autogpt_db.errors import ConfigurationError
+from autogpt_db.settings.paths import is_there
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -121,25 +122,17 @@ def check_tls_files(parameters: Mapping[str, str], name: str) -> None:
     for word, what in _FILES.items():
         path = parameters.get(word)
         if path and not os.access(path, os.R_OK):
-            closed = _is_there(Path(path))
+            closed = is_there(Path(path))
             there = "cannot be read by this account" if closed else "does not exist"
             raise ConfigurationError(
                 f"{name}: {path}, which its parameter {word} names (the {what}), {there}."
             )
     mode = parameters.get("sslmode", "")
     usual = Path("~/.postgresql/root.crt").expanduser()
-    if mode.startswith("verify-") and "sslrootcert" not in parameters and not _is_there(usual):
+    if mode.startswith("verify-") and "sslrootcert" not in parameters and not is_there(usual):
         raise ConfigurationError(
             f"{name}: sslmode={mode} verifies the server's certificate, but nothing says by whose "
             "authority: add sslrootcert=/path/to/authorities.pem (a managed service offers the "
             "file), or sslrootcert=system with sslmode=verify-full for those that this machine "
             "trusts."
         )
-
-
-def _is_there(path: Path) -> bool:
-    """Tell whether there is a file, as far as one may look: in a closed directory there may be."""
-    try:
-        return path.exists()
-    except PermissionError:
-        return True

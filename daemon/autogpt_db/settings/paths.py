@@ -50,6 +50,20 @@ def default_runtime_directory(state: Path) -> Path:
     return Path(home) / "autogpt-db" if home else state / "run"
 
 
+def is_there(path: Path) -> bool:
+    """Tell whether there is something, as far as one may look: behind a closed door there may be.
+
+    Who then opens it is told that it may not.
+
+    Args:
+        path: A file or a directory.
+    """
+    try:
+        return path.exists()
+    except PermissionError:
+        return True
+
+
 def _is_the_service_s() -> bool:
     """Tell whether this account is the one that the system's service runs under."""
     try:

@@ -21,6 +21,7 @@ from autogpt_db.settings.catalog import (
     options,
 )
 from autogpt_db.settings.model import Settings
+from autogpt_db.settings.paths import is_there
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -157,7 +158,7 @@ def _from_file(
 ) -> Iterator[_Value]:
     given = file or (Path(variables[FILE_VARIABLE]) if variables.get(FILE_VARIABLE) else None)
     path = given or DEFAULT_FILE
-    if given is None and not path.exists():
+    if given is None and not is_there(path):
         return
     try:
         with path.open("rb") as stream:
@@ -209,7 +210,7 @@ def _from_credentials(
 
 def _of_the_service(notices: list[str]) -> str | None:
     """Return the directory of the service's credentials that this account may read."""
-    if not SYSTEM_CREDENTIALS.is_dir():
+    if not is_there(SYSTEM_CREDENTIALS):
         return None
     for directory in (SYSTEM_CREDENTIALS, SERVICE_CREDENTIALS):
         if os.access(directory, os.R_OK | os.X_OK):

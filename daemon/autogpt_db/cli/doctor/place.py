@@ -9,6 +9,7 @@ from autogpt_db.cli.doctor.findings import Finding
 from autogpt_db.errors import AutogptDbError
 from autogpt_db.listening import serves
 from autogpt_db.settings import Settings
+from autogpt_db.settings.paths import is_there
 from autogpt_db.settings.sources import SYSTEM_CREDENTIALS
 from autogpt_db.supervision.unit import SOCKET, unit_settings
 
@@ -54,7 +55,7 @@ def database_in_use(situation: Situation) -> Iterator[Finding]:
     """Compare the database that it uses with the one that settings and credentials name."""
     tree = situation.tree
     in_use = tree.get("database") if tree is not None else None
-    seen = not SYSTEM_CREDENTIALS.is_dir() or os.access(SYSTEM_CREDENTIALS, os.R_OK | os.X_OK)
+    seen = not is_there(SYSTEM_CREDENTIALS) or os.access(SYSTEM_CREDENTIALS, os.R_OK | os.X_OK)
     if not in_use or situation.problems or not seen:
         return
     from autogpt_db.database.url import database_url
