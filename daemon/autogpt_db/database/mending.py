@@ -6,7 +6,7 @@ has lost its own already. What would take a decision is left, with the statement
 
 from __future__ import annotations
 
-import re
+from itertools import compress
 from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg
@@ -19,16 +19,17 @@ from autogpt_db.database.ours import (
     histories,
     read_ours,
 )
+from autogpt_db.database.remaking import COLUMN, statements
+from autogpt_db.database.troubles import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from typing import Any
 
-_COLUMN = re.compile(
-    r"(?P<type>.+?)(?P<required> NOT NULL)?(?P<identity> GENERATED \S+(?: DEFAULT)? AS IDENTITY)?"
-    r"(?: DEFAULT (?P<initial>.*))?",
-    re.DOTALL,
-)
+
+_MIGRATE = "`autogpt-db migrate`."
+# Duplicate table (an index and a view are tables, too), duplicate object.
+_TAKEN = frozenset({"42P07", "42710"})
 
 
 class Left(NamedTuple):
@@ -67,14 +68,11 @@ def look(
         recorded: Names of the migrations that were applied.
         schema_name: The schema of AutoGPT's tables.
     """
-    wanted, found = expected(recorded, schema_name), read_ours(connection)
-    mended, left = [], [*_strangers(wanted, found)]
-    for difference in differences(wanted, found):
-        if _statements(difference, wanted):
-            mended.append(difference.what)
-        else:
-            left.append(_left(difference))
-    return Mending(tuple(mended), tuple(left))
+    wanted, todo, strangers = _compared(connection, recorded, schema_name)
+    can_be = [bool(statements(difference, wanted)) for difference in todo]
+    mended = compress((difference.what for difference in todo), can_be)
+    left = compress(map(_left, todo), (not can for can in can_be))
+    return Mending(tuple(mended), (*left, *strangers))
 
 
 def mend(
@@ -87,15 +85,15 @@ def mend(
         recorded: Names of the migrations that were applied.
         schema_name: The schema of AutoGPT's tables.
     """
-    wanted, found = expected(recorded, schema_name), read_ours(connection)
-    todo = list(differences(wanted, found))
+    wanted, todo, strangers = _compared(connection, recorded, schema_name)
     mended: list[str] = []
-    refused: dict[Item, str] = {}
+    refused: dict[Item, psycopg.Error | None] = {}
     while todo:
         again = []
         for difference in todo:
-            problem = _tried(connection, _statements(difference, wanted))
-            if problem is None:
+            todo_for_it = statements(difference, wanted)
+            problem = _tried(connection, todo_for_it)
+            if todo_for_it and problem is None:
                 mended.append(difference.what)
             else:
                 refused[difference.item] = problem
@@ -104,7 +102,15 @@ def mend(
             break  # what one needs may have been made by a later one
         todo = again
     left = [_left(each, refused[each.item]) for each in todo]
-    return Mending(tuple(mended), (*left, *_strangers(wanted, found)))
+    return Mending(tuple(mended), (*left, *strangers))
+
+
+def _compared(
+    connection: psycopg.Connection[Any], recorded: Collection[str], schema_name: str
+) -> tuple[Mapping[Item, str], list[Difference], list[Left]]:
+    """Return how ours should be, what differs from that, and what others have added to it."""
+    wanted, found = expected(recorded, schema_name), read_ours(connection)
+    return wanted, list(differences(wanted, found)), list(_strangers(wanted, found))
 
 
 def unrecorded(connection: psycopg.Connection[Any], recorded: Collection[str]) -> frozenset[str]:
@@ -129,121 +135,49 @@ def unrecorded(connection: psycopg.Connection[Any], recorded: Collection[str]) -
     )
 
 
-def _tried(connection: psycopg.Connection[Any], statements: Sequence[str]) -> str | None:
+def _tried(connection: psycopg.Connection[Any], todo: Sequence[str]) -> psycopg.Error | None:
     """Send statements, all or none; return why they failed, or None."""
-    if not statements:
-        return ""
     try:
         with connection.transaction():
-            for statement in statements:
+            for statement in todo:
                 connection.execute(statement.encode())
     except psycopg.OperationalError:
         raise  # an outage, or a lock that wasn't had in time: tried again as a whole
     except psycopg.Error as error:
-        return error.diag.message_primary or "PostgreSQL refuses it"
+        return error
     return None
 
 
-def _statements(  # noqa: PLR0911 - one for each kind
-    difference: Difference, wanted: Mapping[Item, str]
-) -> tuple[str, ...]:
-    """Return what makes an object anew; nothing where a person has to decide."""
+def _left(difference: Difference, problem: psycopg.Error | None = None) -> Left:
     item, definition, found = difference
-    table, part = _quoted(item.owner), _quoted(item.name.partition(".")[2])
-    name = _quoted(item.name)
-    match item.kind:
-        case "type" if found is None:
-            return (f"CREATE TYPE autogpt_db.{name} AS {definition}",)
-        case "sequence" if found is None:
-            return _sequence(name, definition, wanted)
-        case "table":
-            return (_table(item.name, wanted),)
-        case "column" if found is None:
-            return (f"ALTER TABLE autogpt_db.{table} ADD COLUMN {part} {definition}",)
-        case "column":
-            return _column(table, part, definition, found or "")
-        case "function":
-            grant = f"GRANT EXECUTE ON FUNCTION autogpt_db.{item.name} TO CURRENT_USER"
-            return (definition, grant) if found is None else (grant, definition)
-        case "constraint":
-            drop = f"ALTER TABLE autogpt_db.{table} DROP CONSTRAINT {part}"
-            add = f"ALTER TABLE autogpt_db.{table} ADD CONSTRAINT {part} {definition}"
-            return (add,) if found is None else (drop, add)
-        case "index":
-            return (definition,) if found is None else (f"DROP INDEX autogpt_db.{name}", definition)
-        case "trigger":
-            drop = f"DROP TRIGGER {part} ON autogpt_db.{table}"
-            return (definition,) if found is None else (drop, definition)
-    return ()
-
-
-def _sequence(name: str, owner: str, wanted: Mapping[Item, str]) -> tuple[str, ...]:
-    made = f"CREATE SEQUENCE IF NOT EXISTS autogpt_db.{name}"
-    table, _, column = owner.partition(".")
-    if not owner or Item("column", owner, table) not in wanted:
-        return (made,)
-    # Beyond what was given out; where the table is gone as well, it comes first.
-    given_out = f"coalesce((SELECT max({column}) FROM autogpt_db.{table}), 0)"
-    return (
-        made,
-        f"SELECT setval('autogpt_db.{name}', {given_out} + 1, false)",
-        f"ALTER SEQUENCE autogpt_db.{name} OWNED BY autogpt_db.{table}.{column}",
-    )
-
-
-def _table(name: str, wanted: Mapping[Item, str]) -> str:
-    columns = [
-        f"{_quoted(item.name.partition('.')[2])} {definition}"
-        for item, definition in wanted.items()
-        if item.kind == "column" and item.owner == name
-    ]
-    sequences = [
-        item.name
-        for item, owner in wanted.items()
-        if item.kind == "sequence" and owner.partition(".")[0] == name
-    ]
-    # A sequence that belongs to the table has gone with it, and a default names it.
-    made = [f"CREATE SEQUENCE IF NOT EXISTS autogpt_db.{_quoted(each)};" for each in sequences]
-    return f"{' '.join(made)} CREATE TABLE autogpt_db.{_quoted(name)} ({', '.join(columns)})"
-
-
-def _column(table: str, column: str, definition: str, found: str) -> tuple[str, ...]:
-    """Return what mends a column; nothing where its values would have to change."""
-    wanted, there = _COLUMN.fullmatch(definition), _COLUMN.fullmatch(found)
-    assert wanted is not None, "a type at least"
-    assert there is not None, "a type at least"
-    if wanted["type"] != there["type"] or wanted["identity"] != there["identity"]:
-        return ()
-    alter = f"ALTER TABLE autogpt_db.{table} ALTER COLUMN {column}"
-    steps = []
-    if wanted["initial"] != there["initial"]:
-        initial = wanted["initial"]
-        steps.append(
-            f"{alter} DROP DEFAULT" if initial is None else f"{alter} SET DEFAULT {initial}"
-        )
-    if wanted["required"] != there["required"]:
-        steps.append(f"{alter} {'SET' if wanted['required'] else 'DROP'} NOT NULL")
-    return tuple(steps)
-
-
-def _left(difference: Difference, problem: str = "") -> Left:
-    item, definition, _ = difference
-    what = difference.what + (f", and cannot be made anew: {problem}" if problem else "")
-    table, part = _quoted(item.owner), _quoted(item.name.partition(".")[2])
-    if item.kind == "column" and difference.found is not None and not problem:
-        kind = _COLUMN.fullmatch(definition)
+    said = problem.diag.message_primary or "PostgreSQL refuses it" if problem is not None else ""
+    what = difference.what + (f", and cannot be made anew: {said}" if said else "")
+    table, part = quoted(item.owner), quoted(item.name.partition(".")[2])
+    if problem is not None and problem.sqlstate in _TAKEN:
+        # Any kind of relation is renamed by this; a type, which is none, is never in the way here.
+        name = part if item.kind == "constraint" else quoted(item.name)
+        remedy = f"ALTER TABLE autogpt_db.{name} RENAME TO {_aside(name)}; then {_MIGRATE}"
+    elif item.kind == "type":
+        name = quoted(item.name)
+        remedy = f"ALTER TYPE autogpt_db.{name} RENAME TO {_aside(name)}; then {_MIGRATE}"
+    elif item.kind == "column" and found is not None and problem is None:
+        kind = COLUMN.fullmatch(definition)
         assert kind is not None, "a type at least"
         remedy = (
             f"ALTER TABLE autogpt_db.{table} ALTER COLUMN {part} TYPE {kind['type']} "
-            f"USING {part}::text::{kind['type']}; if its values allow it, and migrate again."
+            f"USING {part}::text::{kind['type']}; if its values allow it, then {_MIGRATE}"
         )
     elif item.kind == "function":
-        remedy = f"DROP FUNCTION autogpt_db.{item.name}; then: autogpt-db migrate"
+        remedy = f"DROP FUNCTION autogpt_db.{item.name}; then {_MIGRATE}"
     elif item.kind in {"column", "constraint", "index"}:
-        remedy = f"Correct the rows of autogpt_db.{table} (or delete them), then migrate again."
+        remedy = f"Correct the rows of autogpt_db.{table} (or delete them), then {_MIGRATE}"
     else:
-        remedy = f"Rename what is there (autogpt_db.{item.name}), then: autogpt-db migrate"
+        remedy = f"Rename what is there (autogpt_db.{item.name}), then {_MIGRATE}"
     return Left(what, remedy, item.subject)
+
+
+def _aside(name: str) -> str:
+    return f'{name[:-1]}_put_aside"'
 
 
 def _strangers(wanted: Mapping[Item, str], found: Mapping[Item, str]) -> Iterator[Left]:
@@ -252,8 +186,8 @@ def _strangers(wanted: Mapping[Item, str], found: Mapping[Item, str]) -> Iterato
     for item, definition in found.items():
         if item in wanted or item.owner not in tables:
             continue
-        table, part = _quoted(item.owner), _quoted(item.name.partition(".")[2])
-        column = _COLUMN.fullmatch(definition) if item.kind == "column" else None
+        table, part = quoted(item.owner), quoted(item.name.partition(".")[2])
+        column = COLUMN.fullmatch(definition) if item.kind == "column" else None
         if (
             column is not None
             and column["required"]
@@ -265,11 +199,7 @@ def _strangers(wanted: Mapping[Item, str], found: Mapping[Item, str]) -> Iterato
         elif item.kind == "trigger":
             remedy = f"DROP TRIGGER {part} ON autogpt_db.{table};"
         elif item.kind == "index" and definition.startswith("CREATE UNIQUE"):
-            remedy = f"DROP INDEX autogpt_db.{_quoted(item.name)};"
+            remedy = f"DROP INDEX autogpt_db.{quoted(item.name)};"
         else:
             continue
         yield Left(f"{item.shown} is not ours, and may refuse our rows", remedy, item.owner)
-
-
-def _quoted(identifier: str) -> str:
-    return '"' + identifier.replace('"', '""') + '"'
