@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -28,13 +29,16 @@ class PgBouncer:
     Args:
         database_url: What it leads to.
         pool_size: Its connections to PostgreSQL.
+        settings: Others of its own.
 
     Attributes:
         url: What its clients connect to.
         process: It, while it runs.
     """
 
-    def __init__(self, database_url: str, *, pool_size: int = 1) -> None:
+    def __init__(
+        self, database_url: str, *, pool_size: int = 1, settings: Mapping[str, str] | None = None
+    ) -> None:
         assert PGBOUNCER is not None, "skip where it isn't installed"
         target = DatabaseUrl.parse(database_url)
         parameters = target.parameters
@@ -49,18 +53,24 @@ class PgBouncer:
         )
         server = " ".join(
             f"{key}={parameters[key]}"
-            for key in ("host", "port", "user", "password", "dbname")
+            for key in ("host", "port", "user", "password")
             if key in parameters
         )
-        (self._directory / "users").write_text(f'"{user}" ""\n')
-        (self._directory / "pgbouncer.ini").write_text(
-            f"[databases]\n{parameters['dbname']} = {server}\n"
+        self._settings = {
+            "pool_mode": "transaction",
+            "default_pool_size": str(pool_size),
+            "server_round_robin": "1",
+            "server_login_retry": "1",
+        } | dict(settings or {})
+        # And any other database of that server, by its own name.
+        self._head = (
+            f"[databases]\n{parameters['dbname']} = {server}\n* = {server}\n"
             "[pgbouncer]\n"
             f"listen_addr = 127.0.0.1\nlisten_port = {self._port}\nunix_socket_dir =\n"
             f"auth_type = any\nauth_file = {self._directory}/users\n"
-            f"pool_mode = transaction\ndefault_pool_size = {pool_size}\nserver_round_robin = 1\n"
-            "server_login_retry = 1\n"
         )
+        (self._directory / "users").write_text(f'"{user}" ""\n')
+        self._write()
         self._command = [PGBOUNCER, str(self._directory / "pgbouncer.ini")]
         if os.geteuid() == 0:  # which it refuses to run as
             self._command = [
@@ -81,6 +91,17 @@ class PgBouncer:
         """Start it and wait until it listens."""
         self.process = subprocess.Popen(self._command, stderr=subprocess.DEVNULL)
         wait_for(self._listens, what="PgBouncer")
+
+    def _write(self) -> None:
+        lines = "".join(f"{name} = {value}\n" for name, value in self._settings.items())
+        (self._directory / "pgbouncer.ini").write_text(self._head + lines)
+
+    def change(self, **settings: str) -> None:
+        """Have it go on with other settings."""
+        assert self.process is not None
+        self._settings |= settings
+        self._write()
+        self.process.send_signal(signal.SIGHUP)
 
     def restart(self) -> None:
         """Begin anew, with sessions of the server's that remember nothing."""

@@ -34,6 +34,7 @@ _TITLES: Final = {
     "encoding": "Text that cannot be stored",
     "session settings": "Settings of the role or database",
     "writes": "Writes are refused",
+    "durability": "Writes may be lost in a crash",
     "rights": "The role may not do what it has to",
     "own schema": "What is ours is not as it should be",
     "connections": "Too few connections",

@@ -6,13 +6,16 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import psycopg
 import pytest
 
 from autogpt_db.database import hosts as hosts_module
 from autogpt_db.database.handle import Database
 from autogpt_db.database.hosts import Hosts, connect, each_host
+from autogpt_db.database.manager import DatabaseManager
 from autogpt_db.database.url import DatabaseUrl
+from autogpt_db.errors import ConfigurationError, DatabaseUnreachableError
 from autogpt_db.settings import DatabaseSettings, Secret, Settings, WorkerSettings
 from autogpt_db.worker.queue import open_queue
 from daemon_process import free_port
@@ -139,6 +142,23 @@ def settings_for(name: str, *ports: int) -> Settings:
         database=DatabaseSettings(url=Secret(url), connect_timeout=TIMEOUT, pool_size=4),
         worker=WorkerSettings(pool_size=3),
     )
+
+
+def test_a_host_that_refuses_for_good_is_no_reason_not_to_wait_for_another(
+    server: PostgresServer,
+) -> None:
+    assert server.port is not None
+
+    def start(*ports: int) -> None:
+        settings = settings_for("none", *ports)
+        database = msgspec.structs.replace(settings.database, startup_timeout=1.0)
+        with DatabaseManager(msgspec.structs.replace(settings, database=database)):
+            pass
+
+    with pytest.raises(DatabaseUnreachableError, match="does not exist"):
+        start(free_port(), server.port)
+    with pytest.raises(ConfigurationError, match="does not exist"):
+        start(server.port, server.port)
 
 
 def test_a_pool_leaves_a_host_that_falls_silent(server: PostgresServer) -> None:

@@ -6,9 +6,11 @@ import re
 from pathlib import Path
 from string import Formatter
 
+import psycopg
 import pytest
 
-from autogpt_db.database.causes import lasting_failure
+from autogpt_db.database.causes import lasting_failure, lasts, refusal_of
+from autogpt_db.database.reasons import raw_reason, reason_of
 from autogpt_db.database.troubles import TROUBLES, Trouble, setting_statement
 from autogpt_db.database.url import DatabaseUrl
 
@@ -44,7 +46,7 @@ def test_every_remedy_can_be_carried_out(trouble: Trouble) -> None:
 
 @pytest.mark.parametrize("words", WORDS)
 def test_a_refusal_for_good_comes_with_what_mends_it(words: str) -> None:
-    failure = lasting_failure(words, URL, "database.url")
+    failure = lasting_failure(refusal_of(words), words, URL, "database.url")
     assert failure is not None
     assert failure.exit_code == 78
     assert WORDS[words] in str(failure)
@@ -57,7 +59,23 @@ def test_a_refusal_for_good_comes_with_what_mends_it(words: str) -> None:
      "FATAL:  sorry, too many clients already", "something new"],
 )  # fmt: skip
 def test_what_may_pass_is_no_failure_for_good(words: str) -> None:
-    assert lasting_failure(words, URL, "database.url") is None
+    assert lasting_failure(refusal_of(words), words, URL, "database.url") is None
+
+
+def test_a_refusal_that_cannot_be_shown_is_known_all_the_same() -> None:
+    error = psycopg.OperationalError('FATAL:  database "cret" does not exist')
+    reason = reason_of(error, URL)
+    assert reason == "the database does not exist there"
+    failure = lasting_failure(refusal_of(raw_reason(error)), reason, URL, "database.url")
+    assert failure is not None
+    assert "cret" not in str(failure)
+
+
+def test_of_several_hosts_each_must_refuse_for_good() -> None:
+    refused, away = 'FATAL:  database "c" does not exist', "connection refused"
+    assert lasts(psycopg.OperationalError(refused))
+    assert lasts(psycopg.OperationalError(f"{refused}\n- {refused}"))
+    assert not lasts(psycopg.OperationalError(f"{refused}\n- {away}"))
 
 
 def test_a_setting_is_for_one_roles_sessions_on_one_database() -> None:

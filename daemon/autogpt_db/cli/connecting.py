@@ -7,8 +7,6 @@ import socket
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from autogpt_db.errors import DatabaseUnreachableError
-
 if TYPE_CHECKING:
     import psycopg
 
@@ -30,8 +28,8 @@ def connect(settings: Settings, name: str) -> tuple[psycopg.Connection[Any], Dat
     import psycopg
 
     from autogpt_db.database import hosts
-    from autogpt_db.database.causes import lasting_failure
-    from autogpt_db.database.reasons import reason_of
+    from autogpt_db.database.causes import lasting_failure, lasts, refusal_of, unreachable
+    from autogpt_db.database.reasons import raw_reason, reason_of
     from autogpt_db.database.url import direct_database_url
 
     target = direct_database_url(settings)
@@ -43,13 +41,11 @@ def connect(settings: Settings, name: str) -> tuple[psycopg.Connection[Any], Dat
     try:
         connection = hosts.connect(conninfo)
     except psycopg.OperationalError as error:
-        reason = reason_of(error, target)
-        if lasting := lasting_failure(reason, target, "database.url"):
+        reason, refusal = reason_of(error, target), refusal_of(raw_reason(error))
+        if lasts(error) and (lasting := lasting_failure(refusal, reason, target, "database.url")):
             raise lasting from None
         start = "start the daemon first: autogpt-db run" if target.embedded else "is it running?"
-        raise DatabaseUnreachableError(
-            f"PostgreSQL at {target.address} does not answer ({reason}); {start}"
-        ) from None
+        raise unreachable(refusal, reason, target, start) from None
     return connection, target
 
 

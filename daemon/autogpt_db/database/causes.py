@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from autogpt_db.database import troubles
 from autogpt_db.database.troubles import Trouble, quoted
-from autogpt_db.errors import ConfigurationError
+from autogpt_db.errors import ConfigurationError, DatabaseUnreachableError
 
 if TYPE_CHECKING:
     from autogpt_db.database.url import DatabaseUrl
@@ -33,15 +33,24 @@ def _lasting(pattern: str, trouble: Trouble) -> Refusal:
     return Refusal(pattern, trouble.cause, trouble, lasts=True)
 
 
+ANOTHER: Final = "- "
+"""What the line of each further host begins with, where none of several lets us in."""
 NO_SLOT: Final = "it has no connection slot left"
 
 # libpq gives no SQLSTATE for a connection that was refused, only words, and those may name what a
 # malformed URL holds in the wrong place: they are recognised, and never quoted.
 REFUSALS: Final = (
+    Refusal(r"too many connections for role", NO_SLOT, troubles.ROLE_LIMIT),
+    Refusal(r"too many connections for database", NO_SLOT, troubles.DATABASE_LIMIT),
     Refusal(
-        r"too many clients|remaining connection slots|too many connections"
-        r"|no more connections allowed|[Mm]ax ?clients|max_client_conn",
+        r"no more connections allowed|[Mm]ax ?clients|max_client_conn",
         NO_SLOT,
+        troubles.POOLER_LIMIT,
+    ),
+    Refusal(
+        r"too many clients|remaining connection slots|too many connections",
+        NO_SLOT,
+        troubles.SERVER_LIMIT,
     ),
     Refusal(
         r"is starting up|recovery mode|not yet accepting|consistent recovery", "it is starting up"
@@ -96,6 +105,20 @@ def refusal_of(text: str) -> Refusal | None:
     return next((refusal for refusal in REFUSALS if re.search(refusal.pattern, text)), None)
 
 
+def lasts(error: BaseException) -> bool:
+    """Tell whether no waiting helps: each of the hosts, where there are several, refuses for good.
+
+    Args:
+        error: What `hosts.connect` raised.
+    """
+    first, *further = str(error).strip().splitlines() or [""]
+    # Several hosts have a line each; lines of libpq's own are about the same one.
+    others = [line for line in further if line.startswith(ANOTHER)]
+    about_first = "\n".join([first, *(line for line in further if line not in others)])
+    refusals = [refusal_of(text) for text in (about_first, *others)]
+    return all(refusal is not None and refusal.lasts for refusal in refusals)
+
+
 def remedy_of(refusal: Refusal | None, target: DatabaseUrl) -> str:
     """Return what mends it that a connection is refused; "" where that isn't known.
 
@@ -109,15 +132,17 @@ def remedy_of(refusal: Refusal | None, target: DatabaseUrl) -> str:
     return refusal.trouble.remedied(role=quoted(user), database=quoted(database or user))
 
 
-def lasting_failure(reason: str, target: DatabaseUrl, name: str) -> ConfigurationError | None:
+def lasting_failure(
+    refusal: Refusal | None, reason: str, target: DatabaseUrl, name: str
+) -> ConfigurationError | None:
     """Return the failure that a refused connection is for good; None when it may pass.
 
     Args:
+        refusal: Why it is.
         reason: libpq's words, as they may be shown.
         target: What was to be connected to.
         name: What error messages call the database: `database.url`.
     """
-    refusal = refusal_of(reason)
     if refusal is None or not refusal.lasts:
         return None
     if refusal.trouble is troubles.POOLER_UNNAMED:
@@ -125,3 +150,23 @@ def lasting_failure(reason: str, target: DatabaseUrl, name: str) -> Configuratio
     else:
         said = f"PostgreSQL at {target.address} refused the connection: {reason}"
     return ConfigurationError(f"{name}: {said}. {remedy_of(refusal, target)}".rstrip())
+
+
+def unreachable(
+    refusal: Refusal | None, reason: str, target: DatabaseUrl, advice: str
+) -> DatabaseUnreachableError:
+    """Return the failure that a refused connection is which may pass.
+
+    Args:
+        refusal: Why it is.
+        reason: libpq's words, as they may be shown.
+        target: What was to be connected to.
+        advice: What to do where the reason says nothing of it.
+    """
+    if remedy := remedy_of(refusal, target):
+        return DatabaseUnreachableError(
+            f"PostgreSQL at {target.address} does not let us in: {reason}. {remedy}"
+        )
+    return DatabaseUnreachableError(
+        f"PostgreSQL at {target.address} does not answer ({reason}); {advice}"
+    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import structlog
 
+from autogpt_db.database.bounded import answered_within
 from autogpt_db.database.hosts import connect
 from autogpt_db.database.room import (
     Wish,
@@ -48,6 +49,7 @@ def fit(manager: DatabaseManager, notify: Callable[[str], object]) -> Settings:
     settings, address = manager.settings, manager.url.address
     deadline = time.monotonic() + settings.database.startup_timeout
     wish = Wish.of(settings)
+    told = ""
     while True:
         bounds = _bounds(manager)
         if not bounds:
@@ -62,7 +64,9 @@ def fit(manager: DatabaseManager, notify: Callable[[str], object]) -> Settings:
                 f"There is no room at {address}: {reason}. {bound.remedy}"
             )
         notify(f"waiting for room at {address}: {reason}")
-        log.warning("waiting_for_database", address=address, reason=reason)
+        if reason != told:
+            told = reason
+            log.warning("waiting_for_database", address=address, reason=reason, remedy=bound.remedy)
         time.sleep(_LOOK_AGAIN)
 
 
@@ -84,7 +88,7 @@ def refit(manager: DatabaseManager, settings: Settings) -> Settings:
             connect_timeout=_PATIENCE, application_name="autogpt-db main"
         )
         try:
-            with connect(conninfo) as connection:
+            with connect(conninfo) as connection, answered_within(_PATIENCE, connection):
                 bounds = server_bounds(connection)
         except psycopg.Error:
             pass  # an outage; the processes tell of what they meet
@@ -97,5 +101,4 @@ def refit(manager: DatabaseManager, settings: Settings) -> Settings:
 def _bounds(manager: DatabaseManager) -> tuple[Bound, ...]:
     if manager.url.pgbouncer:
         return pooler_bounds(manager.url, manager.settings.database.connect_timeout)
-    with manager.connect_to(manager.url) as connection:
-        return server_bounds(connection)
+    return manager.awaited.have(manager.url, server_bounds)

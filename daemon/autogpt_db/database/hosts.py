@@ -26,6 +26,8 @@ from psycopg.conninfo import (
     timeout_from_conninfo,
 )
 
+from autogpt_db.database.causes import ANOTHER
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
@@ -271,7 +273,8 @@ def _all(failures: Sequence[Exception]) -> Exception:
             not isinstance(error, psycopg.errors.ConnectionTimeout),
         ),
     )
-    lines = [_line(told), *(f"- {_line(error)}" for error in failures if error is not told)]
+    others = (f"{ANOTHER}{_line(error)}" for error in failures if error is not told)
+    lines = [_line(told), *others]
     return psycopg.OperationalError("\n".join(lines))
 
 

@@ -6,34 +6,24 @@ thread, so that Supervisor can fork safely. Every child opens its own pool (`poo
 
 from __future__ import annotations
 
-import random
 import time
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 import structlog
 
-from autogpt_db.database.causes import lasting_failure
+from autogpt_db.database.awaiting import ServerAwaited
 from autogpt_db.database.directory_lock import DirectoryLock
 from autogpt_db.database.embedded import EmbeddedServer
 from autogpt_db.database.encryption import verify_key
-from autogpt_db.database.hosts import connect
 from autogpt_db.database.migration import migrate, pending_upgrade
 from autogpt_db.database.platform_tables import platform_tables
 from autogpt_db.database.reasons import reason_of
-from autogpt_db.database.session import (
-    UNREADABLE,
-    check_encoding,
-    check_settings,
-    check_version,
-    told,
-    too_short,
-)
-from autogpt_db.database.sqlstates import READ_ONLY, cause_of
+from autogpt_db.database.session import check_encoding, check_settings, check_version
 from autogpt_db.database.url import database_url, direct_database_url
 from autogpt_db.errors import (
-    ConfigurationError,
     DatabaseUnreachableError,
     RightsError,
     SchemaAwaitedError,
@@ -46,12 +36,10 @@ if TYPE_CHECKING:
 
     from autogpt_db.database.migration import MigrationOutcome
     from autogpt_db.database.schema import Needed
-    from autogpt_db.database.url import DatabaseUrl
     from autogpt_db.settings import Settings
 
 log = structlog.get_logger("autogpt_db.database")
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
 _LOOK_AGAIN = 1.0
 """Seconds between two looks whether AutoGPT's migrations have come so far."""
 
@@ -66,6 +54,7 @@ class DatabaseManager:
     Attributes:
         settings: The settings it was made with.
         url: Where the database is.
+        awaited: The server, for as long as a start waits for it.
         embedded: The running embedded server, for supervision to adopt; None with a URL.
         outcome: What was migrated; None before it was entered.
 
@@ -106,6 +95,7 @@ class DatabaseManager:
         self._create = create
         self._upgrade = upgrade
         self.url = database_url(settings)
+        self.awaited = ServerAwaited(settings.database, notify)
         self.embedded: EmbeddedServer | None = None
         self.server_version = 0
         self._notify = notify
@@ -133,15 +123,11 @@ class DatabaseManager:
 
     def prove(self) -> None:
         """Wait for the server, check its version and the encryption key, migrate the schema."""
-        with self.connect() as connection:
-            version = self.server_version = connection.info.server_version
-            check_version(version, self.url.address)
-            check_encoding(connection, "database.url")
-            direct = direct_database_url(self.settings)
-            check_settings(connection, "database.url", pooled=direct.pgbouncer)
+        direct = direct_database_url(self.settings)
+        self.server_version = self.awaited.have(direct, self._checked)
         if self.url.pgbouncer and not direct.pgbouncer:
-            with self.connect_to(self.url) as connection:
-                check_settings(connection, "database.url", pooled=True)
+            like_ours = partial(check_settings, setting="database.url", pooled=True)
+            self.awaited.have(self.url, like_ours)
         outcome = self.outcome = self._migrated()
         if outcome.applied:
             log.info("schema_migrated", applied=outcome.applied)
@@ -163,6 +149,15 @@ class DatabaseManager:
             server=self.server,
             schema=self.url.schema,
         )
+
+    def _checked(self, connection: psycopg.Connection[Any]) -> int:
+        """Return the version of a server that can be worked with."""
+        version = connection.info.server_version
+        check_version(version, self.url.address)
+        check_encoding(connection, "database.url")
+        pooled = direct_database_url(self.settings).pgbouncer
+        check_settings(connection, "database.url", pooled=pooled)
+        return version
 
     def _migrated(self) -> MigrationOutcome:
         """Migrate what is ours as soon as AutoGPT's tables are there."""
@@ -240,7 +235,10 @@ class DatabaseManager:
             return True
         if isinstance(error, RightsError):
             return False
-        tables = platform_tables(connection, self.url.schema)
+        try:
+            tables = platform_tables(connection, self.url.schema)
+        except psycopg.OperationalError:
+            return True  # an outage came between; the next look says more
         return tables.by_autogpt and not tables.settled
 
     @property
@@ -250,62 +248,4 @@ class DatabaseManager:
 
     def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         """Return a new connection to the primary, waiting for it up to the start-up timeout."""
-        return self.connect_to(direct_database_url(self.settings))
-
-    def connect_to(self, target: DatabaseUrl) -> psycopg.Connection[tuple[Any, ...]]:
-        """Return a new connection to `target`, as `connect` does."""
-        database = self.settings.database
-        deadline = time.monotonic() + database.startup_timeout
-        pause = _FIRST_PAUSE
-        target.verify_files()
-        conninfo = target.conninfo(
-            connect_timeout=database.connect_timeout,
-            application_name="autogpt-db main",
-        )
-        while True:
-            try:
-                connection = connect(conninfo)
-                refusal = _why_it_takes_no_writes(connection)
-                if refusal is None:
-                    return connection
-                connection.close()
-                state, (reason, remedy) = "took no writes", refusal
-            except psycopg.OperationalError as error:
-                state, reason = "did not answer", reason_of(error, target)
-                remedy = "Start it, or correct DATABASE_URL."
-                if (name := too_short(error)) is not None:
-                    given = target.parameters
-                    who, where = given.get("user", "…"), given.get("dbname", "…")
-                    raise ConfigurationError(
-                        f"database.url: {told([(name, UNREADABLE)], who, where)}"
-                    ) from None
-                lasting = lasting_failure(reason, target, "database.url")
-                if lasting is not None:
-                    raise lasting from None
-            if time.monotonic() + pause > deadline:
-                raise DatabaseUnreachableError(
-                    f"PostgreSQL at {target.address} {state} within "
-                    f"{database.startup_timeout:g} s: {reason}. {remedy} "
-                    "database.startup_timeout sets how long to wait."
-                )
-            if pause == _FIRST_PAUSE:
-                log.warning("waiting_for_database", address=target.address, reason=reason)
-            self._notify(f"waiting for PostgreSQL at {target.address}: {reason}")
-            time.sleep(pause * random.uniform(0.7, 1.0))  # noqa: S311 - spreads retries, no secret
-            pause = min(pause * 2, _LONGEST_PAUSE)
-
-
-def _why_it_takes_no_writes(
-    connection: psycopg.Connection[tuple[Any, ...]],
-) -> tuple[str, str] | None:
-    """Return why a server that answers is of no use to a start, and what to do; None when it is.
-
-    Both pass, and are waited for: a standby is promoted, a full disk is given room.
-    """
-    if connection.pgconn.parameter_status(b"in_hot_standby") == b"on":
-        return "it is a standby", "Promote it, or name the primary in DATABASE_URL."
-    row = connection.execute("SELECT current_setting('transaction_read_only')").fetchone()
-    if row == ("on",):
-        cause = cause_of(READ_ONLY)
-        return "it has been set to read-only", cause.remedy
-    return None
+        return self.awaited.connect(direct_database_url(self.settings))

@@ -125,7 +125,7 @@ def swells(parameters: Mapping[str, Any]) -> bool:
     return size > LARGEST_KEPT
 
 
-def cut(connection: PooledConnection) -> None:
+def cut(connection: psycopg.AsyncConnection[Any] | psycopg.Connection[Any]) -> None:
     """End a connection while a statement waits on it, which then sees the end of the stream."""
     # Not pgconn.finish(): its socket is being watched.
     with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as stream:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from autogpt_db.database.causes import refusal_of
+
 if TYPE_CHECKING:
     import psycopg
 
@@ -17,19 +19,16 @@ if TYPE_CHECKING:
 SHORTEST_PART = 4
 """Characters of a password in a row that may not be shown."""
 
-# In the order of their use: the first that fits a withheld line stands for it.
-_KNOWN = tuple(
-    re.compile(pattern)
-    for pattern in (
-        "password authentication failed",
-        "no pg_hba.conf entry",
-        "Connection refused",
-        "could not translate host name",
-        "certificate verify failed",
-        "server does not support SSL",
-        "timeout expired",
-    )
-)
+
+def raw_reason(error: BaseException) -> str:
+    """Return why a connection failed, in a line of libpq's that nobody may be shown.
+
+    Args:
+        error: What the driver raised.
+    """
+    lines = str(error).strip().splitlines() or ["no reason given"]
+    text = lines[-1] if lines[-1].startswith("FATAL") else lines[0]
+    return re.sub(r"^.*(FATAL:\s+|failed: )", "", text).strip().rstrip(".")
 
 
 def reason_of(error: psycopg.Error, target: DatabaseUrl) -> str:
@@ -39,14 +38,11 @@ def reason_of(error: psycopg.Error, target: DatabaseUrl) -> str:
         error: What the driver raised.
         target: What was to be connected to; nothing of its secrets is in the answer.
     """
-    lines = str(error).strip().splitlines() or ["no reason given"]
-    text = lines[-1] if lines[-1].startswith("FATAL") else lines[0]
-    reason = re.sub(r"^.*(FATAL:\s+|failed: )", "", text).strip().rstrip(".")
+    reason = raw_reason(error)
     if not holds_part_of(reason, target.secrets):
         return reason
-    for known in _KNOWN:
-        if known.search(reason):
-            return known.pattern
+    if (refusal := refusal_of(reason)) is not None:
+        return refusal.words
     return "libpq gives a reason that cannot be shown, since it holds a part of the password"
 
 

@@ -15,8 +15,15 @@ import psycopg
 import structlog
 from psycopg.conninfo import make_conninfo
 
+from autogpt_db.database.bounded import answered_within
 from autogpt_db.database.hosts import connect
-from autogpt_db.database.troubles import DATABASE_LIMIT, ROLE_LIMIT, quoted
+from autogpt_db.database.troubles import (
+    DATABASE_LIMIT,
+    POOLER_LIMIT,
+    ROLE_LIMIT,
+    SERVER_LIMIT,
+    quoted,
+)
 from autogpt_db.errors import AutogptDbError, ConfigurationError
 
 if TYPE_CHECKING:
@@ -164,7 +171,7 @@ def bounds_of(row: tuple[Any, ...]) -> tuple[Bound, ...]:
             "everybody on the server",
             server - reserved,
             by_all,
-            "Raise max_connections there (or lower what is reserved).",
+            SERVER_LIMIT.remedied(),
         )
     ]
     if of_database >= 0:
@@ -191,12 +198,15 @@ def pooler_bounds(target: DatabaseUrl, seconds: int) -> tuple[Bound, ...]:
     """
     conninfo = target.conninfo(connect_timeout=seconds, application_name="autogpt-db main")
     try:
-        with connect(make_conninfo(conninfo, dbname="pgbouncer")) as console:
+        with (
+            connect(make_conninfo(conninfo, dbname="pgbouncer")) as console,
+            answered_within(seconds, console),
+        ):
             found = {row[0]: row[1] for row in console.execute("SHOW CONFIG")}
         most = int(found["max_client_conn"])
     except (psycopg.Error, KeyError, ValueError):
         return ()
-    return (Bound("everybody at the pooler", most, 0, "Raise max_client_conn there."),)
+    return (Bound("everybody at the pooler", most, 0, POOLER_LIMIT.remedied()),)
 
 
 def tightest(bounds: Sequence[Bound]) -> Bound:

@@ -76,6 +76,15 @@ STANDBY: Final = Trouble(
     "an administrator",
 )
 
+COMMITS_NOT_AWAITED: Final = Trouble(
+    "durability",
+    "None until PostgreSQL or its machine crashes: then calls of the last moments that were "
+    "answered with success are undone. The log says it once (`commits_not_awaited`).",
+    "a commit is answered before it is on the disk: {name} is off, by {place}",
+    "Unless that is meant: {statement}",
+    "an administrator",
+)
+
 # 3: rights and row security ----------------------------------------------------------------------
 
 NO_USAGE: Final = Trouble(
@@ -148,7 +157,8 @@ PASSWORD: Final = Trouble(
     f"{_ENDS} While it runs: what is connected goes on; what ends is not replaced.",
     "it refuses the password",
     "Correct DATABASE_URL, or set the role's to what that says: ALTER ROLE {role} PASSWORD '…'; "
-    "where it has run out: ALTER ROLE {role} VALID UNTIL 'infinity';",
+    "where it has run out: ALTER ROLE {role} VALID UNTIL 'infinity'; where that says there is no "
+    "such role, DATABASE_URL names a wrong one (PostgreSQL tells nobody).",
     "an administrator",
 )
 HOST_BASED_ACCESS: Final = Trouble(
@@ -205,6 +215,15 @@ OURS_DIFFER: Final = Trouble(
     "`autogpt-db migrate` makes anew what can be; with what it leaves stands the statement.",
 )
 
+OURS_CLOSED: Final = Trouble(
+    "rights",
+    "A start, or `autogpt-db migrate`, opens it again (`ours_mended`). While it runs: methods that "
+    "need it are unknown, and named; jobs rest.",
+    "the role {role} has lost {right} on {name}, which is the service's own",
+    "GRANT {right} ON {name} TO {role};",
+    "the service's role itself",
+)
+
 # 5: room for connections -------------------------------------------------------------------------
 
 ROLE_LIMIT: Final = Trouble(
@@ -220,6 +239,24 @@ DATABASE_LIMIT: Final = Trouble(
     "As with a role's limit.",
     "the database {database} takes fewer connections than the pools want",
     "ALTER DATABASE {database} CONNECTION LIMIT -1;",
+    "an administrator",
+)
+
+SERVER_LIMIT: Final = Trouble(
+    "connections",
+    "As with a role's limit. A start that finds no place at all waits.",
+    "the server takes fewer connections than the pools want beside what others have",
+    "End sessions that nobody needs (SELECT pid, usename, application_name, state FROM "
+    "pg_stat_activity;), or allow more: ALTER SYSTEM SET max_connections = …; and restart the "
+    "server.",
+    "an administrator",
+)
+POOLER_LIMIT: Final = Trouble(
+    "connections",
+    "As with a role's limit. A start that finds no place at all waits.",
+    "the pooler takes fewer clients than the pools want beside what others have",
+    "Raise `max_client_conn` in its configuration and reload it, or lower "
+    "`database.connection_limit`.",
     "an administrator",
 )
 
@@ -247,8 +284,9 @@ POOLER_UNNAMED: Final = Trouble(
 
 SETTINGS_UNBEARABLE: Final = Trouble(
     "session settings",
-    f"{_ENDS} Behind a transaction pooler only: other sessions get settings of their own. While it "
-    "runs: `doctor` says so, and calls that need another setting get 503.",
+    f"{_ENDS} Behind a transaction pooler only (`transaction_timeout` anywhere): other sessions "
+    "get settings of their own. While it runs: `/ready` says 503, `STATUS` and the log "
+    "(`settings_unbearable`) say so.",
     "sessions there have settings that autogpt-db cannot work with: {settings}. They come from the "
     "role, the database or the server, and are AutoGPT's, too",
     "Set them for this service's role, best one of its own, and restart the pooler, which "
@@ -259,6 +297,7 @@ SETTINGS_UNBEARABLE: Final = Trouble(
 TROUBLES: Final = (
     ENCODING,
     READ_ONLY,
+    COMMITS_NOT_AWAITED,
     STANDBY,
     NO_USAGE,
     NO_CREATE,
@@ -275,9 +314,12 @@ TROUBLES: Final = (
     NO_CONNECT,
     NO_DATABASE,
     CLOSED,
+    OURS_CLOSED,
     OURS_DIFFER,
     ROLE_LIMIT,
     DATABASE_LIMIT,
+    SERVER_LIMIT,
+    POOLER_LIMIT,
     HOST_SILENT,
     POOLER_UNNAMED,
     SETTINGS_UNBEARABLE,
