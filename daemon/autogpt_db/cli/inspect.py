@@ -46,8 +46,7 @@ def check_everything(settings: Settings) -> Iterator[str]:
     """
     import psycopg
 
-    from autogpt_db.database.causes import lasting_failure
-    from autogpt_db.database.hosts import connect
+    from autogpt_db.cli.connecting import connect
     from autogpt_db.database.manager import DatabaseManager
     from autogpt_db.database.reasons import reason_of
     from autogpt_db.database.url import direct_database_url
@@ -56,20 +55,14 @@ def check_everything(settings: Settings) -> Iterator[str]:
     yield "configuration: valid"
     yield from _describe_programs(settings)
     target = direct_database_url(settings)
-    target.verify_files()
     refuse_closed_way(target)
     try:
-        connection = connect(_conninfo(settings, target))
-    except psycopg.OperationalError as error:
-        if target.embedded:
-            yield f"database: embedded, not running (its data is under {settings.paths.state})"
-            return
-        reason = reason_of(error, target)
-        if lasting := lasting_failure(reason, target, "database.url"):
-            raise lasting from None
-        raise DatabaseUnreachableError(
-            f"PostgreSQL at {target.address} does not answer: {reason}"
-        ) from None
+        connection, _ = connect(settings, "check")
+    except DatabaseUnreachableError:
+        if not target.embedded:
+            raise
+        yield f"database: embedded, not running (its data is under {settings.paths.state})"
+        return
     try:
         with connection:
             yield from _check_session(connection, settings, target)
@@ -83,12 +76,6 @@ def check_everything(settings: Settings) -> Iterator[str]:
         ) from None
     except psycopg.ProgrammingError as error:
         raise DatabaseManager.refused(error) from None
-
-
-def _conninfo(settings: Settings, target: DatabaseUrl) -> str:
-    return target.conninfo(
-        connect_timeout=settings.database.connect_timeout, application_name="autogpt-db check"
-    )
 
 
 def _check_session(
@@ -112,7 +99,10 @@ def _check_session(
     check_settings(connection, "database.url", pooled=target.pgbouncer)
     url = database_url(settings)
     if url.pgbouncer and not target.pgbouncer:
-        with connect(_conninfo(settings, url)) as pooled:
+        conninfo = url.conninfo(
+            connect_timeout=settings.database.connect_timeout, application_name="autogpt-db check"
+        )
+        with connect(conninfo) as pooled:
             check_settings(pooled, "database.url", pooled=True)
     if connection.info.parameter_status("in_hot_standby") == "on":
         standby = troubles.STANDBY
@@ -133,10 +123,17 @@ def _check_schema(
 ) -> Iterator[str]:
     """Look at AutoGPT's tables and at what is ours."""
     from autogpt_db.database.migration import pending, unsound
+    from autogpt_db.database.rights import closed_to_us, refuse_without_rights
     from autogpt_db.database.schema import read_catalogue
     from autogpt_db.operations.coverage import at_hand
     from autogpt_db.operations.needed import needed
 
+    refuse_without_rights(connection, target.schema)
+    closed = closed_to_us(connection)
+    for each in closed:
+        yield f"ours: {each.what}; the next start, or `autogpt-db migrate`, opens it again"
+    if closed:
+        return
     waiting = pending(
         connection,
         schema_name=target.schema,

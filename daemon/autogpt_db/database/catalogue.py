@@ -196,19 +196,30 @@ SELECT json_build_object(
                 WHERE "column".relation = 'UnifiedContentEmbedding'
                   AND "column".name = 'embedding'
            ),
-           'ours', (
-               SELECT coalesce(json_agg(listed.name ORDER BY listed.name), '[]')
+           'ours_usable', has_schema_privilege(to_regnamespace('autogpt_db'), 'USAGE'),
+           'our_functions', (
+               SELECT coalesce(json_object_agg(listed.proname, listed.callable), '{}')
                  FROM (
-                       SELECT function.proname AS name
+                       SELECT function.proname,
+                              bool_or(has_function_privilege(function.oid, 'EXECUTE')) AS callable
                          FROM pg_catalog.pg_proc AS function
                         WHERE function.pronamespace = to_regnamespace('autogpt_db')
-                          AND has_function_privilege(function.oid, 'EXECUTE')
-                       UNION
-                       SELECT class.relname
-                         FROM pg_catalog.pg_class AS class
-                        WHERE class.relnamespace = to_regnamespace('autogpt_db')
-                          AND class.relkind = 'r'
+                        GROUP BY function.proname
+                        ORDER BY function.proname
                       ) AS listed
+           ),
+           'our_tables', (
+               SELECT coalesce(json_object_agg(
+                          class.relname,
+                          has_table_privilege(class.oid, 'SELECT')
+                          AND has_table_privilege(class.oid, 'INSERT')
+                          AND has_table_privilege(class.oid, 'UPDATE')
+                          AND has_table_privilege(class.oid, 'DELETE')
+                          ORDER BY class.relname
+                      ), '{}')
+                 FROM pg_catalog.pg_class AS class
+                WHERE class.relnamespace = to_regnamespace('autogpt_db')
+                  AND class.relkind IN ('r', 'p')
            ),
            'role', current_user
        )
@@ -250,7 +261,10 @@ class Catalogue:
         views: Materialized views, and whether this role may refresh them.
         vectors: The schema that pgvector is in; None where nothing here is made of it.
         role: The role.
-        ours: Names of the tables and functions in our own schema; None: nothing is said of them.
+        ours_usable: Whether this role may use our own schema at all; None also where there is none.
+        our_functions: Functions in our own schema, by name, and whether this role may call them;
+            None: nothing is said of what is ours.
+        our_tables: Tables there, and whether this role may read and write them.
     """
 
     columns: Mapping[str, Mapping[str, tuple[str, str]]] = field(default_factory=dict)
@@ -265,7 +279,9 @@ class Catalogue:
     views: Mapping[str, bool] | None = None
     vectors: str | None = None
     role: str = ""
-    ours: frozenset[str] | None = None
+    ours_usable: bool | None = None
+    our_functions: Mapping[str, bool] | None = None
+    our_tables: Mapping[str, bool] = field(default_factory=dict)
 
     @classmethod
     def decode(cls, document: bytes) -> Catalogue:

@@ -90,9 +90,20 @@ SELECT md5(concat_ws(
                 WHERE function.pronamespace = to_regnamespace('autogpt_db')
            ),
            (
-               SELECT string_agg(class.oid::text, ' ' ORDER BY class.oid)
+               SELECT concat(namespace.oid, '.', namespace.xmin)
+                 FROM pg_catalog.pg_namespace AS namespace
+                WHERE namespace.oid = to_regnamespace('autogpt_db')
+           ),
+           (
+               SELECT string_agg(concat(class.oid, '.', class.xmin), ' ' ORDER BY class.oid)
                  FROM pg_catalog.pg_class AS class
-                WHERE class.relnamespace = to_regnamespace('autogpt_db') AND class.relkind = 'r'
+                WHERE class.relnamespace = to_regnamespace('autogpt_db')
+                  AND class.relkind IN ('r', 'p')
+           ),
+           (
+               SELECT string_agg(role.oid::text, ' ' ORDER BY role.oid)
+                 FROM pg_catalog.pg_roles AS role
+                WHERE pg_has_role(role.oid, 'USAGE')
            ),
            (
                SELECT concat(role.rolbypassrls, role.rolsuper)
@@ -118,11 +129,11 @@ LOOK_WITH_RECORD: LiteralString = f"""{_PLACE}{_FINGERPRINT}, EXISTS (
 """
 """The same, where AutoGPT's migrations are recorded."""
 
-# Not there, or of another kind: syntax and names, features, values of an enum, what must not be
-# null or is checked, and what PostgreSQL itself did not expect.
-_SMELLS = ("42", "0A000", "22P02", "23502", "23514", "XX000")
+# Not there, or of another kind: schemas, syntax and names, features, values of an enum, what must
+# not be null or is checked, and what PostgreSQL itself did not expect.
+_SMELLS = ("3F000", "42", "0A000", "22P02", "23502", "23514", "XX000")
 # What no change of values can make right.
-_SHAPE = ("42", "0A000", "XX000")
+_SHAPE = ("3F000", "42", "0A000", "XX000")
 
 
 class Knowledge:

@@ -23,7 +23,7 @@ from autogpt_db import __version__
 from autogpt_db.database.mending import Left, Mending, look, mend, unrecorded
 from autogpt_db.database.ours import expected, used_by
 from autogpt_db.database.platform_tables import platform_tables, refuse_unready
-from autogpt_db.database.rights import refuse_without_rights
+from autogpt_db.database.rights import open_to_us, refuse_closed, refuse_without_rights
 from autogpt_db.database.schema import verify
 from autogpt_db.database.troubles import quoted
 from autogpt_db.errors import SchemaError
@@ -158,6 +158,7 @@ def migrate(
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
         refuse_without_rights(connection, schema_name)
+        opened = open_to_us(connection)
         recorded = _recorded(connection)
         _refuse_newer(connection, recorded)
         _refuse_changed(recorded)
@@ -184,7 +185,8 @@ def migrate(
         applied = tuple(migration.name for migration in waiting)
         upgraded = any(migration.upgrade for migration in waiting)
         kept_aside = _kept_aside(connection) if upgraded else {}
-        return MigrationOutcome(applied, ours, kept_aside, *mending)
+        mended = (*opened, *mending.mended)
+        return MigrationOutcome(applied, ours, kept_aside, mended, mending.left)
 
 
 def pending(
@@ -202,6 +204,7 @@ def pending(
     """
     log = structlog.get_logger("autogpt_db.database")
     refuse_without_rights(connection, schema_name)
+    refuse_closed(connection)
     recorded = _recorded(connection)
     _refuse_newer(connection, recorded)
     _refuse_changed(recorded)

@@ -9,7 +9,7 @@ from autogpt_db.database import troubles
 from autogpt_db.database.troubles import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from autogpt_db.database.catalogue import Catalogue
     from autogpt_db.database.troubles import Trouble
@@ -114,8 +114,8 @@ class Needs:
                 yield Lack(f'label {label} of type "{enum}"')
         for name in self.functions - catalogue.functions.keys():
             yield Lack(f"function {name}()")
-        if catalogue.ours is not None:
-            for name in self.ours - catalogue.ours:
+        if catalogue.our_functions is not None:
+            for name in self.ours - catalogue.our_functions.keys() - catalogue.our_tables.keys():
                 yield Lack(f"autogpt_db.{name}", "`autogpt-db migrate` makes it anew.")
         if catalogue.views is not None:
             for view in self.refreshed - catalogue.views.keys():
@@ -152,10 +152,26 @@ class Needs:
         for name in self.functions:
             if not catalogue.functions.get(name, True):
                 yield _lack(f"EXECUTE on {name}()", troubles.NO_EXECUTE, name=name, **names)
+        if catalogue.our_functions is not None:
+            yield from self._closed(catalogue, catalogue.our_functions)
         for view in self.refreshed:
             if catalogue.views is not None and not catalogue.views.get(view, True):
                 what = f"MAINTAIN on {quoted(view)}"
                 yield _lack(what, troubles.NO_MAINTAIN, name=quoted(view), **names)
+
+    def _closed(self, catalogue: Catalogue, functions: Mapping[str, bool]) -> Iterator[Lack]:
+        """Yield what of ours is there, and closed to this role."""
+        found = []
+        if self.ours and catalogue.ours_usable is False:
+            found.append(("USAGE", "SCHEMA autogpt_db"))
+        for name in self.ours:
+            if not catalogue.our_tables.get(name, True):
+                found.append(("SELECT, INSERT, UPDATE, DELETE", f"TABLE autogpt_db.{name}"))
+            elif not functions.get(name, True):
+                found.append(("EXECUTE", f"FUNCTION autogpt_db.{name}"))
+        for right, name in found:
+            names = {"role": quoted(catalogue.role), "right": right, "name": name}
+            yield _lack(f"{right} on {name}", troubles.OURS_CLOSED, **names)
 
 
 def _lack(what: str, trouble: Trouble, **names: str) -> Lack:

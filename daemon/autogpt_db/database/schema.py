@@ -67,7 +67,7 @@ def read_catalogue(connection: psycopg.Connection[Any], schema_name: str) -> Cat
     row = connection.execute(READ, {"schema": place}).fetchone()
     assert row is not None, "a SELECT without FROM has one row"
     # What is ours is made after this, and proven by itself.
-    return replace(msgspec.convert(row[0], Catalogue), ours=None)
+    return replace(msgspec.convert(row[0], Catalogue), our_functions=None)
 
 
 def verify(

@@ -105,10 +105,10 @@ SELECT name, setting || ' ms'
    AND setting::bigint BETWEEN 1 AND %(shortest)s
 """
 
-_READ_ONLY: LiteralString = """
-SELECT current_setting('transaction_read_only')::boolean, source, session_user, current_database()
+_SOURCE: LiteralString = """
+SELECT source, session_user, current_database()
   FROM pg_catalog.pg_settings
- WHERE name = 'default_transaction_read_only'
+ WHERE name = %(name)s
 """
 
 
@@ -135,23 +135,38 @@ def read_only_by(connection: psycopg.Connection[Any]) -> tuple[str, str] | None:
     Args:
         connection: A session on the database.
     """
-    row = connection.execute(_READ_ONLY).fetchone()
-    assert row is not None, "the setting exists"
-    read_only, source, role, database = row
-    if not read_only:
+    row = connection.execute("SELECT current_setting('transaction_read_only')").fetchone()
+    if row != ("on",):
         return None
+    return set_by(connection, "default_transaction_read_only", "off")
+
+
+def set_by(connection: psycopg.Connection[Any], name: str, usual: str) -> tuple[str, str]:
+    """Return where a setting has its value from, and what makes it the usual one.
+
+    Args:
+        connection: A session that has it.
+        name: The setting.
+        usual: Its usual value.
+    """
+    row = connection.execute(_SOURCE, {"name": name}).fetchone()
+    assert row is not None, "the setting exists"
+    source, role, database = row
     on_role, on_database = f"ROLE {quoted(role)}", f"DATABASE {quoted(database)}"
-    name = "default_transaction_read_only"
-    if source == "database":
-        return "the database's settings", f"ALTER {on_database} RESET {name};"
-    if source == "user":
-        return "the role's settings", f"ALTER {on_role} RESET {name};"
-    if source == "database user":
-        return (
+    places = {
+        "database": ("the database's settings", f"ALTER {on_database} RESET {name};"),
+        "user": ("the role's settings", f"ALTER {on_role} RESET {name};"),
+        "database user": (
             "the role's settings for the database",
             f"ALTER {on_role} IN {on_database} RESET {name};",
-        )
-    return "the server's configuration", f"ALTER SYSTEM SET {name} = off; SELECT pg_reload_conf();"
+        ),
+        "global": ("the settings of all roles", f"ALTER ROLE ALL RESET {name};"),
+        "client": ("the connection string", "Take it out of DATABASE_URL."),
+        # Which nothing that is set later overrules.
+        "command line": ("the server's command line", "Start the server without that."),
+    }
+    of_server = f"ALTER SYSTEM SET {name} = {usual}; SELECT pg_reload_conf();"
+    return places.get(source, ("the server's configuration", of_server))
 
 
 def check_encoding(connection: psycopg.Connection[Any], setting: str) -> None:

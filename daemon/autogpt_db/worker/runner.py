@@ -179,7 +179,9 @@ class WorkerProcess:
     async def _session(self, queue: Queue, database: Database) -> None:
         """Serve the open queue until it is lost, or until the stop that was asked for is done."""
         if not await queue.app.check_connection_async():
-            raise QueueLostError("its tables are missing; `autogpt-db migrate` creates them")
+            raise QueueLostError(
+                "its tables are missing or closed to us; `autogpt-db migrate` makes and opens them"
+            )
         worker = WatchedWorker(
             queue.app,
             lost=queue.connector.lost,
@@ -306,6 +308,9 @@ class WorkerProcess:
         """Return why the queue is lost for the status, which anybody may see: no driver's words."""
         if isinstance(error, QueueLostError):
             return str(error)
+        cause = error.__cause__ if isinstance(error, ConnectorException) else error
+        if isinstance(cause, psycopg.ProgrammingError):  # a right, a table, a function
+            return "something of it is missing or closed to us; `autogpt-db doctor` says what"
         return why_refused(error) if isinstance(error, psycopg.OperationalError) else "it was lost"
 
 

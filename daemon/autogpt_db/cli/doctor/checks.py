@@ -33,6 +33,7 @@ _CHECKS: tuple[Callable[[Situation], Iterator[Finding]], ...] = (
     sessions.encoding,
     sessions.session_settings,
     sessions.writes,
+    sessions.durability,
     sessions.rights,
     database.schema,
     database.own_schema,

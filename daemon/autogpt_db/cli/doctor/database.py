@@ -145,7 +145,7 @@ def schema(situation: Situation) -> Iterator[Finding]:
     if waiting:
         text = f"to be applied at the next start: {', '.join(waiting)}"
         yield Finding(
-            "warn", "schema", text, "systemctl restart autogpt-db, or: autogpt-db migrate"
+            "warn", "schema", text, "`systemctl restart autogpt-db`, or `autogpt-db migrate`."
         )
     else:
         yield Finding("ok", "schema", f"{name}, complete")
@@ -154,7 +154,7 @@ def schema(situation: Situation) -> Iterator[Finding]:
             "warn",
             "tables",
             "made by an earlier autogpt-db, as of AutoGPT v0.6.48",
-            "Stop the service, back the database up, then: autogpt-db migrate --platform",
+            "Stop the service, back the database up, then: `autogpt-db migrate --platform`",
         )
 
 
@@ -164,9 +164,12 @@ def own_schema(situation: Situation) -> Iterator[Finding]:
 
     if situation.connection is None:
         return
+    if situation.closed:
+        yield Finding("warn", "own schema", "not looked at: it is closed to the role (see rights)")
+        return
     found = unsound(situation.connection, schema_name=situation.target.schema)
     for what in found.mended:
-        yield Finding("warn", "own schema", what, "autogpt-db migrate")
+        yield Finding("warn", "own schema", what, "`autogpt-db migrate` makes it anew.")
     for left in found.left:
         yield Finding("fail", "own schema", left.what, left.remedy)
     if not found.mended and not found.left:
@@ -210,7 +213,7 @@ def monthly_refill(situation: Situation) -> Iterator[Finding]:
     from autogpt_db.operations.credits.refill import BROUGHT_FORWARD, refill_of
 
     connection, settings = situation.connection, situation.settings.credits
-    if connection is None or not settings.enabled:
+    if connection is None or not settings.enabled or situation.closed:
         return
     capabilities = Capabilities.of(read_catalogue(connection, situation.target.schema))
     refill = refill_of(settings, capabilities)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -15,7 +16,16 @@ if TYPE_CHECKING:
     import psycopg
 
     from autogpt_db.cli.control import Loads
+    from autogpt_db.database.causes import Refusal
+    from autogpt_db.database.rights import Closed
     from autogpt_db.database.url import DatabaseUrl
+
+
+_RETRIES = "server_login_retry"
+_LOGIN_RETRY = 20.0
+"""Seconds within which PgBouncer tries its login again: 15, unless it is told otherwise."""
+_LOOK_AGAIN = 0.05
+"""Seconds between two looks: only who waits as it fails hears why."""
 
 
 class Finding(NamedTuple):
@@ -51,6 +61,7 @@ class Situation:
         self._sources = sources
         self.problems: tuple[str, ...] = ()
         self.connection_problem = ""
+        self.refusal: Refusal | None = None
         self.service_problem = ""
         self.failed = False
 
@@ -131,17 +142,53 @@ class Situation:
         """Return a connection to the database; None, with `connection_problem`, without one."""
         import psycopg
 
-        from autogpt_db.database.reasons import reason_of
+        from autogpt_db.database.causes import refusal_of
+        from autogpt_db.database.reasons import raw_reason, reason_of
         from autogpt_db.errors import ConfigurationError
 
         try:
             self.target.verify_files()
-            return self._connected(self.target)
+            return self._through_pooler() if self.target.pgbouncer else self._connected(self.target)
         except psycopg.Error as error:
             self.connection_problem = reason_of(error, self.target)
+            self.refusal = refusal_of(raw_reason(error))
         except ConfigurationError as error:
             self.connection_problem = str(error)
         return None
+
+    def _through_pooler(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """Return a connection to a pooler that has one to its server, or raise why it has none.
+
+        A pooler lets us in before it knows. For a while after its own login has failed it only
+        says so; the next time that it tries, whoever waits hears the server's reason.
+        """
+        import psycopg
+
+        from autogpt_db.database.causes import refusal_of
+        from autogpt_db.database.reasons import raw_reason
+
+        deadline = time.monotonic() + _LOGIN_RETRY
+        while True:
+            connection = self._connected(self.target)
+            try:
+                connection.execute("SELECT 1")
+            except psycopg.Error as error:
+                connection.close()
+                refusal = refusal_of(raw_reason(error))
+                if _RETRIES in str(error) and time.monotonic() < deadline:
+                    time.sleep(_LOOK_AGAIN)
+                    continue
+                if _RETRIES in str(error) or (refusal is not None and refusal.trouble is not None):
+                    raise
+                return self._connected(self.target)  # the checks will say what it is
+            return connection
+
+    @cached_property
+    def closed(self) -> tuple[Closed, ...]:
+        """Return what of ours our role may not use; nothing without a connection."""
+        from autogpt_db.database.rights import closed_to_us
+
+        return () if self.connection is None else closed_to_us(self.connection)
 
     def _connected(self, target: DatabaseUrl) -> psycopg.Connection[tuple[Any, ...]]:
         from autogpt_db.database.hosts import connect

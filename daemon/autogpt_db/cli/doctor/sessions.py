@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 
 from autogpt_db.cli.doctor.findings import Finding
 from autogpt_db.database import troubles
-from autogpt_db.database.causes import refusal_of, remedy_of
-from autogpt_db.database.session import read_only_by
+from autogpt_db.database.causes import remedy_of
+from autogpt_db.database.session import read_only_by, set_by
 from autogpt_db.errors import ConfigurationError, RightsError
 
 if TYPE_CHECKING:
@@ -17,10 +17,18 @@ if TYPE_CHECKING:
     from autogpt_db.database.needs import Lack
 
 
+_UNSAFE: LiteralString = """
+SELECT name
+FROM pg_catalog.pg_settings
+WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')
+    AND setting = 'off'
+ORDER BY name
+"""
+
+
 def refused(situation: Situation) -> Finding | None:
     """Return why no session may begin, where that has a remedy; None where it has none."""
-    target = situation.target
-    refusal = refusal_of(situation.connection_problem)
+    target, refusal = situation.target, situation.refusal
     if refusal is None or refusal.trouble is None:
         return None
     trouble = refusal.trouble
@@ -94,6 +102,21 @@ def writes(situation: Situation) -> Iterator[Finding]:
     )
 
 
+def durability(situation: Situation) -> Iterator[Finding]:
+    """Look whether what was answered with success is on a disk by then."""
+    connection = situation.connection
+    if connection is None:
+        return
+    found = [name for (name,) in connection.execute(_UNSAFE)]
+    trouble = troubles.COMMITS_NOT_AWAITED
+    for name in found:
+        place, statement = set_by(connection, name, "on")
+        told = trouble.caused(name=name, place=place)
+        yield Finding("warn", trouble.check, told, trouble.remedied(statement=statement))
+    if not found:
+        yield Finding("ok", trouble.check, "a commit is on the disk before it is answered")
+
+
 def rights(situation: Situation) -> Iterator[Finding]:
     """Look what our role may do: with what is ours, and with what methods and jobs need."""
     from autogpt_db.database.rights import refuse_without_rights
@@ -107,12 +130,14 @@ def rights(situation: Situation) -> Iterator[Finding]:
     except RightsError as error:
         yield Finding("fail", "rights", error.what, f"As {error.whose}: {error.remedy}")
         return
+    for what, remedy in situation.closed:
+        yield Finding("fail", troubles.OURS_CLOSED.check, what, remedy)
     lacks = _lacking(situation)
     for lack, names in lacks.items():
         text = f"{lack.forbidden} (for {some(names)})"
         fatal = bool(RUN_PATH & set(names))
         yield Finding("fail" if fatal else "warn", "rights", text, lack.remedy)
-    if not lacks:
+    if not lacks and not situation.closed:
         yield Finding("ok", "rights", "the role has all that methods and jobs need")
 
 
