@@ -98,7 +98,8 @@ def _find(settings: Settings) -> tuple[list[Stuck], int, int]:
         async with Database.open(
             settings, name="autogpt-db executions", size=1, url=target
         ) as database:
-            return await find_stuck(database), *await count_older(database)
+            handle = database.for_call("executions", reads=True)
+            return await find_stuck(handle), *await count_older(handle)
 
     return asyncio.run(main())
 
