@@ -51,7 +51,9 @@ def _row(cause: Cause) -> str:
 
 def _cells(cause: Cause) -> Iterator[str]:
     yield f"`{cause.name}`"
-    yield " ".join(f"`{state}`" for state in cause.states if state) or "any other"
+    yield " ".join(f"`{state}`" for state in cause.states if state) or (
+        "any other" if cause.failure is None else "`42…`, `3F000` of statements on it alone"
+    )
     yield cause.matter + (" (no write can succeed until it has passed)" * cause.stops_writes)
     status = HTTPStatus.INTERNAL_SERVER_ERROR if cause.failure is None else cause.failure.status
     yield str(int(status))

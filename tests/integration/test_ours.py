@@ -9,18 +9,22 @@ import msgspec
 import psycopg
 import pytest
 
+from api_process import ApiProcess
 from autogpt_db.database.handle import Database
 from autogpt_db.database.migration import migrate, migrations, pending, unsound
 from autogpt_db.database.ours import histories
-from autogpt_db.errors import SchemaError
+from autogpt_db.database.rights import closed_to_us
+from autogpt_db.errors import RightsError, SchemaError
 from autogpt_db.operations.needed import needed
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
 from ours_written import FILE, made
-from postgres_server import with_schema
-from waiting import PATIENCE
+from postgres_server import unique_name, with_schema
+from waiting import PATIENCE, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import httpx
 
 Connection = psycopg.Connection[Any]
 
@@ -70,6 +74,8 @@ MENDED = {
     "ALTER TABLE autogpt_db.job_run ALTER COLUMN job DROP NOT NULL": "autogpt_db.job_run.job is",
     "ALTER TABLE autogpt_db.job_run ALTER COLUMN key SET NOT NULL": "autogpt_db.job_run.key is",
     "DROP SEQUENCE autogpt_db.procrastinate_jobs_id_seq CASCADE": "procrastinate_jobs_id_seq",
+    "ALTER TYPE autogpt_db.procrastinate_job_status RENAME VALUE 'doing' TO 'done'":
+    "type autogpt_db.procrastinate_job_status is not as it was made",
 }  # fmt: skip
 
 
@@ -140,6 +146,7 @@ LEFT = {
     "ALTER TABLE autogpt_db.job_run ALTER COLUMN process TYPE varchar(3)": False,
     "ALTER TABLE autogpt_db.job_figure ADD COLUMN theirs text NOT NULL": False,
     "ALTER TABLE autogpt_db.idempotency_key ADD CHECK (status < 300)": False,
+    "ALTER TABLE autogpt_db.job_pause RENAME TO elsewhere": False,
     "ALTER TABLE autogpt_db.job_pause DROP CONSTRAINT job_pause_pkey; "
     "INSERT INTO autogpt_db.job_pause (job) VALUES ('twice'), ('twice')": False,
 }
@@ -175,6 +182,81 @@ def test_a_schema_under_another_name_is_sound_and_mended(empty_database: str) ->
         assert unsound(connection, schema_name='odd "name') == ((), ())
 
 
+# What is revoked, what is told of it, and one of what lacks it.
+CLOSED = {
+    "USAGE, CREATE ON SCHEMA autogpt_db": "USAGE, CREATE on SCHEMA autogpt_db",
+    "SELECT ON autogpt_db.migration": "SELECT on TABLE autogpt_db.migration",
+    "ALL ON ALL TABLES IN SCHEMA autogpt_db": "SELECT, INSERT, UPDATE, DELETE, REFERENCES on TABLE",
+    "USAGE ON SEQUENCE autogpt_db.procrastinate_jobs_id_seq": "USAGE on SEQUENCE autogpt_db.",
+}
+
+
+@pytest.mark.parametrize("revoked", CLOSED)
+def test_what_is_closed_to_us_is_named_and_opened(connection: Connection, revoked: str) -> None:
+    role = unique_name("ours")
+    connection.execute(f"CREATE ROLE {role} LOGIN".encode())
+    try:
+        connection.execute(
+            f"""
+            GRANT CREATE ON DATABASE "{connection.info.dbname}" TO {role};
+            GRANT ALL ON SCHEMA platform TO {role};
+            GRANT ALL ON ALL TABLES IN SCHEMA platform TO {role};
+            DROP SCHEMA autogpt_db CASCADE;
+            SET SESSION AUTHORIZATION {role};
+        """.encode()
+        )
+        migrate(connection, schema_name="platform", needed=needed())
+        assert closed_to_us(connection) == ()
+        connection.execute(f"REVOKE {revoked} FROM {role}".encode())
+        closed = closed_to_us(connection)
+        assert CLOSED[revoked] in closed[0].what
+        with pytest.raises(RightsError):
+            pending(connection, schema_name="platform", needed=needed())
+        # The remedies, as they are printed.
+        for each in closed:
+            connection.execute(each.remedy.encode())
+        assert closed_to_us(connection) == ()
+        connection.execute(f"REVOKE {revoked} FROM {role}".encode())
+        mended = migrate(connection, schema_name="platform", needed=needed()).mended
+        assert mended == tuple(each.what for each in closed)
+        assert closed_to_us(connection) == ()
+        assert pending(connection, schema_name="platform", needed=needed()) == []
+    finally:
+        connection.execute("RESET SESSION AUTHORIZATION")
+        connection.execute(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}".encode())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DROP TABLE autogpt_db.idempotency_key",
+        "DROP FUNCTION autogpt_db.claim_idempotency_key_v1",
+        "ALTER TABLE autogpt_db.idempotency_key DROP CONSTRAINT idempotency_key_pkey",
+        # Whose values are gone with it, and which no row can be without.
+        "TRUNCATE autogpt_db.idempotency_key; ALTER TABLE autogpt_db.idempotency_key DROP status",
+    ],
+)
+def test_calls_with_a_key_whose_place_is_gone_are_told_and_come_back(
+    database_url: str, connection: Connection, change: str
+) -> None:
+    given = {"user_id": "u", "node_exec_id": "n", "key": "k", "data": 1}
+
+    def call(key: str) -> httpx.Response:
+        headers = {"idempotency-key": key}
+        return api.client.post("/set_execution_kv_data", json=given, headers=headers)
+
+    with ApiProcess(database_url) as api:
+        assert call("before").status_code == 200
+        connection.execute(change.encode())
+        reply = call("after")
+        assert (reply.status_code, reply.headers.get("retry-after")) == (503, "5"), reply.text
+        assert "the service's own" in reply.json()["args"][0]
+        told = {each["cause"]: each for each in api.events("database_refuses")}
+        assert "`autogpt-db migrate`" in told["ours_missing"]["remedy"]
+        migrate(connection, schema_name="platform", needed=needed())
+        wait_for(lambda: call("after").status_code == 200, seconds=10, what="the keys' place")
+
+
 def test_what_goes_missing_later_is_noticed_until_it_is_back(
     database_url: str, connection: Connection
 ) -> None:
@@ -197,3 +279,58 @@ def test_what_goes_missing_later_is_noticed_until_it_is_back(
             assert "autogpt_db.ordered_id_v1" not in lacking()
 
     asyncio.run(main())
+
+
+def test_what_is_closed_later_is_noticed_until_it_is_open(
+    database_url: str, connection: Connection
+) -> None:
+    role, group = unique_name("served"), unique_name("group")
+    connection.execute(
+        f"""
+        CREATE ROLE {role} LOGIN; CREATE ROLE {group}; GRANT {group} TO {role};
+        GRANT USAGE ON SCHEMA platform TO {role};
+        GRANT ALL ON ALL TABLES IN SCHEMA platform TO {role};
+        GRANT USAGE ON SCHEMA autogpt_db TO {role};
+        GRANT ALL ON ALL TABLES IN SCHEMA autogpt_db TO {group};
+    """.encode()
+    )
+    address = with_schema(database_url).replace("://postgres@", f"://{role}@")
+
+    async def main() -> None:
+        settings = Settings(database=DatabaseSettings(url=Secret(address)))
+        async with Database.open(settings, size=2) as database:
+            await database.wait(10)
+
+            async def lacking() -> list[str]:
+                await database.learn()
+                assert database.knowledge.catalogue is not None
+                lacks = needed().lacks(database.knowledge.catalogue, "platform")
+                found = {lack for each in lacks.values() for lack in each if lack.right}
+                return sorted(lack.remedy for lack in found if "autogpt_db" in lack.what)
+
+            assert await lacking() == []
+            on_table = (
+                f'GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE autogpt_db.migration TO "{role}";'
+            )
+            for change, remedy in (
+                (f"REVOKE USAGE ON SCHEMA autogpt_db FROM {role}",
+                 f'GRANT USAGE ON SCHEMA autogpt_db TO "{role}";'),
+                ("REVOKE EXECUTE ON FUNCTION autogpt_db.now_v1 FROM PUBLIC",
+                 f'GRANT EXECUTE ON FUNCTION autogpt_db.now_v1 TO "{role}";'),
+                (f"REVOKE INSERT ON TABLE autogpt_db.migration FROM {group}", on_table),
+                (f"REVOKE {group} FROM {role}", on_table),
+            ):  # fmt: skip
+                connection.execute(change.encode())
+                found = await lacking()
+                assert remedy in found
+                for each in found:
+                    connection.execute(each.encode())
+                assert await lacking() == [], change
+                if "migration" in remedy:
+                    connection.execute(f"REVOKE ALL ON autogpt_db.migration FROM {role}".encode())
+                    connection.execute(f"GRANT ALL ON autogpt_db.migration TO {group}".encode())
+
+    try:
+        asyncio.run(main())
+    finally:
+        connection.execute(f"DROP OWNED BY {role}, {group}; DROP ROLE {role}, {group}".encode())

@@ -2,46 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+import structlog
 
+from autogpt_db.database.handle import Database
 from autogpt_db.database.manager import DatabaseManager
 from autogpt_db.errors import ConfigurationError
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
+from hostile_settings import HOSTILE
 from pgbouncer import PGBOUNCER, PgBouncer
 from postgres_server import PostgresServer, unique_name, with_schema
 from service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-# Each of them breaks something for who depends on the usual value.
-HOSTILE = {
-    "client_encoding": "LATIN1",
-    "default_transaction_isolation": "serializable",
-    "default_transaction_deferrable": "on",
-    "DateStyle": "SQL, DMY",
-    "IntervalStyle": "sql_standard",
-    "TimeZone": "Asia/Kolkata",
-    "bytea_output": "escape",
-    "extra_float_digits": "-15",
-    "standard_conforming_strings": "off",
-    "row_security": "off",
-    "array_nulls": "off",
-    "transform_null_equals": "on",
-    "quote_all_identifiers": "on",
-    "client_min_messages": "error",
-    "statement_timeout": "1ms",
-    "lock_timeout": "1ms",
-    "idle_in_transaction_session_timeout": "1ms",
-    "idle_session_timeout": "300ms",
-    "jit": "on",
-    "jit_above_cost": "0",
-    "search_path": "nowhere",
-    "default_toast_compression": "pglz",
-}
 
 
 def settings_for(url: str) -> Settings:
@@ -133,3 +111,26 @@ def test_a_pooler_that_nobody_mentioned_is_told_with_the_remedy(database_url: st
         forgotten = pooler.url.replace("&pgbouncer=true", "")
         with pytest.raises(ConfigurationError, match="Add pgbouncer=true"):
             DatabaseManager(settings_for(forgotten)).__enter__()
+
+
+def test_commits_that_are_not_awaited_are_told_once_until_they_are(database_url: str) -> None:
+    async def main() -> None:
+        async with Database.open(settings_for(database_url), size=2) as database:
+
+            async def told(event: str) -> None:
+                async with asyncio.timeout(30):
+                    while event not in [each["event"] for each in logged]:
+                        await database.look(1.0)
+                        await asyncio.sleep(0.05)
+
+            await told("commits_not_awaited")
+            with psycopg.connect(database_url, autocommit=True) as owner:
+                name = owner.info.dbname
+                owner.execute(f'ALTER DATABASE "{name}" RESET synchronous_commit'.encode())
+            # Sessions that were begun before keep it, and are replaced.
+            await told("commits_awaited")
+            assert [each["event"] for each in logged].count("commits_not_awaited") == 1
+
+    change(database_url, "synchronous_commit", "off")
+    with structlog.testing.capture_logs() as logged:
+        asyncio.run(main())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from autogpt_db.database.sqlstates import cause_of
+from autogpt_db.database.sqlstates import OURS_MISSING, cause_of, cause_of_failed
 from autogpt_db.errors import (
     CallError,
     DatabaseUnavailableError,
@@ -72,13 +72,14 @@ class StandbyMetError(psycopg.errors.ReadOnlySqlTransaction):
     """A server that refused a write because it is a standby: its connection is of no use."""
 
 
-def translate(error: BaseException, *, reads: bool) -> CallError | None:
+def translate(error: BaseException, *, reads: bool, statement: str = "") -> CallError | None:
     """Return the call's failure that a driver error stands for, or None when it is a bug of ours.
 
     Args:
         error: What psycopg raised.
         reads: True when the statement only reads, so that a lost connection leaves nothing
             unknown.
+        statement: What failed, with `platform` for AutoGPT's schema.
     """
     if not isinstance(error, psycopg.Error):
         return None
@@ -96,7 +97,7 @@ def translate(error: BaseException, *, reads: bool) -> CallError | None:
     elif state in _OURS:
         failure = _OURS[state](error.diag.message_primary or "")
     else:
-        failure = _by_state(error, state)
+        failure = _by_state(error, state, cause_of_failed(state, statement))
     return failure
 
 
@@ -113,7 +114,7 @@ def _lost(error: psycopg.Error, *, reads: bool) -> CallError:
     )
 
 
-def _by_state(error: psycopg.Error, state: str) -> CallError | None:
+def _by_state(error: psycopg.Error, state: str, cause: Cause) -> CallError | None:
     failure: CallError | None = None
     match state:
         case "23503":
@@ -122,7 +123,7 @@ def _by_state(error: psycopg.Error, state: str) -> CallError | None:
             found = _KEY_FIELDS.match(error.diag.message_detail or "")
             names = found["fields"].replace('"', "").split(", ") if found else ["unknown"]
             failure = UniqueViolationError(",".join(f"`{name}`" for name in names))
-        case _ if state in _MISSING:
+        case _ if state in _MISSING and cause is not OURS_MISSING:
             said = error.diag.message_primary or ""
             extension = " (pgvector must be installed)" if _OF_VECTOR.search(said) else ""
             failure = SchemaObjectMissingError(
@@ -130,7 +131,7 @@ def _by_state(error: psycopg.Error, state: str) -> CallError | None:
                 f"migrations{extension}."
             )
         case _:
-            failure = _by_cause(error, cause_of(state))
+            failure = _by_cause(error, cause)
     return failure
 
 

@@ -9,15 +9,20 @@ from typing import TYPE_CHECKING
 import psycopg
 import structlog
 
+from autogpt_db.database.causes import refusal_of, remedy_of
 from autogpt_db.database.failures import StandbyMetError
-from autogpt_db.database.sqlstates import READ_ONLY, cause_of
+from autogpt_db.database.reasons import raw_reason
+from autogpt_db.database.sqlstates import READ_ONLY, cause_of_failed
 
 if TYPE_CHECKING:
     from autogpt_db.database.pooled import PooledConnection
     from autogpt_db.database.sqlstates import Cause
+    from autogpt_db.database.url import DatabaseUrl
 
 log = structlog.get_logger("autogpt_db.database")
 
+_OF_A_POOLER = "08P01"
+"""What PgBouncer's own errors have."""
 REPEATED = 60.0
 """Seconds until the same cause is told again."""
 
@@ -28,43 +33,69 @@ class Faults:
     Attributes:
         counts: How many there were, by the cause's name.
         trouble: What keeps writes from succeeding; None while nothing does.
-        settings: Settings of a pooler's sessions that cannot be worked with; "" without any.
+        settings: Settings of our sessions that cannot be worked with; "" without any.
         room: Why there is no room for all connections, in words; None while there is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, target: DatabaseUrl | None = None) -> None:
+        """Begin with none.
+
+        Args:
+            target: Where the database is, for the names in remedies.
+        """
+        self._target = target
         self.counts: Counter[str] = Counter()
         self.trouble: Cause | None = None
         self.settings = ""
         self.room: str | None = None
+        self._awaited = True
         self._since = self._last = 0.0
         self._told: dict[str, float] = {}
 
-    def note(self, error: BaseException, operation: str) -> None:
+    def note(self, error: BaseException, operation: str, statement: str = "") -> None:
         """Take note of what a statement met.
 
         Args:
             error: What psycopg raised.
             operation: Whose statement it was.
+            statement: The statement, with `platform` for AutoGPT's schema.
         """
         if not isinstance(error, psycopg.Error) or isinstance(error, StandbyMetError):
             return
-        if error.sqlstate is None or not (cause := cause_of(error.sqlstate)).remedy:
+        if error.sqlstate is None:
+            return
+        if error.sqlstate == _OF_A_POOLER:
+            self._note_refusal(error, operation)
+            return
+        cause = cause_of_failed(error.sqlstate, statement)
+        if not cause.remedy:
             return
         self.counts[cause.name] += 1
         if cause.stops_writes:
             self.writes_refused(cause)
             return
+        self._tell(cause.name, error, operation, cause.matter, cause.remedy)
+
+    def _note_refusal(self, error: psycopg.Error, operation: str) -> None:
+        """Tell why a pooler could not log in to its server, where this is what it says."""
+        refusal = refusal_of(raw_reason(error))
+        if refusal is not None and refusal.trouble is not None and self._target is not None:
+            remedy = remedy_of(refusal, self._target)
+            self._tell("pooler_refused", error, operation, refusal.words, remedy)
+
+    def _tell(
+        self, cause: str, error: psycopg.Error, operation: str, reason: str, remedy: str
+    ) -> None:
         now = time.monotonic()
-        if now - self._told.get(cause.name, -REPEATED) >= REPEATED:
-            self._told[cause.name] = now
+        if now - self._told.get(cause, -REPEATED) >= REPEATED:
+            self._told[cause] = now
             log.error(
                 "database_refuses",
-                cause=cause.name,
+                cause=cause,
                 sqlstate=error.sqlstate,
                 operation=operation,
-                reason=cause.matter,
-                remedy=cause.remedy,
+                reason=reason,
+                remedy=remedy,
             )
 
     @property
@@ -73,11 +104,11 @@ class Faults:
         if self.trouble is not None:
             return self.trouble.matter
         if self.settings:
-            return f"The pooler's sessions cannot be worked with: {self.settings}"
+            return f"The database's sessions cannot be worked with: {self.settings}"
         return None
 
     def settings_are(self, unbearable: str) -> None:
-        """Take note of the settings that a pooler's sessions have.
+        """Take note of the settings that our sessions have, and that we cannot replace.
 
         Args:
             unbearable: Those that cannot be worked with, and their values; "" without any.
@@ -88,6 +119,22 @@ class Faults:
         elif self.settings and not unbearable:
             log.info("settings_bearable")
         self.settings = unbearable
+
+    def commits_are(self, *, awaited: bool) -> None:
+        """Take note of whether a commit is on the disk when it is answered.
+
+        It is borne, since nothing fails: whoever has set it may have meant to.
+        """
+        if self._awaited and not awaited:
+            log.warning(
+                "commits_not_awaited",
+                reason="synchronous_commit is off: a crash of PostgreSQL undoes calls of the last "
+                "moments that were answered with success",
+                remedy="unless that is meant: `autogpt-db doctor` names the statement",
+            )
+        elif awaited and not self._awaited:
+            log.info("commits_awaited")
+        self._awaited = awaited
 
     def room_is(self, words: str | None, remedy: str) -> None:
         """Take note of whether there is room for the pools.

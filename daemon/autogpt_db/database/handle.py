@@ -82,6 +82,7 @@ class Database:
         "_merging",
         "_name",
         "_reads",
+        "_statement",
         "_undoable",
         "_urgent",
         "pool_wait",
@@ -109,6 +110,7 @@ class Database:
         self._undoable: int | None = None
         self._failed: BaseException | None = None
         self._merging: Call | None = None
+        self._statement = ""
         self._urgent = urgent
         self.pool_wait = 0.0
         self.row_count = 0
@@ -395,6 +397,7 @@ class Database:
             async with connection.transaction():
                 yield inside
         except psycopg.Error as error:
+            self._statement = inside._statement
             raise self._translated(await classified(error, connection)) from error
         except OSError as error:
             raise self._translated(error) from error
@@ -460,6 +463,7 @@ class Database:
         self, sql: LiteralString, parameters: Mapping[str, Any], fetch: _Fetch
     ) -> Any:
         statement = self._connections.statement(sql)
+        self._statement = sql
         if self._in_transaction:
             assert self._connection is not None
             if self._undoable is not None:
@@ -576,8 +580,8 @@ class Database:
         return self._reads and connection_lost(error)
 
     def _translated(self, error: BaseException) -> BaseException:
-        self._connections.faults.note(error, self._name)
-        failure: CallError | None = translate(error, reads=self._reads)
+        self._connections.faults.note(error, self._name, self._statement)
+        failure: CallError | None = translate(error, reads=self._reads, statement=self._statement)
         return failure if failure is not None else error
 
 

@@ -95,7 +95,7 @@ class Connections:
         self.mergers: dict[Merged, Merger] = {}
         self.helpers: Helpers | None = None
         self.knowledge = Knowledge()
-        self.faults = Faults()
+        self.faults = Faults(url)
         self.answered = -math.inf
         self.most_waiting = settings.database.pool_max_waiting
         # The other half stays for short calls.

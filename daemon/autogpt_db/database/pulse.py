@@ -8,10 +8,11 @@ answer is good for `FRESH` seconds, a bad one for less.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from contextvars import Context
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, LiteralString, NoReturn
+from typing import TYPE_CHECKING, Any, Final, LiteralString, NoReturn
 
 import structlog
 
@@ -20,6 +21,8 @@ from autogpt_db.database.sqlstates import READ_ONLY, cause_of
 from autogpt_db.errors import CallError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from autogpt_db.database.handle import Database
     from autogpt_db.database.pool import Connections
 
@@ -34,6 +37,8 @@ FRESH_PROBLEM = 0.1
 INTERVAL = 5.0
 """Seconds between two looks that nobody asks for; one while writes are refused."""
 
+RENEWAL = 5.0
+"""Seconds between two times that sessions are replaced which have a setting from their start."""
 HELD = 3.0
 """Seconds for which a disk counts as full after the last write that was refused.
 
@@ -41,17 +46,19 @@ It takes a small one now and then; readiness would come and go with each.
 """
 
 LOOK: LiteralString = """
-SELECT pg_catalog.current_setting('transaction_read_only') = 'on'
+SELECT pg_catalog.current_setting('transaction_read_only') = 'on',
+       pg_catalog.current_setting('synchronous_commit') = 'off',
+       pg_catalog.current_setting('transaction_timeout', true)
 """
 
 # What its own session was given at its start stays with it when nobody is given it any more.
 OUTLIVED: LiteralString = """
-SELECT setting.source IN ('database', 'user', 'database user')
+SELECT setting.source IN ('database', 'user', 'database user', 'global')
        AND NOT EXISTS (
            SELECT
              FROM pg_catalog.pg_db_role_setting AS given
             CROSS JOIN unnest(given.setconfig) AS line
-            WHERE line ~* '^default_transaction_read_only=(on|true|yes|1)$'
+            WHERE lower(line) = ANY (%(lines)s)
               AND given.setdatabase IN (
                   0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
               )
@@ -60,12 +67,23 @@ SELECT setting.source IN ('database', 'user', 'database user')
               )
        )
   FROM pg_catalog.pg_settings AS setting
- WHERE setting.name = 'default_transaction_read_only'
+ WHERE setting.name = %(name)s
 """
+_READ_ONLY_SET: Final = {
+    "name": "default_transaction_read_only",
+    "lines": [f"default_transaction_read_only={value}" for value in ("on", "true", "yes", "1")],
+}
+_NOT_AWAITED_SET: Final = {
+    "name": "synchronous_commit",
+    "lines": [f"synchronous_commit={value}" for value in ("off", "false", "no", "0")],
+}
 
 # Rows that don't fit into work_mem go to a file: it takes room on the disk, and leaves nothing.
 LITTLE_MEMORY: LiteralString = "SELECT pg_catalog.set_config('work_mem', '64kB', true)"
 SPILL: LiteralString = "SELECT count(*) FROM generate_series(1, 50000)"
+
+# Below a second; PostgreSQL writes longer ones in seconds, if they are whole ones.
+_SHORT: Final = re.compile(r"(\d{1,3})ms")
 
 _READ_ONLY: Final = cause_of(READ_ONLY)
 _DISK_FULL: Final = cause_of("53100")
@@ -96,7 +114,7 @@ class Pulse:
         self._database = database
         self._connections = connections
         self._problem: str | None = None
-        self._looked = float("-inf")
+        self._looked = self._renewed = float("-inf")
         self._looking: asyncio.Task[None] | None = None
 
     async def look(self, patience: float) -> Verdict:
@@ -117,7 +135,7 @@ class Pulse:
         """Look now and then although nobody asks, so that what is wrong is told in time."""
         while True:
             await asyncio.sleep(FRESH)
-            refused = self._connections.faults.trouble is not None
+            refused = self._connections.faults.words is not None
             due = time.monotonic() - self._looked >= (FRESH if refused else INTERVAL)
             # Where no connection is free, calls that go through tell as much.
             if due and (refused or self._connections.idle):
@@ -168,17 +186,24 @@ class Pulse:
         handle = self._database.for_call("pulse", reads=True, deadline=deadline, urgent=True)
         silent = asyncio.get_running_loop().call_later(TIMEOUT, self._unanswered, handle)
         try:
-            if self._connections.url.pgbouncer:
-                faults.settings_are(named(await handle.rows(UNBEARABLE, WANTED)))
+            pooled = self._connections.url.pgbouncer
+            unbearable = await handle.rows(UNBEARABLE, WANTED) if pooled else []
             found = await handle.row(LOOK)
         finally:
             silent.cancel()
         assert found is not None, "a SELECT without FROM has one row"
-        if found[0]:
+        read_only, unsafe, longest = found
+        # Of all that is refused the one that no session of ours can set: older servers lack it.
+        if not pooled and (milliseconds := _SHORT.fullmatch(longest or "")) is not None:
+            unbearable = [("transaction_timeout", f"{milliseconds[1]} ms")]
+            self._renew_now_and_then()
+        faults.settings_are(named(unbearable))
+        faults.commits_are(awaited=not unsafe)
+        if unsafe:
+            await self._renew_if_outlived(handle, _NOT_AWAITED_SET)
+        if read_only:
             faults.writes_refused(_READ_ONLY)
-            outlived = await handle.row(OUTLIVED)
-            if outlived is not None and outlived[0]:
-                self._connections.renew()
+            await self._renew_if_outlived(handle, _READ_ONLY_SET)
         else:
             faults.writes_possible(_READ_ONLY)
         if faults.trouble is _DISK_FULL:
@@ -186,3 +211,15 @@ class Pulse:
                 await inside.row(LITTLE_MEMORY)
                 await inside.row(SPILL)
             faults.writes_possible(_DISK_FULL, after=HELD)
+
+    def _renew_now_and_then(self) -> None:
+        """Replace sessions for those that get what is set by then."""
+        if time.monotonic() - self._renewed >= RENEWAL:
+            self._renewed = time.monotonic()
+            self._connections.renew()
+
+    async def _renew_if_outlived(self, handle: Database, given: Mapping[str, Any]) -> None:
+        """Replace the sessions that have kept a setting which nobody is given any more."""
+        outlived = await handle.row(OUTLIVED, given)
+        if outlived is not None and outlived[0]:
+            self._connections.renew()

@@ -51,7 +51,20 @@ SETTINGS: Final = {
 OLDEST_SERVER = 150000
 """PostgreSQL 15, as `server_version_num` counts."""
 
-UNBEARABLE: LiteralString = """
+SHORTEST: Final = 1000
+"""Milliseconds: a statement timeout below it ends calls that nothing is wrong with."""
+
+TIMEOUTS: LiteralString = """
+SELECT name, setting || ' ms'
+  FROM pg_catalog.pg_settings
+ WHERE name IN ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout',
+                'transaction_timeout')
+   AND setting::bigint BETWEEN 1 AND %(shortest)s
+"""
+"""The timeouts that are too short, and their values."""
+
+UNBEARABLE: LiteralString = f"""{TIMEOUTS}
+UNION ALL
 SELECT name, setting
   FROM pg_catalog.pg_settings
   JOIN json_each_text(%(wanted)s::json) AS wanted ON wanted.key = pg_settings.name
@@ -83,9 +96,10 @@ WANTED: Final = {
                 "transform_null_equals",
             )
         }
-    )
+    ),
+    "shortest": SHORTEST - 1,
 }
-"""Parameters of `UNBEARABLE`."""
+"""Parameters of `UNBEARABLE`, and of `TIMEOUTS`."""
 UNREADABLE: Final = "so short that not even its value can be asked for"
 _TIMEOUT_OF: Final = {
     "57014": "statement_timeout",
@@ -93,17 +107,6 @@ _TIMEOUT_OF: Final = {
     "25P04": "transaction_timeout",
     "57P05": "idle_session_timeout",
 }
-
-_SHORTEST_TIMEOUT: Final = 1000
-"""Milliseconds: a statement timeout below it ends calls that nothing is wrong with."""
-
-_TIMEOUTS: LiteralString = """
-SELECT name, setting || ' ms'
-  FROM pg_catalog.pg_settings
- WHERE name IN ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout',
-                'transaction_timeout')
-   AND setting::bigint BETWEEN 1 AND %(shortest)s
-"""
 
 _SOURCE: LiteralString = """
 SELECT source, session_user, current_database()
@@ -203,9 +206,8 @@ def check_settings(connection: psycopg.Connection[Any], setting: str, *, pooled:
     info = connection.info
     role, database = info.user, info.dbname
     try:
-        found = list(connection.execute(_TIMEOUTS, {"shortest": _SHORTEST_TIMEOUT - 1}))
+        found = list(connection.execute(UNBEARABLE if pooled else TIMEOUTS, WANTED))
         if pooled:
-            found += connection.execute(UNBEARABLE, WANTED)
             row = connection.execute("SELECT session_user, current_database()").fetchone()
             role, database = row or (role, database)
     except psycopg.Error as error:

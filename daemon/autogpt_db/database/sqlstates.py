@@ -60,6 +60,16 @@ class Cause(NamedTuple):
         return f"{self.matter}; nothing was written.{advice}"
 
 
+OURS_MISSING: Final = Cause(
+    "ours_missing",
+    (),
+    "What is the service's own in the database (the schema autogpt_db) is incomplete",
+    DatabaseUnavailableError,
+    retry_after=5.0,
+    remedy="`autogpt-db migrate` makes it anew.",
+)
+"""Of no code: the same ones, where a statement is about AutoGPT's tables, say something else."""
+
 CAUSES: Final = (
     # Not now ---------------------------------------------------------------------------------
     Cause(
@@ -266,6 +276,7 @@ CAUSES: Final = (
         remedy="Create the database, or correct DATABASE_URL.",
         ends_session=True,
     ),
+    OURS_MISSING,
     # No repeat helps ---------------------------------------------------------------------------
     Cause(
         "privilege_missing",
@@ -297,6 +308,24 @@ CAUSES: Final = (
     # What a server cannot say to a right statement ----------------------------------------------
     Cause("bug", ("",), "The service has sent PostgreSQL what makes no sense", None),
 )
+
+
+# Not there, or of another kind: schema; table, column, function, type, unique index.
+_MISSING: Final = ("3F000", "42")
+
+
+def cause_of_failed(state: str, statement: str) -> Cause:
+    """Return what it stands for that a statement failed with a SQLSTATE.
+
+    Args:
+        state: Its five characters.
+        statement: The statement, with `platform` for AutoGPT's schema; "" where it isn't known.
+    """
+    cause = cause_of(state)
+    ours_alone = "autogpt_db." in statement and "platform." not in statement
+    if cause.failure is None and ours_alone and state.startswith(_MISSING):
+        return OURS_MISSING
+    return cause
 
 
 def _by_state() -> Iterator[tuple[str, Cause]]:
