@@ -2,184 +2,120 @@
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import NamedTuple
+from autogpt_db.database import troubles
+from hostile_settings import HOSTILE
+from matrix.case import (
+    AWAITED,
+    BORNE,
+    BOTH,
+    READ_ONLY,
+    REFUSED,
+    ROLE,
+    A,
+    B,
+    Case,
+    N,
+    R,
+    T,
+    missing,
+    ours,
+    right,
+    setting,
+)
 
-
-class Verdict(Enum):
-    """How the service takes a case."""
-
-    BORNE = "borne"
-    """Every call answers as usual, and nothing has to be mended."""
-    NARROWED = "narrowed"
-    """READY; methods that lack something are no methods, and named with what mends it."""
-    REFUSED = "refused"
-    """A start ends with 78, and says what mends it."""
-    AWAITED = "awaited"
-    """A start isn't READY, and STATUS says for what it waits."""
-    TROUBLED = "troubled"
-    """A running service isn't ready, calls fail in order, and doctor says what mends it."""
-
-
-class Case(NamedTuple):
-    """One row of the matrix.
-
-    Attributes:
-        name: What is the matter.
-        kind: What sort of thing it is; the small matrix has some of each.
-        breaks: Statements of a superuser; `{role}` and `{database}` are the case's.
-        direct: How a start, and then a running service, takes it.
-        pooled: The same where only a transaction pooler is known.
-        said: What must be among what an operator is told; "" where nothing has to be.
-        theirs: What AutoGPT's own migrations do, where the remedy is to run them.
-        meant: What an operator puts for "…" in a remedy.
-        elsewhere: Whether the statements are sent from another database, without its sessions.
-        renamed: The database's name afterwards.
-    """
-
-    name: str
-    kind: str
-    breaks: str
-    direct: tuple[Verdict, Verdict]
-    pooled: tuple[Verdict, Verdict]
-    said: str = ""
-    theirs: str = ""
-    meant: str = ""
-    elsewhere: bool = False
-    renamed: str = "{database}"
-
-
-B, N, R, A, T = Verdict
-BORNE, REFUSED, READ_ONLY = (B, B), (R, T), (A, T)
-DATABASE, ROLE = 'DATABASE "{database}"', "ROLE {role}"
-BOTH = 'ROLE {role} IN DATABASE "{database}"'
-
-
-def setting(assignment: str, of: str = DATABASE, *, said: str = "") -> Case:
-    """Return the case of a setting: sessions of our own replace it, a pooler's cannot.
-
-    Args:
-        assignment: `name TO value`.
-        of: What it is set for.
-        said: What is told behind a pooler; "" where it does no harm there either.
-    """
-    whose = {DATABASE: "the database", ROLE: "the role", BOTH: "the role there"}[of]
-    return Case(
-        f"{assignment} for {whose}",
-        "setting",
-        f"ALTER {of} SET {assignment}",
-        BORNE,
-        REFUSED if said else BORNE,
-        said,
-    )
-
-
-def right(name: str, breaks: str, verdict: tuple[Verdict, Verdict], said: str) -> Case:
-    """Return the case of a right that is missing: a pooler changes nothing about it."""
-    return Case(name, "right", breaks, verdict, verdict, said)
-
-
-def missing(name: str, verdict: tuple[Verdict, Verdict], thing: str, new: str, said: str) -> Case:
-    """Return the case of something of AutoGPT's that is not there, under that name at least."""
-    kind, _, named = thing.partition(" ")
-    place, _, last = named.rpartition(".")
-    return Case(
-        name,
-        "missing",
-        f"ALTER {thing} RENAME TO {new}",
-        verdict,
-        verdict,
-        said,
-        theirs=f"ALTER {kind} {place}.{new} RENAME TO {last}",
-    )
-
+# Of the hostile settings those that cannot be borne where a pooler's sessions have them.
+UNBEARABLE = {
+    "default_transaction_isolation": "default_transaction_isolation is 'serializable'",
+    "DateStyle": "DateStyle is 'SQL, DMY'",
+    "TimeZone": "TimeZone is 'Asia/Kolkata'",
+    "bytea_output": "bytea_output is 'escape'",
+    "extra_float_digits": "extra_float_digits is '-15'",
+    "standard_conforming_strings": "standard_conforming_strings is 'off'",
+    "row_security": "row_security is 'off'",
+    "transform_null_equals": "transform_null_equals is 'on'",
+    "client_min_messages": "client_min_messages is 'error'",
+    "statement_timeout": "statement_timeout",
+    "lock_timeout": "lock_timeout is '1 ms'",
+    "idle_in_transaction_session_timeout": "idle_in_transaction_session_timeout",
+}
 
 CASES: tuple[Case, ...] = (
     # Settings ------------------------------------------------------------------------------------
-    setting("client_encoding TO LATIN1"),
+    *(
+        setting(f"{name} TO '{value}'", said=UNBEARABLE.get(name, ""))
+        for name, value in HOSTILE.items()
+    ),
     setting("client_encoding TO SQL_ASCII", ROLE),
-    setting("default_transaction_isolation TO serializable", said="default_transaction_isolation"),
     setting("default_transaction_isolation TO 'repeatable read'", ROLE,
             said="default_transaction_isolation is 'repeatable read'"),
-    setting("default_transaction_deferrable TO on"),
-    setting("DateStyle TO 'SQL, DMY'", said="DateStyle is 'SQL, DMY'"),
-    setting("IntervalStyle TO sql_standard"),
-    setting("TimeZone TO 'Asia/Kolkata'", said="TimeZone is 'Asia/Kolkata'"),
     setting("TimeZone TO 'America/New_York'", BOTH, said="TimeZone is 'America/New_York'"),
-    setting("bytea_output TO escape", said="bytea_output is 'escape'"),
-    setting("extra_float_digits TO '-15'", said="extra_float_digits is '-15'"),
     setting("standard_conforming_strings TO off", ROLE, said="standard_conforming_strings"),
-    setting("row_security TO off", said="row_security is 'off'"),
-    setting("array_nulls TO off"),
-    setting("transform_null_equals TO on", said="transform_null_equals is 'on'"),
-    setting("quote_all_identifiers TO on"),
-    setting("statement_timeout TO 1", said="statement_timeout"),
     setting("statement_timeout TO 900", ROLE, said="statement_timeout is '900 ms'"),
-    setting("lock_timeout TO 1", said="lock_timeout is '1 ms'"),
-    setting("idle_in_transaction_session_timeout TO 1",
-            said="idle_in_transaction_session_timeout"),
-    setting("idle_session_timeout TO 300"),
     Case("transaction_timeout TO 1 for the database", "setting",
          'ALTER DATABASE "{database}" SET transaction_timeout TO 1',
-         REFUSED, REFUSED, "transaction_timeout"),
-    setting("jit_above_cost TO 0", ROLE),
-    setting("search_path TO nowhere"),
+         REFUSED, REFUSED, "transaction_timeout", proves=troubles.SETTINGS_UNBEARABLE),
     setting("search_path TO ''", ROLE),
-    setting("default_toast_compression TO pglz"),
-    setting("client_min_messages TO error", said="client_min_messages is 'error'"),
     setting("work_mem TO '64kB'", ROLE),
     setting("plan_cache_mode TO force_generic_plan"),
     setting("enable_seqscan TO off"),
     # No writes -----------------------------------------------------------------------------------
     Case("the database is read-only", "writes",
          'ALTER DATABASE "{database}" SET default_transaction_read_only TO on',
-         READ_ONLY, READ_ONLY, "by the database's settings"),
+         READ_ONLY, READ_ONLY, "by the database's settings", proves=troubles.READ_ONLY),
     Case("the role is read-only", "writes",
          "ALTER ROLE {role} SET default_transaction_read_only TO on",
-         READ_ONLY, READ_ONLY, "by the role's settings"),
+         READ_ONLY, READ_ONLY, "by the role's settings", proves=troubles.READ_ONLY),
     Case("the role is read-only there", "writes",
          'ALTER ROLE {role} IN DATABASE "{database}" SET default_transaction_read_only TO on',
-         READ_ONLY, READ_ONLY, "by the role's settings for the database"),
+         READ_ONLY, READ_ONLY, "by the role's settings for the database",
+         proves=troubles.READ_ONLY),
+    Case("all roles are read-only", "writes",
+         "ALTER ROLE ALL SET default_transaction_read_only TO on",
+         READ_ONLY, READ_ONLY, "by the settings of all roles", proves=troubles.READ_ONLY),
     # Rights --------------------------------------------------------------------------------------
     right("no CREATE, and a schema of ours", 'REVOKE CREATE ON DATABASE "{database}" FROM {role}',
           BORNE, ""),
+    right("no CREATE, and no schema of ours", 'REVOKE CREATE ON DATABASE "{database}" FROM {role};'
+          "DROP SCHEMA autogpt_db CASCADE",
+          REFUSED, "may not make a schema", troubles.NO_CREATE),
     right("no USAGE on AutoGPT's schema", "REVOKE USAGE ON SCHEMA platform FROM {role}",
-          REFUSED, "may not look into"),
+          REFUSED, "may not look into", troubles.NO_USAGE),
     right("our schema is another's", "ALTER SCHEMA autogpt_db OWNER TO postgres",
-          REFUSED, 'belongs to the role "postgres"'),
+          REFUSED, 'belongs to the role "postgres"', troubles.OURS_BELONG_TO_ANOTHER),
     right("a table of ours is another's", "ALTER TABLE autogpt_db.job_run OWNER TO postgres",
-          REFUSED, 'belong to "postgres"'),
+          REFUSED, 'belong to "postgres"', troubles.OUR_TABLES_BELONG_TO_ANOTHER),
     right("no UPDATE that a run needs",
           'REVOKE UPDATE ON platform."AgentNodeExecution" FROM {role}',
-          REFUSED, 'UPDATE on "AgentNodeExecution"'),
+          REFUSED, 'UPDATE on "AgentNodeExecution"', troubles.NO_RIGHT),
     right("no INSERT that a run needs",
           'REVOKE INSERT ON platform."AgentNodeExecutionInputOutput" FROM {role}',
-          REFUSED, 'INSERT on "AgentNodeExecutionInputOutput"'),
+          REFUSED, 'INSERT on "AgentNodeExecutionInputOutput"', troubles.NO_RIGHT),
     right("no SELECT that a run needs", 'REVOKE SELECT ON platform."User" FROM {role}',
-          REFUSED, 'SELECT on "User"'),
+          REFUSED, 'SELECT on "User"', troubles.NO_RIGHT),
     right("no DELETE that one method needs",
           'REVOKE DELETE ON platform."OAuthAccessToken" FROM {role}',
-          (N, N), 'DELETE on "OAuthAccessToken"'),
+          (N, N), 'DELETE on "OAuthAccessToken"', troubles.NO_RIGHT),
     right("no SELECT on the marketplace", 'REVOKE SELECT ON platform."StoreAgent" FROM {role}',
-          (N, N), 'SELECT on "StoreAgent"'),
+          (N, N), 'SELECT on "StoreAgent"', troubles.NO_RIGHT),
     Case("materialized views are another's", "right",
          "ALTER MATERIALIZED VIEW platform.mv_review_stats OWNER TO postgres",
-         BORNE, BORNE, 'MAINTAIN on "mv_review_stats"'),
+         BORNE, BORNE, 'MAINTAIN on "mv_review_stats"', proves=troubles.NO_MAINTAIN),
     Case("no EXECUTE on AutoGPT's function", "right",
          "REVOKE EXECUTE ON FUNCTION platform.refresh_store_materialized_views()"
          " FROM PUBLIC, {role}",
-         BORNE, BORNE, "EXECUTE on refresh_store_materialized_views"),
+         BORNE, BORNE, "EXECUTE on refresh_store_materialized_views", proves=troubles.NO_EXECUTE),
     # Row security --------------------------------------------------------------------------------
     Case("row security hides users", "row security",
          'ALTER TABLE platform."User" ENABLE ROW LEVEL SECURITY',
-         REFUSED, REFUSED, 'row security hides rows of "User"'),
+         REFUSED, REFUSED, 'row security hides rows of "User"', proves=troubles.ROW_SECURITY),
     Case("a policy shows some graphs", "row security",
          'ALTER TABLE platform."AgentGraph" ENABLE ROW LEVEL SECURITY;'
          """CREATE POLICY narrow ON platform."AgentGraph" USING (id = 'g2')""",
-         REFUSED, REFUSED, 'row security hides rows of "AgentGraph"'),
+         REFUSED, REFUSED, 'row security hides rows of "AgentGraph"', proves=troubles.ROW_SECURITY),
     Case("row security hides tokens", "row security",
          'ALTER TABLE platform."OAuthAccessToken" ENABLE ROW LEVEL SECURITY',
-         (N, N), (N, N), 'row security hides rows of "OAuthAccessToken"'),
+         (N, N), (N, N), 'row security hides rows of "OAuthAccessToken"',
+         proves=troubles.ROW_SECURITY),
     # What AutoGPT's migrations make --------------------------------------------------------------
     missing("a table that a run needs", REFUSED,
             'TABLE platform."AgentNodeExecutionInputOutput"', '"Gone"',
@@ -204,21 +140,90 @@ CASES: tuple[Case, ...] = (
          ' ADD CONSTRAINT "AgentNodeExecutionKeyValueData_pkey" PRIMARY KEY ("userId", "key")'),
     # Who may come in -----------------------------------------------------------------------------
     Case("the role may not log in", "login", "ALTER ROLE {role} NOLOGIN",
-         REFUSED, REFUSED, "not permitted to log in"),
+         REFUSED, REFUSED, "not permitted to log in", proves=troubles.NO_LOGIN),
     Case("the password is another", "login", "ALTER ROLE {role} PASSWORD 'another'",
-         REFUSED, REFUSED, "password authentication failed", meant="matrix"),
+         REFUSED, REFUSED, "password authentication failed", meant="matrix",
+         proves=troubles.PASSWORD),
     Case("the password has run out", "login", "ALTER ROLE {role} VALID UNTIL '2020-01-01'",
-         REFUSED, REFUSED, "password authentication failed", meant="matrix"),
+         REFUSED, REFUSED, "password authentication failed", meant="matrix",
+         proves=troubles.PASSWORD),
     Case("no CONNECT on the database", "login",
          'REVOKE CONNECT ON DATABASE "{database}" FROM {role}',
-         REFUSED, REFUSED, "permission denied for database"),
+         REFUSED, REFUSED, "permission denied for database", proves=troubles.NO_CONNECT),
     Case("the database is closed", "login",
          'ALTER DATABASE "{database}" ALLOW_CONNECTIONS false',
-         REFUSED, REFUSED, "not currently accepting connections", elsewhere=True),
+         REFUSED, REFUSED, "not currently accepting connections", elsewhere=True,
+         proves=troubles.CLOSED),
     Case("the database is renamed", "login",
          'ALTER DATABASE "{database}" RENAME TO "{database}_new"',
          REFUSED, REFUSED, "does not exist", meant='"{database}_new"', elsewhere=True,
-         renamed="{database}_new"),
+         renamed="{database}_new", proves=troubles.NO_DATABASE),
+    # Room for connections ------------------------------------------------------------------------
+    Case("no connection for the role", "room", "ALTER ROLE {role} CONNECTION LIMIT 0",
+         AWAITED, AWAITED, "too many connections for role", proves=troubles.ROLE_LIMIT),
+    # A pooler's two sessions do for all; of our own each process needs some.
+    Case("few connections for the role", "room", "ALTER ROLE {role} CONNECTION LIMIT 3",
+         (R, None), (B, None), "may have 3", proves=troubles.ROLE_LIMIT),
+    Case("no connection for the database", "room",
+         'ALTER DATABASE "{database}" CONNECTION LIMIT 0',
+         AWAITED, AWAITED, "too many connections for database", proves=troubles.DATABASE_LIMIT),
+    Case("few connections for the database", "room",
+         'ALTER DATABASE "{database}" CONNECTION LIMIT 3',
+         (R, None), (B, None), "may have 3", proves=troubles.DATABASE_LIMIT),
+    Case("others have all connections of the server", "room", "", (A, None), (A, None),
+         "too many clients|remaining connection slots", meant="160", places=0,
+         proves=troubles.SERVER_LIMIT),
+    Case("others leave few connections of the server", "room", "", (A, None), (B, None),
+         "of which others have", meant="160", places=2, proves=troubles.SERVER_LIMIT),
+    # Text that cannot be stored ------------------------------------------------------------------
+    Case("the database is in SQL_ASCII", "setting", "", (R, None), (R, None),
+         "encoded in SQL_ASCII", encoding="SQL_ASCII", proves=troubles.ENCODING),
+    Case("the database is in LATIN1", "setting", "", (R, None), (R, None),
+         "encoded in LATIN1", encoding="LATIN1", proves=troubles.ENCODING),
+    # What is ours --------------------------------------------------------------------------------
+    ours("a function that a run needs", "DROP FUNCTION autogpt_db.now_v1 CASCADE", T,
+         r"autogpt_db\.now_v1"),
+    ours("a function that is declared otherwise",
+         "ALTER FUNCTION autogpt_db.written_v1(text) VOLATILE", B,
+         r"written_v1\(id text\) is not as it was made"),
+    ours("the table of idempotency keys", "DROP TABLE autogpt_db.idempotency_key", B,
+         r"table autogpt_db\.idempotency_key is missing"),
+    ours("the queue", "DROP TABLE autogpt_db.procrastinate_jobs CASCADE", B,
+         r"table autogpt_db\.procrastinate_jobs is missing"),
+    ours("a column", "ALTER TABLE autogpt_db.job_run DROP COLUMN reason", B,
+         r"column autogpt_db\.job_run\.reason is missing"),
+    ours("an index", "DROP INDEX autogpt_db.job_run_job_id_idx", B,
+         r"index autogpt_db\.job_run_job_id_idx is missing"),
+    ours("a constraint", "ALTER TABLE autogpt_db.job_run DROP CONSTRAINT job_run_outcome_check", B,
+         r"job_run_outcome_check is missing"),
+    ours("a trigger that is switched off",
+         "ALTER TABLE autogpt_db.procrastinate_jobs DISABLE TRIGGER USER", B,
+         r"trigger autogpt_db\.procrastinate_jobs\..* is not as it was made"),
+    ours("a label of a type",
+         "ALTER TYPE autogpt_db.procrastinate_job_status RENAME VALUE 'doing' TO 'gone'", B,
+         r"type autogpt_db\.procrastinate_job_status is not as it was made"),
+    ours("everything", "DROP SCHEMA autogpt_db CASCADE", T, "0003_procrastinate", None),
+    ours("our schema is closed", "REVOKE ALL ON SCHEMA autogpt_db FROM PUBLIC, {role}", T,
+         "has lost USAGE, CREATE on SCHEMA autogpt_db", troubles.OURS_CLOSED),
+    ours("our tables are closed", "REVOKE ALL ON ALL TABLES IN SCHEMA autogpt_db FROM {role}", T,
+         r"has lost SELECT, .* on TABLE autogpt_db\.job_run", troubles.OURS_CLOSED),
+    ours("a function of ours is closed",
+         "REVOKE EXECUTE ON FUNCTION autogpt_db.now_v1() FROM PUBLIC, {role}", T,
+         r"function autogpt_db\.now_v1\(\) is not as it was made"),
+    # What may be lost ----------------------------------------------------------------------------
+    Case("commits are not awaited for the database", "writes",
+         'ALTER DATABASE "{database}" SET synchronous_commit TO off',
+         BORNE, BORNE, "synchronous_commit is off, by the database's settings",
+         proves=troubles.COMMITS_NOT_AWAITED),
+    Case("commits are not awaited for the role", "writes",
+         "ALTER ROLE {role} SET synchronous_commit TO off",
+         BORNE, BORNE, "synchronous_commit is off, by the role's settings",
+         proves=troubles.COMMITS_NOT_AWAITED),
+    # Extensions ----------------------------------------------------------------------------------
+    Case("pgvector is dropped", "missing", "DROP EXTENSION vector CASCADE",
+         BORNE, BORNE, 'column "UnifiedContentEmbedding"."embedding"',
+         theirs="CREATE EXTENSION vector;"
+         'ALTER TABLE platform."UnifiedContentEmbedding" ADD COLUMN "embedding" vector(1536)'),
 )  # fmt: skip
 
 KINDS = tuple(dict.fromkeys(case.kind for case in CASES))

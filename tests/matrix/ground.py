@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
-from contextlib import ExitStack
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import psycopg
@@ -83,7 +85,9 @@ class MatrixServer(PostgresServer):
     """A server that asks for passwords over TCP, and a template that all cases are clones of."""
 
     def __init__(self) -> None:
-        super().__init__({"log_min_messages": "panic", "max_connections": "100"}, free_port())
+        super().__init__({"log_min_messages": "panic"}, free_port())
+        # From its file, where a remedy can change it: what its command line says would win.
+        del self.settings["max_connections"]
         self._template: str | None = None
 
     def create(self) -> None:
@@ -133,19 +137,16 @@ class Ground:
         self.pooled = pooled
         self.database = self.known_as = unique_name("matrix")
         self.role = unique_name("service")
+        self._databases = {self.database}
         self._exits = ExitStack()
-        self._known: set[str] = set()
+        self._others: list[psycopg.Connection[Any]] = []
 
     def __enter__(self) -> Self:
         with ExitStack() as exits:
             clone(self.server, self.server.template, self.database)
             exits.callback(self._drop)
-            self.execute(f"""
-                REVOKE CONNECT ON DATABASE "{self.database}" FROM PUBLIC;
-                CREATE ROLE {self.role} LOGIN PASSWORD '{PASSWORD}';
-                REASSIGN OWNED BY {OWNER} TO {self.role};
-            """)
-            self.execute((GRANTS + _VIEWS).format(database=self.database, role=self.role))
+            self.execute(f"CREATE ROLE {self.role} LOGIN PASSWORD '{PASSWORD}'")
+            self._hand_over()
             url = (
                 f"postgresql://{self.role}:{PASSWORD}@127.0.0.1:{self.server.port}/{self.database}"
                 "?schema=platform"
@@ -157,6 +158,8 @@ class Ground:
                     "api.processes=1",
                     "worker.processes=1",
                     "database.pool_size=3",
+                    "database.pool_timeout=3",
+                    "api.request_deadline=15",
                     "database.startup_timeout=600",
                     "worker.store_views_schedule=never",
                     "worker.oauth_cleanup_schedule=never",
@@ -166,16 +169,32 @@ class Ground:
             self._exits = exits.pop_all()
         return self
 
+    def restart_server(self) -> None:
+        """Restart the server, and have those others there again who were."""
+        self.server.stop()
+        self.server.start()
+        others = len(self._others)
+        self._leave()
+        self._come(others)
+
     def __exit__(self, *_error: object) -> None:
         self._exits.close()
 
+    def _hand_over(self) -> None:
+        """Give the role what a service's role has."""
+        self.execute(f"""
+            REVOKE CONNECT ON DATABASE "{self.database}" FROM PUBLIC;
+            REASSIGN OWNED BY {OWNER} TO {self.role};
+        """)
+        self.execute((GRANTS + _VIEWS).format(database=self.database, role=self.role))
+
     def _drop(self) -> None:
         with self.server.administrator("postgres") as connection:
-            for statement in (
-                f'DROP DATABASE IF EXISTS "{self.database}" WITH (FORCE)',
-                f"DROP ROLE {self.role}",
-            ):
+            for name in self._databases | {self.database}:
+                statement = f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'
                 connection.execute(statement.encode())
+            connection.execute(f"DROP ROLE {self.role}".encode())
+            connection.execute("ALTER ROLE ALL RESET ALL")
 
     # Breaking and mending ------------------------------------------------------------------------
 
@@ -189,6 +208,69 @@ class Ground:
         text = sql.replace("{role}", self.role).replace("{database}", self.database)
         with self.server.administrator("postgres" if elsewhere else self.database) as connection:
             connection.execute(text.encode())
+
+    def encode(self, encoding: str) -> None:
+        """Have the same database in another encoding."""
+        self.close_database()
+        template = self.server.template
+        anew = f"ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0"
+        with self.server.administrator("postgres") as connection:
+            connection.execute(f'DROP DATABASE "{self.database}"'.encode())
+            connection.execute(f'CREATE DATABASE "{self.database}" {anew}'.encode())
+        self.shell(f"pg_dump --encoding=UTF8 --dbname={template} | psql --dbname={self.database}")
+        self._hand_over()
+
+    def crowd(self, places: int) -> None:
+        """Let others take all connections of the server but so many."""
+        self.execute("CREATE ROLE crowd LOGIN", elsewhere=True)
+        self._exits.callback(self._disperse)
+        with suppress(psycopg.OperationalError):  # what is left is for superusers
+            while True:
+                self._come(1)
+        for other in self._others[:places]:
+            other.close()
+        del self._others[:places]
+
+    def _come(self, others: int) -> None:
+        url = self.server.url("postgres").replace("://postgres@", "://crowd@")
+        self._others += [psycopg.connect(url, autocommit=True) for _ in range(others)]
+
+    def _leave(self) -> None:
+        for other in self._others:
+            other.close()
+        self._others.clear()
+
+    def _disperse(self) -> None:
+        self._leave()
+        self.execute("DROP ROLE crowd", elsewhere=True)
+        self.execute("ALTER SYSTEM RESET max_connections", elsewhere=True)
+        self.restart_server()
+
+    def shell(self, command: str) -> None:
+        """Run a command line with PostgreSQL's programs, as an administrator of the server."""
+        environment = os.environ | {
+            "PATH": f"{self.server.binaries}:{os.environ['PATH']}",
+            "PGHOST": str(self.server.directory),
+            "PGPORT": str(self.server.port),
+            "PGUSER": "postgres",
+            "PGOPTIONS": "",
+        }
+        done = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", command],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+    def name_database(self, name: str) -> None:
+        """Name another database in the service's URL."""
+        self._databases.add(name)
+        url = self.daemon.environment["DATABASE_URL"]
+        self.daemon.environment["DATABASE_URL"] = url.replace(f"/{self.known_as}?", f"/{name}?")
+        self.database = self.known_as = name
 
     def close_database(self) -> None:
         """Let nobody into the database, and have nobody there."""
@@ -214,13 +296,24 @@ class Ground:
 
     # Looking -------------------------------------------------------------------------------------
 
-    def answers(self) -> list[Answer]:
-        """Make every call once."""
-        return [
-            Answer(method, (reply := self.daemon.client.post(f"/{method}", json=given)).status_code,
-                   reply.text)
-            for method, given in CALLS
-        ]  # fmt: skip
+    def answers(self, *, at_once: bool = False) -> list[Answer]:
+        """Make every call once.
+
+        Args:
+            at_once: Beside each other: where none succeeds, each takes its time.
+        """
+        if not at_once:
+            return [self._answer(*call) for call in CALLS]
+        with ThreadPoolExecutor(len(CALLS)) as pool:
+            return list(pool.map(lambda call: self._answer(*call), CALLS))
+
+    def _answer(self, method: str, given: dict[str, Any]) -> Answer:
+        reply = self.daemon.client.post(f"/{method}", json=given)
+        return Answer(method, reply.status_code, reply.text)
+
+    def ready(self) -> bool:
+        """Tell whether the service calls itself ready."""
+        return self.daemon.client.get("/ready").status_code == 200
 
     def said(self) -> str:
         """Return all that an operator was told: log, STATUS, and what doctor says now."""
@@ -254,59 +347,10 @@ def same(answers: Iterable[Answer], usual: Iterable[Answer]) -> bool:
     )
 
 
-_STATEMENT = re.compile(r"\b(?:(?:GRANT|ALTER|CREATE|DROP) [^;\n]*|SELECT pg_\w+\(\));")
-_COMMAND = re.compile(r"`autogpt-db ([a-z][a-z -]*)`")
-_RESTART = "restart the pooler"
-
-
-class Remedies(NamedTuple):
-    """What a text tells somebody to do.
-
-    Attributes:
-        statements: SQL, in the order it is printed.
-        commands: Words after the program's name.
-        pooler: Whether the pooler is to be restarted.
-    """
-
-    statements: tuple[str, ...]
-    commands: tuple[tuple[str, ...], ...]
-    pooler: bool
-
-    @classmethod
-    def printed_in(cls, text: str, *, meant: str = "") -> Remedies:
-        """Take every remedy from what was printed.
-
-        Args:
-            text: What was printed.
-            meant: What "…" in it stands for.
-        """
-        statements = dict.fromkeys(
-            match[0].replace("…", meant)
-            for match in _STATEMENT.finditer(text)
-            if meant or "…" not in match[0]
-        )
-        commands = dict.fromkeys(tuple(match[1].split()) for match in _COMMAND.finditer(text))
-        looks = {"doctor", "status", "methods", "dsn", "config", "check", "jobs", "run"}
-        acts = tuple(words for words in commands if words[0] not in looks)
-        return cls(tuple(statements), acts, _RESTART in text)
-
-
-def carry_out(ground: Ground, remedies: Remedies) -> None:
-    """Do what was printed, as an administrator would."""
-    for statement in remedies.statements:
-        ground.execute(statement, elsewhere=statement.startswith("ALTER DATABASE"))
-    if remedies.pooler and ground.pooler is not None:
-        ground.pooler.restart()
-    for words in remedies.commands:
-        done = ground.daemon.run(*words)
-        assert done.returncode == 0, (words, done.stdout, done.stderr)
-
-
 def settled(ground: Ground, usual: list[Answer], *, seconds: float) -> None:
     """Wait until every call answers as usual and the service calls itself ready."""
 
     def well() -> bool:
-        ready = ground.daemon.client.get("/ready").status_code == 200
-        return ready and same(ground.answers(), usual)
+        return ground.ready() and same(ground.answers(), usual)
 
     wait_for(well, seconds=seconds, what="the service as usual")
