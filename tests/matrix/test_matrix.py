@@ -37,6 +37,7 @@ ELSEWHERE = {
     troubles.HOST_BASED_ACCESS: "matrix/test_ways_in.py::test_a_line_for_us_lets_us_in",
     troubles.NO_ROLE: "matrix/test_ways_in.py::test_a_role_that_was_renamed_is_named_back",
     troubles.POOLER_UNNAMED: "matrix/test_ways_in.py::test_a_pooler_that_was_not_named_is_named",
+    troubles.POOLER_LOGIN: "matrix/test_matrix.py::heard",
     troubles.POOLER_LIMIT: "acceptance/test_pooler_limit.py::"
     "test_a_start_waits_for_a_place_at_the_pooler",
 }  # fmt: skip
@@ -149,7 +150,7 @@ def test_a_case_is_borne_or_told_and_what_is_told_mends_it(
         if borne or verdict is Verdict.MENDED:
             sound(ground, case)
             return
-        said = ground.said()
+        said = heard(ground)
         assert re.search(case.said, said), said
         if case.proves is not None:
             assert re.search(f"^{case.proves.check}: ", said, re.MULTILINE), said
@@ -161,6 +162,17 @@ def test_a_case_is_borne_or_told_and_what_is_told_mends_it(
             ground.daemon.wait_notified("READY=1", seconds=PATIENCE)
         settled(ground, usual, seconds=PATIENCE)
         sound(ground, case)
+
+
+def heard(ground: Ground) -> str:
+    """Return what an operator is told; a pooler has to be restarted to say what its server says."""
+    said = ground.said()
+    if "cannot log in to its server" in said:
+        remedies = Remedies.printed_in(said)
+        assert remedies.pooler, said
+        carry_out(ground, remedies)
+        said = ground.said()
+    return said
 
 
 def broken(ground: Ground, case: Case) -> None:

@@ -66,6 +66,12 @@ REFUSALS: Final = (
     _lasting(r"permission denied for database", troubles.NO_CONNECT),
     _lasting(r"database .* does not exist", troubles.NO_DATABASE),
     _lasting(r"database .* is not currently accepting", troubles.CLOSED),
+    # Where the pooler has a reason of its server's beside it, that was one of those above.
+    Refusal(
+        r"server login has been failing|cannot connect to server",
+        "the pooler cannot log in to its server",
+        troubles.POOLER_LOGIN,
+    ),
     Refusal(
         r"session is read-only|server is in hot standby|not read-only",
         "none of its hosts takes writes",

@@ -280,6 +280,15 @@ POOLER_UNNAMED: Final = Trouble(
     "DIRECT_URL (database.direct_url) where it can be reached.",
 )
 
+POOLER_LOGIN: Final = Trouble(
+    "pooler",
+    "A start waits; while it runs calls get 503.",
+    "the pooler at {address} cannot log in to its server, and does not tell us why",
+    "Its log says why. Or restart the pooler, which then tells the next who comes: "
+    "`autogpt-db doctor` names what mends it.",
+    "an administrator",
+)
+
 # 8: settings -------------------------------------------------------------------------------------
 
 SETTINGS_UNBEARABLE: Final = Trouble(
@@ -322,6 +331,7 @@ TROUBLES: Final = (
     POOLER_LIMIT,
     HOST_SILENT,
     POOLER_UNNAMED,
+    POOLER_LOGIN,
     SETTINGS_UNBEARABLE,
 )
 """All of them, in the order that an operator would look in."""

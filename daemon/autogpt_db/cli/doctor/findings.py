@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -19,13 +18,6 @@ if TYPE_CHECKING:
     from autogpt_db.database.causes import Refusal
     from autogpt_db.database.rights import Closed
     from autogpt_db.database.url import DatabaseUrl
-
-
-_RETRIES = "server_login_retry"
-_LOGIN_RETRY = 20.0
-"""Seconds within which PgBouncer tries its login again: 15, unless it is told otherwise."""
-_LOOK_AGAIN = 0.05
-"""Seconds between two looks: only who waits as it fails hears why."""
 
 
 class Finding(NamedTuple):
@@ -157,31 +149,25 @@ class Situation:
         return None
 
     def _through_pooler(self) -> psycopg.Connection[tuple[Any, ...]]:
-        """Return a connection to a pooler that has one to its server, or raise why it has none.
+        """Return a connection to a pooler, or raise why it has none to its server.
 
-        A pooler lets us in before it knows. For a while after its own login has failed it only
-        says so; the next time that it tries, whoever waits hears the server's reason.
+        A pooler lets us in before it knows.
         """
         import psycopg
 
         from autogpt_db.database.causes import refusal_of
         from autogpt_db.database.reasons import raw_reason
 
-        deadline = time.monotonic() + _LOGIN_RETRY
-        while True:
-            connection = self._connected(self.target)
-            try:
-                connection.execute("SELECT 1")
-            except psycopg.Error as error:
-                connection.close()
-                refusal = refusal_of(raw_reason(error))
-                if _RETRIES in str(error) and time.monotonic() < deadline:
-                    time.sleep(_LOOK_AGAIN)
-                    continue
-                if _RETRIES in str(error) or (refusal is not None and refusal.trouble is not None):
-                    raise
-                return self._connected(self.target)  # the checks will say what it is
-            return connection
+        connection = self._connected(self.target)
+        try:
+            connection.execute("SELECT 1")
+        except psycopg.Error as error:
+            connection.close()
+            refusal = refusal_of(raw_reason(error))
+            if refusal is not None and refusal.trouble is not None:
+                raise
+            return self._connected(self.target)  # the checks say what it is
+        return connection
 
     @cached_property
     def closed(self) -> tuple[Closed, ...]:

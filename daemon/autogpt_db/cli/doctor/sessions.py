@@ -33,7 +33,7 @@ def refused(situation: Situation) -> Finding | None:
         return None
     trouble = refusal.trouble
     said = trouble.caused(address=target.address)
-    if trouble is not troubles.POOLER_UNNAMED:
+    if trouble not in {troubles.POOLER_UNNAMED, troubles.POOLER_LOGIN}:
         said = f"{target.address} does not let us in: {situation.connection_problem}"
     return Finding("fail", trouble.check, said, remedy_of(refusal, target))
 
