@@ -146,7 +146,9 @@ def test_the_first_start_makes_everything_and_the_next_one_finds_it(state: Path)
             connection.execute("CREATE TABLE kept AS SELECT 1 AS one")
         with running(state), connect(state) as connection:
             assert connection.execute("SELECT one FROM kept").fetchone() == (1,)
-    assert [record["event"] for record in logged] == [
+    # As root it may say besides who runs it, and that this account needs a copy of the package.
+    as_root_only = {"embedded_account_shared", "embedded_binaries_copied"}
+    assert [record["event"] for record in logged if record["event"] not in as_root_only] == [
         "embedded_initialising", "embedded_initialised", "embedded_started", "embedded_stopped",
         "embedded_started", "embedded_stopped",
     ]  # fmt: skip
@@ -185,7 +187,9 @@ def test_an_interrupted_initdb_leaves_no_data_and_is_cleared_away(state: Path) -
     assert not (place / "data").exists()
     with running(state), connect(state) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
-    assert sorted(one.name for one in place.iterdir()) == ["data", "postgresql.log", "socket"]
+    # A copy of the package, called after its version, is there where root's home is closed.
+    left = sorted(one.name for one in place.iterdir() if not one.name[0].isdecimal())
+    assert left == ["data", "postgresql.log", "socket"]
 
 
 def test_a_directory_that_is_no_data_is_left_alone(state: Path) -> None:
