@@ -8,17 +8,18 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-_MADE_HERE = {".git", ".venv", ".uv", ".make", "build", "dist"}
+_MADE_HERE = {".git", ".venv", ".uv", ".make", ".hypothesis", "build", "dist"}
 
 
 def copy_checkout(target: Path) -> None:
-    """Copy the checkout as a newcomer has it, without what is made in it."""
+    """Copy the checkout as a newcomer has it, without what is made in it, for all to read."""
 
     def ignored(at: str, names: list[str]) -> set[str]:
         made = _MADE_HERE if Path(at) == ROOT else set()
         return made | {name for name in names if name.endswith(("__pycache__", "_cache"))}
 
     shutil.copytree(ROOT, target, ignore=ignored)
+    subprocess.run(["chmod", "-R", "a+rX", target], check=True)
 
 
 def uv() -> Path:
