@@ -81,7 +81,8 @@ COMMITS_NOT_AWAITED: Final = Trouble(
     "None until PostgreSQL or its machine crashes: then calls of the last moments that were "
     "answered with success are undone. The log says it once (`commits_not_awaited`).",
     "a commit is answered before it is on the disk: {name} is off, by {place}",
-    "Unless that is meant: {statement}",
+    "Unless that is meant: {statement} Where transactions are pooled, restart the pooler as well, "
+    "whose sessions remember it.",
     "an administrator",
 )
 

@@ -226,13 +226,7 @@ def monthly_refill(situation: Situation) -> Iterator[Finding]:
 
 def connections(situation: Situation) -> Iterator[Finding]:
     """Compare what the pools want with what role, database and server (or pooler) allow."""
-    from autogpt_db.database.room import (
-        Wish,
-        pooler_bounds,
-        refuse_without_room,
-        server_bounds,
-        tightest,
-    )
+    from autogpt_db.database.room import Wish, pooler_bounds, server_bounds, tightest
     from autogpt_db.database.url import database_url
 
     if situation.connection is None:
@@ -247,14 +241,12 @@ def connections(situation: Situation) -> Iterator[Finding]:
         return
     wish, bound = Wish.of(situation.settings), tightest(bounds)
     text = f"the service wants {wish}, and {bound}"
-    try:
-        refuse_without_room(wish, bounds)
-    except ConfigurationError as error:
-        yield Finding("fail", "connections", str(error).rstrip("."))
-        return
-    if bound.left < wish.least:
-        text += f"; it needs {wish.least} at least"
-        yield Finding("fail", "connections", text, bound.remedy)
+    narrowest = min(bounds, key=lambda one: one.most)
+    needs = f"the service needs {wish.least} connections at least"
+    if narrowest.most < wish.least:  # whatever others have
+        yield Finding("fail", "connections", f"{needs}, and {narrowest}", narrowest.remedy)
+    elif bound.left < wish.least:
+        yield Finding("fail", "connections", f"{needs}, and {bound}", bound.remedy)
     elif bound.left < wish.wanted:
         remedy = f"{bound.remedy} Or lower database.connection_limit; a start shrinks the pools."
         yield Finding("warn", "connections", text, remedy)

@@ -32,8 +32,9 @@ def refused(situation: Situation) -> Finding | None:
     if refusal is None or refusal.trouble is None:
         return None
     trouble = refusal.trouble
-    said = trouble.caused(address=target.address)
-    if trouble not in {troubles.POOLER_UNNAMED, troubles.POOLER_LOGIN}:
+    if trouble in {troubles.POOLER_UNNAMED, troubles.POOLER_LOGIN}:
+        said = trouble.caused(address=target.address)
+    else:
         said = f"{target.address} does not let us in: {situation.connection_problem}"
     return Finding("fail", trouble.check, said, remedy_of(refusal, target))
 
