@@ -84,7 +84,7 @@ def _send(daemon: DaemonProcess, case: Case) -> int:
     return status
 
 
-@pytest.mark.timeout(60 + 120 * TOTAL)
+@pytest.mark.timeout(300 + 120 * TOTAL)
 def test_no_body_takes_a_process_down_or_makes_others_wait(daemon: DaemonProcess) -> None:
     before = total(_scrape(daemon), families.PROCESS_EXITS)
     statuses: Counter[int] = Counter()
