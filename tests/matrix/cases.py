@@ -188,7 +188,8 @@ CASES: tuple[Case, ...] = (
          r"written_v1\(id text\) is not as it was made"),
     ours("the table of idempotency keys", "DROP TABLE autogpt_db.idempotency_key", B,
          r"table autogpt_db\.idempotency_key is missing"),
-    ours("the queue", "DROP TABLE autogpt_db.procrastinate_jobs CASCADE", B,
+    ours("the queue", "DROP TABLE autogpt_db.procrastinate_jobs, autogpt_db.procrastinate_events"
+         " CASCADE", B,
          r"table autogpt_db\.procrastinate_jobs is missing"),
     ours("a column", "ALTER TABLE autogpt_db.job_run DROP COLUMN reason", B,
          r"column autogpt_db\.job_run\.reason is missing"),
@@ -221,9 +222,7 @@ CASES: tuple[Case, ...] = (
          proves=troubles.COMMITS_NOT_AWAITED),
     # Extensions ----------------------------------------------------------------------------------
     Case("pgvector is dropped", "missing", "DROP EXTENSION vector CASCADE",
-         BORNE, BORNE, 'column "UnifiedContentEmbedding"."embedding"',
-         theirs="CREATE EXTENSION vector;"
-         'ALTER TABLE platform."UnifiedContentEmbedding" ADD COLUMN "embedding" vector(1536)'),
+         BORNE, BORNE),
 )  # fmt: skip
 
 KINDS = tuple(dict.fromkeys(case.kind for case in CASES))
