@@ -24,11 +24,7 @@ def test_ready_beside_a_silent_host_and_served_by_whichever_answers() -> None:
         hosts = f"127.0.0.1:{silent.port},127.0.0.1:{other.port},127.0.0.1:{server.port}"
         with DaemonProcess(
             database_url=f"postgresql://postgres@{hosts}/several?schema=platform",
-            assignments=[
-                "database.create_tables=true",
-                "api.processes=2",
-                "database.pool_size=8",
-            ],
+            assignments=["database.create_tables=true", "api.processes=2"],
         ) as daemon:
             states = {each["name"]: each for each in daemon.status()["processes"]}
             assert {each["state"] for each in states.values()} == {"RUNNING"}

@@ -188,6 +188,47 @@ def test_a_pool_leaves_a_host_that_falls_silent(server: PostgresServer) -> None:
     asyncio.run(main())
 
 
+def test_a_pool_leaves_a_silent_host_that_has_all_its_connections(server: PostgresServer) -> None:
+    clone(server, None, "waiting")
+
+    async def main() -> None:
+        with FickleHost(server.port) as first, FickleHost(server.port) as second:
+            async with Database.open(settings_for("waiting", first.port, second.port)) as database:
+                for fickle, other in ((first, second), (second, first)):
+                    async with asyncio.timeout(PATIENCE):
+                        while database._connections.idle < 4:
+                            await asyncio.sleep(0.01)
+                    fickle.silent, other.silent = True, False
+                    calls = [database.for_call("call", reads=True) for _ in range(4)]
+                    asked = asyncio.gather(*(call.row("SELECT 1") for call in calls))
+                    # Sooner than a statement's own time is up.
+                    limit = database.settings.database.statement_timeout * 0.75
+                    assert await asyncio.wait_for(asked, limit) == [(1,)] * 4
+
+    asyncio.run(main())
+
+
+def test_calls_that_take_long_are_no_silence(server: PostgresServer) -> None:
+    clone(server, None, "slow")
+
+    async def main() -> None:
+        with FickleHost(server.port) as first, FickleHost(server.port) as second:
+            async with Database.open(settings_for("slow", first.port, second.port)) as database:
+                assert await database._connections.wait(PATIENCE)
+                calls = [database.for_call("call", reads=True) for _ in range(4)]
+                sql = "SELECT pg_backend_pid() FROM pg_sleep(1)"
+                asked = asyncio.gather(*(call.row(sql) for call in calls))
+                async with asyncio.timeout(PATIENCE):
+                    while not database._connections.all_lent:
+                        await asyncio.sleep(0.01)
+                await database._connections.leave_host_of_all()
+                assert first.clients + second.clients > 4
+                assert len(set(await asked)) == 4
+                assert {call.statements for call in calls} == {1}, "none was repeated"
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("delay", [0.0, 3.4])
 def test_a_queue_opens_on_slow_and_beside_silent_hosts(
     server: PostgresServer, delay: float

@@ -297,6 +297,23 @@ class Lending:
         self.renew()
         self._left = set(self.leases)
 
+    def leave_for(self, connection: PooledConnection) -> bool:
+        """Replace every connection, and cut those that are lent, if all lead to another host.
+
+        Args:
+            connection: One that leads to the host which answers now. Where some lead there as well,
+                and have no answer, it is no silence that they wait in.
+
+        Returns:
+            Whether they were.
+        """
+        if any(_address(lent) == _address(connection) for lent in self.leases):
+            return False
+        self.renew()
+        for lent in self.leases:
+            cut(lent)  # what waits there for an answer is repeated elsewhere, or fails
+        return True
+
     def close(self) -> None:
         """Close every idle connection, fail who waits, and close the others as they come back."""
         self._closed = True

@@ -98,6 +98,10 @@ class Opener:
 
                 return await opener._connected(opener._hosts.connect(to_a_primary, **given))
 
+        async def connect_beside() -> PooledConnection:
+            return await Reporting.connect(**given)
+
+        self._connect_beside = connect_beside
         # It quotes libpq's messages at each attempt; `connections_refused` says the same once.
         logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
         self._source: AsyncConnectionPool[PooledConnection] = AsyncConnectionPool(
@@ -124,6 +128,17 @@ class Opener:
         if self._lending.size < self._size:
             # Also looks at connections that wait to be fetched; there are none for long.
             await self._source.check()
+
+    async def reach(self) -> PooledConnection | None:
+        """Open a connection beside the pool's; None when no host has one to give.
+
+        Returns:
+            The connection, for the caller to end.
+        """
+        try:
+            return await self._connect_beside()
+        except (psycopg.Error, OSError):
+            return None
 
     def replace(self, connection: PooledConnection) -> None:
         """Give back a connection that was closed: another one is opened in its place."""

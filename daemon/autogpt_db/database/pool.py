@@ -162,6 +162,11 @@ class Connections:
         """Return how many connections could be lent now."""
         return self._lending.idle
 
+    @property
+    def all_lent(self) -> bool:
+        """Tell whether connections are open, and somebody has each of them."""
+        return self._lending.size > 0 and len(self._lending.leases) == self._lending.size
+
     def renew(self) -> None:
         """Replace every connection, those that are lent once they come back."""
         self._lending.renew()
@@ -171,9 +176,27 @@ class Connections:
 
         With a single one there is nothing better to be had: it may only be slow.
         """
-        if "," in self.url.parameters.get("host", ""):
+        if self._several_hosts:
             log.warning("host_silent", address=self.url.address)
             self._lending.leave_host()
+
+    async def leave_host_of_all(self) -> None:
+        """Do the same where every connection is lent, and none of them has an answer.
+
+        So many slow statements look alike; only where another host answers are they cut.
+        """
+        if not self._several_hosts:
+            return
+        reached = await self._opener.reach()
+        if reached is None:
+            return
+        if self._lending.leave_for(reached):
+            log.warning("host_silent", address=self.url.address)
+        reached.pgconn.finish()
+
+    @property
+    def _several_hosts(self) -> bool:
+        return "," in self.url.parameters.get("host", "")
 
     def figures(self) -> PoolFigures:
         """Return the pool's state now."""

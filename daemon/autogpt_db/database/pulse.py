@@ -114,7 +114,7 @@ class Pulse:
         self._database = database
         self._connections = connections
         self._problem: str | None = None
-        self._looked = self._renewed = float("-inf")
+        self._looked = self._renewed = self._sought = float("-inf")
         self._looking: asyncio.Task[None] | None = None
 
     async def look(self, patience: float) -> Verdict:
@@ -140,6 +140,15 @@ class Pulse:
             # Where no connection is free, calls that go through tell as much.
             if due and (refused or self._connections.idle):
                 await asyncio.wait({self._begin()})
+            elif self._connections.all_lent:
+                await self._seek()
+
+    async def _seek(self) -> None:
+        """Look for another host where those who have every connection have had no answer."""
+        since = max(self._connections.answered, self._looked, self._sought)
+        if time.monotonic() - since >= INTERVAL:
+            self._sought = time.monotonic()
+            await self._connections.leave_host_of_all()
 
     async def close(self) -> None:
         """Stop looking."""
