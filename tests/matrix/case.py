@@ -73,6 +73,10 @@ DATABASE, ROLE = 'DATABASE "{database}"', "ROLE {role}"
 BOTH = 'ROLE {role} IN DATABASE "{database}"'
 
 
+KEPT_BY_POOLER = ("DateStyle", "TimeZone", "standard_conforming_strings")
+"""What PgBouncer gives to each session that it hands on as its client had it when it came."""
+
+
 def setting(assignment: str, of: str = DATABASE, *, said: str = "") -> Case:
     """Return the case of a setting: sessions of our own replace it, a pooler's cannot.
 
@@ -82,12 +86,13 @@ def setting(assignment: str, of: str = DATABASE, *, said: str = "") -> Case:
         said: What is told behind a pooler; "" where it does no harm there either.
     """
     whose = {DATABASE: "the database", ROLE: "the role", BOTH: "the role there"}[of]
+    kept = assignment.partition(" ")[0] in KEPT_BY_POOLER
     return Case(
         f"{assignment} for {whose}",
         "setting",
         f"ALTER {of} SET {assignment}",
         BORNE,
-        REFUSED if said else BORNE,
+        ((R, B) if kept else REFUSED) if said else BORNE,
         said,
         proves=troubles.SETTINGS_UNBEARABLE if said else None,
     )

@@ -191,6 +191,8 @@ def read_ours(connection: psycopg.Connection[Any]) -> dict[Item, str]:
     with connection.transaction():
         before = connection.execute("SELECT current_setting('search_path')").fetchone()
         connection.execute("SELECT set_config('search_path', 'pg_catalog', true)")
+        # A pooler's session may have it on; definitions were written down without.
+        connection.execute("SELECT set_config('quote_all_identifiers', 'off', true)")
         rows = connection.execute(_READ, {}).fetchall()
         connection.execute("SELECT set_config('search_path', %s, true)", before)
     # Its own record is made before all migrations, and looked at by itself.

@@ -94,6 +94,7 @@ WANTED: Final = {
                 "bytea_output",
                 "row_security",
                 "transform_null_equals",
+                "quote_all_identifiers",
             )
         }
     ),
