@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from autogpt_db.database.embedded import backup
 from autogpt_db.database.embedded.archive import RECORD
 from autogpt_db.database.embedded.backup import back_up, verify
 from autogpt_db.database.embedded.directories import check_space
@@ -27,6 +28,7 @@ from autogpt_db.errors import (
     MaintenanceError,
     ResourceTakenError,
 )
+from autogpt_db.lifecycle import StopRequested
 from autogpt_db.settings import EmbeddedSettings, Settings, load_settings
 from private_cluster import digests, fill, look
 
@@ -267,4 +269,19 @@ def test_where_there_is_no_cluster_there_is_nothing_to_back_up(
 ) -> None:
     with pytest.raises(ConfigurationError, match="there is no private cluster in"):
         back_up(empty, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_signal_in_its_first_moment_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched, pytest.raises(StopRequested):
+
+        def stop(*_: object) -> None:
+            patched.undo()
+            raise StopRequested("SIGTERM")
+
+        patched.setattr(os, "open", stop)
+        with backup._unfinished(tmp_path):
+            pass
     assert list(tmp_path.iterdir()) == []

@@ -174,12 +174,24 @@ def verify(
 @contextmanager
 def _unfinished(target: Path) -> Iterator[Path]:
     """Yield a directory to work in that goes if the work fails, as do those that the dead left."""
+    fresh = target / f"{_UNFINISHED}{stamp()}-{os.getpid()}"
+    try:  # before it is there: a signal may come in any moment
+        with _made(target, fresh):
+            yield fresh
+    except OSError as error:
+        raise MaintenanceError(f"{target}: {error.strerror}.") from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+@contextmanager
+def _made(target: Path, fresh: Path) -> Iterator[None]:
+    """Make a directory below another one, and hold its lock."""
     try:
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
         for left in target.glob(f"{_UNFINISHED}*"):
             if _abandoned(left):
                 shutil.rmtree(left, ignore_errors=True)
-        fresh = target / f"{_UNFINISHED}{stamp()}-{os.getpid()}"
         fresh.mkdir(mode=0o700)
     except OSError as error:
         raise MaintenanceError(
@@ -188,12 +200,9 @@ def _unfinished(target: Path) -> Iterator[Path]:
     descriptor = os.open(fresh, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield fresh
-    except OSError as error:
-        raise MaintenanceError(f"{target}: {error.strerror}.") from error
+        yield
     finally:
         os.close(descriptor)
-        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _abandoned(directory: Path) -> bool:
