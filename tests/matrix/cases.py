@@ -83,8 +83,9 @@ CASES: tuple[Case, ...] = (
           REFUSED, "may not look into", troubles.NO_USAGE),
     right("our schema is another's", "ALTER SCHEMA autogpt_db OWNER TO postgres",
           REFUSED, 'belongs to the role "postgres"', troubles.OURS_BELONG_TO_ANOTHER),
+    # The workers': calls are answered as before.
     right("a table of ours is another's", "ALTER TABLE autogpt_db.job_run OWNER TO postgres",
-          REFUSED, 'belong to "postgres"', troubles.OUR_TABLES_BELONG_TO_ANOTHER),
+          (R, B), 'belong to "postgres"', troubles.OUR_TABLES_BELONG_TO_ANOTHER),
     right("no UPDATE that a run needs",
           'REVOKE UPDATE ON platform."AgentNodeExecution" FROM {role}',
           REFUSED, 'UPDATE on "AgentNodeExecution"', troubles.NO_RIGHT),

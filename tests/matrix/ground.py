@@ -207,7 +207,12 @@ class Ground:
         """
         text = sql.replace("{role}", self.role).replace("{database}", self.database)
         with self.server.administrator("postgres" if elsewhere else self.database) as connection:
-            connection.execute(text.encode())
+            while True:
+                try:
+                    connection.execute(text.encode())
+                except psycopg.errors.DeadlockDetected:  # with the running service
+                    continue
+                break
 
     def encode(self, encoding: str) -> None:
         """Have the same database in another encoding."""

@@ -16,6 +16,7 @@ from procrastinate.worker import Worker
 
 from autogpt_db.database.causes import why_refused
 from autogpt_db.database.handle import Database
+from autogpt_db.database.knowledge import is_about_schema
 from autogpt_db.database.pool_metrics import PoolMetrics
 from autogpt_db.database.url import direct_database_url
 from autogpt_db.errors import EXIT_STOPPED, AutogptDbError
@@ -264,7 +265,8 @@ class WorkerProcess:
             record.info("job_handed_back", seconds=round(time.monotonic() - run.began, 3))
             raise
         except Exception as error:
-            expected = isinstance(error, AutogptDbError | TimeoutError)
+            # Something is missing in the database: whose fault it is, no traceback says.
+            expected = isinstance(error, AutogptDbError | TimeoutError) or is_about_schema(error)
             run.reason = str(error) or (
                 f"beyond its limit of {self._jobs[run.job].time_limit:g} s"
                 if isinstance(error, TimeoutError)
