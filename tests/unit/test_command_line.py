@@ -17,7 +17,7 @@ from autogpt_db.cli.examples import EXAMPLES
 from autogpt_db.cli.layout import SectionedGroup, every_command
 from autogpt_db.cli.method_help import type_words
 from autogpt_db.operations import load_operations
-from autogpt_db.operations.docstring import first_sentence, read_docstring
+from autogpt_db.signatures.docstring import first_sentence, read_docstring
 
 OPERATIONS = load_operations()
 VISIBLE = {words: command for words, command in every_command(commands) if not command.hidden}

@@ -51,7 +51,7 @@ def completer(find: Callable[[click.Context, str], Found]) -> Completer:
 
 def _methods(_context: click.Context, _incomplete: str) -> Found:
     from autogpt_db.operations import served_operations
-    from autogpt_db.operations.docstring import first_sentence
+    from autogpt_db.signatures.docstring import first_sentence
 
     for name, operation in served_operations().items():
         yield name, first_sentence(operation.description)
@@ -61,7 +61,7 @@ def _arguments(context: click.Context, incomplete: str) -> Found:
     """Yield the parameters that the method has and the call hasn't yet; then their values."""
     from autogpt_db.cli.method_help import choices, type_words
     from autogpt_db.operations import served_operations
-    from autogpt_db.operations.docstring import first_sentence, read_docstring
+    from autogpt_db.signatures.docstring import first_sentence, read_docstring
 
     operation = served_operations()[context.params["method"]]
     meanings = read_docstring(operation.description).arguments
@@ -76,7 +76,7 @@ def _arguments(context: click.Context, incomplete: str) -> Found:
 
 
 def _jobs(_context: click.Context, _incomplete: str) -> Found:
-    from autogpt_db.operations.docstring import first_sentence
+    from autogpt_db.signatures.docstring import first_sentence
     from autogpt_db.worker.registry import discover
 
     for name, job in discover().items():
@@ -115,8 +115,8 @@ def _releases(_context: click.Context, _incomplete: str) -> Found:
 
 
 def _assignments(_context: click.Context, _incomplete: str) -> Found:
-    from autogpt_db.operations.docstring import first_sentence
     from autogpt_db.settings.catalog import options
+    from autogpt_db.signatures.docstring import first_sentence
 
     for option in options().values():
         yield f"{option.path}=", first_sentence(option.help)

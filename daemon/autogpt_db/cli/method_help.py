@@ -34,7 +34,7 @@ def describe_method(operation: Operation) -> str:
     Args:
         operation: The method.
     """
-    from autogpt_db.operations.docstring import first_sentence, read_docstring
+    from autogpt_db.signatures.docstring import first_sentence, read_docstring
 
     read = read_docstring(operation.description)
     formatter = click.HelpFormatter()
