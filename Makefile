@@ -64,7 +64,7 @@ test-bodies: .venv/.installed ## Send 2,000 bodies of 1 to 32 MB to a daemon: no
 	AUTOGPT_DB_TEST_BODIES=2000 AUTOGPT_DB_TEST_SEED=$(or $(SEED),1) $(RUN)/pytest -s tests/acceptance/test_large_bodies.py
 
 reference: .venv/.installed ## Write the generated reference pages and etc/autogpt-db.toml anew
-	$(RUN)/python -m autogpt_db.reference .
+	$(RUN)/python -m tools.reference .
 
 install: | $(UV) ## Install the service on this machine (as root): PREFIX=/opt/autogpt-db
 	@if [ -z "$(DESTDIR)" ] && [ -e /usr/lib/systemd/system/autogpt-db.service ]; then \

@@ -64,9 +64,10 @@ LATER_ARGUMENTS: dict[str, dict[str, dict[str, Any]]] = {
 }
 
 
-def facts(catalogue: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def facts(catalogue: dict[str, Any]) -> dict[str, dict[Any, None]]:
     """Return what a state has, each fact by a key that says all of it."""
-    columns, unique = {}, {}
+    columns: dict[Any, None] = {}
+    unique: dict[Any, None] = {}
     for table, content in catalogue["tables"].items():
         for name, kind, null, *initial in content["columns"]:
             default = initial[0] if initial else ""
@@ -100,7 +101,7 @@ def facts(catalogue: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def spans(states: list[dict[str, dict[str, Any]]]) -> dict[str, list[list[Any]]]:
+def spans(states: list[dict[str, dict[Any, None]]]) -> dict[str, list[list[Any]]]:
     """Return every fact with the first state that has it and the first that has it no more."""
     found: dict[str, list[list[Any]]] = {}
     for kind in states[0]:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 import pytest
+from tools.reference.manual import manual_pages, visible_commands
 
 from autogpt_db.cli.commands import commands
-from autogpt_db.manual import manual_pages, visible_commands
 from autogpt_db.settings.catalog import options
 from daemon_process import PROGRAM
 

@@ -6,22 +6,17 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from tools.reference.files import generated_files
 
-from autogpt_db.client_source import modules
-from autogpt_db.reference import pages
 from autogpt_db.settings.catalog import options
 
 ROOT = Path(__file__).parents[2]
+FILES = generated_files(ROOT)
 
 
-@pytest.mark.parametrize("name", sorted(pages()))
-def test_the_page_is_up_to_date(name: str) -> None:
-    assert (ROOT / name).read_text("utf-8") == pages()[name], "run: make reference"
-
-
-@pytest.mark.parametrize("name", sorted(modules(ROOT)))
-def test_the_clients_module_is_up_to_date(name: str) -> None:
-    assert (ROOT / name).read_text("utf-8") == modules(ROOT)[name], "run: make reference"
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_the_file_is_up_to_date(name: str) -> None:
+    assert (ROOT / name).read_text("utf-8") == FILES[name], "run: make reference"
 
 
 def test_every_option_stands_in_the_configuration_file_at_its_default() -> None:

@@ -5,6 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from tools.reference import NOTICE
+
+from autogpt_db.database.releases import RELEASES, first_release_of, methods_of
+from autogpt_db.operations import load_operations
+from autogpt_db.operations.coverage import all_methods, arguments_elsewhere, coverage
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -44,18 +50,11 @@ _CONDITIONAL = (
 )
 
 
-def releases_page(notice: str) -> Iterator[str]:
-    """Yield the page's lines.
-
-    Args:
-        notice: That it is generated.
-    """
-    from autogpt_db.database.releases import RELEASES, first_release_of
-    from autogpt_db.operations.coverage import all_methods, arguments_elsewhere, coverage
-
+def releases_page() -> Iterator[str]:
+    """Yield the page's lines."""
     columns = list(_columns(RELEASES))
     found = [coverage(release) for _, release in columns]
-    yield from ("# AutoGPT's releases", "", notice, "", *_INTRODUCTION.splitlines(), "")
+    yield from ("# AutoGPT's releases", "", NOTICE, "", *_INTRODUCTION.splitlines(), "")
     yield from ("## Methods", "")
     yield "| method | since | " + " | ".join(words for words, _ in columns) + " |"
     yield "|---|---|" + "---|" * len(columns)
@@ -83,8 +82,6 @@ def releases_page(notice: str) -> Iterator[str]:
 
 def _columns(releases: tuple[Release, ...]) -> Iterator[tuple[str, Release]]:
     """Yield a heading for each run of releases with the same methods and schema, and the last."""
-    from autogpt_db.database.releases import methods_of
-
     group: list[Release] = []
     for release in (*releases, None):
         same = (
@@ -101,8 +98,6 @@ def _columns(releases: tuple[Release, ...]) -> Iterator[tuple[str, Release]]:
 
 
 def _conditional() -> Iterator[tuple[str, str]]:
-    from autogpt_db.operations import load_operations
-
     for method, operation in load_operations().items():
         for argument in operation.honoured:
             yield method, argument

@@ -5,6 +5,8 @@ from __future__ import annotations
 from string import Formatter
 from typing import TYPE_CHECKING, Final
 
+from tools.reference import NOTICE
+
 from autogpt_db.database.troubles import TROUBLES
 
 if TYPE_CHECKING:
@@ -43,8 +45,8 @@ _TITLES: Final = {
 
 
 def troubles_page() -> str:
-    """Return the page's text, without its first line."""
-    return _HEAD + "".join(_sections()) + "\n"
+    """Return the page's text."""
+    return f"{NOTICE}\n{_HEAD}" + "".join(_sections()) + "\n"
 
 
 def _sections() -> Iterator[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from tools.reference import NOTICE
+
 from autogpt_db.database.causes import REFUSALS
 from autogpt_db.database.sqlstates import CAUSES
 
@@ -39,10 +41,10 @@ What `/ready`, `STATUS` and a call's reply say after "the database cannot be rea
 
 
 def refusals_page() -> str:
-    """Return the page's text, without its first line."""
+    """Return the page's text."""
     rows = "\n".join(_row(cause) for cause in CAUSES)
     reasons = "\n".join(f"- {refusal.words}" for refusal in REFUSALS)
-    return f"{_HEAD}{rows}\n{_CONNECTIONS}{reasons}\n"
+    return f"{NOTICE}\n{_HEAD}{rows}\n{_CONNECTIONS}{reasons}\n"
 
 
 def _row(cause: Cause) -> str:

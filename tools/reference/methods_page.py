@@ -1,0 +1,85 @@
+"""The page on the methods."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tools.reference import NOTICE
+
+from autogpt_db.operations import load_operations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from autogpt_db.operations import Operation
+
+
+def methods_page() -> Iterator[str]:
+    """Yield the page's lines."""
+    yield "# Methods"
+    yield ""
+    yield NOTICE
+    yield ""
+    yield (
+        "Each is `POST /<name>` with a JSON object of keyword arguments. *Reads* are repeated "
+        "once when a connection dies, and cancelled when nobody waits for them any more."
+    )
+    yield ""
+    yield (
+        "A text argument has at most `limits.text_length` characters, a list `limits.items` items, "
+        "a read's reply `limits.result_bytes` bytes; other bounds stand with their arguments. "
+        "Beyond one the answer is 400 `ValueError`, whose text names the field and the bound, or "
+        "what makes the reply smaller ([settings](settings.md#limits))."
+    )
+    yield ""
+    yield (
+        "*A repeat* is the same call again without an `Idempotency-Key`, as a client sends it that "
+        "got no reply; with the key it has no effect and gets the first reply "
+        "([idempotency](idempotency.md)). It is *harmless* where, right after the first, it leaves "
+        "everything as that has left it, but for moments of change. Of tables that are written "
+        "those are named that its statements change; what PostgreSQL itself looks up or deletes "
+        "because of foreign keys is not."
+    )
+    for operation in sorted(load_operations().values(), key=lambda found: found.name):
+        yield ""
+        yield f"## {operation.name}"
+        yield ""
+        yield f"`{operation.signature}` · {'reads' if operation.reads else 'writes'}"
+        yield ""
+        yield from _touched(operation)
+        limits = {each.name: each.limit for each in operation.parameters if each.limit}
+        yield from _docstring(operation.description, limits)
+
+
+def _touched(operation: Operation) -> Iterator[str]:
+    for verb, written in (("Writes", True), ("Reads", False)):
+        names = [f"`{table.name}`" for table in operation.tables if table.written is written]
+        if names:
+            yield f"- {verb} {', '.join(names)}"
+    if operation.repeat is not None:
+        kind = "harmless" if operation.repeat.harmless else "**not harmless**"
+        yield f"- A repeat is {kind}: {_uncapitalized(operation.repeat.effect)}"
+    yield ""
+
+
+def _uncapitalized(sentence: str) -> str:
+    return sentence[0].lower() + sentence[1:]
+
+
+def _docstring(text: str, limits: Mapping[str, str]) -> Iterator[str]:
+    """Yield a docstring as Markdown: its sections become lists, with the arguments' bounds."""
+    section = ""
+    for line in text.splitlines():
+        if line in {"Args:", "Raises:"}:
+            section = line
+            yield f"{'Arguments' if line == 'Args:' else 'Errors'}:"
+            yield ""
+        elif line == "Returns:":
+            section = line
+            yield "Returns:"
+        elif section in {"Args:", "Raises:"} and line.startswith("    ") and line[4] != " ":
+            name, _, meaning = line.strip().partition(": ")
+            bound = f" At most `limits.{limits[name]}`." if name in limits else ""
+            yield f"- `{name}`: {meaning}{bound}"
+        else:
+            yield line.strip() if section else line
