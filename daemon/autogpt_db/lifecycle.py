@@ -8,16 +8,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import structlog
-
 from autogpt_db.errors import EXIT_BUG, EXIT_STOPPED, AutogptDbError, ConfigurationError
 from autogpt_db.logs import release_held
+from autogpt_db.logs.events import starting as log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
-
-log = structlog.get_logger("autogpt_db.lifecycle")
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 
@@ -70,21 +67,21 @@ def stop_on_signals() -> Iterator[None]:
 def describe_failure(error: BaseException) -> int:
     """Log what ended the process, once and with its cause, and return the exit code for it."""
     if isinstance(error, StopRequested):
-        log.info("stopped", signal=str(error))
+        log.stopped(signal=str(error))
         code = EXIT_STOPPED
     elif isinstance(error, SystemExit):
         code = error.code if isinstance(error.code, int) else EXIT_BUG if error.code else 0
     elif isinstance(error, ConfigurationError):
         for problem in error.problems:
-            log.error("configuration_invalid", problem=problem)
+            log.configuration_invalid(problem=problem)
         code = error.exit_code
     elif isinstance(error, AutogptDbError):
-        log.error("cannot_go_on", problem=str(error), kind=type(error).__name__)
+        log.cannot_go_on(problem=str(error), kind=type(error).__name__)
         code = error.exit_code
     else:
-        log.critical("failed", kind=type(error).__name__, exc_info=error)
+        log.failed(kind=type(error).__name__, exc_info=error)
         code = EXIT_BUG
     if code != EXIT_STOPPED:
-        log.info("exiting", code=code)
+        log.exiting(code=code)
     release_held()
     return code

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tools.reference.client import modules
+from tools.reference.events import journal_catalogue, log_fields_page
 from tools.reference.jobs_page import jobs_page
 from tools.reference.manual import manual_pages
 from tools.reference.methods_page import methods_page
@@ -30,6 +31,8 @@ def generated_files(root: Path) -> Mapping[str, str]:
         "docs/reference/settings.md": _text(settings_page()),
         "docs/reference/jobs.md": _text(jobs_page()),
         "docs/reference/methods.md": _text(methods_page()),
+        "docs/reference/log-fields.md": _text(log_fields_page()),
+        "deploy/systemd/autogpt-db.catalog": _text(journal_catalogue()),
         "docs/reference/metrics.md": _text(metrics_page()),
         "docs/reference/postgresql-refusals.md": refusals_page(),
         "docs/howto/troubleshoot.md": troubles_page(),

@@ -13,16 +13,13 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
-import structlog
-
+from autogpt_db.logs.events import api as log
 from autogpt_db.metrics import families
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from autogpt_db.metrics import Store
-
-log = structlog.get_logger("autogpt_db.api")
 
 AT_ONCE = 32
 """Connections that are accepted in one turn of the event loop."""
@@ -145,7 +142,7 @@ class Acceptor:
         self._told_of = now - self._told > TELL_AGAIN
         if self._told_of:
             self._told = now
-            log.warning("accepting_paused", connections=self._connections(), reason=reason)
+            log.accepting_paused(connections=self._connections(), reason=reason)
         self._look_later(self._connections(), TRY_AGAIN)
 
     def _look_later(self, before: int, left: int) -> None:
@@ -157,5 +154,5 @@ class Acceptor:
             self._look_later(max(before, self._connections()), left - 1)
             return
         if self._told_of:
-            log.info("accepting_resumed", connections=self._connections())
+            log.accepting_resumed(connections=self._connections())
         self.start()

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
-import structlog
-
 from autogpt_db.database.idempotency import run_once
 from autogpt_db.errors import (
     DatabaseUnavailableError,
@@ -18,6 +16,7 @@ from autogpt_db.errors import (
     ServiceUnavailableError,
     StatementCollidedError,
 )
+from autogpt_db.logs.events import api as log
 from autogpt_db.operations import background
 
 if TYPE_CHECKING:
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from autogpt_db.api.exchange import Exchange
     from autogpt_db.database.handle import Database
     from autogpt_db.database.idempotency import Kept, Outcome, Slot
-
-log = structlog.get_logger("autogpt_db.api")
 
 MOST_RUNS = 2
 """How often one call does its work: once more after a collision or a lost connection."""
@@ -154,7 +151,7 @@ class Attempts:
         status, reply = kept.outcome
         ours = kept.transaction_id == self.slot.transaction_id
         if self.lost:
-            log.info("outcome_found", method=self.slot.method, runs=self.runs)
+            log.outcome_found(method=self.slot.method, runs=self.runs)
         if ours and status < HTTPStatus.BAD_REQUEST:
             self.publish()
         return Answer(status, reply, replayed=not ours)

@@ -7,6 +7,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from logging import INFO, WARNING
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,6 +21,7 @@ from autogpt_db.errors import (
     UnauthorizedError,
     VerbNotAllowedError,
 )
+from autogpt_db.logs.events import api as log
 
 if TYPE_CHECKING:
     import asyncio
@@ -194,10 +196,8 @@ class Call(ABC):
         """
         if self.reads:
             return
-        log = self._policy.log.log
-        write = log.info if outcome == "done" else log.warning
-        write(
-            "late_end",
+        log.late_end.at(
+            INFO if outcome == "done" else WARNING,
             method=self.name,
             seconds=round(time.monotonic() - self.started, 3),
             outcome=outcome,

@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NoReturn
 
-import structlog
-
 from autogpt_db.database.idempotency import delete_expired
+from autogpt_db.logs.events import api as log
 from autogpt_db.settings import ON_DEMAND
 
 if TYPE_CHECKING:
     from autogpt_db.database.handle import Database
     from autogpt_db.settings import Settings
-
-log = structlog.get_logger("autogpt_db.api")
 
 PAUSE = 600.0
 """Seconds between two times."""
@@ -36,8 +33,8 @@ async def expire_forever(database: Database, keep: float) -> NoReturn:
         try:
             deleted = await delete_expired(handle, keep)
         except Exception as error:  # noqa: BLE001 - whatever it is, the next time may do better
-            log.warning("idempotency_keys_not_cleaned", reason=str(error))
+            log.idempotency_keys_not_cleaned(reason=str(error))
         else:
             if deleted:
-                log.info("idempotency_keys_cleaned", deleted=deleted)
+                log.idempotency_keys_cleaned(deleted=deleted)
         await asyncio.sleep(PAUSE)

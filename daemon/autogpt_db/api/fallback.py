@@ -11,10 +11,10 @@ from collections import Counter
 from typing import TYPE_CHECKING, Self
 
 import httpx
-import structlog
 
 from autogpt_db.api.unknown import PASSED_ON, Names
 from autogpt_db.errors import FallbackUnavailableError
+from autogpt_db.logs.events import api as log
 from autogpt_db.metrics import families
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from autogpt_db.api.exchange import Exchange
     from autogpt_db.metrics import Store
     from autogpt_db.settings.api import ApiSettings
-
-log = structlog.get_logger("autogpt_db.api")
 
 CONNECT_TIMEOUT = 5.0
 """Most seconds to wait for a connection."""
@@ -97,7 +95,7 @@ class Fallback:
         """Close the connections, and tell what was passed on."""
         await self._client.aclose()
         if self.calls:
-            log.info("calls_passed_on", methods=dict(self.calls.most_common()))
+            log.calls_passed_on(methods=dict(self.calls.most_common()))
 
     async def pass_on(
         self, exchange: Exchange, scope: Scope, name: str, body: AsyncIterator[bytes]
@@ -140,7 +138,7 @@ class Fallback:
 
     def _count(self, exchange: Exchange, name: str) -> None:
         if self._names.add(name):
-            log.info("method_passed_on", method=name)
+            log.method_passed_on(method=name)
         # Sums in the log and figures are kept by name: the names have to be few.
         exchange.name = self._names.bounded(name)
         self.calls[exchange.name] += 1
@@ -174,7 +172,7 @@ class Fallback:
         reason = str(error) or type(error).__name__
         if isinstance(error, TimeoutError):
             reason = f"no whole answer within {self._timeout:g} seconds (api.fallback_timeout)"
-        log.warning("fallback_failed", method=name, reason=reason)
+        log.fallback_failed(method=name, reason=reason)
         if exchange.status is not None:
             exchange.cut()  # the head is out: an end too early is all that the client can be told
             return

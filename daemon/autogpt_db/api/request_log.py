@@ -9,9 +9,10 @@ import asyncio
 import time
 from contextvars import Context
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from logging import DEBUG, INFO, WARNING
+from typing import TYPE_CHECKING
 
-import structlog
+from autogpt_db.logs.events import api as log
 
 if TYPE_CHECKING:
     from autogpt_db.errors import CallError
@@ -45,8 +46,6 @@ class RequestLog:
 
     def __init__(self, settings: LoggingSettings, counters: RequestCounters) -> None:
         self._count = counters.count
-        # Bound once: a module's own logger is put together anew for each record.
-        self.log: Any = structlog.get_logger("autogpt_db.api").bind()
         self._which = settings.requests
         self._slow = settings.slow_request
         self._most_lines = settings.request_lines
@@ -87,34 +86,32 @@ class RequestLog:
         if which == "none" or (which == "failed" and not (failed or is_slow)):
             return
         if is_slow or status >= SERVER_FAULT:
-            write = self.log.warning
-        elif failed:
-            write = self.log.info
-        elif quiet:
-            write = self.log.debug
-        elif self._may_write():
-            write = self.log.info
+            level = WARNING
+        elif quiet and not failed:
+            level = DEBUG
+        elif failed or self._may_write():
+            level = INFO
         else:
             self._add(name, seconds, pool_wait, rows)
             return
-        write(
-            "request",
+        log.request.at(
+            level,
             method=name,
             status=status,
             seconds=round(seconds, 6),
             pool_wait=round(pool_wait, 6),
             rows=rows,
             request_id=request_id,
-            **({"replayed": True} if replayed else {}),
-            **(_in_fields(failure) if failure is not None else {}),
+            replayed=replayed or None,
+            failure=None if failure is None else type(failure).__name__,
+            sqlstate=getattr(failure.__cause__, "sqlstate", None) if failure else None,
         )
 
     def flush(self) -> None:
         """Write the sums of the window that has ended, one record for each method."""
         sums, self._sums = self._sums, {}
         for name, found in sums.items():
-            self.log.info(
-                "requests",
+            log.requests(
                 method=name,
                 calls=found.calls,
                 mean=round(found.seconds / found.calls, 6),
@@ -145,12 +142,3 @@ class RequestLog:
         found.slowest = max(found.slowest, seconds)
         found.pool_wait += pool_wait
         found.rows += rows
-
-
-def _in_fields(failure: CallError) -> dict[str, str]:
-    """Return a failure's kind, and PostgreSQL's own code where it came from there."""
-    fields = {"failure": type(failure).__name__}
-    state = getattr(failure.__cause__, "sqlstate", None)
-    if state:
-        fields["sqlstate"] = state
-    return fields

@@ -9,8 +9,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-import structlog
-
 from autogpt_db.api.arriving import ClientLeftError, parts_of, whole, whole_body
 from autogpt_db.api.exchange import Exchange
 from autogpt_db.api.protocol import REFUSAL
@@ -26,6 +24,7 @@ from autogpt_db.errors import (
     VerbNotAllowedError,
 )
 from autogpt_db.logs import REQUEST_ID
+from autogpt_db.logs.events import api as log
 from autogpt_db.operations import body_of_another_type
 
 if TYPE_CHECKING:
@@ -41,8 +40,6 @@ if TYPE_CHECKING:
     from autogpt_db.database.handle import Database
     from autogpt_db.operations import Operation
     from autogpt_db.settings import Settings
-
-log = structlog.get_logger("autogpt_db.api")
 
 HEALTH_PATHS = frozenset({"/health_check", "/health_check_async"})
 HEALTH_TIMEOUT = 3.0
@@ -122,8 +119,8 @@ class Rpc:
                 raise
             exchange.log_late_end("cancelled")
             _uncancel()
-        except Exception:  # whatever it is, the connection lives on
-            log.exception("internal_error", method=exchange.name)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the connection lives on
+            log.internal_error(method=exchange.name, exc_info=error)
             await self._fail(exchange, InternalError(exchange.request_id))
         finally:
             exchange.close()

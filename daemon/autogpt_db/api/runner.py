@@ -9,7 +9,6 @@ import signal
 from contextlib import aclosing, nullcontext
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import structlog
 import uvloop
 
 from autogpt_db.api.accepting import Acceptor
@@ -38,6 +37,7 @@ from autogpt_db.heartbeat import Heartbeat
 from autogpt_db.helpers import Helpers
 from autogpt_db.lifecycle import stop_on_signals
 from autogpt_db.listening import address_of
+from autogpt_db.logs.events import api as log
 from autogpt_db.metrics import RequestCounters, open_store
 from autogpt_db.metrics.publishing import publish_forever
 from autogpt_db.operations import background, served_operations
@@ -51,8 +51,6 @@ if TYPE_CHECKING:
     from autogpt_db.metrics import Store
     from autogpt_db.operations import Operation
     from autogpt_db.settings import Settings
-
-log = structlog.get_logger("autogpt_db.api")
 
 OPEN_FILES = 65_536
 """Open files, connections included, that a process allows itself where the system lets it."""
@@ -175,8 +173,7 @@ async def _serve(
             await _first_of(database.wait(FULL_POOL_WAIT), server.stopping.wait())
 
             def started() -> None:
-                log.info(
-                    "listening",
+                log.listening(
                     address=" ".join(address_of(listener) for listener in listeners),
                     methods=len(serving.methods),
                     connections=database.figures().size,

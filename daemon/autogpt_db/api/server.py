@@ -12,10 +12,10 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, cast
 
-import structlog
 import uvicorn
 
 from autogpt_db.api.connection import Connection
+from autogpt_db.logs.events import api as log
 
 if TYPE_CHECKING:
     import socket
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from autogpt_db.api.protocol import State
 
     Accepting = Callable[[Sequence[socket.socket], Callable[[], asyncio.Protocol]], Acceptor]
-
-log = structlog.get_logger("autogpt_db.api")
 
 LAME_DUCK = 0.5
 """Seconds in which connections that look idle are kept, for requests that are on their way."""
@@ -145,7 +143,7 @@ class Server(uvicorn.Server):
         await asyncio.sleep(0)  # what was accepted in this turn of the loop becomes a connection
         for connection in self._connections:
             connection.announce_close()
-        log.info("draining", connections=len(self._connections), requests=self._running)
+        log.draining(connections=len(self._connections), requests=self._running)
         patience = began + self.server_state.limits.drain_timeout
         while self._busy and not self.hastened.is_set() and loop.time() < patience:
             self._expire()
@@ -156,7 +154,7 @@ class Server(uvicorn.Server):
                 await asyncio.wait_for(self.hastened.wait(), TICK)
         if self._busy:
             await self._end_now()
-        log.info("drained", seconds=round(loop.time() - began, 3))
+        log.drained(seconds=round(loop.time() - began, 3))
 
     @property
     def seconds_left(self) -> float:
@@ -167,7 +165,7 @@ class Server(uvicorn.Server):
     async def _end_now(self) -> None:
         loop = asyncio.get_running_loop()
         until = loop.time() + LAST_WORDS
-        log.warning("requests_given_up", requests=self._running)
+        log.requests_given_up(requests=self._running)
         self.give_up()
         self.server_state.short_road.give_up()
         if self.server_state.tasks:

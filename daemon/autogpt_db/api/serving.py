@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from autogpt_db.database.releases import is_called, looks_like
 from autogpt_db.database.schema import told
+from autogpt_db.logs.events import database as log
 from autogpt_db.operations.needed import RUN_PATH, needed_by
 
 if TYPE_CHECKING:
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from autogpt_db.database.knowledge import Knowledge
     from autogpt_db.database.needs import Lack
     from autogpt_db.operations import Operation
-
-log = structlog.get_logger("autogpt_db.api")
 
 MOST_NAMED = 20
 """Methods that are named to main; it is told the number of all."""
@@ -106,9 +103,9 @@ class Serving:
         }
         if gone and (self._read or not self._told):
             why = told(lacks[name] for name in gone)
-            log.warning("methods_not_served", methods=gone, release=self._release, **why)
+            log.methods_not_served(methods=gone, release=self._release, **why)
         if back:
-            log.info("methods_served_again", methods=back, release=self._release)
+            log.methods_served_again(methods=back, release=self._release)
         self._read = True
         for tell in self.when_changed:
             tell()

@@ -16,12 +16,12 @@ import re
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from autogpt_db.api.calls import MARGIN, Call, Policy, encode, failure_headers
 from autogpt_db.errors import CallError, InternalError
 from autogpt_db.logs import REQUEST_ID
+from autogpt_db.logs.events import api as log
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from autogpt_db.database.handle import Database
     from autogpt_db.operations import Operation
     from autogpt_db.settings.api import ApiSettings
-
-log = structlog.get_logger("autogpt_db.api")
 
 LARGEST_HEAD = 4096
 """Bytes of a head that is looked up."""
@@ -212,8 +210,8 @@ class ShortRoad:
             if not call.given_up:
                 raise
             call.log_late_end("cancelled")
-        except Exception:  # whatever it is, the connection lives on
-            log.exception("internal_error", method=call.name)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the connection lives on
+            log.internal_error(method=call.name, exc_info=error)
             self._fail(call, InternalError(call.request_id))
         else:
             if call.given_up:

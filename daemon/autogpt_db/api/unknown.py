@@ -9,16 +9,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import structlog
-
+from autogpt_db.logs.events import api as log
 from autogpt_db.metrics import families
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from autogpt_db.metrics import Store
-
-log = structlog.get_logger("autogpt_db.api")
 
 PASSED_ON = b"autogpt-db-passed-on"
 """Header of what was passed on; it is passed on once only, or two services could do it for ever."""
@@ -81,7 +78,7 @@ class UnknownArguments:
         for argument in arguments:
             shown = argument[:LONGEST_ARGUMENT]
             if self._names.add(f"{method} {shown}"):
-                log.warning("argument_unknown", method=method, argument=shown, outcome=outcome)
+                log.argument_unknown(method=method, argument=shown, outcome=outcome)
 
 
 class UnknownMethods:
@@ -98,4 +95,4 @@ class UnknownMethods:
             reason: Why nobody serves it, for the operator.
         """
         if self._names.add(name):
-            log.warning("method_unknown", method=name, reason=reason)
+            log.method_unknown(method=name, reason=reason)

@@ -9,16 +9,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-import structlog
-
+from autogpt_db.logs.events import api as log
 from autogpt_db.metrics import families
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from autogpt_db.metrics import Store
-
-log = structlog.get_logger("autogpt_db.api")
 
 HEAD_START = 1024 * 1024
 """Bytes that every client is taken to have read at once: one that has just begun isn't slow."""
@@ -107,7 +104,7 @@ class UnreadReplies:
     def _cut(self, reader: Reader) -> None:
         size, since = self._holdings[reader]
         seconds = round(self._clock() - since, 3)
-        log.warning("slow_reader_cut", unread=reader.unread, size=size, seconds=seconds)
+        log.slow_reader_cut(unread=reader.unread, size=size, seconds=seconds)
         self._store.add(families.SLOW_READERS_CUT, 1)
         self.let_go(reader)
         reader.cut()

@@ -57,11 +57,11 @@ class Sources:
 
     def settings(self) -> Settings:
         """Read the settings, and log what a person should notice about them."""
-        import structlog
+        from autogpt_db.logs.events import starting as log
 
         loaded = self.load()
         for notice in loaded.notices:
-            structlog.get_logger("autogpt_db.settings").warning("settings", notice=notice)
+            log.settings(notice=notice)
         return loaded.settings
 
     def child_settings(self) -> Settings:

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import psycopg
-import structlog
 
 from autogpt_db.database.bounded import answered_within
 from autogpt_db.database.causes import lasting_failure, lasts, refusal_of, remedy_of
@@ -18,6 +17,7 @@ from autogpt_db.database.reasons import raw_reason, reason_of
 from autogpt_db.database.session import UNREADABLE, told, too_short
 from autogpt_db.database.sqlstates import READ_ONLY, cause_of
 from autogpt_db.errors import ConfigurationError, DatabaseUnreachableError
+from autogpt_db.logs.events import starting as log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     Connection = psycopg.Connection[tuple[Any, ...]]
 
 Found = TypeVar("Found")
-
-log = structlog.get_logger("autogpt_db.database")
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 _ANSWER: Final = 10.0
@@ -127,8 +125,7 @@ class ServerAwaited:
         reason = absence.reason
         if reason != self._told:
             self._told = reason
-            log.warning(
-                "waiting_for_database",
+            log.waiting_for_database(
                 address=target.address,
                 reason=reason,
                 remedy=absence.remedy,

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import structlog
-
 from autogpt_db.errors import AutogptDbError, ConfigurationError
+from autogpt_db.logs.events import methods as log
 
 if TYPE_CHECKING:
     import psycopg
     from cryptography.fernet import MultiFernet
 
     from autogpt_db.settings import IntegrationsSettings, Settings
-
-log = structlog.get_logger("autogpt_db.database")
 
 SAMPLE = 20
 """Texts of each column that are tried at start."""
@@ -109,7 +106,7 @@ def verify_key(connection: psycopg.Connection[Any], settings: Settings, schema_n
             "changed: autogpt-db help rotate-the-encryption-key."
         )
     if failed:
-        log.error("credentials_undecryptable", texts=failed, tried=len(rows))
+        log.credentials_undecryptable(texts=failed, tried=len(rows))
     return len(rows)
 
 

@@ -7,19 +7,17 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import psycopg
-import structlog
 
 from autogpt_db.database.causes import refusal_of, remedy_of
 from autogpt_db.database.failures import StandbyMetError
 from autogpt_db.database.reasons import raw_reason
 from autogpt_db.database.sqlstates import READ_ONLY, cause_of_failed
+from autogpt_db.logs.events import connections as log
 
 if TYPE_CHECKING:
     from autogpt_db.database.pooled import PooledConnection
     from autogpt_db.database.sqlstates import Cause
     from autogpt_db.database.url import DatabaseUrl
-
-log = structlog.get_logger("autogpt_db.database")
 
 _OF_A_POOLER = "08P01"
 """What PgBouncer's own errors have."""
@@ -89,8 +87,7 @@ class Faults:
         now = time.monotonic()
         if now - self._told.get(cause, -REPEATED) >= REPEATED:
             self._told[cause] = now
-            log.error(
-                "database_refuses",
+            log.database_refuses(
                 cause=cause,
                 sqlstate=error.sqlstate,
                 operation=operation,
@@ -115,9 +112,9 @@ class Faults:
         """
         if unbearable and unbearable != self.settings:
             remedy = "`autogpt-db doctor` names the statement that mends it"
-            log.error("settings_unbearable", settings=unbearable, remedy=remedy)
+            log.settings_unbearable(settings=unbearable, remedy=remedy)
         elif self.settings and not unbearable:
-            log.info("settings_bearable")
+            log.settings_bearable()
         self.settings = unbearable
 
     def commits_are(self, *, awaited: bool) -> None:
@@ -126,14 +123,13 @@ class Faults:
         It is borne, since nothing fails: whoever has set it may have meant to.
         """
         if self._awaited and not awaited:
-            log.warning(
-                "commits_not_awaited",
+            log.commits_not_awaited(
                 reason="synchronous_commit is off: a crash of PostgreSQL undoes calls of the last "
                 "moments that were answered with success",
                 remedy="unless that is meant: `autogpt-db doctor` names the statement",
             )
         elif awaited and not self._awaited:
-            log.info("commits_awaited")
+            log.commits_awaited()
         self._awaited = awaited
 
     def room_is(self, words: str | None, remedy: str) -> None:
@@ -144,9 +140,9 @@ class Faults:
             remedy: What to do about it.
         """
         if words is not None and self.room is None:
-            log.warning("connections_short", reason=words, remedy=remedy)
+            log.connections_short(reason=words, remedy=remedy)
         elif words is None and self.room is not None:
-            log.info("connections_enough")
+            log.connections_enough()
         self.room = words
 
     def writes_refused(self, cause: Cause) -> None:
@@ -155,7 +151,7 @@ class Faults:
         if self.trouble is not cause:
             self.trouble = cause
             self._since = self._last
-            log.error("writes_refused", cause=cause.name, reason=cause.matter, remedy=cause.remedy)
+            log.writes_refused(cause=cause.name, reason=cause.matter, remedy=cause.remedy)
 
     def writes_possible(self, cause: Cause, *, after: float = 0.0) -> None:
         """Take note that `cause` keeps no write from succeeding any more.
@@ -167,7 +163,7 @@ class Faults:
         now = time.monotonic()
         if self.trouble is cause and now - self._last >= after:
             self.trouble = None
-            log.info("writes_possible", cause=cause.name, seconds=round(now - self._since, 3))
+            log.writes_possible(cause=cause.name, seconds=round(now - self._since, 3))
 
 
 async def classified(error: psycopg.Error, connection: PooledConnection) -> psycopg.Error:

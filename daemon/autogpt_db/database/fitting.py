@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING
 
 import psycopg
-import structlog
 
 from autogpt_db.database.bounded import answered_within
 from autogpt_db.database.hosts import connect
@@ -19,6 +18,7 @@ from autogpt_db.database.room import (
     tightest,
 )
 from autogpt_db.errors import DatabaseUnreachableError
+from autogpt_db.logs.events import starting as log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from autogpt_db.database.manager import DatabaseManager
     from autogpt_db.database.room import Bound
     from autogpt_db.settings import Settings
-
-log = structlog.get_logger("autogpt_db.database")
 
 _LOOK_AGAIN = 1.0
 """Seconds between two looks whether others have left some room."""
@@ -66,7 +64,7 @@ def fit(manager: DatabaseManager, notify: Callable[[str], object]) -> Settings:
         notify(f"waiting for room at {address}: {reason}")
         if reason != told:
             told = reason
-            log.warning("waiting_for_database", address=address, reason=reason, remedy=bound.remedy)
+            log.waiting_for_database(address=address, reason=reason, remedy=bound.remedy)
         time.sleep(_LOOK_AGAIN)
 
 

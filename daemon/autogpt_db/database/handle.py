@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import psycopg
-import structlog
 
 from autogpt_db.database.failures import (
     REPEATABLE,
@@ -26,6 +25,7 @@ from autogpt_db.database.pulse import Pulse
 from autogpt_db.database.room import watch_room
 from autogpt_db.database.url import database_url
 from autogpt_db.errors import CallError, DeadlineExceededError, SchemaUnreadError
+from autogpt_db.logs.events import connections as log
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
@@ -47,9 +47,6 @@ if TYPE_CHECKING:
 
     _Cursor = psycopg.AsyncCursor[tuple[Any, ...]]
     _Fetch = Callable[[_Cursor], Awaitable[Any]]
-
-
-log = structlog.get_logger("autogpt_db.database")
 
 CANCEL_GRACE = 1.0
 """Seconds that a cancelled statement's backend gets before its connection is closed hard."""
@@ -456,7 +453,7 @@ class Database:
     def _close_hard(self, connection: PooledConnection) -> None:
         if self._connection is not connection or connection.closed:
             return  # it came back in time
-        log.warning("backend_closed_hard", operation=self._name, pid=connection.info.backend_pid)
+        log.backend_closed_hard(operation=self._name, pid=connection.info.backend_pid)
         cut(connection)
 
     async def _execute(
@@ -476,7 +473,7 @@ class Database:
             # known not to have been applied.
             if not self._may_repeat(error):
                 raise self._translated(error) from error
-            log.info("statement_repeated", operation=self._name, sqlstate=_state(error))
+            log.statement_repeated(operation=self._name, sqlstate=_state(error))
         try:
             return await self._borrow_and_send(statement, parameters, fetch)
         except (psycopg.Error, OSError) as error:

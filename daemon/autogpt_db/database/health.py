@@ -11,17 +11,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, LiteralString
 
 import msgspec
-import structlog
 
 from autogpt_db.database.queue_figures import MOST_FIGURES, QUEUE, QueueFigures, decode
 from autogpt_db.errors import CallError
+from autogpt_db.logs.events import connections as log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from autogpt_db.database.handle import Database
-
-log = structlog.get_logger("autogpt_db.database")
 
 _NO_PARAMETERS: Mapping[str, Any] = {}
 
@@ -149,8 +147,8 @@ class HealthWatch:
             standby = self._database.met_standby(self._interval) or None
             self._known = Health(up=None if busy else False, in_recovery=standby)
             self._sized = -math.inf
-        except Exception:  # a scrape has much else to say
-            log.exception("health_unknown")
+        except Exception as error:  # noqa: BLE001 - a scrape has much else to say
+            log.health_unknown(exc_info=error)
             self._known = Health()
         finally:
             self._asked = time.monotonic()

@@ -18,10 +18,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import psycopg
-import structlog
 
 from autogpt_db.errors import AutogptDbError
 from autogpt_db.heartbeat import name_in_tree
+from autogpt_db.logs.events import database as log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     from autogpt_db.database.handle import Database
     from autogpt_db.settings import IntegrationsSettings, Secret
-
-log = structlog.get_logger("autogpt_db.database")
 
 INTERVAL = 5.0
 """Seconds between two times that a process says which keys it holds."""
@@ -149,8 +147,8 @@ class KeyHolder:
                     await open_handle(time.monotonic() + _TIMEOUT).execute(HOLD, self._parameters)
             except (AutogptDbError, psycopg.Error, OSError):
                 pass
-            except Exception:  # whatever it is, the next time may do better
-                log.exception("keys_not_told")
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next time may do better
+                log.keys_not_told(exc_info=error)
             await asyncio.sleep(INTERVAL)
 
     async def let_go(self, open_handle: Callable[[float], Database]) -> None:

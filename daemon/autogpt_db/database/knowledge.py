@@ -12,19 +12,17 @@ import time
 from typing import TYPE_CHECKING, NoReturn
 
 import psycopg
-import structlog
 
 from autogpt_db.database.capabilities import Capabilities
 from autogpt_db.database.catalogue import READ, Catalogue
 from autogpt_db.errors import AutogptDbError
+from autogpt_db.logs.events import database as log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import LiteralString
 
     from autogpt_db.database.handle import Database
-
-log = structlog.get_logger("autogpt_db.database")
 
 INTERVAL = 2.0
 """Seconds between two looks at the fingerprint."""
@@ -178,8 +176,8 @@ class Knowledge:
                 await self.look(open_handle())
             except (AutogptDbError, psycopg.Error, OSError):
                 continue
-            except Exception:  # whatever it is, the next look may do better
-                log.exception("schema_unreadable")
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next look may do better
+                log.schema_unreadable(exc_info=error)
 
     async def look(self, database: Database) -> None:
         """Look whether the schema has changed, and read it again if it has.
@@ -219,7 +217,7 @@ class Knowledge:
         for tell in self.when_learned:
             tell(self.catalogue)
         if not first:
-            log.info("schema_changed", seconds=round(time.monotonic() - began, 3))
+            log.schema_changed(seconds=round(time.monotonic() - began, 3))
         elif not recorded:
             await self._look(database)  # and now with their record, if there is one
 

@@ -12,7 +12,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
-import structlog
 
 from autogpt_db.database.awaiting import ServerAwaited
 from autogpt_db.database.directory_lock import DirectoryLock
@@ -29,6 +28,7 @@ from autogpt_db.errors import (
     SchemaAwaitedError,
     SchemaError,
 )
+from autogpt_db.logs.events import starting as log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from autogpt_db.database.migration import MigrationOutcome
     from autogpt_db.database.schema import Needed
     from autogpt_db.settings import Settings
-
-log = structlog.get_logger("autogpt_db.database")
 
 _LOOK_AGAIN = 1.0
 """Seconds between two looks whether AutoGPT's migrations have come so far."""
@@ -130,21 +128,19 @@ class DatabaseManager:
             self.awaited.have(self.url, like_ours)
         outcome = self.outcome = self._migrated()
         if outcome.applied:
-            log.info("schema_migrated", applied=outcome.applied)
+            log.schema_migrated(applied=outcome.applied)
         if outcome.mended:
-            log.warning("ours_mended", items=outcome.mended)
+            log.ours_mended(items=outcome.mended)
         for left in outcome.left:
-            log.warning("ours_differs", what=left.what, remedy=left.remedy)
+            log.ours_differs(what=left.what, remedy=left.remedy)
         for (table, reason), count in outcome.kept_aside.items():
-            log.warning(
-                "rows_kept_aside",
+            log.rows_kept_aside(
                 table=table,
                 count=count,
                 reason=reason,
                 place="autogpt_db.row_kept_aside",
             )
-        log.info(
-            "database_ready",
+        log.database_ready(
             address=self.url.address,
             server=self.server,
             schema=self.url.schema,
@@ -182,9 +178,9 @@ class DatabaseManager:
                     for_whom, reason = "AutoGPT's migrations", str(refusal)
                     deadline = time.monotonic() + self.settings.database.startup_timeout
             if reason != awaited and for_whom == "PostgreSQL":
-                log.warning("waiting_for_database", address=self.url.address, reason=reason)
+                log.waiting_for_database(address=self.url.address, reason=reason)
             elif reason != awaited:
-                log.warning("waiting_for_migrations", address=self.url.address, reason=reason)
+                log.waiting_for_migrations(address=self.url.address, reason=reason)
             awaited = reason
             self._notify(f"waiting for {for_whom}: {reason}")
             time.sleep(_LOOK_AGAIN)
@@ -220,13 +216,12 @@ class DatabaseManager:
             create=private or self._create or self.settings.database.create_tables,
             upgrade=upgrade,
             needed=self._needed,
-            log=log,
         )
         try:
             verify_key(connection, self.settings, self.url.schema)
         except psycopg.errors.InsufficientPrivilege as error:
             # Whose methods lack the right are named already; others do without.
-            log.warning("encryption_key_unchecked", reason=error.diag.message_primary)
+            log.encryption_key_unchecked(reason=error.diag.message_primary)
         return outcome
 
     def _may_mend_itself(self, connection: psycopg.Connection[Any], error: SchemaError) -> bool:

@@ -17,7 +17,6 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
-import structlog
 
 from autogpt_db import __version__
 from autogpt_db.database.mending import Left, Mending, look, mend, unrecorded
@@ -30,8 +29,6 @@ from autogpt_db.errors import SchemaError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
-
-    from structlog.typing import FilteringBoundLogger
 
     from autogpt_db.database.platform_tables import PlatformTables
     from autogpt_db.database.schema import Needed
@@ -137,7 +134,6 @@ def migrate(
     create: bool = False,
     upgrade: bool = False,
     needed: Needed | None = None,
-    log: FilteringBoundLogger | None = None,
 ) -> MigrationOutcome:
     """Apply what is missing, then verify that everything the methods need is there.
 
@@ -147,14 +143,12 @@ def migrate(
         create: Make AutoGPT's tables where there are none.
         upgrade: Bring AutoGPT's tables, where we made them, to those of a later release.
         needed: What must be there; None: only what is ours is looked at.
-        log: Where warnings go.
 
     Raises:
         SchemaAwaitedError: AutoGPT's migrations have yet to make its tables, or run now.
         SchemaError: An applied file has changed, the database is newer than this program, or
             objects of AutoGPT's are missing or in another schema. Nothing has been changed then.
     """
-    log = log or structlog.get_logger("autogpt_db.database")
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
         refuse_without_rights(connection, schema_name)
@@ -166,7 +160,7 @@ def migrate(
         refuse_unready(connection, schema_name, tables, create=create)
         ours = _ours(recorded, tables)
         if not ours and needed is not None:
-            verify(connection, schema_name, log, needed)
+            verify(connection, schema_name, needed)
         waiting = _waiting(connection, recorded, tables, upgrade=upgrade)
         if waiting:
             connection.execute(_BOOKKEEPING)
@@ -181,7 +175,7 @@ def migrate(
             connection.execute(migration.statements(schema_name).encode())
             _record(connection, migration)
         if ours and needed is not None:
-            verify(connection, schema_name, log, needed)
+            verify(connection, schema_name, needed)
         applied = tuple(migration.name for migration in waiting)
         upgraded = any(migration.upgrade for migration in waiting)
         kept_aside = _kept_aside(connection) if upgraded else {}
@@ -202,7 +196,6 @@ def pending(
     Raises:
         SchemaError: As `migrate` would.
     """
-    log = structlog.get_logger("autogpt_db.database")
     refuse_without_rights(connection, schema_name)
     refuse_closed(connection)
     recorded = _recorded(connection)
@@ -211,7 +204,7 @@ def pending(
     tables = platform_tables(connection, schema_name)
     refuse_unready(connection, schema_name, tables, create=create)
     if tables.exist and needed is not None:
-        verify(connection, schema_name, log, needed)
+        verify(connection, schema_name, needed)
     return [one.name for one in _waiting(connection, recorded, tables, upgrade=upgrade)]
 
 

@@ -15,13 +15,13 @@ import time
 from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
-import structlog
 from psycopg_pool import AsyncConnectionPool, PoolClosed
 
 from autogpt_db.database.causes import why_refused
 from autogpt_db.database.hosts import Hosts
 from autogpt_db.database.pooled import PooledConnection, configure
 from autogpt_db.database.reasons import reason_of
+from autogpt_db.logs.events import connections as log
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     from autogpt_db.database.lending import Lending
     from autogpt_db.database.url import DatabaseUrl
-
-log = structlog.get_logger("autogpt_db.database")
 
 Connection = TypeVar("Connection", bound=PooledConnection)
 
@@ -190,20 +188,18 @@ class Opener:
             standby = _STANDBY in str(error)
             self._fail(_STANDBY if standby else why_refused(error), None if standby else detail)
             raise
-        except Exception:
-            log.exception("connection_not_opened")
+        except Exception as error:
+            log.connection_not_opened(exc_info=error)
             self._fail("a bug of the service: see its log")
             raise
         configure(connection)
         connection.expires = time.monotonic() + LIFETIME * random.uniform(0.95, 1.0)  # noqa: S311 - spreads replacements, no secret
         if self.failure is not None:
-            log.info("database_back", address=self._target.address)
+            log.database_back(address=self._target.address)
         self.failure = None
         return connection
 
     def _fail(self, reason: str, detail: str | None = None) -> None:
         if reason != self.failure:
-            log.warning(
-                "connections_refused", address=self._target.address, reason=reason, detail=detail
-            )
+            log.connections_refused(address=self._target.address, reason=reason, detail=detail)
         self.failure = reason

@@ -10,13 +10,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import structlog
-
 from autogpt_db.database.faults import Faults
 from autogpt_db.database.knowledge import Knowledge
 from autogpt_db.database.lanes import Lane
 from autogpt_db.database.lending import Lending
 from autogpt_db.database.opening import Opener
+from autogpt_db.logs.events import connections as log
 
 if TYPE_CHECKING:
     from typing import LiteralString, NoReturn
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from autogpt_db.database.url import DatabaseUrl
     from autogpt_db.helpers import Helpers
     from autogpt_db.settings import Settings
-
-log = structlog.get_logger("autogpt_db.database")
 
 TENDING = 1.0
 """Seconds between two looks whether all connections are there, and none has gone astray."""
@@ -177,7 +174,7 @@ class Connections:
         With a single one there is nothing better to be had: it may only be slow.
         """
         if self._several_hosts:
-            log.warning("host_silent", address=self.url.address)
+            log.host_silent(address=self.url.address)
             self._lending.leave_host()
 
     async def leave_host_of_all(self) -> None:
@@ -191,7 +188,7 @@ class Connections:
         if reached is None:
             return
         if self._lending.leave_for(reached):
-            log.warning("host_silent", address=self.url.address)
+            log.host_silent(address=self.url.address)
         reached.pgconn.finish()
 
     @property
@@ -263,10 +260,10 @@ class Connections:
             await asyncio.sleep(TENDING)
             try:
                 for problem in self._lending.audit():
-                    log.error("connection_astray", problem=problem)
+                    log.connection_astray(problem=problem)
                 await self._opener.fill()
-            except Exception:  # whatever it is, it goes on looking
-                log.exception("pool_untended")
+            except Exception as error:  # noqa: BLE001 - whatever it is, it goes on looking
+                log.pool_untended(exc_info=error)
 
 
 def _quoted(identifier: str) -> str:

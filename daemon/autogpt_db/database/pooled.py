@@ -11,8 +11,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
-import structlog
 from psycopg.adapt import Loader
+
+from autogpt_db.logs.events import methods as log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from psycopg.abc import PQGen
 
     Result = TypeVar("Result")
-
-log = structlog.get_logger("autogpt_db.database")
 
 LARGEST_KEPT = 1024 * 1024
 """Bytes of one value after which a connection is replaced, for the memory that libpq keeps.
@@ -105,7 +104,7 @@ class PooledConnection(psycopg.AsyncConnection[tuple[Any, ...]]):
 @lru_cache(maxsize=1000)
 def _tell_left_out(node_exec_id: str | None) -> None:
     """Say so once; of so many others until it is said again."""
-    log.warning("node_values_left_out", node_exec_id=node_exec_id)
+    log.node_values_left_out(node_exec_id=node_exec_id)
 
 
 def configure(connection: PooledConnection) -> None:

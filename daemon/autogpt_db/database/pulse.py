@@ -14,19 +14,16 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, LiteralString, NoReturn
 
-import structlog
-
 from autogpt_db.database.session import UNBEARABLE, WANTED, named
 from autogpt_db.database.sqlstates import READ_ONLY, cause_of
 from autogpt_db.errors import CallError
+from autogpt_db.logs.events import connections as log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from autogpt_db.database.handle import Database
     from autogpt_db.database.pool import Connections
-
-log = structlog.get_logger("autogpt_db.database")
 
 TIMEOUT = 2.0
 """Seconds that a look may take, waiting for a connection included."""
@@ -177,8 +174,8 @@ class Pulse:
             answered = self._connections.answered > began
             words = str(error) or f"The database did not answer within {TIMEOUT:g} seconds."
             self._problem = None if answered else words
-        except Exception:
-            log.exception("pulse_unknown")
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+            log.pulse_unknown(exc_info=error)
             self._problem = "The database could not be asked how it is: see the service's log."
         finally:
             self._looked = time.monotonic()

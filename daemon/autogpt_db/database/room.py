@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, LiteralString, NamedTuple, NoReturn
 
 import msgspec
 import psycopg
-import structlog
 from psycopg.conninfo import make_conninfo
 
 from autogpt_db.database.bounded import answered_within
@@ -25,6 +24,7 @@ from autogpt_db.database.troubles import (
     quoted,
 )
 from autogpt_db.errors import AutogptDbError, ConfigurationError
+from autogpt_db.logs.events import connections as log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from autogpt_db.database.handle import Database
     from autogpt_db.database.url import DatabaseUrl
     from autogpt_db.settings import Settings
-
-log = structlog.get_logger("autogpt_db.database")
 
 INTERVAL = 10.0
 """Seconds between two looks whether there is still room."""
@@ -242,8 +240,7 @@ def fitted(settings: Settings, bounds: Sequence[Bound]) -> Settings:
     if wish.wanted <= bound.left:
         return settings
     given = wish.within(bound.left)
-    log.warning(
-        "pools_shrunk",
+    log.pools_shrunk(
         wanted=str(wish),
         allowed=str(bound),
         api_pool_size=given.api_size,
@@ -275,8 +272,8 @@ async def watch_room(
             row = await open_handle().row(LIMITS)
         except (AutogptDbError, psycopg.OperationalError, OSError):
             continue  # an outage is somebody else's to tell of
-        except Exception:  # whatever it is, the next look may do better
-            log.exception("room_unknown")
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next look may do better
+            log.room_unknown(exc_info=error)
             continue
         if row is None:
             continue

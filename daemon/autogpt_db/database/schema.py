@@ -7,7 +7,7 @@ else a release of AutoGPT has added, or taken away, is none of our business.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import msgspec
 
@@ -15,12 +15,12 @@ from autogpt_db.database.capabilities import Capabilities
 from autogpt_db.database.catalogue import READ, Catalogue
 from autogpt_db.database.releases import is_called, looks_like
 from autogpt_db.errors import SchemaError
+from autogpt_db.logs.events import database as log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     import psycopg
-    from structlog.typing import FilteringBoundLogger
 
     from autogpt_db.database.needs import Lack, Needs
 
@@ -73,7 +73,6 @@ def read_catalogue(connection: psycopg.Connection[Any], schema_name: str) -> Cat
 def verify(
     connection: psycopg.Connection[Any],
     schema_name: str,
-    log: FilteringBoundLogger,
     needed: Needed,
 ) -> None:
     """Check that a database serves AutoGPT's runs; warn of the methods that it cannot serve.
@@ -88,19 +87,17 @@ def verify(
         raise SchemaError(_refusal(catalogue, schema_name, fatal))
     missed = {method: found for method, found in lacks.items() if is_called(method, catalogue)}
     if missed:
-        log.warning(
-            "methods_not_served",
+        log.methods_not_served(
             methods=sorted(missed),
             release=looks_like(catalogue),
             **told(missed.values()),
         )
     later = sorted(lacks.keys() - missed)
     if later:
-        log.info("methods_of_later_releases", methods=later, release=looks_like(catalogue))
+        log.methods_of_later_releases(methods=later, release=looks_like(catalogue))
     spared = sorted(table for table in needed.spared if not catalogue.has(table))
     if spared:
-        log.warning(
-            "schema_partly_there",
+        log.schema_partly_there(
             missing=spared,
             remedy="install pgvector for the server's PostgreSQL, where its distribution has it "
             "(Debian 12 has none for 15; apt.postgresql.org does), and restart, or run AutoGPT's "
@@ -108,7 +105,19 @@ def verify(
         )
 
 
-def told(lacks: Iterable[tuple[Lack, ...]]) -> dict[str, Any]:
+class Told(TypedDict):
+    """What is lacking, as fields of an event.
+
+    Attributes:
+        missing: What is missing, in words, each once.
+        remedy: What to do about it.
+    """
+
+    missing: list[str]
+    remedy: str
+
+
+def told(lacks: Iterable[tuple[Lack, ...]]) -> Told:
     """Return what methods lack as the fields of an event: what is missing, and the remedy."""
     each = {lack.what: lack for found in lacks for lack in found}
     remedies = sorted({lack.remedy for lack in each.values() if lack.remedy})

@@ -5,14 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-import structlog
+from autogpt_db.logs.events import methods as log
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
     from autogpt_db.settings import Settings
-
-log = structlog.get_logger("autogpt_db.operations")
 
 MODEL = "text-embedding-3-small"
 # The model takes 8,191 tokens. A token is one byte at least, so what is cut to as many bytes fits.
@@ -26,7 +24,7 @@ async def embed_query(settings: Settings, query: str) -> str | None:
     try:
         (embedding,) = await embed(settings, [query])
     except EmbeddingError as error:
-        log.warning("embedding_failed", texts=1, reason=str(error))
+        log.embedding_failed(texts=1, reason=str(error))
         return None
     return embedding
 

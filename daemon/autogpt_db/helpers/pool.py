@@ -10,15 +10,12 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from autogpt_db.errors import BodyTooCostlyError, ServiceUnavailableError
 from autogpt_db.helpers import frames
+from autogpt_db.logs.events import api as log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-log = structlog.get_logger("autogpt_db.helpers")
 
 AT_ONCE = 2
 """Helpers of each kind, quick and for the background, that one process has at most."""
@@ -122,7 +119,7 @@ class Helpers:
         try:
             return _Helper(*self._bounds, background=background)
         except OSError as error:
-            log.warning("helper_not_started", reason=os.strerror(error.errno or 0))
+            log.helper_not_started(reason=os.strerror(error.errno or 0))
             raise ServiceUnavailableError(
                 "The process that reads large bodies could not be started; nothing was written. "
                 "Try again shortly."
@@ -146,7 +143,7 @@ class Helpers:
 
     @staticmethod
     def _loss(code: int, function: str) -> BodyTooCostlyError | ServiceUnavailableError:
-        log.warning("helper_lost", function=function, exit_code=code)
+        log.helper_lost(function=function, exit_code=code)
         if code == -signal.SIGPROF:
             return BodyTooCostlyError()
         return ServiceUnavailableError(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from autogpt_db.logs import declaration
 from autogpt_db.logs.context import add_request_id
 from autogpt_db.logs.journal import JournalSink, journal_is_stderr
 from autogpt_db.logs.render import console_renderer, json_renderer
@@ -53,6 +54,7 @@ def hold_records() -> None:
         logger_factory=structlog.PrintLoggerFactory(),
         cache_logger_on_first_use=False,
     )
+    declaration.connect(LEVELS["debug"])
     root = logging.getLogger()
     root.handlers[:] = [_StandardLibrary()]
     root.setLevel(logging.WARNING)
@@ -82,6 +84,7 @@ def configure_logging(settings: LoggingSettings) -> None:
         _stream = StreamSink(sys.stderr.fileno(), render)
         _emit = _stream.emit
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(_threshold))
+    declaration.connect(_threshold)
     release_held()
 
 

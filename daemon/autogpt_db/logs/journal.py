@@ -10,9 +10,11 @@ import fcntl
 import os
 import socket
 import struct
+from functools import cache
 from typing import TYPE_CHECKING
 
-from autogpt_db.logs.catalog import MESSAGE_IDS
+from autogpt_db.logs.events import all_events
+from autogpt_db.logs.events.processes import output
 from autogpt_db.logs.render import exception_text
 from autogpt_db.printable import printable
 
@@ -78,13 +80,18 @@ class JournalSink:
                 os.close(descriptor)
 
 
+@cache
+def _message_ids() -> dict[str, str]:
+    return {name: found.entry.message_id for name, found in all_events().items() if found.entry}
+
+
 def _encode(event: EventDict) -> bytes:
     text = exception_text(event)
     level = str(event.pop("level", "info"))
     event.pop("timestamp", None)  # the journal stamps records itself
     name = message = str(event.pop("event", ""))
     identifier = "autogpt-db"
-    if name == "output" and "line" in event:
+    if name == output.name and "line" in event:
         # What a process wrote that knows nothing of events: as if it had written to the journal.
         identifier, message = str(event.get("process", identifier)), str(event.pop("line"))
     words = " ".join(
@@ -104,8 +111,8 @@ def _encode(event: EventDict) -> bytes:
     }
     if "logger" not in event:
         fields["EVENT"] = name  # a library's is a sentence, not a name
-    if name in MESSAGE_IDS:
-        fields["MESSAGE_ID"] = MESSAGE_IDS[name]
+    if name in _message_ids():
+        fields["MESSAGE_ID"] = _message_ids()[name]
     if isinstance(event.get("seconds"), int | float):
         fields["DURATION_MS"] = f"{event['seconds'] * 1000:.3f}"
     for key, value in event.items():

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import structlog
-
 from autogpt_db.heartbeat import name_in_tree
+from autogpt_db.logs.events import api as log
 from autogpt_db.metrics.store import Store
 
 if TYPE_CHECKING:
     from autogpt_db.settings import Settings
-
-log = structlog.get_logger("autogpt_db.metrics")
 
 
 def open_store(settings: Settings, alone: str = "api") -> Store:
@@ -25,5 +22,5 @@ def open_store(settings: Settings, alone: str = "api") -> Store:
     name = name_in_tree()
     store = Store(settings.paths.runtime if name else None, name or alone)
     if name and not store.shared:
-        log.warning("metrics_not_shared", directory=str(settings.paths.runtime))
+        log.metrics_not_shared(directory=str(settings.paths.runtime))
     return store

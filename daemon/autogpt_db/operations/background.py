@@ -7,13 +7,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-import structlog
+from autogpt_db.logs.events import methods as log
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator
     from typing import Any
-
-log = structlog.get_logger("autogpt_db.operations")
 
 MOST_UNDER_WAY = 100
 """Pieces of work that may be under way at once in each process; one more is refused."""
@@ -84,7 +82,7 @@ async def drain(seconds: float | None = None, hastened: asyncio.Event | None = N
     ended.cancel()
     hurried.cancel()
     if left := list(_under_way):
-        log.warning("background_given_up", work=sorted(task.get_name() for task in left))
+        log.background_given_up(work=sorted(task.get_name() for task in left))
         for task in left:
             task.cancel()
         await asyncio.wait(left, timeout=LAST_WORDS)
@@ -98,7 +96,7 @@ async def _all_ended() -> None:
 def _ended(task: asyncio.Task[None]) -> None:
     _under_way.discard(task)
     if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("background_failed", work=task.get_name(), exc_info=error)
+        log.background_failed(work=task.get_name(), exc_info=error)
 
 
 async def attempt(work: Callable[[], Awaitable[bool]], *, pauses: tuple[float, ...]) -> bool:

@@ -12,17 +12,14 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from autogpt_db.gateways.bus import Bus
+from autogpt_db.logs.events import methods as log
 from autogpt_db.operations import background
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from autogpt_db.settings import RedisSettings, Settings
-
-log = structlog.get_logger("autogpt_db.operations")
 
 _GLOB = re.compile(r"([*?\[\]\\^-])")
 
@@ -59,7 +56,7 @@ def _start(options: RedisSettings, what: str, send: Callable[[Bus], Awaitable[No
         return
 
     def refused() -> None:
-        log.warning("event_not_published", what=what, reason="too many are waiting for Redis")
+        log.event_not_published(what=what, reason="too many are waiting for Redis")
 
     background.start(f"event-{what}", partial(_send, options, what, send), refused)
 
@@ -70,4 +67,4 @@ async def _send(options: RedisSettings, what: str, send: Callable[[Bus], Awaitab
     try:
         await send(Bus(options))
     except (library.RedisError, OSError) as error:
-        log.warning("event_not_published", what=what, reason=f"{type(error).__name__}: {error}")
+        log.event_not_published(what=what, reason=f"{type(error).__name__}: {error}")

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import structlog
-
 from autogpt_db.listening import address_of
 from autogpt_db.logs import format_in_use
+from autogpt_db.logs.events import processes as log
 from autogpt_db.supervision import clock
 from autogpt_db.supervision.kinds import PostgresqlProcess
 from autogpt_db.supervision.process import States
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 
     from autogpt_db.supervision.process import SupervisedProcess
     from autogpt_db.supervision.tree import Tree
-
-log = structlog.get_logger("autogpt_db.supervision")
 
 
 class Announcer:
@@ -61,8 +58,7 @@ class Announcer:
             return
         if begins:
             notify("READY=1")
-            log.info(
-                "serving",
+            log.serving(
                 address=", ".join(address_of(listener) for listener in tree.listeners),
                 processes=", ".join(p.name for p in tree.processes() if not isinstance(p, Program)),
                 database=self._database,
@@ -73,7 +69,7 @@ class Announcer:
             tree.release_programs()
         deaf = tree.hears_nobody(before=self._deaf)
         if deaf and not self._deaf:
-            log.error("children_unheard", reason="no process reports; systemd restarts all of them")
+            log.children_unheard(reason="no process reports; systemd restarts all of them")
         self._deaf = deaf
         # The loop turns and children are heard; a single one that hangs is replaced.
         due = self._watchdog is not None and clock.now() - self._fed >= self._watchdog
@@ -86,7 +82,7 @@ class Announcer:
         for listener in self._tree.listeners:
             address = address_of(listener)
             if address.startswith("http"):
-                log.info("ready", next=f"curl {address}/health_check, or: autogpt-db status")
+                log.ready(next=f"curl {address}/health_check, or: autogpt-db status")
                 return
 
     def words(self) -> str:

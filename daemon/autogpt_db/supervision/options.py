@@ -14,6 +14,7 @@ from supervisor.poller import PollPoller
 from supervisor.states import SupervisorStates
 
 from autogpt_db.errors import ConfigurationError
+from autogpt_db.logs.events import processes as log
 from autogpt_db.settings import PROGRAMS_DIRECTORY
 from autogpt_db.supervision import clock
 from autogpt_db.supervision.control_socket import ControlSocket
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
     from autogpt_db.settings import SupervisionSettings
     from autogpt_db.supervision.tree import Tree
 
-log = structlog.get_logger("supervisor")
-
+_log = structlog.get_logger("supervisor")  # noqa: TID251 - a library's sentences are no events
 _STOPPING = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP})
 LONGEST_POLL = 1.0
 
@@ -50,7 +50,7 @@ class Log:
 
     def debug(self, message: str, **values: Any) -> None:
         """Take a record that tells what is told by events of ours."""
-        log.debug(message % values if values else message)
+        _log.debug(message % values if values else message)
 
     info = warn = debug
 
@@ -61,7 +61,7 @@ class Log:
 
     def error(self, message: str, **values: Any) -> None:
         """Take a record of something that went wrong inside Supervisor."""
-        log.error(message % values if values else message)
+        _log.error(message % values if values else message)
 
     critical = error
 
@@ -172,7 +172,7 @@ class Options(ServerOptions):  # type: ignore[misc]
             before=self.programs.groups,
         )
         for path, fault in self.programs.faults.items():
-            log.error("program_refused", file=str(path), reason=fault)
+            log.program_refused(file=str(path), reason=fault)
         for groups in self.programs.groups.values():
             self.process_group_configs += groups
 

@@ -13,15 +13,12 @@ import logging
 import re
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from autogpt_db.logs import write_line
+from autogpt_db.logs.events import processes as log
 from autogpt_db.printable import printable, printable_line
 
 if TYPE_CHECKING:
     from supervisor.events import ProcessLogEvent
-
-log = structlog.get_logger("autogpt_db.supervision")
 
 # Colours (ECMA-48 control sequences), and what else XML 1.0 has no way to write.
 _NOT_TEXT = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -114,4 +111,4 @@ def _pass_on(name: str, line: bytes) -> None:
     level = _LEVEL.match(text)
     if level is not None:
         text = text[level.end() :]
-    log.log(_LEVELS[int(level[1])] if level else logging.INFO, "output", process=name, line=text)
+    log.output.at(_LEVELS[int(level[1])] if level else logging.INFO, process=name, line=text)

@@ -13,12 +13,12 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import structlog
 from supervisor.datatypes import RestartWhenExitUnexpected
 from supervisor.options import decode_wait_status
 from supervisor.process import Subprocess
 from supervisor.states import ProcessStates, SupervisorStates
 
+from autogpt_db.logs.events import processes as log
 from autogpt_db.supervision import clock
 from autogpt_db.supervision.output import PlainLog
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from supervisor.options import ProcessConfig
 
     from autogpt_db.supervision.counting import TreeMetrics
-
-log = structlog.get_logger("autogpt_db.supervision")
 
 LASTING = 1.0
 """Seconds of service after which a process counts as healthy: its next failure is a first one.
@@ -134,9 +132,9 @@ class SupervisedProcess(Subprocess):  # type: ignore[misc]
             self.metrics.started_again(self.name)
         pid: int | None = super().spawn()
         if self.spawnerr:
-            log.error("process_not_started", child=self.name, reason=self.spawnerr)
+            log.process_not_started(child=self.name, reason=self.spawnerr)
         elif pid:
-            log.info("process_started", child=self.name, pid=pid)
+            log.process_started(child=self.name, pid=pid)
         return pid
 
     def _spawn_as_parent(self, pid: int) -> int:
@@ -193,7 +191,7 @@ class SupervisedProcess(Subprocess):  # type: ignore[misc]
             self.backoff = 0
             self.change_state(States.RUNNING)
             seconds = round(self.ready_since - self.laststart, 3)
-            log.info("process_ready", child=self.name, pid=self.pid, seconds=seconds)
+            log.process_ready(child=self.name, pid=self.pid, seconds=seconds)
 
     def transition(self) -> None:
         """Go on to the next state if it is time."""
@@ -234,12 +232,11 @@ class SupervisedProcess(Subprocess):  # type: ignore[misc]
         self.pool = {}
         if asked:
             self.failures = 0
-            log.info("process_stopped", child=self.name, pid=pid, how=words)
+            log.process_stopped(child=self.name, pid=pid, how=words)
             return
         if self.state == States.EXITED and self._restarts_after(code):
             self.change_state(States.BACKOFF)
-        log.warning(
-            "process_exited",
+        log.process_exited(
             child=self.name,
             pid=pid,
             how=self.last_exit,
@@ -279,7 +276,7 @@ class SupervisedProcess(Subprocess):  # type: ignore[misc]
         """
         self.replaced_for = reason
         self.replaced_as = kind
-        log.error("process_replaced", child=self.name, pid=self.pid, reason=reason)
+        log.process_replaced(child=self.name, pid=self.pid, reason=reason)
         self.config.options.kill(self.pid, signal.SIGKILL)
 
     def hasten(self) -> None:

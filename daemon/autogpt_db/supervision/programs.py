@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-import structlog
-
+from autogpt_db.logs.events import processes as log
 from autogpt_db.supervision.process import States, SupervisedProcess
 from autogpt_db.supervision.program_files import ProgramGroup
 
 if TYPE_CHECKING:
     from autogpt_db.supervision.tree import Tree
-
-log = structlog.get_logger("autogpt_db.supervision")
 
 # What systemd or libpq say to the daemon, and what would mislead anybody else.
 _PREFIXES = ("AUTOGPT_DB_", "PG")
@@ -87,10 +84,10 @@ class ProgramChanges:
         ]
         self._leaving = [name for name in programs if wanted.get(name) != groups[name].config]
         for name in self._leaving:
-            log.info("program_changed" if name in wanted else "program_removed", child=name)
+            (log.program_changed if name in wanted else log.program_removed)(child=name)
         for name, config in wanted.items():
             if name not in groups:
-                log.info("program_added", child=name)
+                log.program_added(child=name)
                 self._tree.add_process_group(config)
 
     def step(self) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-import structlog
-
 from autogpt_db.errors import ConfigurationError
 from autogpt_db.listening import address_of, serves
+from autogpt_db.logs.events import processes as log
+from autogpt_db.logs.events import starting
 from autogpt_db.settings import Settings, write_effective
 from autogpt_db.supervision.configuration import render, write_configuration
 from autogpt_db.supervision.kinds import ReportingProcess
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from autogpt_db.supervision.process import SupervisedProcess
     from autogpt_db.supervision.tree import Tree
-
-log = structlog.get_logger("autogpt_db.supervision")
 
 _NEEDS_RESTART = (
     "state_directory",
@@ -86,8 +84,8 @@ class RollingRestart:
             notice: Words for the state.
         """
         for problem in problems:
-            log.error("configuration_invalid", problem=problem)
-        log.error("reload_refused", reason="the settings before stay in effect")
+            starting.configuration_invalid(problem=problem)
+        log.reload_refused(reason="the settings before stay in effect")
         self._tree.notice = notice
 
     def __call__(self) -> None:
@@ -109,7 +107,7 @@ class RollingRestart:
     def _begin(self) -> None:
         self._begun += 1
         notify_reloading()
-        log.info("reloading")
+        log.reloading()
         try:
             self._take(self._reload())
         except ConfigurationError as error:
@@ -130,7 +128,7 @@ class RollingRestart:
         ]
         warn_of_unused_address(tree, settings)
         for path in changed:
-            log.warning("restart_needed", option=path, reason="a reload cannot change it")
+            log.restart_needed(option=path, reason="a reload cannot change it")
         self._beyond = tuple(changed)
         runtime = tree.settings.paths.runtime
         text = render(settings, self._address, tree.embedded)
@@ -198,7 +196,7 @@ class RollingRestart:
             if self._restart is not None:
                 self._end_restart(self._restart, f"{process.name}: {reason}")
                 return
-            log.error("reload_stopped", child=process.name, reason=reason)
+            log.reload_stopped(child=process.name, reason=reason)
             self._tree.notice = f"the last reload stopped at {process.name} (see the log)"
             self._finish(f"{process.name}: {reason}")
 
@@ -231,7 +229,7 @@ class RollingRestart:
         if not problems:
             named = ", ".join(self._beyond)
             self._tree.notice = f"{named} changed, which needs a restart" if named else None
-            log.info("reloaded")
+            log.reloaded()
         self._note([*problems, *left_out])
         notify("READY=1")
 
@@ -253,8 +251,7 @@ def warn_of_unused_address(tree: Tree, settings: Settings) -> None:
     ]
     listening = [address_of(listener) for listener in tree.listeners]
     if tree.inherited and unused and not any(serves(one, api.host, api.port) for one in listening):
-        log.warning(
-            "address_not_used",
+        log.address_not_used(
             options=", ".join(unused),
             address=", ".join(listening),
             remedy="systemd listens: systemctl edit autogpt-db.socket, and ListenStream=",

@@ -8,13 +8,13 @@ import os
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
-import structlog
 from supervisor import events
 
 from autogpt_db.database.directory_lock import DirectoryLock
 from autogpt_db.errors import EXIT_STOPPED
 from autogpt_db.listening import open_listeners
 from autogpt_db.logs import FORMAT, format_in_use
+from autogpt_db.logs.events import starting as log
 from autogpt_db.settings import write_effective
 from autogpt_db.settings.sources import is_configuration
 from autogpt_db.supervision import clock
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
     from autogpt_db.database.manager import DatabaseManager
     from autogpt_db.settings import Settings
-
-log = structlog.get_logger("autogpt_db.supervision")
 
 
 def run_processes(manager: DatabaseManager, *, reload: Callable[[], Settings]) -> int:
@@ -92,7 +90,7 @@ def run_processes(manager: DatabaseManager, *, reload: Callable[[], Settings]) -
         tree.run()
         if embedded_log is not None:
             embedded_log()  # its last words
-    log.info("stopped", signal=tree.stop_reason)
+    log.stopped(signal=tree.stop_reason)
     return EXIT_STOPPED
 
 

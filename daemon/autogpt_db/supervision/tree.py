@@ -6,13 +6,13 @@ import os
 import signal
 from typing import TYPE_CHECKING, Any
 
-import structlog
 from supervisor import events
 from supervisor.medusa import asyncore_25 as asyncore
 from supervisor.process import FastCGIProcessGroup, ProcessGroup
 from supervisor.states import SupervisorStates
 from supervisor.supervisord import Supervisor
 
+from autogpt_db.logs.events import processes as log
 from autogpt_db.supervision import clock
 from autogpt_db.supervision.beats import HeartbeatReceiver, Source
 from autogpt_db.supervision.kinds import (
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from autogpt_db.settings import Settings
     from autogpt_db.supervision.counting import TreeMetrics
     from autogpt_db.supervision.options import Options
-
-log = structlog.get_logger("autogpt_db.supervision")
 
 _CLASSES: dict[str, type[SupervisedProcess]] = {
     "api": ApiProcess,
@@ -238,10 +236,10 @@ class Tree(Supervisor):  # type: ignore[misc]
             name = signal.Signals(number).name
             self.stop_reason = self.stop_reason or name
             if self.stop_signals == 1:
-                log.info("stopping", signal=name)
+                log.stopping(signal=name)
                 self.options.mood = SupervisorStates.SHUTDOWN
             else:
-                log.warning("stop_hastened", signal=name)
+                log.stop_hastened(signal=name)
                 for process in self.processes():
                     process.hasten()
         elif number == signal.SIGHUP:

@@ -15,12 +15,12 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, LiteralString
 
-import structlog
 from procrastinate.exceptions import UniqueViolation
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 
 from autogpt_db.errors import AutogptDbError
+from autogpt_db.logs.events import worker as log
 
 if TYPE_CHECKING:
     import asyncio
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from procrastinate.connector import BaseConnector
-
-log = structlog.get_logger("autogpt_db.worker")
 
 LONGEST_REASON = 500
 """Characters of a failure's text that are kept."""
@@ -270,7 +268,7 @@ class FencedJobManager(JobManager):
             self._lost.set()
             raise
         if not row["ended"]:
-            log.warning("job_taken_away", job=run.job, id=run.job_id, attempt=run.attempt)
+            log.job_taken_away(job=run.job, id=run.job_id, attempt=run.attempt)
 
     async def _write_end(self, parameters: dict[str, Any]) -> dict[str, Any]:
         for left in reversed(range(REPEATS)):

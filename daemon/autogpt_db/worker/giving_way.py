@@ -11,15 +11,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, LiteralString, NoReturn
 
-import structlog
+from autogpt_db.logs.events import worker as log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from autogpt_db.worker.fencing import JobRun
     from autogpt_db.worker.queue import Queue
-
-log = structlog.get_logger("autogpt_db.worker")
 
 LOOK = 1.5
 """Seconds between two looks whether somebody waits for a job."""
@@ -68,8 +66,7 @@ async def give_way(queue: Queue, running: Callable[[], Iterable[JobRun]]) -> NoR
             if not await queue.connector.execute_query_all_async(CANCEL, **who):
                 run.gave_way = False  # it ended by itself
                 continue
-            log.warning(
-                "job_gave_way",
+            log.job_gave_way(
                 job=run.job,
                 id=run.job_id,
                 relation=found[0]["relation"],

@@ -6,9 +6,8 @@ import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, LiteralString
 
-import structlog
-
 from autogpt_db.database.handle import Database
+from autogpt_db.logs.events import worker as log
 from autogpt_db.worker.fencing import END, RunTakenAwayError
 
 if TYPE_CHECKING:
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 
     from autogpt_db.database.merged import Merged
     from autogpt_db.worker.fencing import JobRun
-
-log = structlog.get_logger("autogpt_db.worker")
 
 IDLE_LIMIT = 10.0
 """Seconds that a job's open transaction may wait for its worker.
@@ -167,8 +164,7 @@ class JobDatabase(Database):
             self._logged = now
             rate = done / max(now - run.began, 0.001)
             left = (total - done) / rate if total is not None and rate > 0 else None
-            log.info(
-                "job_progress",
+            log.job_progress(
                 job=run.job,
                 id=run.job_id,
                 done=done,

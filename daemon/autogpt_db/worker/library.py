@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-import structlog
 from procrastinate.exceptions import ConnectorException
+
+from autogpt_db.logs.events import worker as log
 
 if TYPE_CHECKING:
     import asyncio
-
-log = structlog.get_logger("autogpt_db.worker")
 
 # `job_succeeded`, `job_failed` and `job_handed_back` are ours.
 _TOLD_BY_US = frozenset({"job_error", "job_error_retry", "job_aborted", "job_aborted_retry"})
@@ -27,7 +26,7 @@ class LibraryRecords(logging.Handler):
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, _OUTAGE) or getattr(record, "action", "") in _TOLD_BY_US:
             return
-        log.log(record.levelno, "queue_error", problem=record.getMessage(), exc_info=error)
+        log.queue_error.at(record.levelno, problem=record.getMessage(), exc_info=error)
 
 
 def take_over_records() -> None:

@@ -8,7 +8,6 @@ from logging import DEBUG, WARNING
 from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
-import structlog
 from procrastinate import App, BaseRetryStrategy, PsycopgConnector, RetryDecision
 from psycopg.conninfo import conninfo_to_dict, timeout_from_conninfo
 from psycopg_pool import AsyncConnectionPool
@@ -17,6 +16,7 @@ from autogpt_db.database.hosts import Hosts
 from autogpt_db.database.schema import told
 from autogpt_db.database.url import direct_database_url
 from autogpt_db.errors import AutogptDbError, CallError, ConfigurationError
+from autogpt_db.logs.events import worker as log
 from autogpt_db.settings import ON_DEMAND
 from autogpt_db.worker.fencing import FencedJobManager, FetchedJob
 from autogpt_db.worker.handle import JobDatabase
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from autogpt_db.settings import Settings
     from autogpt_db.worker.fencing import JobRun
     from autogpt_db.worker.registry import Job
-
-log = structlog.get_logger("autogpt_db.worker")
 
 SCHEMA = "autogpt_db"
 STATEMENT_LIMIT = 10.0
@@ -346,7 +344,7 @@ async def run_job(
             why = told([lacks])
             known = why["missing"] == lacked
             lacked[:] = why["missing"]
-            log.log(DEBUG if known else WARNING, "job_rests", job=run.job, id=run.job_id, **why)
+            log.job_rests.at(DEBUG if known else WARNING, job=run.job, id=run.job_id, **why)
             run.result = {"rests": True, "missing": why["missing"]}
             return run.result
         try:

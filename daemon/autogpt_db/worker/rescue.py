@@ -6,14 +6,11 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, LiteralString
 
-import structlog
-
+from autogpt_db.logs.events import worker as log
 from autogpt_db.worker.forgetting import forget
 
 if TYPE_CHECKING:
     from autogpt_db.worker.queue import Queue
-
-log = structlog.get_logger("autogpt_db.worker")
 
 HEARTBEAT = 5.0
 """Seconds between a worker's signs of life in the queue's tables."""
@@ -146,7 +143,7 @@ async def rescue(queue: Queue, *, stalled: float = STALLED) -> int:
     """
     jobs = queue.jobs.values()
     for run in await queue.connector.execute_query_all_async(CUT_OFF, stalled=stalled):
-        log.warning("job_cut_off", job=run["job"], id=run["job_id"], pid=run["pid"])
+        log.job_cut_off(job=run["job"], id=run["job_id"], pid=run["pid"])
     found = await queue.connector.execute_query_all_async(
         RESCUE,
         stalled=stalled,
@@ -154,8 +151,7 @@ async def rescue(queue: Queue, *, stalled: float = STALLED) -> int:
         bounds=[job.attempts for job in jobs],
     )
     for job in found:
-        log.warning(
-            "job_rescued",
+        log.job_rescued(
             job=job["task_name"],
             id=job["id"],
             status=job["status"],

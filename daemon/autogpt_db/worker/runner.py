@@ -7,10 +7,10 @@ import random
 import signal
 import time
 from contextlib import suppress
+from logging import DEBUG, INFO
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-import structlog
 from procrastinate.exceptions import ConnectorException
 from procrastinate.worker import Worker
 
@@ -22,6 +22,7 @@ from autogpt_db.database.url import direct_database_url
 from autogpt_db.errors import EXIT_STOPPED, AutogptDbError
 from autogpt_db.heartbeat import Heartbeat
 from autogpt_db.logs import format_in_use
+from autogpt_db.logs.events import worker as log
 from autogpt_db.metrics import families, open_store
 from autogpt_db.metrics.publishing import publish_forever
 from autogpt_db.worker import library, registry, rescue
@@ -45,8 +46,6 @@ if TYPE_CHECKING:
     from autogpt_db.worker.fencing import JobRun
     from autogpt_db.worker.queue import Queue
     from autogpt_db.worker.registry import Job
-
-log = structlog.get_logger("autogpt_db.worker")
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 """Seconds between two attempts to open the queue: doubled from the first up to the second."""
@@ -148,7 +147,7 @@ class WorkerProcess:
                 beating.cancel()
                 keeping_up.cancel()
                 publishing.cancel()
-        log.info("worker_stopped")
+        log.worker_stopped()
         return EXIT_STOPPED
 
     def stop(self) -> None:
@@ -198,7 +197,7 @@ class WorkerProcess:
             worker_middleware=[self._observe],
         )
         self._complaint = None
-        log.info("worker_ready", jobs=list(self._jobs), notified=queue.listens)
+        log.worker_ready(jobs=list(self._jobs), notified=queue.listens)
         self._heartbeat.able(able=True)
         serving: asyncio.Task[None] = asyncio.create_task(
             worker.run(),  # type: ignore[no-untyped-call] # procrastinate leaves it untyped
@@ -255,14 +254,18 @@ class WorkerProcess:
         assert isinstance(context.job, FetchedJob)
         run = context.job.run
         self._running[task] = run
-        record = log.bind(job=run.job, id=run.job_id, attempt=run.attempt)
         outcome = "failed"
         try:
             result = await call_next()
         except asyncio.CancelledError:
             outcome = "handed back"
             run.handed_back = not context.should_abort()
-            record.info("job_handed_back", seconds=round(time.monotonic() - run.began, 3))
+            log.job_handed_back(
+                job=run.job,
+                id=run.job_id,
+                attempt=run.attempt,
+                seconds=round(time.monotonic() - run.began, 3),
+            )
             raise
         except Exception as error:
             # Something is missing in the database: whose fault it is, no traceback says.
@@ -272,8 +275,10 @@ class WorkerProcess:
                 if isinstance(error, TimeoutError)
                 else type(error).__name__
             )
-            record.error(
-                "job_failed",
+            log.job_failed(
+                job=run.job,
+                id=run.job_id,
+                attempt=run.attempt,
                 seconds=round(time.monotonic() - run.began, 3),
                 again=run.attempt < self._jobs[run.job].attempts,
                 reason=run.reason,
@@ -289,11 +294,9 @@ class WorkerProcess:
         # Who has just started it at a terminal shall see that it serves, not what was due anyway.
         due_at_start = run.job not in self._ended and format_in_use() == "console"
         self._ended.add(run.job)
-        seconds = round(time.monotonic() - run.began, 3)
-        if due_at_start:
-            record.debug("job_succeeded", seconds=seconds, **result)
-        else:
-            record.info("job_succeeded", seconds=seconds, **result)
+        fields = {"job": run.job, "id": run.job_id, "attempt": run.attempt}
+        fields["seconds"] = round(time.monotonic() - run.began, 3)
+        log.job_succeeded.at(DEBUG if due_at_start else INFO, **fields | result)
         return result
 
     def _complain(self, error: Exception) -> None:
@@ -303,7 +306,7 @@ class WorkerProcess:
         reason = lines[0]
         if reason != self._complaint:
             self._complaint = reason
-            log.warning("queue_lost", reason=reason)
+            log.queue_lost(reason=reason)
 
     @staticmethod
     def _words_for(error: Exception) -> str:

@@ -9,15 +9,12 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import structlog
-
 from autogpt_db.errors import ConfigurationError
+from autogpt_db.logs.events import embedded as log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-log = structlog.get_logger("autogpt_db.database")
 
 EVERYBODYS = "nobody"
 """The account that anything may run as; no good owner of data."""
@@ -77,8 +74,7 @@ def choose_account(wanted: str | None, data: Path) -> Account | None:
                 f"Set embedded.user to {_name(owner)}, or: chown -R {name} {data}."
             )
         if name == EVERYBODYS and wanted is None:
-            log.warning(
-                "embedded_account_shared",
+            log.embedded_account_shared(
                 account=name,
                 remedy="useradd --system autogpt-db, before the first start: what others run as "
                 "this account may read the data",

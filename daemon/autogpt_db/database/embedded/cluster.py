@@ -10,17 +10,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import structlog
-
 from autogpt_db.database.embedded.account import run
 from autogpt_db.database.url import EMBEDDED_NAME
 from autogpt_db.errors import ConfigurationError
+from autogpt_db.logs.events import embedded as log
 
 if TYPE_CHECKING:
     from autogpt_db.database.embedded.account import Account
     from autogpt_db.database.embedded.binaries import Binaries
-
-log = structlog.get_logger("autogpt_db.database")
 
 _UNFINISHED = "data.unfinished-"
 _BUILTIN_LOCALE_SINCE = 17
@@ -58,7 +55,7 @@ def initialise(binaries: Binaries, account: Account | None, data: Path) -> None:
         ConfigurationError: It cannot be made; the message holds PostgreSQL's reason.
     """
     began = time.monotonic()
-    log.info("embedded_initialising", version=binaries.version, directory=str(data))
+    log.embedded_initialising(version=binaries.version, directory=str(data))
     for unfinished in data.parent.glob(f"{_UNFINISHED}*"):
         shutil.rmtree(unfinished, ignore_errors=True)
     fresh = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=data.parent))  # with mode 0700
@@ -80,8 +77,7 @@ def initialise(binaries: Binaries, account: Account | None, data: Path) -> None:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
     sync_directory(data.parent)
-    log.info(
-        "embedded_initialised",
+    log.embedded_initialised(
         version=binaries.version,
         directory=str(data),
         seconds=round(time.monotonic() - began, 2),

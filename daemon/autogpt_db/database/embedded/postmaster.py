@@ -10,9 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-import structlog
-
-log = structlog.get_logger("autogpt_db.database")
+from autogpt_db.logs.events import embedded as log
 
 # Fast shutdown, immediate shutdown, and what a stopped process obeys; seconds for each.
 _ENDING = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 8.0), (signal.SIGKILL, 5.0))
@@ -56,11 +54,11 @@ def end_leftovers(data: Path) -> None:
     """
     pid = end_postmaster(data)
     if pid is not None:
-        log.warning("embedded_leftover_ended", pid=pid, directory=str(data))
+        log.embedded_leftover_ended(pid=pid, directory=str(data))
     deadline = time.monotonic() + _BACKENDS_END
     while left := _processes_of(data):
         if time.monotonic() > deadline:
-            log.warning("embedded_leftover_ended", pid=left, directory=str(data))
+            log.embedded_leftover_ended(pid=left, directory=str(data))
             for one in left:
                 with suppress(ProcessLookupError):
                     os.kill(one, signal.SIGKILL)

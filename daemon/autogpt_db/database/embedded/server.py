@@ -9,8 +9,6 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Self
 
-import structlog
-
 from autogpt_db.database.directory_lock import make_directory, unusable
 from autogpt_db.database.embedded.account import (
     check_passage,
@@ -22,6 +20,7 @@ from autogpt_db.database.embedded.binaries import find_binaries
 from autogpt_db.database.embedded.cluster import data_version, initialise
 from autogpt_db.database.embedded.postmaster import end_leftovers, end_postmaster, read_pid_file
 from autogpt_db.errors import ConfigurationError, DatabaseUnreachableError
+from autogpt_db.logs.events import embedded as log
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from autogpt_db.database.embedded.account import Account
     from autogpt_db.database.embedded.binaries import Binaries
     from autogpt_db.settings import EmbeddedSettings
-
-log = structlog.get_logger("autogpt_db.database")
 
 LOG_LIMIT = 10 * 1024 * 1024
 """Bytes after which the server's own log starts anew."""
@@ -119,8 +116,7 @@ class EmbeddedServer:
             server.launch()
         except OSError as error:
             raise unusable(state, error) from None
-        log.info(
-            "embedded_started",
+        log.embedded_started(
             version=server.version,
             directory=str(data),
             pid=server.pid,
@@ -141,7 +137,7 @@ class EmbeddedServer:
                 self._process.kill()
                 self._process.wait()
         if pid is not None:
-            log.info("embedded_stopped", pid=pid, seconds=round(time.monotonic() - began, 2))
+            log.embedded_stopped(pid=pid, seconds=round(time.monotonic() - began, 2))
 
     def trim_log(self) -> bool:
         """Empty the log file when it has grown beyond `LOG_LIMIT`; its writer appends, and goes on.

@@ -5,11 +5,10 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from autogpt_db.database.embedded.backup import back_up
 from autogpt_db.database.embedded.directories import human_size
 from autogpt_db.errors import BackupDamagedError, MaintenanceError
+from autogpt_db.logs.events import starting as log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     import psycopg
 
     from autogpt_db.settings import Settings
-
-log = structlog.get_logger("autogpt_db.database")
 
 BACKUPS = "backups"
 """The directory below the state directory that the backup is made in."""
@@ -59,15 +56,13 @@ def saved(
             ),
         )
     except (MaintenanceError, BackupDamagedError, OSError) as error:
-        log.warning(
-            "tables_upgrade_postponed",
+        log.tables_upgrade_postponed(
             problem=str(error),
             remedy="AutoGPT's tables stay as they are, and newer methods are not served; mend "
             "this and restart",
         )
         return False
-    log.info(
-        "backed_up",
+    log.backed_up(
         directory=str(backup.directory),
         seconds=round(backup.seconds, 2),
         remedy="autogpt-db restore goes back to it",

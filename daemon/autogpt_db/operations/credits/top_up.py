@@ -12,10 +12,9 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-import structlog
-
 from autogpt_db.errors import CallError, ServiceUnavailableError
 from autogpt_db.gateways import payments
+from autogpt_db.logs.events import methods as log
 from autogpt_db.operations import background
 from autogpt_db.operations.credits.ledger import reason
 
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
     from autogpt_db.operations import Database
     from autogpt_db.settings import Settings
-
-log = structlog.get_logger("autogpt_db.operations")
 
 PAUSES = (0.2, 1.0, 2.0, 4.0)
 """Seconds before each repeat of entering what has been paid."""
@@ -132,13 +129,13 @@ def top_up(database: Database, user_id: str, graph_exec_id: str | None) -> None:
     wish = _Wish(user_id, graph_exec_id)
     settings = database.settings
     if settings.credits.stripe_api_key is None:
-        log.info("auto_top_up_skipped", **wish._asdict())
+        log.auto_top_up_skipped(user_id=wish.user_id, graph_exec_id=wish.graph_exec_id)
     elif not payments.available():
         _failed(wish, "the client library is missing: install autogpt-db[stripe]")
     else:
-        own = database.for_call("auto_top_up", reads=False)
+        own = database.for_call(log.auto_top_up.name, reads=False)
         background.start(
-            "auto_top_up",
+            log.auto_top_up.name,
             partial(_top_up, own, settings, wish),
             partial(_failed, wish, "too many are under way"),
         )
@@ -157,7 +154,12 @@ async def _top_up(database: Database, settings: Settings, wish: _Wish) -> None:
             return
         payment = await payments.charge(settings.credits, customer, amount, wish.key, wish.user_id)
         if await background.attempt(partial(_enter, database, wish, payment), pauses=PAUSES):
-            log.info("auto_top_up", **wish._asdict(), amount=amount, payment=payment)
+            log.auto_top_up(
+                user_id=wish.user_id,
+                graph_exec_id=wish.graph_exec_id,
+                amount=amount,
+                payment=payment,
+            )
         else:
             _not_entered(wish, payment, "the database could not be reached")
     except (payments.PaymentError, CallError) as error:
@@ -205,8 +207,10 @@ def _metadata_of(text: str) -> str:
 
 
 def _failed(wish: _Wish, why: str) -> None:
-    log.warning("auto_top_up_failed", **wish._asdict(), reason=why)
+    log.auto_top_up_failed(user_id=wish.user_id, graph_exec_id=wish.graph_exec_id, reason=why)
 
 
 def _not_entered(wish: _Wish, payment: str | None, why: str) -> None:
-    log.error("auto_top_up_not_entered", **wish._asdict(), payment=payment, reason=why)
+    log.auto_top_up_not_entered(
+        user_id=wish.user_id, graph_exec_id=wish.graph_exec_id, payment=payment, reason=why
+    )

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import structlog
-
 from autogpt_db.database.capabilities import ForSchema
+from autogpt_db.logs.events import methods as log
 from autogpt_db.operations import Database, NotificationType, operation
 from autogpt_db.signatures.bounds import fetch_document
 
 if TYPE_CHECKING:
     from typing import LiteralString
-
-log = structlog.get_logger("autogpt_db.operations")
 
 BATCHED = {"NotificationType": "AGENT_RUN"}
 """What there are batches of; AutoGPT notifies without them from v0.7.3 on, under other labels."""
@@ -48,7 +45,6 @@ BARE_DOCUMENT: LiteralString = """
            'created_at', autogpt_db.iso_v1(batch."createdAt"),
            'updated_at', autogpt_db.iso_v1(batch."updatedAt")
        )"""
-
 
 BATCH = f"""
 SELECT {DOCUMENT}
@@ -162,8 +158,7 @@ async def get_all_batches_by_type(database: Database, notification_type: Notific
     others = rows[len(documents) :]
     if others:
         _, _, largest, count = others[0]
-        log.warning(
-            "notifications_left_out",
+        log.notifications_left_out(
             type=notification_type,
             batches=count,
             users=[user_id for _, user_id, *_ in others],

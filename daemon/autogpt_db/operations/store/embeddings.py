@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from autogpt_db.errors import InvalidValueError, SchemaObjectMissingError
 from autogpt_db.gateways.embedding_source import EmbeddingError, embed
+from autogpt_db.logs.events import methods as log
 from autogpt_db.operations import BatchSize, Database, operation
 from autogpt_db.operations.store.embedding_kinds import (
     COVERAGE,
@@ -22,8 +21,6 @@ from autogpt_db.signatures.repeats import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-log = structlog.get_logger("autogpt_db.operations")
 
 AT_ONCE = 100
 """Texts in one request to the provider, and items in one statement."""
@@ -86,7 +83,7 @@ async def backfill_missing_embeddings(
             missing(database.capabilities), {"batch_size": max(batch_size, 0)}
         )
     except SchemaObjectMissingError as error:
-        log.warning("embedding_failed", texts=0, reason=str(error))
+        log.embedding_failed(texts=0, reason=str(error))
         rows = []
     success = 0
     for start in range(0, len(rows), AT_ONCE):
@@ -153,5 +150,5 @@ async def _embed_and_store(database: Database, rows: Sequence[tuple[Any, ...]]) 
         async with database.with_search_path() as inside:
             return await inside.execute(STORE, {**given, "embeddings": embeddings})
     except (EmbeddingError, InvalidValueError) as error:
-        log.warning("embedding_failed", texts=len(texts), reason=str(error))
+        log.embedding_failed(texts=len(texts), reason=str(error))
         return 0

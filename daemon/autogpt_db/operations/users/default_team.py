@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import structlog
-
 from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import CallError, ServiceUnavailableError, UniqueViolationError
+from autogpt_db.logs.events import methods as log
 from autogpt_db.operations import Database, operation
 from autogpt_db.signatures.repeats import harmless
 
 if TYPE_CHECKING:
     from typing import LiteralString
-
-log = structlog.get_logger("autogpt_db.operations")
 
 Tenancy = tuple[str | None, str | None]
 
@@ -210,7 +207,7 @@ async def default_tenancy(database: Database, statements: Statements, user_id: s
     except ServiceUnavailableError:
         raise  # it passes, and a repeat gets an answer
     except CallError as error:
-        log.warning("default_tenancy_unresolved", user_id=user_id, reason=str(error))
+        log.default_tenancy_unresolved(user_id=user_id, reason=str(error))
         return None, None
 
 

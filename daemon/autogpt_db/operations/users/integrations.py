@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import structlog
 
 from autogpt_db.database.encryption import UndecryptableError, decrypt, encrypt
 from autogpt_db.errors import (
@@ -15,6 +14,7 @@ from autogpt_db.errors import (
     RecordNotFoundError,
     ValidationFailedError,
 )
+from autogpt_db.logs.events import methods as log
 from autogpt_db.operations import Database, operation
 from autogpt_db.operations.users.credential_models import UserIntegrations, UserIntegrationsModel
 from autogpt_db.signatures.annotations import document_shape_of
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from autogpt_db.database.capabilities import Capabilities
     from autogpt_db.settings import IntegrationsSettings
-
-log = structlog.get_logger("autogpt_db.operations")
 
 STORED: LiteralString = """
 SELECT "integrations" FROM platform."User" WHERE "id" = %(user_id)s
@@ -69,7 +67,7 @@ async def get_user_integrations(database: Database, user_id: str) -> bytes:
     try:
         document: bytes = await database.computed(len(token), opened, keys, token, capabilities)
     except UndecryptableError as error:
-        log.error("credentials_undecryptable", users=1, user_id=user_id)  # noqa: TRY400 - no bug
+        log.credentials_undecryptable(users=1, user_id=user_id)
         raise InvalidValueError(
             f"The credentials of user {user_id} cannot be decrypted. They were encrypted with "
             "another key than integrations.encryption_key (ENCRYPTION_KEY), or are damaged."

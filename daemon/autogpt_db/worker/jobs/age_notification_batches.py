@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, LiteralString
 
-import structlog
-
+from autogpt_db.logs.events import worker as log
 from autogpt_db.operations.notifications.notifications import BATCH_SIZE
 from autogpt_db.worker.figures import Figure, report
 from autogpt_db.worker.registry import job
 
 if TYPE_CHECKING:
     from autogpt_db.worker.handle import JobDatabase
-
-log = structlog.get_logger("autogpt_db.worker")
 
 BATCH = 500
 MOST_TOLD = 100
@@ -88,8 +85,7 @@ async def age_notification_batches(database: JobDatabase) -> dict[str, Any]:
             await database.progress(purged)
     found = await database.rows(OVERDUE)
     for kind, batches, events, seconds in found:
-        log.info(
-            "notifications_overdue",
+        log.notifications_overdue(
             type=kind,
             batches=batches,
             events=int(events),
@@ -99,9 +95,7 @@ async def age_notification_batches(database: JobDatabase) -> dict[str, Any]:
         OVERSIZED, {"most_bytes": database.settings.limits.result_bytes, "most": MOST_TOLD}
     )
     for kind, user_id, events, size in oversized:
-        log.warning(
-            "notification_batch_oversized", type=kind, user_id=user_id, events=events, bytes=size
-        )
+        log.notification_batch_oversized(type=kind, user_id=user_id, events=events, bytes=size)
     figures = [
         Figure("notification_batches_oversized", count, {"type": kind})
         for kind, count in Counter(kind for kind, *_ in oversized).items()

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, LiteralString
 
-import structlog
-
+from autogpt_db.logs.events import worker as log
 from autogpt_db.worker.figures import Figure, report
 from autogpt_db.worker.registry import job
 
 if TYPE_CHECKING:
     from autogpt_db.worker.handle import JobDatabase
-
-log = structlog.get_logger("autogpt_db.worker")
 
 BATCH = 2000
 MOST_EVENTS = 100
@@ -84,8 +81,7 @@ async def audit_balances(database: JobDatabase) -> dict[str, Any]:
             differing += 1
             cents += abs(shown - total)
             if differing <= MOST_EVENTS:
-                log.error(
-                    "balance_differs",
+                log.balance_differs(
                     user_id=user_id,
                     balance=balance,
                     ledger=total,

@@ -6,8 +6,7 @@ import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any, LiteralString
 
-import structlog
-
+from autogpt_db.logs.events import worker as log
 from autogpt_db.operations.executions.monitoring import (
     get_accuracy_trends_and_alerts,
     get_block_error_stats,
@@ -18,8 +17,6 @@ from autogpt_db.worker.registry import job
 
 if TYPE_CHECKING:
     from autogpt_db.worker.handle import JobDatabase
-
-log = structlog.get_logger("autogpt_db.worker")
 
 WINDOW = dt.timedelta(days=1)
 TREND_DAYS = 21
@@ -59,8 +56,7 @@ async def _blocks(database: JobDatabase) -> tuple[int, list[Figure]]:
         figures.append(Figure("block_error_ratio", rate, labels))
         if rate >= threshold:
             failing += 1
-            log.warning(
-                "block_failing",
+            log.block_failing(
                 block_id=block["block_id"],
                 block=name,
                 executions=block["total_executions"],
@@ -86,8 +82,7 @@ async def _agents(database: JobDatabase, figures: list[Figure]) -> int:
             figures.append(Figure("agent_accuracy_percent", latest, {"graph": graph["graph_id"]}))
         if alert is not None:
             dropped += 1
-            log.warning(
-                "accuracy_dropped",
+            log.accuracy_dropped(
                 graph_id=graph["graph_id"],
                 drop_percent=round(alert["drop_percent"], 1),
                 three_day_average=round(alert["three_day_avg"], 1),

@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 
-import structlog
-
 from autogpt_db.errors import CallError, ServiceUnavailableError
 from autogpt_db.gateways import payments
+from autogpt_db.logs.events import methods as log
 from autogpt_db.operations.credits.top_up import ENTER, FORGET
 from autogpt_db.worker.figures import Figure, report
 from autogpt_db.worker.registry import job
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
 
     from autogpt_db.gateways.payments import Payment
     from autogpt_db.worker.handle import JobDatabase
-
-log = structlog.get_logger("autogpt_db.worker")
 
 AGE = 300
 """Seconds after which a top-up that hasn't ended is looked at; its own process may yet end it."""
@@ -98,7 +95,7 @@ async def settle_top_ups(database: JobDatabase) -> dict[str, Any]:
         try:
             entered += await _settle(database, one, one.customer, one.amount)
         except payments.PaymentError as error:
-            log.warning("top_ups_not_looked_up", reason=str(error), left=len(found) - done)
+            log.top_ups_not_looked_up(reason=str(error), left=len(found) - done)
             break
         await database.progress(done + 1, len(found))
     ((unsettled, oldest),) = await database.rows(UNSETTLED, {"age": AGE})
@@ -122,7 +119,9 @@ async def _settle(database: JobDatabase, one: _Reservation, customer: str, amoun
             payment = made[0].id
             parameters = {"key": one.key, "user_id": one.user_id, "payment": payment}
             await database.execute(ENTER, parameters)
-            log.info("auto_top_up_settled", **_named(one), amount=amount, payment=payment)
+            log.auto_top_up_settled(
+                user_id=one.user_id, transaction_key=one.key, amount=amount, payment=payment
+            )
             return True
     except payments.PaymentUnknownError as error:
         finding = str(error)
@@ -132,12 +131,18 @@ async def _settle(database: JobDatabase, one: _Reservation, customer: str, amoun
         finding = f"{made[0].id} cannot be entered: {error}" if made else str(error)
     else:
         if not made and one.age > LONGEST:
-            log.info("auto_top_up_never_charged", **_named(one))
+            log.auto_top_up_never_charged(user_id=one.user_id, transaction_key=one.key)
             await database.execute(FORGET, {"key": one.key, "user_id": one.user_id})
             return False
     if finding != one.finding:
         level = logging.ERROR if made else logging.WARNING
-        log.log(level, "auto_top_up_unsettled", **_named(one), amount=amount, reason=finding)
+        log.auto_top_up_unsettled.at(
+            level,
+            user_id=one.user_id,
+            transaction_key=one.key,
+            amount=amount,
+            reason=finding,
+        )
     parameters = {"key": one.key, "user_id": one.user_id, "finding": finding}
     await database.execute(NOTE, parameters)
     return False
@@ -170,7 +175,3 @@ def _finding(made: Sequence[Payment], amount: int) -> str | None:
     if payment.amount != amount:
         return f"{payment.id} is of {payment.amount}"
     return None
-
-
-def _named(one: _Reservation) -> dict[str, str]:
-    return {"user_id": one.user_id, "transaction_key": one.key}

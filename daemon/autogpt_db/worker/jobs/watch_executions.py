@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, LiteralString
 
-import structlog
-
 from autogpt_db.errors import LockedError, StatementCollidedError
+from autogpt_db.logs.events import worker as log
 from autogpt_db.operations.executions.stuck_executions import KINDS, end_stuck, find_stuck
 from autogpt_db.worker.figures import Figure, report
 from autogpt_db.worker.registry import job
@@ -15,8 +14,6 @@ from autogpt_db.worker.registry import job
 if TYPE_CHECKING:
     from autogpt_db.operations.executions.stuck_executions import Stuck
     from autogpt_db.worker.handle import JobDatabase
-
-log = structlog.get_logger("autogpt_db.worker")
 
 MOST_EVENTS = 50
 """Executions of each kind that get an event of their own in one look."""
@@ -46,13 +43,13 @@ async def watch_executions(database: JobDatabase) -> dict[str, Any]:
         threshold = getattr(watch, f"{stuck.kind}_seconds")
         if action == "act" and await _end(database, stuck):
             ended += 1
-            log.warning("execution_ended", **_fields(stuck))
+            log.execution_ended(**_fields(stuck))
         elif stuck.seconds - threshold <= before and told[stuck.kind] < MOST_EVENTS:
             told[stuck.kind] += 1
             if action == "dry_run":
-                log.warning("execution_would_be_ended", **_fields(stuck))
+                log.execution_would_be_ended(**_fields(stuck))
             else:
-                log.warning("execution_stuck", **_fields(stuck))
+                log.execution_stuck(**_fields(stuck))
         await database.progress(place + 1, len(found))
     counts = Counter(stuck.kind for stuck in found)
     await report(
