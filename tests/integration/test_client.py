@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -18,7 +19,9 @@ from api_process import ApiProcess
 from autogpt_db.client import (
     ArgumentsRefusedError,
     AsyncClient,
+    CallFailedError,
     Client,
+    ClientUsageError,
     InsufficientBalanceError,
     MethodNotServedError,
     Retries,
@@ -28,7 +31,7 @@ from autogpt_db.client import (
     UnreachableError,
     ValueRefusedError,
 )
-from daemon_process import free_port
+from daemon_process import PROGRAM, clean_environment, free_port
 from waiting import PATIENCE, wait_for
 
 ONCE = Retries(attempts=1)
@@ -162,6 +165,44 @@ def test_tokens(seeded_database_url_for_module: str) -> None:
             client.call("echo", text="x")
 
 
+@pytest.mark.parametrize("road", ["short", "plain"])
+def test_a_token_of_any_letters(
+    seeded_database_url_for_module: str, tmp_path: Path, road: str
+) -> None:
+    token = "Пароль ¼ €"
+    given = [f"api.token={token}", f"api.short_road={str(road == 'short').lower()}"]
+    with ApiProcess(seeded_database_url_for_module, *given) as api:
+        with Client(api.base, token=token) as client:
+            assert client.call("echo", text="x")
+        with Client(api.base, token=token + "!") as client, pytest.raises(TokenRefusedError):
+            client.call("echo", text="x")
+        own = [f"runtime_directory={tmp_path / 'none'}", f"api.port={api.port}", given[0]]
+        words = [word for each in own for word in ("--set", each)]
+        done = subprocess.run(
+            [PROGRAM, *words, "call", "echo", "text=x"],
+            env=clean_environment(), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done
+
+
+def test_who_answers_something_else_is_said_to() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                _whole_request(connection)
+                connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n<html>")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        expected = pytest.raises(CallFailedError, match="no JSON: is it autogpt-db")
+        with Client(url, retries=ONCE) as client, expected:
+            client.health_check()
+        thread.join(PATIENCE)
+
+
 def test_failures_are_classes(api: ApiProcess, user: str) -> None:
     with Client(api.base) as client:
         with pytest.raises(InsufficientBalanceError) as caught:
@@ -224,7 +265,7 @@ def test_each_call_has_a_key_of_its_own_and_reads_have_none(api: ApiProcess, use
             keyed.spend_credits(user, 2, {})
         patient = keyed.with_options(timeout=30, retries=Retries(total=60))
         assert patient.spend_credits(user, 1, {}) == balance - 3, "other options keep the key"
-        with pytest.raises(ValueRefusedError, match="Idempotency-Key"):
+        with pytest.raises(ClientUsageError, match="idempotency_key"):
             client.with_options(idempotency_key="").spend_credits(user, 1, {})
         assert client.get_credits(user) == balance - 3
     proxy = Proxy(api.port, cuts=0)

@@ -17,7 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autogpt_db import client as package
-from autogpt_db.client import AsyncClient, Client, Retries, models
+from autogpt_db.api.idempotency import _KEY
+from autogpt_db.client import AsyncClient, Client, ClientUsageError, Retries, models
+from autogpt_db.client.checks import checked_key
 from autogpt_db.client.errors import (
     _BY_TYPE,
     ArgumentsRefusedError,
@@ -166,6 +168,98 @@ def test_every_failure_that_the_service_names_has_a_class() -> None:
     assert names - _BY_TYPE.keys() == {"RuntimeError"}  # a bug of the service's
     for kind in {*_BY_TYPE.values()}:
         assert kind.__name__ in package.__all__ or kind.__module__ == "autogpt_db.client.errors"
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("token", "a\n", "line break"),
+        ("token", "a\x00b", "control character"),
+        ("token", " a", "begins or ends with a blank"),
+        ("token", "a\ud800", "none in UTF-8"),
+        ("token", b"a", "a bytes is given"),
+        ("url", "", "neither http://host:port nor unix:"),
+        ("url", "localhost:8005", "neither http://host:port nor unix:"),
+        ("url", "ftp://h", "neither http://host:port nor unix:"),
+        ("url", "http://", "neither http://host:port nor unix:"),
+        ("url", "http://[::1", "cannot be read"),
+        ("url", "http://h:port", "cannot be read"),
+        ("url", "http://h\n", "cannot be read"),
+        ("url", "http://h:0", "1 to 65535"),
+        ("url", "http://h:99999", "1 to 65535"),
+        ("url", "http://h/?a=b", "nothing behind it"),
+        ("url", "http://h/#a", "nothing behind it"),
+        ("url", "http://h/\ud800", "none in UTF-8"),
+        ("url", "unix:", "names no socket"),
+        ("url", "unix:/a\x00", "names no socket"),
+        ("url", "unix:/" + "ä" * 60, "107 bytes at most"),
+        ("url", None, "a NoneType is given"),
+        ("timeout", 0, "no number of seconds"),
+        ("timeout", float("nan"), "no number of seconds"),
+        ("timeout", float("inf"), "no number of seconds"),
+        ("timeout", "5", "no number of seconds"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_at_once_and_named(
+    kind: Any, name: str, value: Any, said: str
+) -> None:
+    with pytest.raises(ClientUsageError, match=said) as caught:
+        kind(**{name: value})
+    assert str(caught.value).startswith(f"{name}: ")
+    assert isinstance(caught.value, ValueError)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    "given_",
+    [
+        {"token": "s3cr3t\n"}, {"url": "ftp://u:s3cr3t@h"}, {"url": "http://u:s3cr3t@h?a"},
+        {"url": "http://u:s3cr3t@h:port"}, {"url": "http://u:s3cr3t#@h"},
+    ],
+)  # fmt: skip
+def test_neither_token_nor_password_is_in_a_refusal(given_: dict[str, Any]) -> None:
+    with pytest.raises(ClientUsageError) as caught:
+        Client(**given_)
+    assert "s3cr3t" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["", "a b", "ä", "a\n", "x" * 256, 7])
+def test_a_key_that_the_service_would_refuse(key: Any) -> None:
+    with Client() as client, pytest.raises(ClientUsageError, match=r"^idempotency_key: "):
+        client.with_options(idempotency_key=key)
+
+
+@given(st.text(max_size=3) | st.text("ab~!", min_size=254, max_size=257))
+def test_keys_are_those_of_the_service(key: str) -> None:
+    try:
+        taken = checked_key(key) == key
+    except ClientUsageError:
+        taken = False
+    assert taken == bool(_KEY.fullmatch(key.encode("utf-8", "surrogatepass")))
+
+
+@pytest.mark.parametrize("name", ["", "a/../b", "a?b", "a b", "ä", "a\n", "http://elsewhere/", "2"])
+def test_a_name_that_no_method_can_have(name: str) -> None:
+    with Client() as client, pytest.raises(ClientUsageError, match=r"^method: "):
+        client.call(name)
+
+
+@pytest.mark.parametrize(
+    "retries",
+    [
+        {"attempts": 0}, {"first_pause": -1}, {"longest_pause": -0.1}, {"total": float("nan")},
+    ],
+)  # fmt: skip
+def test_retries_that_mean_nothing(retries: dict[str, Any]) -> None:
+    (name,) = retries
+    with pytest.raises(ClientUsageError, match=f"^retries: {name}="):
+        Retries(**retries)
+
+
+def test_pauses_stay_numbers_however_often_it_is_tried() -> None:
+    tries = Attempts(Retries(attempts=3000, first_pause=0.001, longest_pause=0.01, total=1e9))
+    assert all(tries.pause() is not None for _ in range(2999))
 
 
 def test_unavailability_and_missing_things_are_what_python_calls_them() -> None:

@@ -203,3 +203,23 @@ def test_ctl_s_help_has_all_of_supervisor_s_commands() -> None:
     assert printed.startswith("Usage: autogpt-db ctl tail [OPTIONS] [-f] [-BYTES] NAME")
     assert run("ctl", "tail", "--help") == (0, printed)
     assert run("help", "ctl", "tail") == (0, printed)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("call ä", "There is no method ä."),
+        ("call a/../b", "There is no method a/../b."),
+        ("call 'a\n\x1b[2J'", r"There is no method a\n\u001b[2J."),
+        ("call get_credits user_id=u --key €", "'€' is not 1 to 255 visible ASCII characters."),
+        ("call get_credits user_id=u --key 'a\n'", "is not 1 to 255 visible ASCII characters."),
+        ("call get_credits user_id=u --timeout nan", "nan is no number of seconds above 0"),
+        ("ctl reload --timeout 0", "0 is no number of seconds above 0"),
+        ("ctl rolling-restart --timeout 1e300", "1e+300 is no number of seconds above 0"),
+        ("jobs run refresh_store --timeout -1", "-1 is no number of seconds above 0"),
+    ],
+)
+def test_what_cannot_be_sent_or_waited_for_is_a_bad_command_line(words: str, said: str) -> None:
+    code, printed = run(*shlex.split(words))
+    assert code == 2, printed
+    assert said in flowing(printed)

@@ -241,3 +241,19 @@ def test_a_closed_etc_is_told_as_such(tmp_path: Path, monkeypatch: pytest.Monkey
     told = as_nobody(lambda: load_settings(environment={}))
     assert told.startswith("ConfigurationError: ")
     assert told.endswith("autogpt-db.toml: cannot be read: Permission denied.")
+
+
+@pytest.mark.parametrize("token", ["s3cr3t\nb", " s3cr3t", "s3cr3t ", "s3cr3t\x7f", "s3cr3t\udcff"])
+def test_a_token_that_no_request_can_carry_is_refused(token: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(environment={"AUTOGPT_DB_API_TOKEN": token})
+    (problem,) = caught.value.problems
+    assert problem.startswith("api.token: no request can carry it")
+    assert "s3cr3t" not in problem
+
+
+@pytest.mark.parametrize("token", ["a", "Пароль ¼", "a b", "a\tb"])
+def test_any_other_token_is_taken(token: str) -> None:
+    found = load_settings(environment={"AUTOGPT_DB_API_TOKEN": token}).settings.api.token
+    assert found is not None
+    assert found.reveal() == token

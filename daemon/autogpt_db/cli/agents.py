@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -51,9 +52,10 @@ def call_method(
         The HTTP status, and the reply as indented JSON.
     """
     body = json.dumps(_arguments(method, arguments)).encode()
-    headers = {"content-type": "application/json"}
+    headers: dict[str, str | bytes] = {"content-type": "application/json"}
     if settings.api.token is not None:
-        headers["authorization"] = f"Bearer {settings.api.token.reveal()}"
+        # Bytes: as text it would go out in Latin-1, and the service compares UTF-8.
+        headers["authorization"] = b"Bearer " + settings.api.token.reveal().encode()
     if key is not None:
         headers["idempotency-key"] = key
     address = _address(settings)
@@ -62,7 +64,7 @@ def call_method(
         connection.request("POST", f"/{method}", body, headers)
         response = connection.getresponse()
         content = response.read()
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         raise DatabaseUnreachableError(
             f"The daemon does not answer at {address} ({error}). One that still waits for the "
             "database says so in its log and in `systemctl status autogpt-db`. Start it with "

@@ -9,7 +9,9 @@ import click
 
 from autogpt_db.cli import completing
 from autogpt_db.cli.friendly import friendly
+from autogpt_db.cli.parameters import idempotency_key, seconds
 from autogpt_db.cli.printing import say
+from autogpt_db.printable import printable
 
 if TYPE_CHECKING:
     from autogpt_db.cli.sources import Sources
@@ -54,7 +56,13 @@ def help_of(method: str) -> str:
 @click.argument(
     "arguments", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=completing.arguments
 )
-@click.option("--timeout", default=70.0, show_default=True, help="Seconds to wait for the reply.")
+@click.option(
+    "--timeout",
+    callback=seconds,
+    default=70.0,
+    show_default=True,
+    help="Seconds to wait for the reply.",
+)
 @click.option(
     "--field",
     "fields",
@@ -65,6 +73,7 @@ def help_of(method: str) -> str:
 )
 @click.option(
     "--key",
+    callback=idempotency_key,
     metavar="KEY",
     help="Idempotency key: the same call with the same key has no further effect and prints the "
     "first reply.",
@@ -84,7 +93,10 @@ def call(
     what a method does, and what its parameters are; `methods` lists them.
     """
     from autogpt_db.cli.agents import call_method, pick
+    from autogpt_db.cli.method_help import unknown_method
 
+    if not (method.isascii() and method.isidentifier()):
+        raise click.UsageError(unknown_method(printable(method)))
     with friendly():
         settings = sources.load().settings
         status, text = call_method(settings, method, arguments, timeout=timeout, key=key)

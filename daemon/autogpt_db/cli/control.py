@@ -10,6 +10,7 @@ import click
 from autogpt_db.cli import completing
 from autogpt_db.cli.friendly import friendly
 from autogpt_db.cli.layout import SectionedGroup
+from autogpt_db.cli.parameters import seconds
 from autogpt_db.cli.printing import say
 
 if TYPE_CHECKING:
@@ -88,7 +89,9 @@ def help_(context: click.Context, command: str | None) -> None:
 
 @ctl.command()
 @click.option("--wait", is_flag=True, help="Return when it is done; fail when it is refused.")
-@click.option("--timeout", default=300.0, show_default=True, help="Seconds to wait.")
+@click.option(
+    "--timeout", default=300.0, callback=seconds, show_default=True, help="Seconds to wait."
+)
 @click.pass_obj
 def reload(sources: Loads, *, wait: bool, timeout: float) -> None:
     """Read the settings anew and restart one process after the other; nobody is refused."""
@@ -99,7 +102,9 @@ def reload(sources: Loads, *, wait: bool, timeout: float) -> None:
 
 
 @ctl.command("rolling-restart")
-@click.option("--timeout", default=300.0, show_default=True, help="Seconds to wait.")
+@click.option(
+    "--timeout", default=300.0, callback=seconds, show_default=True, help="Seconds to wait."
+)
 @click.pass_obj
 def rolling_restart(sources: Loads, *, timeout: float) -> None:
     """Restart one process after the other, and wait until the last one is ready."""

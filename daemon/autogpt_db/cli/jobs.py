@@ -12,6 +12,7 @@ import click
 from autogpt_db.cli import completing
 from autogpt_db.cli.friendly import friendly
 from autogpt_db.cli.layout import SectionedGroup
+from autogpt_db.cli.parameters import seconds
 from autogpt_db.cli.printing import say
 from autogpt_db.cli.tables import duration, moment, shortened, table
 
@@ -85,7 +86,13 @@ def list_(sources: Loads, *, as_json: bool) -> None:
 @jobs.command()
 @click.argument("job", shell_complete=completing.jobs)
 @click.option("--wait", is_flag=True, help="Wait for its end, showing progress; fail if it fails.")
-@click.option("--timeout", default=3600.0, show_default=True, help="Seconds to wait at most.")
+@click.option(
+    "--timeout",
+    default=3600.0,
+    callback=seconds,
+    show_default=True,
+    help="Seconds to wait at most.",
+)
 @click.pass_obj
 def run(sources: Loads, job: str, *, wait: bool, timeout: float) -> None:
     """Ask for one run of JOB now; a worker of any host does it."""

@@ -32,6 +32,9 @@ class AsyncClient(AsyncMethods):
             token: What the service's `api.token` says.
             retries: When a call is tried again.
             timeout: Seconds to wait for one reply.
+
+        Raises:
+            ClientUsageError: One of them is none that can be used; the message says which, and why.
         """
         base, socket, headers = connection(url, token)
         self._http = httpx.AsyncClient(
@@ -69,6 +72,9 @@ class AsyncClient(AsyncMethods):
             timeout: Seconds to wait for one reply.
             idempotency_key: What writes are known by, for a repeat by another process. A key
                 belongs to one call with one content: take another for the next.
+
+        Raises:
+            ClientUsageError: One of them is none that can be used.
         """
         other = object.__new__(type(self))
         other._http = self._http
@@ -101,7 +107,7 @@ class AsyncClient(AsyncMethods):
         while True:
             try:
                 reply = await self._http.request(**exchange.request)
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 pause: float | None = exchange.pause_without_reply(error)
             else:
                 pause = exchange.pause_after(reply)

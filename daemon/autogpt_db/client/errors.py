@@ -8,12 +8,15 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-CLIENT_FAULT = 400
 SERVER_FAULT = 500
 
 
 class ClientError(Exception):
     """Anything that a call fails with."""
+
+
+class ClientUsageError(ClientError, ValueError):
+    """What the client or a call was given cannot be sent; nothing was, and no repeat mends it."""
 
 
 class UnreachableError(ClientError, ConnectionError):

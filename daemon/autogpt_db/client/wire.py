@@ -12,13 +12,19 @@ from typing import Any
 
 import httpx
 
-from autogpt_db.client.errors import CLIENT_FAULT, UnreachableError, failure
+from autogpt_db.client.checks import (
+    checked_key,
+    checked_method,
+    checked_timeout,
+    checked_token,
+    checked_url,
+)
+from autogpt_db.client.errors import CallFailedError, UnreachableError, failure
 from autogpt_db.client.retries import RETRYABLE, Attempts, Retries
 
 logger = logging.getLogger("autogpt_db.client")
 
 DEFAULT_URL = "http://127.0.0.1:8005"
-UNIX = "unix:"
 TIMEOUT = 65.0
 """Seconds to wait for one reply: the service's own deadline and a margin."""
 CONNECT_TIMEOUT = 5.0
@@ -46,12 +52,18 @@ def changed(
     timeout: float | None,
     idempotency_key: str | None = None,
 ) -> Options:
-    """Return options with what is given in place of what was."""
+    """Return options with what is given in place of what was.
+
+    Raises:
+        ClientUsageError: With what is given no call can be made.
+    """
     return replace(
         old,
         retries=old.retries if retries is None else retries,
-        timeout=old.timeout if timeout is None else timeout,
-        idempotency_key=old.idempotency_key if idempotency_key is None else idempotency_key,
+        timeout=old.timeout if timeout is None else checked_timeout(timeout),
+        idempotency_key=(
+            old.idempotency_key if idempotency_key is None else checked_key(idempotency_key)
+        ),
     )
 
 
@@ -63,12 +75,15 @@ class Exchange:
         arguments: By parameter name.
         reads: Whether it only reads; a write gets a key that stays the same through all tries.
         options: How it is made.
+
+    Raises:
+        ClientUsageError: No method can have that name.
     """
 
     def __init__(
         self, method: str, arguments: dict[str, Any], options: Options, *, reads: bool
     ) -> None:
-        self._method = method
+        self._method = checked_method(method)
         self._attempts = Attempts(options.retries)
         headers = {"content-type": "application/json"}
         if not reads:
@@ -96,7 +111,7 @@ class Exchange:
             logger.info("%s: HTTP %d, again in %.2f s", self._method, reply.status_code, pause)
         return pause
 
-    def pause_without_reply(self, error: httpx.TransportError) -> float:
+    def pause_without_reply(self, error: httpx.RequestError) -> float:
         """Return the pause before the next try.
 
         Raises:
@@ -115,33 +130,46 @@ class Exchange:
         Raises:
             CallFailedError: It failed.
         """
-        if reply.is_success:
-            return json.loads(reply.content)
+        body = _body(reply)
+        if reply.is_success and body is not _NO_JSON:
+            return body
         request_id = reply.headers.get("x-request-id")
-        assert reply.status_code >= CLIENT_FAULT or reply.is_redirect
-        raise failure(self._method, reply.status_code, _body(reply), request_id)
+        if reply.is_success:
+            raise CallFailedError(
+                f"{self._method}: the reply is no JSON: is it autogpt-db that answers there?",
+                status=reply.status_code,
+                request_id=request_id,
+            )
+        raise failure(
+            self._method, reply.status_code, None if body is _NO_JSON else body, request_id
+        )
 
 
-def connection(url: str, token: str | None) -> tuple[str, str | None, dict[str, str]]:
+def connection(url: str, token: str | None) -> tuple[str, str | None, dict[bytes, bytes]]:
     """Return base URL, path of the unix socket if it is one, and headers of every request.
 
     Args:
         url: `http://host:port`, or `unix:/path/of/the/socket`.
-        token: What the service's `api.token` says.
+        token: What the service's `api.token` says; "" is none.
+
+    Raises:
+        ClientUsageError: Nothing can be reached by that URL, or no header can carry the token.
     """
-    headers = {"accept": "application/json"}
-    if token is not None:
-        headers["authorization"] = f"Bearer {token}"
-    if url.startswith(UNIX):
-        return "http://localhost", url.removeprefix(UNIX).removeprefix("//"), headers
-    return url, None, headers
+    headers = {b"accept": b"application/json"}
+    sent = checked_token(token)
+    if sent is not None:
+        headers[b"authorization"] = b"Bearer " + sent
+    return *checked_url(url), headers
+
+
+_NO_JSON = object()
 
 
 def _body(reply: httpx.Response) -> Any:
     try:
         return json.loads(reply.content)
     except ValueError:
-        return None
+        return _NO_JSON
 
 
 def _plain(value: Any) -> Any:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import difflib
-import ipaddress
 import os
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -20,13 +17,12 @@ from autogpt_db.settings.catalog import (
     convert,
     options,
 )
+from autogpt_db.settings.contradictions import contradictions, is_loopback
 from autogpt_db.settings.model import Settings
 from autogpt_db.settings.paths import is_there
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-
-    from autogpt_db.settings.api import ApiSettings
 
 DEFAULT_FILE = Path("/etc/autogpt-db/autogpt-db.toml")
 FILE_VARIABLE = "AUTOGPT_DB_CONFIG"
@@ -51,8 +47,6 @@ _MAIN_S = frozenset(
     }
 )
 _NOT_OPTION_PREFIXES = ("AUTOGPT_DB_TEST_", "AUTOGPT_DB_TREE_")
-
-_ENCRYPTION_KEY_LENGTH = 32
 
 
 class LoadedSettings(NamedTuple):
@@ -120,12 +114,12 @@ def load_settings(
         if values.get("api.trusted_network"):
             values["api.host"] = host
             origins["api.host"] = AUTOGPT_HOST_NAME
-        elif not _is_loopback(host):
+        elif not is_loopback(host):
             notices.append(
                 f"{AUTOGPT_HOST_NAME}={host} has no effect: api.trusted_network is not set."
             )
     settings = _build(values)
-    problems += _contradictions(settings)
+    problems += contradictions(settings)
     if problems:
         raise ConfigurationError(*problems)
     return LoadedSettings(settings, origins, notices)
@@ -250,69 +244,3 @@ def _known(name: str, known: Iterable[str], where: str, problems: list[str]) -> 
     hint = f"; did you mean {near[0]}?" if near else "; `autogpt-db config` lists every option."
     problems.append(f"{name}: is not an option ({where}){hint}")
     return False
-
-
-def _contradictions(settings: Settings) -> Iterator[str]:
-    api = settings.api
-    if not (_is_loopback(api.host) or api.trusted_network or api.token):
-        yield (
-            f"api.host: {api.host} is reachable from other machines; set api.token, or "
-            "api.trusted_network = true if everybody who can reach it may read and write "
-            "everything."
-        )
-    yield from _fallback_problems(api)
-    limit = settings.database.connection_limit
-    least = settings.api.processes + settings.worker.processes * settings.worker.pool_size
-    if limit is not None and limit < least:
-        yield (
-            f"database.connection_limit: {limit} is too few for {settings.api.processes} API and "
-            f"{settings.worker.processes} worker processes, which need {least} at least."
-        )
-
-    keys = settings.integrations
-    for name, key in (
-        ("encryption_key", keys.encryption_key),
-        ("previous_encryption_key", keys.previous_encryption_key),
-    ):
-        if key is not None and not _is_encryption_key(key.reveal()):
-            yield (
-                f"integrations.{name}: is not 32 bytes in url-safe base64, as AutoGPT's "
-                "ENCRYPTION_KEY must be."
-            )
-    if keys.previous_encryption_key is not None and keys.encryption_key is None:
-        yield "integrations.previous_encryption_key: means nothing without encryption_key."
-
-
-def _fallback_problems(api: ApiSettings) -> Iterator[str]:
-    if api.fallback_url is None:
-        return
-    try:
-        url = urlsplit(api.fallback_url)
-        host, port = url.hostname, url.port
-    except ValueError:
-        host = port = None
-    if not host or url.scheme not in {"http", "https"} or url.query or url.fragment or url.username:
-        yield (
-            "api.fallback_url: must look like http://host:port, without user, query or fragment."
-        )
-    elif port == api.port and _is_loopback(host):
-        yield (
-            f"api.fallback_url: {host}:{port} is this service itself; give AutoGPT's own "
-            "DatabaseManager another port (its DATABASE_API_PORT)."
-        )
-
-
-def _is_encryption_key(text: str) -> bool:
-    try:
-        return len(base64.urlsafe_b64decode(text.encode())) == _ENCRYPTION_KEY_LENGTH
-    except ValueError:
-        return False
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.startswith("/"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

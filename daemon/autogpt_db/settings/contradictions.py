@@ -1,0 +1,100 @@
+"""What no single option shows: values that contradict each other, or that no use can be made of."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from autogpt_db.settings.api import ApiSettings
+    from autogpt_db.settings.model import Settings
+
+_ENCRYPTION_KEY_LENGTH = 32
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def contradictions(settings: Settings) -> Iterator[str]:
+    """Yield what is wrong, each as a sentence that begins with an option."""
+    api = settings.api
+    if not (is_loopback(api.host) or api.trusted_network or api.token):
+        yield (
+            f"api.host: {api.host} is reachable from other machines; set api.token, or "
+            "api.trusted_network = true if everybody who can reach it may read and write "
+            "everything."
+        )
+    if api.token and not _travels(api.token.reveal()):
+        yield (
+            "api.token: no request can carry it: it has control characters, begins or ends with a "
+            "blank, or is no UTF-8. Take another: openssl rand -hex 32"
+        )
+    yield from _fallback_problems(api)
+    limit = settings.database.connection_limit
+    least = settings.api.processes + settings.worker.processes * settings.worker.pool_size
+    if limit is not None and limit < least:
+        yield (
+            f"database.connection_limit: {limit} is too few for {settings.api.processes} API and "
+            f"{settings.worker.processes} worker processes, which need {least} at least."
+        )
+
+    keys = settings.integrations
+    for name, key in (
+        ("encryption_key", keys.encryption_key),
+        ("previous_encryption_key", keys.previous_encryption_key),
+    ):
+        if key is not None and not _is_encryption_key(key.reveal()):
+            yield (
+                f"integrations.{name}: is not 32 bytes in url-safe base64, as AutoGPT's "
+                "ENCRYPTION_KEY must be."
+            )
+    if keys.previous_encryption_key is not None and keys.encryption_key is None:
+        yield "integrations.previous_encryption_key: means nothing without encryption_key."
+
+
+def _travels(token: str) -> bool:
+    """Tell whether a header can carry a token, and what is received be equal to it."""
+    try:
+        sent = token.encode()
+    except UnicodeEncodeError:
+        return False
+    return sent == sent.strip() and _CONTROL.search(token) is None
+
+
+def _fallback_problems(api: ApiSettings) -> Iterator[str]:
+    if api.fallback_url is None:
+        return
+    try:
+        url = urlsplit(api.fallback_url)
+        host, port = url.hostname, url.port
+    except ValueError:
+        host = port = None
+    if not host or url.scheme not in {"http", "https"} or url.query or url.fragment or url.username:
+        yield (
+            "api.fallback_url: must look like http://host:port, without user, query or fragment."
+        )
+    elif port == api.port and is_loopback(host):
+        yield (
+            f"api.fallback_url: {host}:{port} is this service itself; give AutoGPT's own "
+            "DatabaseManager another port (its DATABASE_API_PORT)."
+        )
+
+
+def _is_encryption_key(text: str) -> bool:
+    try:
+        return len(base64.urlsafe_b64decode(text.encode())) == _ENCRYPTION_KEY_LENGTH
+    except ValueError:
+        return False
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine reaches an address, or the path of a unix socket."""
+    if host == "localhost" or host.startswith("/"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
