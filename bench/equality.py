@@ -115,10 +115,12 @@ def _writes(size: Size) -> Iterator[tuple[str, dict[str, Any]]]:
     yield from ((request.method, request.arguments) for request in run.sessions(0)[5])
     output = {"node_exec_id": CAPTURED, "output_name": "result"}
     # Not U+0000: PostgREST cannot take that in.
-    for value in (_UNCLEAN, None, "text\u0003", [1.5, True, {}], 0):
+    values: tuple[Any, ...] = (_UNCLEAN, None, "text\u0003", [1.5, True, {}], 0)
+    for value in values:
         yield "upsert_execution_output", {**output, "output_data": value}
     kept = {"user_id": "u", "key": "run-other", "node_exec_id": "n"}
-    for value in (_UNCLEAN, 0, None, [{}]):
+    values = (_UNCLEAN, 0, None, [{}])
+    for value in values:
         yield "set_execution_kv_data", {**kept, "data": value}
     moved = {"node_exec_id": CAPTURED}
     update = "update_node_execution_status"

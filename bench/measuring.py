@@ -177,11 +177,15 @@ class Bench:
         return results
 
 
+def _figures(results: Results, work: str, name: str, what: str) -> list[float]:
+    return [getattr(found, what) for found in results[work, name]]
+
+
 def median(results: Results, work: str, name: str, what: str = "rate") -> float:
     """Return the median of a figure in all rounds."""
-    return statistics.median(getattr(found, what) for found in results[work, name])
+    return statistics.median(_figures(results, work, name, what))
 
 
 def total(results: Results, work: str, name: str, what: str) -> float:
     """Return the sum of a figure in all rounds."""
-    return sum(getattr(found, what) for found in results[work, name])
+    return sum(_figures(results, work, name, what))

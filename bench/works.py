@@ -128,7 +128,7 @@ class UpsertExecutionOutput(Work):
         sessions: list[Session],
         outcome: Outcome,
     ) -> None:
-        told = Counter()
+        told: Counter[tuple[str, int]] = Counter()
         for (session, step), count in outcome.acknowledged.items():
             arguments = sessions[session][step].arguments
             told[arguments["node_exec_id"], arguments["output_data"]["n"]] += count

@@ -88,9 +88,10 @@ class ApiProcess:
 
     def start(self) -> None:
         """Start it and wait until it listens."""
+        stdin = self._stdin if isinstance(self._stdin, int) else self._stdin.fileno()
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                self._command, stdin=self._stdin, stdout=log, stderr=log, env=self._environment
+                self._command, stdin=stdin, stdout=log, stderr=log, env=self._environment
             )
         listening = wait_for(self._listening, what="the record that it listens")
         self.address = listening["address"]

@@ -7,9 +7,12 @@ reply that `service.Service` gives is held against them, in every test.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from examples import COMPUTED, CONTRACT, LATER_MEMBERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _MODELS = json.loads((CONTRACT / "models.json").read_text())
 for _name, _members in LATER_MEMBERS.items():
@@ -76,7 +79,7 @@ def _parts_fault(schema: Any, value: Any, path: str) -> str | None:
         if "prefixItems" in schema:
             if len(value) != len(schema["prefixItems"]):
                 return f"{path}: {len(value)} elements"
-            pairs = zip(schema["prefixItems"], value, strict=True)
+            pairs: Iterable[tuple[Any, Any]] = zip(schema["prefixItems"], value, strict=True)
         else:
             pairs = ((schema.get("items", {}), item) for item in value)
         parts = [(part, item, f"{path}[{n}]") for n, (part, item) in enumerate(pairs)]

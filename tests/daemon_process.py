@@ -199,6 +199,22 @@ class DaemonProcess:
             except TimeoutError:
                 return self.notified
 
+    @property
+    def pid(self) -> int:
+        """Return main's, whether it lives still or not."""
+        assert self.process is not None
+        return self.process.pid
+
+    def signal(self, number: int) -> None:
+        """Send main a signal."""
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def runs(self) -> bool:
+        """Return whether main has not ended."""
+        assert self.process is not None
+        return self.process.poll() is None
+
     def stop(self, *, seconds: float = PATIENCE) -> int:
         """Ask it to stop and return its exit code."""
         assert self.process is not None

@@ -29,9 +29,14 @@ def run_directory() -> Path:
         made = tempfile.mkdtemp(prefix="adb-run-", dir=_scratch())
         Path(made).chmod(0o755)
         os.environ[_VARIABLE] = made
-        maker = os.getpid()
-        atexit.register(lambda: os.getpid() == maker and shutil.rmtree(made, ignore_errors=True))
+        atexit.register(_remove, made, os.getpid())
     return Path(os.environ[_VARIABLE])
+
+
+def _remove(made: str, maker: int) -> None:
+    """Remove it in the process that has made it: those that it forks come by here as well."""
+    if os.getpid() == maker:
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def scratch() -> Path:

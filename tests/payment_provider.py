@@ -60,10 +60,9 @@ class PaymentProvider:
                 headers = {key.lower(): value for key, value in self.headers.items()}
                 path = urlsplit(self.path).path
                 provider.requests.append((self.command, path, given, headers))
-                if self.command == "GET" and path.endswith("_intents"):
-                    reply = provider.listed(path, given, headers)
-                else:
-                    reply = provider.reply(path, given, headers)
+                listing = self.command == "GET" and path.endswith("_intents")
+                answered = provider.listed if listing else provider.reply
+                reply = answered(path, given, headers)
                 if reply is None:
                     self.close_connection = True
                     return

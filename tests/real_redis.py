@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import redis
+from redis.crc import key_slot
 
 from daemon_process import free_port
 from waiting import BUSY, wait_for
@@ -61,7 +62,7 @@ class RealRedis:
 
     def owner(self, key: str) -> redis.Redis:
         """Return a client of the server that has a key's or a channel's slot."""
-        slot = redis.cluster.key_slot(key.encode()) if self._clustered else 0
+        slot = key_slot(key.encode()) if self._clustered else 0
         return self.node(self.ports[slot * len(self.ports) // SLOTS])
 
     def listener(self, channel: str) -> Listener:
@@ -80,7 +81,7 @@ class RealRedis:
     @contextmanager
     def slot_under_way(self, key: str, *moved: str) -> Iterator[None]:
         """Have a key's slot on the way to another server, some of its keys there already."""
-        slot = redis.cluster.key_slot(key.encode())
+        slot = key_slot(key.encode())
         source = self.owner(key)
         port = next(
             port for port in self.ports if port != source.connection_pool.connection_kwargs["port"]
@@ -121,7 +122,7 @@ class RealRedis:
     def _complete(self, node: redis.Redis) -> bool:
         found = node.execute_command("CLUSTER INFO")
         joined = found["cluster_known_nodes"] == str(len(self.ports))
-        return joined and found["cluster_state"] == "ok"
+        return bool(joined and found["cluster_state"] == "ok")
 
 
 class Listener:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,10 +18,14 @@ _SHORTEST, _LONGEST = 0.005, 0.05
 
 
 def wait_for(
-    condition: Callable[[], Value], *, seconds: float = PATIENCE, what: str = "the condition"
+    condition: Callable[..., Value | Literal[False] | None],
+    *,
+    seconds: float = PATIENCE,
+    what: str = "the condition",
 ) -> Value:
     """Return the first truthy value of `condition`; fail after `seconds`.
 
+    It is called without arguments; those that a lambda declares have defaults: a loop's variables.
     It looks ever less often: to look may cost more than what is waited for.
     """
     began = time.monotonic()

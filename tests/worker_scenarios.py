@@ -38,6 +38,8 @@ SELECT outcome, result FROM autogpt_db.job_run
 
 def settings_for(url: str, *, schedule: str = NEVER, direct_url: str | None = None) -> Settings:
     directory = Path(tempfile.gettempdir())
+    schedules: dict[str, Any] = dict.fromkeys(SCHEDULES, "never")
+    schedules["oauth_cleanup_schedule"] = schedule
     return Settings(
         state_directory=directory,
         runtime_directory=directory,
@@ -47,7 +49,7 @@ def settings_for(url: str, *, schedule: str = NEVER, direct_url: str | None = No
             connect_timeout=2,
         ),
         worker=WorkerSettings(
-            **dict.fromkeys(SCHEDULES, "never") | {"oauth_cleanup_schedule": schedule},
+            **schedules,
             concurrency=4,
             pool_size=6,
             stop_timeout=5.0,
@@ -66,7 +68,7 @@ def jobs_of(
     return {name: Job(name, function, "oauth_cleanup_schedule", time_limit, attempts, atomic)}
 
 
-async def eventually(condition: Callable[[], Any], *, seconds: float = PATIENCE) -> Any:
+async def eventually(condition: Callable[..., Any], *, seconds: float = PATIENCE) -> Any:
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < deadline, f"{condition} did not come true in {seconds:g} s"
@@ -131,7 +133,7 @@ def run(
         asyncio.run(main())
     ((outcome, result),) = queries.rows(OUTCOME, job=name)
     assert outcome == "succeeded", events
-    return result, list(events)
+    return result, [dict(event) for event in events]
 
 
 def figures(queries: Queries, name: str) -> list[float]:

@@ -64,10 +64,14 @@ LATER_ARGUMENTS: dict[str, dict[str, dict[str, Any]]] = {
 }
 
 
-def facts(catalogue: dict[str, Any]) -> dict[str, dict[Any, None]]:
+Fact = tuple[object, ...]
+"""What tells a fact from all others of its kind."""
+
+
+def facts(catalogue: dict[str, Any]) -> dict[str, dict[Fact, None]]:
     """Return what a state has, each fact by a key that says all of it."""
-    columns: dict[Any, None] = {}
-    unique: dict[Any, None] = {}
+    columns: dict[Fact, None] = {}
+    unique: dict[Fact, None] = {}
     for table, content in catalogue["tables"].items():
         for name, kind, null, *initial in content["columns"]:
             default = initial[0] if initial else ""
@@ -89,9 +93,13 @@ def facts(catalogue: dict[str, Any]) -> dict[str, dict[Any, None]]:
             name, method, keys, *_ = index
             if method.startswith("unique "):
                 unique[name, view, tuple(sorted(keys))] = None
-    labels = {(name, label): None for name, all_ in catalogue["enums"].items() for label in all_}
-    functions = {(function["name"],): None for function in catalogue["functions"]}
-    views = {(name,): None for name, view in catalogue["views"].items() if view["materialized"]}
+    labels: dict[Fact, None] = {
+        (name, label): None for name, all_ in catalogue["enums"].items() for label in all_
+    }
+    functions: dict[Fact, None] = {(function["name"],): None for function in catalogue["functions"]}
+    views: dict[Fact, None] = {
+        (name,): None for name, view in catalogue["views"].items() if view["materialized"]
+    }
     return {
         "columns": columns,
         "labels": labels,
@@ -101,7 +109,7 @@ def facts(catalogue: dict[str, Any]) -> dict[str, dict[Any, None]]:
     }
 
 
-def spans(states: list[dict[str, dict[Any, None]]]) -> dict[str, list[list[Any]]]:
+def spans(states: list[dict[str, dict[Fact, None]]]) -> dict[str, list[list[Any]]]:
     """Return every fact with the first state that has it and the first that has it no more."""
     found: dict[str, list[list[Any]]] = {}
     for kind in states[0]:

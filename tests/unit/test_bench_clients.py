@@ -67,7 +67,7 @@ class Connection(StreamRequestHandler):
                     return
 
     def _answer(self, stream: BufferedIOBase) -> list[bytes] | None:
-        head = {}
+        head: dict[str, str] = {}
         while (line := stream.readline().strip()) or not head:
             if not line:
                 return None  # the client has left

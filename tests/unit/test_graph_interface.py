@@ -60,7 +60,8 @@ def test_a_field_is_the_blocks_value_with_what_the_node_says() -> None:
 
 
 def test_a_block_whose_schema_nobody_stored_has_that_of_the_release() -> None:
-    for schemas in (None, {SHORT_TEXT: {}}):
+    nothing_stored: list[dict[str, Any] | None] = [None, {SHORT_TEXT: {}}]
+    for schemas in nothing_stored:
         shown, _ = field(SHORT_TEXT, schemas)
         assert shown["anyOf"] == [{"type": "string", "format": "short-text"}, {"type": "null"}]
     assert "anyOf" not in field(OUTPUT)[0]
@@ -90,7 +91,7 @@ def test_options_columns_and_pickers_are_the_nodes() -> None:
 
 
 def test_of_equal_names_the_last_counts_and_nameless_nodes_are_skipped() -> None:
-    nodes = [
+    nodes: list[tuple[str, dict[str, Any]]] = [
         (PLAIN, {"name": "x", "value": 1}),
         (PLAIN, {"value": 2}),
         (PLAIN, {"name": 5}),
@@ -109,7 +110,12 @@ def test_flags_and_the_first_trigger() -> None:
         "properties": {"repo": {}, "credentials": {}, "x_credentials": {}},
         "required": ["repo", "credentials"],
     }
-    nodes = [(HUMAN, {}), (SENSITIVE_BLOCKS[0], {}), (GITHUB, {}), (TELEGRAM, {})]
+    nodes: list[tuple[str, dict[str, Any]]] = [
+        (HUMAN, {}),
+        (SENSITIVE_BLOCKS[0], {}),
+        (GITHUB, {}),
+        (TELEGRAM, {}),
+    ]
     found = interface_of(nodes, {GITHUB: json.dumps(schema)})
     assert found["has_human_in_the_loop"]
     assert found["has_sensitive_action"]

@@ -12,11 +12,12 @@ from autogpt_db.worker import jobs
 def measured_in(source: str) -> set[str]:
     """Return the names of the figures that a module makes."""
     return {
-        node.args[0].value
+        name
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.Call)
         and ast.unparse(node.func) == "Figure"
         and isinstance(node.args[0], ast.Constant)
+        and isinstance(name := node.args[0].value, str)
     }
 
 

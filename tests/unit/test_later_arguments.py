@@ -50,7 +50,7 @@ def outcome(method: str, arguments: dict[str, Any]) -> str:
 RECORDED = {
     example["method"]: example["request"] for example in EXAMPLES if example["status"] == 200
 }
-MADE_UP = {
+MADE_UP: dict[str, dict[str, Any]] = {
     "create_graph_execution": {
         "graph_id": "g", "graph_version": 1, "starting_nodes_input": [], "inputs": {},
         "user_id": "u",

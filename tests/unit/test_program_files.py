@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from supervisor.options import ServerOptions
@@ -21,7 +22,7 @@ V0_6_68 = V0_6_48 | {
 """AutoGPT's processes beside its DatabaseManager, as their console scripts are called."""
 
 
-def read(directory: Path, before: Programs | None = None, **arguments) -> Programs:
+def read(directory: Path, before: Programs | None = None, **arguments: Any) -> Programs:
     return read_programs(
         directory,
         ServerOptions(),
@@ -32,7 +33,7 @@ def read(directory: Path, before: Programs | None = None, **arguments) -> Progra
     )
 
 
-def processes(programs: Programs) -> dict:
+def processes(programs: Programs) -> dict[str, Any]:
     return {
         process.name: process
         for groups in programs.groups.values()

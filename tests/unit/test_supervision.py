@@ -7,7 +7,9 @@ import json
 import os
 import socket
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,7 +19,7 @@ from supervisor.options import ClientOptions, ServerOptions
 from autogpt_db.database.pool import PoolFigures
 from autogpt_db.errors import ConfigurationError
 from autogpt_db.heartbeat import SUPERVISED, Heartbeat
-from autogpt_db.settings import load_settings
+from autogpt_db.settings import Settings, load_settings
 from autogpt_db.settings.sources import is_configuration
 from autogpt_db.supervision import clock
 from autogpt_db.supervision.announcing import pool_trouble
@@ -39,7 +41,7 @@ def test_the_pause_grows_to_its_bound_and_never_beyond(failures: int, longest: f
         assert pause >= 0.7 * longest
 
 
-def settings_in(directory: Path, *assignments: str):
+def settings_in(directory: Path, *assignments: str) -> Settings:
     return load_settings(
         assignments=[
             f"state_directory={directory}",
@@ -117,20 +119,21 @@ class Beats(ReportingProcess):
     """A process as far as heartbeats are concerned."""
 
     def __init__(self) -> None:
-        self.seen: list[tuple[bool, dict, tuple[str, ...]]] = []
+        self.seen: list[tuple[bool, Mapping[str, Any], tuple[str, ...]]] = []
+        self.schemas: list[Mapping[str, Any] | None] = []
 
     def note_beat(
         self,
         *,
         up: bool,
         ready: bool,
-        pool: dict,
+        pool: Mapping[str, Any],
         work: tuple[str, ...] = (),
-        schema: object = None,
+        schema: Mapping[str, Any] | None = None,
         complaint: str | None = None,
     ) -> None:
         self.seen.append((ready, pool, work))
-        self.schema = schema
+        self.schemas.append(schema)
         self.up, self.complaint = up, complaint
 
 
@@ -205,10 +208,10 @@ def test_a_heartbeat_is_known_by_its_sender(
         heartbeat.beat({"size": 3}, ["a long job at 7 %"])
         heartbeat.up()
         receiver.receive()
-        assert mine.schema is None
+        assert mine.schemas == [None, None]
         heartbeat.beat({}, schema={"release": "v0.6.59"})
         receiver.receive()
-        assert mine.schema == {"release": "v0.6.59"}
+        assert mine.schemas[2:] == [{"release": "v0.6.59"}]
         assert mine.seen.pop() == (True, {}, ())
         assert mine.seen == [(False, {"size": 3}, ("a long job at 7 %",)), (True, {}, ())]
         assert other.seen == []
