@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -51,16 +51,20 @@ def recovery(server: PostgresServer, daemon: DaemonProcess) -> Iterator[tuple[st
 def no_room(server: PostgresServer, _daemon: DaemonProcess) -> Iterator[tuple[str, End]]:
     server.execute(f"ALTER ROLE limited CONNECTION LIMIT {LIMIT}")
     url = server.url("own").replace("postgres@", "limited@")
-    others = [psycopg.connect(url) for _ in range(LIMIT - 2)]
-    yield "waiting for room", lambda: [other.close() for other in others]
+    with ExitStack() as others:
+        for _ in range(LIMIT - 2):
+            others.enter_context(psycopg.connect(url))
+        yield "waiting for room", others.close
 
 
 @contextmanager
 def no_place(server: PostgresServer, _daemon: DaemonProcess) -> Iterator[tuple[str, End]]:
     server.execute(f"ALTER ROLE limited CONNECTION LIMIT {LIMIT}")
     url = server.url("own").replace("postgres@", "limited@")
-    others = [psycopg.connect(url) for _ in range(LIMIT)]
-    yield "too many connections for role", lambda: [other.close() for other in others]
+    with ExitStack() as others:
+        for _ in range(LIMIT):
+            others.enter_context(psycopg.connect(url))
+        yield "too many connections for role", others.close
 
 
 @contextmanager

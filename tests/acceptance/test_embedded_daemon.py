@@ -38,7 +38,7 @@ def test_first_start_reuse_and_recovery_after_kill_9_of_everything() -> None:
         daemon.call("set_execution_kv_data", user_id="u", node_exec_id="n", key="b", data=2)
         for line in processes_of(daemon.directory):
             os.kill(int(line.split()[0]), signal.SIGKILL)
-        daemon.process.wait()
+        daemon.exit_code()
         wait_for(lambda: not processes_of(daemon.directory), what="everything to be dead")
 
         daemon.start()
@@ -71,7 +71,7 @@ def test_it_is_durable_and_never_on_the_network_and_dsn_leads_to_it(daemon: Daem
     dsn = daemon.run("dsn", "--reveal").stdout.strip()
     with psycopg.connect(dsn) as connection:
         shown = {
-            name: connection.execute(f"SHOW {name}").fetchone()[0]
+            name: connection.execute(f"SHOW {name}").fetchall()[0][0]
             for name in ("fsync", "full_page_writes", "synchronous_commit", "listen_addresses")
         }
     assert shown == {

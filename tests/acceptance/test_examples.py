@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ SERVED = set(load_operations()) | {"health_check", "health_check_async"}
 
 
 @pytest.fixture(scope="module")
-def daemon(witness_database_url: str):
+def daemon(witness_database_url: str) -> Iterator[DaemonProcess]:
     with DaemonProcess(database_url=witness_database_url) as running:
         yield running
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
+from typing import Any
 
 import psycopg
 import pytest
@@ -15,9 +17,12 @@ def ended(daemon: DaemonProcess) -> int:
     return daemon.exit_code()
 
 
+MakeDaemon = Callable[..., DaemonProcess]
+
+
 @pytest.fixture
-def make_daemon(request):
-    def make(**arguments) -> DaemonProcess:
+def make_daemon(request: pytest.FixtureRequest) -> MakeDaemon:
+    def make(**arguments: Any) -> DaemonProcess:
         daemon = DaemonProcess(**arguments)
         request.addfinalizer(daemon.__exit__)
         return daemon
@@ -25,7 +30,7 @@ def make_daemon(request):
     return make
 
 
-def test_a_wrong_option_is_78_and_every_fault_is_named(make_daemon) -> None:
+def test_a_wrong_option_is_78_and_every_fault_is_named(make_daemon: MakeDaemon) -> None:
     daemon = make_daemon(assignments=["api.prot=1", "api.processes=x"])
     assert ended(daemon) == 78
     assert "did you mean api.port?" in daemon.log()
@@ -33,7 +38,7 @@ def test_a_wrong_option_is_78_and_every_fault_is_named(make_daemon) -> None:
     assert "Traceback" not in daemon.log()
 
 
-def test_an_unreachable_database_is_69_and_says_where_and_why(make_daemon) -> None:
+def test_an_unreachable_database_is_69_and_says_where_and_why(make_daemon: MakeDaemon) -> None:
     port = free_port()
     daemon = make_daemon(
         database_url=f"postgresql://u:hunter2@127.0.0.1:{port}/d",
@@ -46,7 +51,7 @@ def test_an_unreachable_database_is_69_and_says_where_and_why(make_daemon) -> No
 
 
 def test_an_incomplete_schema_is_78_names_everything_missing_and_changes_nothing(
-    make_daemon, database_url: str
+    make_daemon: MakeDaemon, database_url: str
 ) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("DROP SCHEMA autogpt_db CASCADE")
@@ -61,7 +66,9 @@ def test_an_incomplete_schema_is_78_names_everything_missing_and_changes_nothing
     assert ("autogpt_db",) not in schemas
 
 
-def test_a_taken_port_is_71_and_names_the_holder(make_daemon, database_url: str) -> None:
+def test_a_taken_port_is_71_and_names_the_holder(
+    make_daemon: MakeDaemon, database_url: str
+) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
@@ -73,7 +80,9 @@ def test_a_taken_port_is_71_and_names_the_holder(make_daemon, database_url: str)
 
 
 @pytest.mark.parametrize("option", ["state_directory", "runtime_directory"])
-def test_two_daemons_cannot_share_a_directory(make_daemon, database_url: str, option: str) -> None:
+def test_two_daemons_cannot_share_a_directory(
+    make_daemon: MakeDaemon, database_url: str, option: str
+) -> None:
     # With a database of its own, a daemon holds no data that another one could spoil.
     url = database_url if option == "runtime_directory" else None
     first = make_daemon(database_url=url, started_before=url is None)
@@ -85,12 +94,12 @@ def test_two_daemons_cannot_share_a_directory(make_daemon, database_url: str, op
     held = first.runtime if option == "runtime_directory" else first.state
     assert f"The {option.replace('_', ' ')} {held}" in second.log()
     assert f"directory of its own: {option}." in second.log()
-    assert str(first.process.pid) in second.log()
+    assert str(first.pid) in second.log()
     assert first.call("health_check") == "OK"
     assert first.stop() == 0
 
 
-def test_asked_to_stop_is_0_even_while_waiting_for_the_database(make_daemon) -> None:
+def test_asked_to_stop_is_0_even_while_waiting_for_the_database(make_daemon: MakeDaemon) -> None:
     daemon = make_daemon(database_url=f"postgresql://u@127.0.0.1:{free_port()}/d")
     daemon.launch()
     daemon.wait_notified("waiting for PostgreSQL")

@@ -36,7 +36,7 @@ def test_a_key_is_rotated_while_the_service_runs(seeded_database_url: str) -> No
         failed: list[str] = []
         rounds = [0]
 
-        def user() -> None:
+        def use_them() -> None:
             """Read one's credentials and change the other's, all the time."""
             while not stop.is_set():
                 own = daemon.client.post("/get_user_integrations", json={"user_id": "alice"})
@@ -52,7 +52,7 @@ def test_a_key_is_rotated_while_the_service_runs(seeded_database_url: str) -> No
             until = rounds[0] + 5
             wait_for(lambda: rounds[0] > until or failed, what="more calls")
 
-        calls = threading.Thread(target=user)
+        calls = threading.Thread(target=use_them)
         calls.start()
         try:
             after_some_more()

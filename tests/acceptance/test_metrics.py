@@ -178,7 +178,7 @@ def test_a_restarted_service_begins_anew_and_a_reload_does_not(database_url: str
         for _ in range(5):
             daemon.call("set_execution_kv_data", user_id="u", node_exec_id="n", key="k", data=1)
         (daemon.directory / "autogpt-db.toml").write_text("[api]\nprocesses = 1\n")
-        daemon.process.send_signal(signal.SIGHUP)
+        daemon.signal(signal.SIGHUP)
         wait_for(lambda: daemon.events("reloaded"), what="the reload")
         samples, _ = scrape(daemon)
         assert value(samples, families.REQUESTS, **WRITE) == 5

@@ -7,8 +7,10 @@ import os
 import signal
 import stat
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from daemon_process import DaemonProcess, processes_of
 from waiting import wait_for
@@ -17,7 +19,7 @@ PROGRAM = Path(__file__).parents[1] / "program_of_the_family.py"
 
 
 @contextmanager
-def daemon_with(database_url: str | None, **arguments):
+def daemon_with(database_url: str | None, **arguments: Any) -> Iterator[tuple[DaemonProcess, Path]]:
     daemon = DaemonProcess(database_url=database_url, **arguments)
     directory = daemon.directory / "programs.d"
     directory.mkdir()
@@ -131,7 +133,7 @@ def test_tail_of_any_length_is_text(database_url: str) -> None:
             lambda: "end" in daemon.supervisorctl("tail", "writer").stdout, what="what it wrote"
         )
         with daemon._control() as control:
-            log = control.supervisor
+            log: Any = control.supervisor
             whole = str(log.readProcessStdoutLog("writer", 0, 0))
             assert "\ufffd\ufffd \\u009b1A end\n" in whole, "colours are left out"
             assert "é€🙂" * 40 in whole
@@ -159,7 +161,7 @@ def test_one_that_fails_is_started_again_with_pauses_and_never_given_up(database
         (directory / "missing.conf").write_text("[program:missing]\ncommand=/nowhere/at/all\n")
         daemon.start()
 
-        def failures() -> list[dict]:
+        def failures() -> list[dict[str, Any]]:
             return [e for e in daemon.events("process_exited") if e["child"] == "crashing"]
 
         # Stock Supervisor gives up after the third.

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -51,7 +52,7 @@ scrape_configs:
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=30) as prometheus:
 
-                def ask(query: str) -> list[dict]:
+                def ask(query: str) -> list[dict[str, Any]]:
                     try:
                         reply = prometheus.get("/query", params={"query": query})
                     except httpx.TransportError:

@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ SECRETS = (TOKEN, REDIS, OPENAI, KEY, PASSWORD)
 
 
 @pytest.fixture(scope="module")
-def daemon(database_url_for_module: str):
+def daemon(database_url_for_module: str) -> Iterator[DaemonProcess]:
     """Run a daemon with programs beside it, and a secret wherever one can be set, from files."""
     url = with_schema(database_url_for_module).replace(
         "postgresql://postgres@", f"postgresql://postgres:{PASSWORD}@"
@@ -83,7 +84,7 @@ def test_no_secret_shows_whatever_is_asked_or_fails(daemon: DaemonProcess) -> No
     os.kill(pid, signal.SIGKILL)
     wait_for(lambda: daemon.pid_of("api:api_00") not in {0, pid}, what="its successor")
     (daemon.directory / "autogpt-db.toml").write_text("[api]\nport = 'x'\ntoken = 5\n")
-    daemon.process.send_signal(signal.SIGHUP)
+    daemon.signal(signal.SIGHUP)
     wait_for(lambda: daemon.events("reload_refused"), what="the refusal")
     assert_none_in(daemon.log(), "the log")
 
@@ -102,7 +103,7 @@ def test_no_secret_stands_in_an_argument_or_an_environment(daemon: DaemonProcess
 
 
 def test_no_process_leaves_its_memory_behind(daemon: DaemonProcess) -> None:
-    pids = [daemon.process.pid, *(daemon.pid_of(name) for name in
+    pids = [daemon.pid, *(daemon.pid_of(name) for name in
             ("api:api_00", "api:api_01", "worker:worker_00", "sleeper"))]  # fmt: skip
     for pid in pids:
         limits = Path(f"/proc/{pid}/limits").read_text().splitlines()

@@ -30,13 +30,16 @@ def test_a_stop_lets_running_requests_finish(database_url: str) -> None:
             request.start()
             with psycopg.connect(database_url, autocommit=True) as observer:
                 wait_for(
-                    lambda: observer.execute(
-                        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-                        " AND datname = current_database()"
-                    ).fetchone()[0],
+                    lambda: (
+                        observer.execute(
+                            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                            " AND datname = current_database()"
+                        ).fetchall()
+                        != [(0,)]
+                    ),
                     what="the write to wait for its row",
                 )
-            daemon.process.send_signal(signal.SIGTERM)
+            daemon.signal(signal.SIGTERM)
             daemon.wait_notified("STOPPING=1")
             assert not replies
         request.join(PATIENCE)  # leaving the block released the row
@@ -54,7 +57,7 @@ def test_a_reload_takes_new_settings_one_process_at_a_time_and_fails_nobody(
         before = {daemon.pid_of("api:api_00"), daemon.pid_of("api:api_01")}
         file.write_text("[api]\nbody_limit = 2048\n")
         with Writers(daemon.port, clients=8) as writers:
-            daemon.process.send_signal(signal.SIGHUP)
+            daemon.signal(signal.SIGHUP)
             wait_for(lambda: daemon.events("reloaded"), what="the reload")
         assert set(writers.history.outcomes) == {"ok"}, writers.history.first_failures
         assert not before & {daemon.pid_of("api:api_00"), daemon.pid_of("api:api_01")}
@@ -66,7 +69,7 @@ def test_a_bad_file_keeps_the_old_settings(database_url: str) -> None:
     with DaemonProcess(database_url=database_url, assignments=LEAN) as daemon:
         pid = daemon.pid_of("api:api_00")
         (daemon.directory / "autogpt-db.toml").write_text("[api]\nprot = 1\n")
-        daemon.process.send_signal(signal.SIGHUP)
+        daemon.signal(signal.SIGHUP)
         wait_for(lambda: "did you mean api.port?" in daemon.log(), what="the refusal")
         assert daemon.pid_of("api:api_00") == pid
         os.kill(pid, signal.SIGKILL)

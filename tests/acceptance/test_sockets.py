@@ -39,7 +39,7 @@ def test_a_tcp_and_a_unix_socket_of_systemd_s_are_both_served(database_url: str)
                 )
 
         try:
-            subprocess.Popen = Activated  # type: ignore[misc]
+            subprocess.Popen = Activated  # type: ignore[misc,assignment]
             try:
                 daemon.launch()
             finally:

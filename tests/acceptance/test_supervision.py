@@ -9,8 +9,10 @@ import signal
 import socket
 import subprocess
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
@@ -24,7 +26,9 @@ APIS = ("api:api_00", "api:api_01")
 
 
 @contextmanager
-def breakable(database_url: str, how: str = "", **arguments):
+def breakable(
+    database_url: str, how: str = "", **arguments: Any
+) -> Iterator[tuple[DaemonProcess, Path]]:
     """Run a daemon whose API processes break as the yielded file says."""
     daemon = DaemonProcess(database_url=database_url, **arguments)
     switch = daemon.directory / "break"
@@ -90,7 +94,7 @@ def test_a_child_that_keeps_failing_is_started_for_ever_with_pauses_and_named(
     ) as (daemon, switch):
         daemon.launch()
 
-        def failures() -> list[dict]:
+        def failures() -> list[dict[str, Any]]:
             return [e for e in daemon.events("process_exited") if e["child"] == "api_00"]
 
         # Stock Supervisor gives up after the third, and is silent from then on.
@@ -185,16 +189,19 @@ def test_a_second_signal_hastens_the_stop(database_url: str) -> None:
             request.start()
             with psycopg.connect(database_url, autocommit=True) as observer:
                 wait_for(
-                    lambda: observer.execute(
-                        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-                        " AND datname = current_database()"
-                    ).fetchone()[0],
+                    lambda: (
+                        observer.execute(
+                            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                            " AND datname = current_database()"
+                        ).fetchall()
+                        != [(0,)]
+                    ),
                     what="the write to wait for its row",
                 )
-            daemon.process.send_signal(signal.SIGTERM)
+            daemon.signal(signal.SIGTERM)
             wait_for(lambda: daemon.events("stopping"), what="the drain to begin")
-            assert daemon.process.poll() is None
-            daemon.process.send_signal(signal.SIGTERM)
+            assert daemon.runs()
+            daemon.signal(signal.SIGTERM)
             assert daemon.exit_code(seconds=PATIENCE) == 0  # the row is locked still
             request.join(PATIENCE)
         assert outcome, "the waiting client was told"
@@ -238,7 +245,7 @@ def test_supervisorctl_reload_rolls_instead_of_stopping_everything(database_url:
         assert done.returncode == 0, done.stdout
         wait_for(lambda: daemon.events("reloaded"), what="the reload")
         assert not before & {daemon.pid_of(name) for name in APIS}
-        assert daemon.process.poll() is None
+        assert daemon.runs()
 
 
 def test_supervisorctl_restart_keeps_the_socket_answered(database_url: str) -> None:
@@ -259,10 +266,13 @@ def test_supervisorctl_restart_keeps_the_socket_answered(database_url: str) -> N
             slow.start()
             with psycopg.connect(database_url, autocommit=True) as observer:
                 wait_for(
-                    lambda: observer.execute(
-                        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-                        " AND datname = current_database()"
-                    ).fetchone()[0],
+                    lambda: (
+                        observer.execute(
+                            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                            " AND datname = current_database()"
+                        ).fetchall()
+                        != [(0,)]
+                    ),
                     what="the write to wait for its row",
                 )
             command = subprocess.Popen(
@@ -318,7 +328,7 @@ def test_a_stop_stops_and_a_restart_that_is_broken_off_does_too(database_url: st
         with daemon._control() as control:
             for _ in range(2):  # as `supervisorctl restart` begins; then it is interrupted
                 control.supervisor.getVersion()
-            results = control.supervisor.stopProcessGroup("api")
+            results: Any = control.supervisor.stopProcessGroup("api")
             assert [result["name"] for result in results] == ["api_00", "api_01"]
         assert 0 not in [daemon.pid_of(name) for name in APIS]
         wait_for(
@@ -337,7 +347,7 @@ def test_a_reload_changes_the_number_of_processes(database_url: str) -> None:
         file = daemon.directory / "autogpt-db.toml"
         for count, round_ in ((3, 1), (1, 2)):
             file.write_text(f"[api]\nprocesses = {count}\n")
-            daemon.process.send_signal(signal.SIGHUP)
+            daemon.signal(signal.SIGHUP)
             wait_for(
                 lambda round_=round_: len(daemon.events("reloaded")) == round_,
                 seconds=40,
