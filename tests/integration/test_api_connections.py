@@ -6,6 +6,7 @@ import contextlib
 import json
 import socket
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from api_process import ApiProcess, bytes_unread, read_reply, read_to_end, request, resident
 from autogpt_db.metrics import families
 from metrics_reading import parse, total
-from postgres_server import clone, unique_name
+from postgres_server import PostgresServer, clone, unique_name
 from waiting import PATIENCE, wait_for
 
 pytestmark = pytest.mark.usefixtures("road")
@@ -26,7 +27,11 @@ ECHO = request("echo", b'{"text": "x"}')
 
 
 @pytest.fixture(scope="module")
-def api(road, postgres_server, migrated_template):  # noqa: ARG001 - it chooses the processes' road
+def api(
+    road: str,  # noqa: ARG001 - it chooses the processes' road
+    postgres_server: PostgresServer,
+    migrated_template: str,
+) -> Iterator[ApiProcess]:
     name = unique_name("connections")
     with ApiProcess(
         clone(postgres_server, migrated_template, name),

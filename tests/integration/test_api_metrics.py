@@ -122,10 +122,10 @@ def test_the_database_s_figures_are_right(seeded_database_url: str) -> None:
         ApiProcess(seeded_database_url, FRESH) as api,
         psycopg.connect(seeded_database_url) as observer,
     ):
-        (name, size, most, version) = observer.execute(
+        ((name, size, most, version),) = observer.execute(
             "SELECT current_database(), pg_database_size(current_database()),"
             " current_setting('max_connections')::int, current_setting('server_version')"
-        ).fetchone()
+        ).fetchall()
         wait_for(lambda: total(scrape(api), families.DATABASE_SIZE), what="sizes")
         samples = scrape(api)
         assert value(samples, families.DATABASE_UP) == 1
@@ -207,8 +207,13 @@ def test_a_pool_that_is_all_lent_says_nothing_of_the_server(seeded_database_url:
         wait_for(lambda: up(scrape(api)) == 1, what="up")
         connection.sendall(request("sleep_reading", b'{"seconds": 30}'))
         wait_for(lambda: running(seeded_database_url, "pg_sleep"), what="the statement")
-        seen = []
-        wait_for(lambda: seen.append(up(scrape(api))) or None in seen, what="no answer")
+        seen: list[float | None] = []
+
+        def unanswered() -> bool:
+            seen.append(up(scrape(api)))
+            return None in seen
+
+        wait_for(unanswered, what="no answer")
         assert 0 not in seen
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
 from api_process import ApiProcess
+from postgres_server import PostgresServer
 from waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("road")
@@ -19,7 +21,11 @@ DEEP = b'{"text": "x", "document": ' + b"[" * 10_000 + b"]" * 10_000 + b"}"
 
 
 @pytest.fixture(scope="module")
-def api(road, postgres_server, migrated_template):  # noqa: ARG001 - it chooses the processes' road
+def api(
+    road: str,  # noqa: ARG001 - it chooses the processes' road
+    postgres_server: PostgresServer,
+    migrated_template: str,
+) -> Iterator[ApiProcess]:
     from postgres_server import clone, unique_name  # the same server for the whole module
 
     name = unique_name("requests")
@@ -281,7 +287,7 @@ def test_a_request_id_is_taken_over(api: ApiProcess, given: str) -> None:
 
 @pytest.mark.parametrize("given", ["", "a" * 129, 'a"b', "a b", "ä".encode().decode("latin-1")])
 def test_a_strange_request_id_is_replaced(api: ApiProcess, given: str) -> None:
-    headers = {**JSON, "x-request-id": given.encode("latin-1")}
+    headers = httpx.Headers({**JSON, "x-request-id": given}, encoding="latin-1")
     reply = api.client.post("/echo", content=b'{"text": "x"}', headers=headers)
     assert reply.status_code == 200
     assert reply.headers["x-request-id"] not in {given, ""}
@@ -318,14 +324,14 @@ def test_slow_requests_are_warnings_and_good_ones_can_go_unlogged(database_url: 
 def test_a_token_is_asked_for_where_there_is_one(database_url: str) -> None:
     with ApiProcess(database_url, environment={"AUTOGPT_DB_API_TOKEN": "s3cret ä"}) as api:
         for given in (None, "Bearer wrong", "Bearer", "Basic s3cret", "s3cret ä"):
-            headers = {} if given is None else {"authorization": given.encode()}
+            headers = {} if given is None else {b"authorization": given.encode()}
             for path in ("/echo", "/nothing", "/openapi.json"):
                 reply = api.client.post(path, content=b'{"text": "x"}', headers=headers)
                 assert reply.status_code == 401, (given, path)
                 assert reply.headers["www-authenticate"] == "Bearer"
                 assert "s3cret" not in reply.text
         for scheme in ("Bearer", "bearer"):
-            right = {"authorization": f"{scheme} s3cret ä".encode()}
+            right = {b"authorization": f"{scheme} s3cret ä".encode()}
             reply = api.client.post("/echo", content=b'{"text": "x"}', headers=right)
             assert reply.status_code == 200
         for path in ("/live", "/ready", "/health_check", "/health_check_async"):

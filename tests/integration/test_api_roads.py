@@ -8,13 +8,14 @@ import socket
 import struct
 import termios
 import threading
+from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import pairwise
 
 import pytest
 
 from api_process import ApiProcess, read_reply, running, written
-from postgres_server import clone, unique_name
+from postgres_server import PostgresServer, clone, unique_name
 from waiting import PATIENCE, wait_for
 
 LIMITS = ("api.body_limit=200000", "api.body_timeout=1", "api.keep_alive=1")
@@ -25,14 +26,14 @@ CHUNKED = (
 
 
 @pytest.fixture(scope="module")
-def database_url_of_roads(postgres_server, migrated_template):
+def database_url_of_roads(postgres_server: PostgresServer, migrated_template: str) -> Iterator[str]:
     name = unique_name("roads")
     yield clone(postgres_server, migrated_template, name)
     postgres_server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture(scope="module")
-def roads(database_url_of_roads):
+def roads(database_url_of_roads: str) -> Iterator[tuple[ApiProcess, ApiProcess]]:
     url = database_url_of_roads
     with (
         ApiProcess(url, *LIMITS, "api.short_road=true") as short,
@@ -56,7 +57,8 @@ def exchange(api: ApiProcess, *pieces: bytes, replies: int = 1) -> bytes:
 
 def unread(connection: socket.socket) -> int:
     """Return the bytes that the other side's kernel has not acknowledged."""
-    return struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, b"\0" * 4))[0]
+    (count,) = struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, b"\0" * 4))
+    return int(count)
 
 
 def without_names(headers: dict[str, str]) -> dict[str, str]:
@@ -211,7 +213,7 @@ def test_above_a_rate_requests_are_summed_and_failures_keep_their_lines(database
 
         def counted() -> int:
             lines = [one for one in api.events("request") if one["status"] == 200]
-            return len(lines) + sum(one["calls"] for one in api.events("requests"))
+            return len(lines) + sum(int(one["calls"]) for one in api.events("requests"))
 
         wait_for(lambda: counted() == 100, what="every request in a line or a sum")
         sums = api.events("requests")

@@ -256,7 +256,7 @@ def test_one_user_s_oversized_batch_keeps_nobody_else_from_theirs(
                 found = service.call("get_all_batches_by_type", notification_type="AGENT_RUN")
             assert len(json.dumps(found)) <= limits.result_bytes
             return [batch["user_id"] for batch in found], [
-                record for record in logs if record["event"] == "notifications_left_out"
+                dict(record) for record in logs if record["event"] == "notifications_left_out"
             ]
 
         users, (told,) = read()

@@ -220,6 +220,7 @@ def test_failures_are_classes(api: ApiProcess, user: str) -> None:
         assert refused.value.request_id
         with pytest.raises(ServerFaultError) as fault:
             client.call("fail_with_a_bug")
+        assert fault.value.request_id
         assert fault.value.request_id in str(fault.value)
 
 

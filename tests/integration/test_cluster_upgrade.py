@@ -71,9 +71,9 @@ def test_15_becomes_the_newer_one_with_the_same_data_and_the_old_one_is_kept(old
     assert done.after.startswith(f"{newer}.")
     assert done.not_carried_over == ["postgresql.conf: work_mem = 32MB"]
     with serving(new), connect(new) as connection:
-        (analysed,) = connection.execute(
+        ((analysed,),) = connection.execute(
             "SELECT count(*) FROM pg_catalog.pg_stats WHERE schemaname = 'platform'"
-        ).fetchone()
+        ).fetchall()
         assert analysed > 0
         assert connection.execute("SHOW data_checksums").fetchone() == ("on",)
     with DatabaseManager(new):  # and the service starts on it

@@ -33,7 +33,8 @@ def bank(seeded_database_url: str) -> Iterator[Service]:
 
 
 def spend(bank: Service, cost: int, user: str = "alice", **metadata: Any) -> int:
-    return bank.call("spend_credits", user_id=user, cost=cost, metadata=metadata)
+    left: int = bank.call("spend_credits", user_id=user, cost=cost, metadata=metadata)
+    return left
 
 
 def set_balance(bank: Service, balance: int, user: str = "alice", updated: str = "now()") -> None:
@@ -67,7 +68,8 @@ def entries(bank: Service, user: str = "alice") -> list[tuple[Any, ...]]:
 
 
 def balance(bank: Service, user: str = "alice") -> int:
-    return bank.value('SELECT balance FROM "UserBalance" WHERE "userId" = %(user)s', user=user)
+    query = 'SELECT balance FROM "UserBalance" WHERE "userId" = %(user)s'
+    return int(bank.value(query, user=user))
 
 
 def test_without_accounts_spending_costs_nothing_and_everybody_has_100(service: Service) -> None:

@@ -250,8 +250,9 @@ def locked(service: Service, method: str, arguments: dict[str, Any]) -> dict[str
     """
     operation = OPERATIONS[method]
 
-    async def call() -> list[tuple[Any, ...]]:
-        touched: list[tuple[Any, ...]] = []
+    touched: list[tuple[str, list[str]]] = []
+
+    async def call() -> None:
         async with Database.open(service.settings, size=1) as database:
             await database.learn()
             async with database.for_call(method, reads=False).transaction() as transaction:
@@ -259,13 +260,13 @@ def locked(service: Service, method: str, arguments: dict[str, Any]) -> dict[str
                     given = operation.decode(json.dumps(arguments).encode())
                     await transaction.make_undoable()
                     await operation.call(transaction, given)
-                    touched = await transaction.rows(LOCKS)
+                    touched.extend(await transaction.rows(LOCKS))
                 except CallError:
                     pass
                 raise psycopg.Rollback
-        return touched
 
-    return {name: set(modes) for name, modes in service.run(call())}
+    service.run(call())
+    return {name: set(modes) for name, modes in touched}
 
 
 def neighbours(service: Service, tables: set[str]) -> set[str]:

@@ -6,7 +6,8 @@ import os
 import pwd
 import shutil
 import socket
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -35,7 +36,9 @@ def examined(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch)
     for name in ("DATABASE_URL", "CREDENTIALS_DIRECTORY", "AUTOGPT_DB_CONFIG"):
         monkeypatch.delenv(name, raising=False)
 
-    def examine_with(*assignments: str, content: str = "", url: str | None = None):
+    def examine_with(
+        *assignments: str, content: str = "", url: str | None = None
+    ) -> dict[str, list[Finding]]:
         file.write_text(content)
         monkeypatch.setenv("DATABASE_URL", url or with_schema(database_url))
         given = (f"state_directory={tmp_path}", f"runtime_directory={tmp_path}/run", "api.port=0")
@@ -282,8 +285,8 @@ def test_a_disk_that_is_full_or_nearly(examined: Examine, monkeypatch: pytest.Mo
 
 
 def test_a_clock_that_is_off(examined: Examine, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = host.time.time
-    monkeypatch.setattr(host.time, "time", lambda: now() + 3600)
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + 3600)
     finding = only(examined(), "clock")
     assert "3600 s ahead" in finding.text or "3599 s ahead" in finding.text
 
@@ -299,9 +302,9 @@ def test_what_a_restore_has_kept_is_named(examined: Examine, tmp_path: Path) -> 
 def test_a_check_that_fails_itself_does_not_stop_the_others(
     examined: Examine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_situation: object):
+    def broken(_situation: object) -> Iterator[Finding]:
+        yield from ()
         raise RuntimeError("as it happens")
-        yield
 
     monkeypatch.setattr(checks, "_CHECKS", (broken, *checks._CHECKS))
     found = examined()

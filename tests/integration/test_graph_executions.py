@@ -224,7 +224,8 @@ def test_inputs_and_outputs_are_those_of_the_agents_own_blocks(service: Service)
 def test_stored_inputs_stand_before_those_of_blocks(service: Service) -> None:
     node_execution(service, "in1", "n-in", {"name": "topic", "value": 1})
     assert shown(service)["inputs"] == {"a": 1}
-    for empty in ({}, None, ...):
+    nothing: tuple[Any, ...] = ({}, None, ...)
+    for empty in nothing:
         execution(service, "e3", inputs=empty)
         assert shown(service)["inputs"] == {"topic": 1}
 
@@ -377,7 +378,8 @@ def test_an_execution_is_made_with_its_nodes_and_their_inputs(service: Service) 
 
 
 def test_what_is_not_given_is_stored_as_an_empty_object(service: Service) -> None:
-    for empty in ({}, None):
+    nothing: tuple[Any, ...] = ({}, None)
+    for empty in nothing:
         made = create(service, credential_inputs=empty, nodes_input_masks=empty)
         assert (made["credential_inputs"], made["nodes_input_masks"]) == (None, {})
         assert made["node_executions"] == []
@@ -421,7 +423,10 @@ def test_what_it_names_must_exist(service: Service, wrong: Any, constraint: str)
 
 
 def test_malformed_starting_nodes_are_422(service: Service) -> None:
-    for pair in (["n-in"], ["n-in", {}, 1], [1, {}], ["n-in", []], "n-in", {"n-in": {}}):
+    pairs: list[Any] = [
+        ["n-in"], ["n-in", {}, 1], [1, {}], ["n-in", []], "n-in", {"n-in": {}},
+    ]  # fmt: skip
+    for pair in pairs:
         with pytest.raises(ArgumentsInvalidError):
             create(service, pair)
 
@@ -501,7 +506,8 @@ def test_stats_are_replaced_by_the_whole_model(service: Service) -> None:
 
 
 def test_stats_of_nothing_and_nothing_of_stats_fail(service: Service) -> None:
-    for request in ({"stats": {}}, {"status": "FAILED"}):
+    requests: list[dict[str, Any]] = [{"stats": {}}, {"status": "FAILED"}]
+    for request in requests:
         with pytest.raises(RecordNotFoundError):
             service.call("update_graph_execution_stats", graph_exec_id="?", **request)
     with pytest.raises(InvalidValueError):

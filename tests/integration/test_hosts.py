@@ -81,6 +81,7 @@ def test_silent_and_absent_hosts_hold_up_nobody(server: PostgresServer, how: Any
 
 @pytest.mark.parametrize("how", [opened, opened_at_once])
 def test_where_none_answers_each_is_named(server: PostgresServer, how: Any) -> None:
+    assert server.port is not None
     absent = free_port()
     with FickleHost() as silent:
         text = conninfo(silent.port, absent, server.port).replace("dbname=postgres", "dbname=none")

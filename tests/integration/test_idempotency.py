@@ -678,7 +678,7 @@ def test_a_job_deletes_what_has_expired(
         options = Settings(database=DatabaseSettings(url=Secret(with_schema(database_url))))
         async with Database.open(options, size=1) as database:
             job = discover()["clean_idempotency_keys"]
-            handle = database.for_call(job.name, reads=False)
+            handle: Any = database.for_call(job.name, reads=False)
             with psycopg.connect(database_url) as other:
                 other.execute("SELECT FROM autogpt_db.idempotency_key WHERE key = '59' FOR UPDATE")
                 found = [await job.function(handle)]

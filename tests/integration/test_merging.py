@@ -429,15 +429,16 @@ def hold(blocker: psycopg.Connection[Any], names: list[str]) -> None:
 
 def waiting(service: Service) -> int:
     """Return how many sessions wait for a lock."""
-    return service.value(
+    count: int = service.value(
         """SELECT count(*) FROM pg_stat_activity
             WHERE wait_event_type = 'Lock' AND datname = current_database()"""
     )
+    return count
 
 
 @pytest.mark.parametrize("timeouts", [{"lock_timeout": 0}, {"statement_timeout": 0.5}])
 def test_a_locked_row_holds_up_nobody_else_of_its_batch(
-    seeded_database_url: str, timeouts: dict[str, float]
+    seeded_database_url: str, timeouts: dict[str, Any]
 ) -> None:
     """By the batch's own bound on locks, or by the statement's."""
     with Service(seeded_database_url, **timeouts) as service:
@@ -718,7 +719,7 @@ def test_what_was_large_last_time_is_not_read_together(service: Service) -> None
         before = figures(service)["batches"]
         together = [("get_execution_kv_data", {"user_id": "merge", "key": key}) for key in keys]
         assert [reply[:1] for reply in service.together(together)] == ["x"] * len(keys)
-        return int(figures(service)["batches"]) - before
+        return int(figures(service)["batches"] - before)
 
     large = MOST_CHARACTERS // 2 - 1000
     small, great = [f"small-{n}" for n in range(6)], [f"great-{n}" for n in range(6)]

@@ -100,6 +100,9 @@ def test_output_rows_by_name_in_time_order(service: Service) -> None:
     assert service.call("get_execution_outputs_by_node_exec_id", node_exec_id="?") == {}
 
 
+NOTHING: tuple[Any, ...] = (..., None, {}, [], "", 0, False)
+
+
 @pytest.mark.parametrize(
     ("stored", "shown"),
     [
@@ -109,7 +112,7 @@ def test_output_rows_by_name_in_time_order(service: Service) -> None:
         ("text", {"value": "text"}),
         (7, {"value": 7}),
         (True, {"value": True}),
-        *((empty, {"row": 1}) for empty in (..., None, {}, [], "", 0, False)),
+        *((empty, {"row": 1}) for empty in NOTHING),
     ],
 )
 def test_execution_data_stands_before_input_rows(service: Service, stored: Any, shown: Any) -> None:

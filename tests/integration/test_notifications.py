@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ages import AS_OF_V0_6_48
-from autogpt_db.errors import ForeignKeyViolationError
+from autogpt_db.errors import CallError, ForeignKeyViolationError
 from examples import check, examples_of
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def test_numbers_that_json_lacks_are_refused(service: Service) -> None:
     body = json.dumps(
         {"user_id": "alice", "notification_type": "AGENT_RUN", "notification_data": event([1])}
     ).replace("[1]", '{"x": NaN}')
-    with pytest.raises(Exception, match="NaN") as caught:
+    with pytest.raises(CallError, match="NaN") as caught:
         service.send("create_or_add_to_user_notification_batch", body.encode())
     assert caught.value.status == 400
     assert counts(service) == (0, 0)
@@ -208,7 +208,7 @@ def test_removing_what_is_gone_removes_an_empty_batch_all_the_same(service: Serv
 
 @pytest.mark.parametrize("round_", range(3))
 def test_no_event_gets_lost_between_adding_and_emptying(service: Service, round_: int) -> None:
-    request = {"user_id": "alice", "notification_type": "AGENT_RUN"}
+    request: dict[str, Any] = {"user_id": "alice", "notification_type": "AGENT_RUN"}
     adding = (
         "create_or_add_to_user_notification_batch",
         request | {"notification_data": event({"round": round_})},

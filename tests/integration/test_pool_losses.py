@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -113,7 +114,7 @@ async def work_in_transaction(database: Database) -> None:
 
 @pytest.mark.parametrize("work", [read, read_heavily, read_with_patience, work_in_transaction])
 def test_a_call_that_is_cancelled_at_any_moment_gives_its_connection_back(
-    database_url: str, work: Callable[[Database], Awaitable[None]]
+    database_url: str, work: Callable[[Database], Coroutine[Any, Any, None]]
 ) -> None:
     async def scenario(database: Database) -> None:
         random.seed(SEED)

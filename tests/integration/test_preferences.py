@@ -82,7 +82,8 @@ def test_a_users_address_is_verified_or_not(service: Service) -> None:
 
 
 def preference(service: Service) -> dict[str, Any]:
-    return service.call("get_user_notification_preference", user_id="alice")
+    found: dict[str, Any] = service.call("get_user_notification_preference", user_id="alice")
+    return found
 
 
 @pytest.mark.parametrize("kind", COLUMNS)

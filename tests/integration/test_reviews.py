@@ -199,12 +199,14 @@ def test_of_both_approvals_the_older_counts(service: Service) -> None:
 
 
 def pending(service: Service) -> bool:
-    return service.call("has_pending_reviews_for_graph_exec", graph_exec_id="e1")
+    found: bool = service.call("has_pending_reviews_for_graph_exec", graph_exec_id="e1")
+    return found
 
 
 def cancel(service: Service, **options: Any) -> int:
     request = {"graph_exec_id": "e1", "user_id": "alice"} | options
-    return service.call("cancel_pending_reviews_for_execution", **request)
+    cancelled: int = service.call("cancel_pending_reviews_for_execution", **request)
+    return cancelled
 
 
 def test_a_stop_rejects_what_waits_for_its_user(service: Service) -> None:

@@ -154,7 +154,8 @@ def test_a_batch_changes_those_that_may_change(
         "stats": stats,
     }
     if target == "INCOMPLETE":
-        for ids in (request["node_exec_ids"], []):
+        wanted: list[list[str]] = [request["node_exec_ids"], []]
+        for ids in wanted:
             with pytest.raises(InvalidValueError):
                 service.call(
                     "update_node_execution_status_batch", **(request | {"node_exec_ids": ids})
@@ -184,7 +185,8 @@ def under_lock(service: Service, change: str, *calls: Callable[[], Awaitable[Any
             other.commit()
             return list(await asyncio.gather(*tasks))
 
-    return service.run(scenario())
+    replies: list[Any] = service.run(scenario())
+    return replies
 
 
 def called(service: Service, method: str, **arguments: Any) -> Callable[[], Awaitable[Any]]:

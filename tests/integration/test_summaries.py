@@ -19,7 +19,9 @@ def test_recorded_calls(service: Service, example: Any) -> None:
     check(example, *service.answer(example["method"], example["request"]))
 
 
-def execute(service: Service, graph: str, created: str, status: str = "COMPLETED", **given: Any):
+def execute(
+    service: Service, graph: str, created: str, status: str = "COMPLETED", **given: Any
+) -> None:
     service.rows(
         """INSERT INTO "AgentGraphExecution"
                (id, "userId", "agentGraphId", "executionStatus", "createdAt", stats, "isDeleted")
@@ -37,7 +39,7 @@ def summary(service: Service, **options: Any) -> dict[str, Any]:
     request = {
         "user_id": "bob", "start_time": "2026-03-01T00:00:00Z", "end_time": "2026-03-02T00:00:00Z",
     }  # fmt: skip
-    found = service.call("get_user_execution_summary_data", **(request | options))
+    found: dict[str, Any] = service.call("get_user_execution_summary_data", **(request | options))
     assert service.statements == 1
     return found
 

@@ -79,7 +79,7 @@ def settle(bank: Service) -> list[Any]:
 
 
 def balance(bank: Service) -> int:
-    return bank.value("""SELECT balance FROM "UserBalance" WHERE "userId" = 'alice'""")
+    return int(bank.value("""SELECT balance FROM "UserBalance" WHERE "userId" = 'alice'"""))
 
 
 def top_ups(bank: Service) -> list[tuple[Any, ...]]:

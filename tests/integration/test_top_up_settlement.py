@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -161,8 +162,8 @@ def test_a_charge_whose_process_was_killed_is_entered_once(
         request = {"user_id": "alice", "cost": 20, "metadata": {"graph_exec_id": "run"}}
         assert api.client.post("/spend_credits", json=request).json() == 40
         wait_for(lambda: provider.payments, what="the charge")
-        api.process.kill()
-        api.process.wait()
+        api.signal(signal.SIGKILL)
+        api.exit_code()
     provider.gate.set()
     assert entries(queries) == [(KEY, amount, False, 40)]
     assert settle(queries, provider) == ({"entered": 0, "unsettled": 0}, []), "it may yet end"

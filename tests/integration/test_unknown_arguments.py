@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -48,7 +49,9 @@ def headers(request: pytest.FixtureRequest) -> dict[str, str]:
     }[request.param]
 
 
-def send(api: ApiProcess, method: str, content: dict, headers: dict[str, str]) -> httpx.Response:
+def send(
+    api: ApiProcess, method: str, content: dict[str, Any], headers: dict[str, str]
+) -> httpx.Response:
     return api.client.post(f"/{method}", content=json.dumps(content), headers={
         "content-type": "application/json", **headers
     })  # fmt: skip
@@ -56,7 +59,11 @@ def send(api: ApiProcess, method: str, content: dict, headers: dict[str, str]) -
 
 @pytest.mark.parametrize(("method", "known", "more"), NEWER)
 def test_without_a_fallback_they_are_refused_by_name(
-    alone: ApiProcess, headers: dict[str, str], method: str, known: dict, more: dict
+    alone: ApiProcess,
+    headers: dict[str, str],
+    method: str,
+    known: dict[str, Any],
+    more: dict[str, Any],
 ) -> None:
     nothing = dict.fromkeys(more)
     assert send(alone, method, known | nothing, headers).status_code == 200
@@ -76,8 +83,8 @@ def test_with_a_fallback_the_call_is_passed_on_as_it_came(
     upstream: UpstreamManager,
     headers: dict[str, str],
     method: str,
-    known: dict,
-    more: dict,
+    known: dict[str, Any],
+    more: dict[str, Any],
 ) -> None:
     upstream.requests.clear()
     answer = send(passing, method, known | more, headers)

@@ -172,7 +172,7 @@ def watch(
     with structlog.testing.capture_logs() as events:
         asyncio.run(main())
     result = queries.value("SELECT result FROM autogpt_db.job_run ORDER BY token DESC LIMIT 1")
-    return result, [event for event in events if event["event"].startswith("execution_")]
+    return result, [dict(event) for event in events if event["event"].startswith("execution_")]
 
 
 def test_it_names_exactly_the_stuck_ones_and_touches_nothing(
