@@ -54,7 +54,7 @@ def read(url: str) -> State:
         return {
             table: [
                 _comparable(row)
-                for (row,) in connection.execute(f"SELECT to_jsonb(it) FROM ({query}) AS it")  # type: ignore[call-overload]  # constant text
+                for (row,) in connection.execute(f"SELECT to_jsonb(it) FROM ({query}) AS it")
             ]
             for table, query in ROWS.items()
         }

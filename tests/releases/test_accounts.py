@@ -65,7 +65,7 @@ def test_members_of_credentials_that_nobody_knows_are_kept(service_in: Serve, st
     service = with_ann(
         service_in(state, integrations=IntegrationsSettings(encryption_key=Secret(KEY)))
     )
-    sent = {
+    sent: dict[str, Any] = {
         "managed_credentials": {"ayrshare_profile_key": "k", "other_key": "o"},
         "credentials": [CREDENTIALS | NEWER, {**CREDENTIALS, "refresh_strategy": "x"}],
         "oauth_states": [STATE | {"credential_id": "c", "brand_new": 2}],
@@ -131,7 +131,7 @@ def spend(service: Service, cost: int, user: str = "ann", **more: Any) -> Any:
 @pytest.mark.parametrize("state", ["v0.6.48", "v0.6.59", "v0.6.68"])
 def test_a_balance_falls_below_zero_where_it_may(service_in: Serve, state: str) -> None:
     service = bank(service_in, state, monthly_refill="off")
-    whatever = {"fail_insufficient_credits": False}
+    whatever: dict[str, Any] = {"fail_insufficient_credits": False}
     assert spend(service, 7, **whatever) == -7
     assert spend(service, 3, **whatever) == -10
     assert spend(service, 0, **whatever) == 0

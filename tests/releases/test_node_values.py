@@ -136,5 +136,5 @@ def test_each_release_has_integers_that_spoil_a_nodes_stats(service_in: Serve) -
                 )
                 found = service.call("get_node_execution", node_exec_id="x")
                 spoilt = spoils and name in always | some
-                expected = ({}, {}) if spoilt else ({"a": "b"}, {"c": []})
+                expected: tuple[Any, Any] = ({}, {}) if spoilt else ({"a": "b"}, {"c": []})
                 assert (found["input_data"], found["output_data"]) == expected, (state, stats)

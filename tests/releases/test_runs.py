@@ -438,7 +438,7 @@ def nodes(service: Service) -> dict[str, tuple[Any, ...]]:
         """SELECT id, "executionStatus"::text, stats, "endedTime" IS NOT NULL
              FROM "AgentNodeExecution" """
     )
-    return {key: rest for key, *rest in found}
+    return {row[0]: row[1:] for row in found}
 
 
 @pytest.mark.parametrize("state", ["master-2026-05-20", "v0.6.68", "v0.7.2"])

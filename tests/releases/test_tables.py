@@ -146,7 +146,10 @@ def test_tables_that_autogpt_keeps_a_record_of_are_never_changed(connection: Con
     build_as_0_1_0(connection)
     connection.execute(PRISMA_MIGRATIONS)
     before = read(connection)
-    for options in ({}, {"create": True}, {"upgrade": True}, {"create": True, "upgrade": True}):
+    given: list[dict[str, Any]] = [
+        {}, {"create": True}, {"upgrade": True}, {"create": True, "upgrade": True},
+    ]  # fmt: skip
+    for options in given:
         outcome = migrate(connection, schema_name="platform", **options)
         assert not set(outcome.applied) & THEIRS
         assert outcome.created_platform is False
@@ -181,7 +184,8 @@ def test_an_unfinished_migration_of_autogpts_is_awaited(connection: Connection) 
             ('1', '', '20270101000000_undone', now(), now()),
             ('2', '', '20270102000000_under_way', now(), NULL)
     """)
-    for options in ({}, {"create": True, "upgrade": True}):
+    given: list[dict[str, Any]] = [{}, {"create": True, "upgrade": True}]
+    for options in given:
         for attempt in (migrate, pending):
             with pytest.raises(SchemaAwaitedError, match="20270102000000_under_way"):
                 attempt(connection, schema_name="platform", **options)
