@@ -43,7 +43,7 @@ lint: .venv/.installed ## Check style, formatting and the direction of imports
 	$(RUN)/ruff format --check
 	$(RUN)/lint-imports --no-cache
 
-types: .venv/.installed ## Check types
+types: .venv/.installed ## Check types, those of tests, bench and tools as well
 	$(RUN)/mypy
 
 quick: .venv/.installed ## Run the tests that concern what has changed since main, for half a minute

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from guest import why_not
-from machine import install, newcomer
 
 from checkout import ROOT
 from console_sessions import Shell, show
 from daemon_process import free_port
+from guest import why_not
+from machine import install, newcomer
 from waiting import wait_for
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from guest import ROOT, Guest, why_not
 
 from checkout import copy_checkout, uv, uv_cache
+from guest import ROOT, Guest, why_not
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,6 +7,7 @@ import re
 import shutil
 
 import pytest
+
 from guest import Guest, tree
 
 LIBRARIES = "usr/lib/x86_64-linux-gnu"

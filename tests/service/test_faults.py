@@ -8,9 +8,9 @@ import time
 from typing import Any
 
 import pytest
-from guest import CREDENTIALS, PORT, Guest, GuestWriters
 
 from autogpt_db.database.migration import LOCK
+from guest import CREDENTIALS, PORT, Guest, GuestWriters
 from load import lost
 from waiting import wait_for
 

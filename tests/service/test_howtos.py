@@ -11,9 +11,8 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from guest import ROOT, UNIT
-
 from console_sessions import steps
+from guest import ROOT, UNIT
 from waiting import wait_for
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from guest import ROOT, Guest, GuestWriters
 
+from guest import ROOT, Guest, GuestWriters
 from waiting import wait_for
 
 BUG = '''

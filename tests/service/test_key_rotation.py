@@ -10,8 +10,8 @@ import textwrap
 from typing import TYPE_CHECKING
 
 import psycopg
-from guest import CREDENTIALS, ROOT, UNIT, GuestWriters
 
+from guest import CREDENTIALS, ROOT, UNIT, GuestWriters
 from load import lost
 
 if TYPE_CHECKING:

@@ -6,9 +6,8 @@ import os
 import time
 from pathlib import Path
 
-from guest import Guest, GuestWriters
-
 from autogpt_db.helpers.process import NICENESS
+from guest import Guest, GuestWriters
 from load import lost
 from waiting import wait_for
 

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+
 from guest import CREDENTIALS, UNIT
 from mistakes import MISTAKES, ONLY_THE_SERVICE_S, URL, WAITS, Mistake
-
 from waiting import wait_for
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ import re
 from typing import TYPE_CHECKING
 
 from guest import ROOT
-
 from waiting import wait_for
 
 if TYPE_CHECKING:
@@ -146,15 +145,15 @@ def test_the_manual_and_what_to_start_from_are_installed(service: Guest) -> None
         assert service.path(f"/usr/share/man/{page}").exists()
     for directory in ("docs/monitoring", "etc/examples", "docs/howto", "docs/reference"):
         for file in (ROOT / directory).iterdir():
-            place = f"/usr/share/doc/autogpt-db/{file.parent.name}/{file.name}"
-            assert service.path(place).read_text() == file.read_text()
+            installed = f"/usr/share/doc/autogpt-db/{file.parent.name}/{file.name}"
+            assert service.path(installed).read_text() == file.read_text()
     print("installed as they are here: two manual pages, docs/monitoring, etc/examples")
     page = service.run("autogpt-db", "help", "install")
     assert page == (ROOT / "docs/howto/install.md").read_text().strip()
-    for shell, file in (
+    for shell, place in (
         ("bash", "bash-completion/completions/autogpt-db"),
         ("zsh", "zsh/vendor-completions/_autogpt-db"),
         ("fish", "fish/vendor_completions.d/autogpt-db.fish"),
     ):
-        completion = service.path(f"/usr/share/{file}").read_text()
+        completion = service.path(f"/usr/share/{place}").read_text()
         assert f"_AUTOGPT_DB_COMPLETE={shell}_complete" in completion

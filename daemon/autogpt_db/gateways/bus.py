@@ -134,4 +134,4 @@ class Bus:
 
 
 async def _send(redis: Redis, *command: str | bytes) -> Any:
-    return await redis.execute_command(*command)  # type: ignore[no-untyped-call]
+    return await redis.execute_command(*command)

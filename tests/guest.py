@@ -15,9 +15,8 @@ from typing import Any
 from load import Writers
 from waiting import wait_for
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
-LAB = HERE / "systemd-lab"
+ROOT = Path(__file__).parents[1]
+LAB = ROOT / "tests/service/systemd-lab"
 UNIT = "autogpt-db"
 CREDENTIALS = "/etc/autogpt-db/credentials"
 PORT = 8005
