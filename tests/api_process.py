@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import socket
@@ -61,12 +60,11 @@ class ApiProcess:
             *(word for one in given for word in ("--set", one)),
             "api",
         ]
-        self._environment = clean_environment() | {
+        self._environment = clean_environment(TESTS) | {
             "AUTOGPT_DB_CONFIG": "/dev/null",
             "AUTOGPT_DB_STATE_DIRECTORY": str(self._directory),
             "DATABASE_URL": with_schema(database_url),
             "AUTOGPT_DB_TEST_OPERATIONS": ",".join(modules),
-            "PYTHONPATH": os.pathsep.join([str(TESTS), *os.environ.get("PYTHONPATH", "").split()]),
             **(environment or {}),
         }
         self._stdin = stdin

@@ -16,7 +16,7 @@ from hypothesis import settings
 import autogpt_db
 import processor_time
 from autogpt_db.database.migration import migrate
-from daemon_process import DaemonProcess
+from daemon_process import DaemonProcess, hide
 from once import run_directory, scratch
 from postgres_server import PostgresServer, clone, unique_name
 from releases.building import TABLES, ReleaseDatabases, build_as_0_1_0
@@ -55,6 +55,9 @@ def pytest_configure(config: pytest.Config) -> None:
         compileall.compile_dir(TESTS, maxlevels=0, quiet=1)
         run_directory()
     DaemonProcess.place = scratch()
+    # import-linter brings it, and structlog would import it into each process: a fifth of a start,
+    # and nothing that an installation has.
+    DaemonProcess.hidden = (hide("rich"),)
     if processor_time.WANTED:
         config.pluginmanager.register(processor_time.ProcessorTime())
     if TIME_LIMIT:

@@ -45,9 +45,20 @@ def free_port() -> int:
         return port
 
 
-def clean_environment() -> dict[str, str]:
-    """Return this process's environment without what configures a daemon."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(_SCRUBBED)}
+def clean_environment(*modules: Path) -> dict[str, str]:
+    """Return this process's environment without what configures a daemon.
+
+    Args:
+        modules: Directories of Python modules that it is to find.
+    """
+    path = [*map(str, modules), *DaemonProcess.hidden, *os.environ.get("PYTHONPATH", "").split()]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_SCRUBBED)}
+    return kept | ({"PYTHONPATH": os.pathsep.join(path)} if path else {})
+
+
+def hide(*packages: str) -> str:
+    """Return a directory that, in PYTHONPATH, makes packages seem not to be installed."""
+    return str(made_once("hidden", lambda target: _write_hidden(target, packages)))
 
 
 class DaemonProcess:
@@ -68,10 +79,12 @@ class DaemonProcess:
         ready_seconds: How long the last start took until READY.
         everywhere: What is set for each daemon of a run, before its own assignments.
         place: Where the directories of a run's daemons are made.
+        hidden: What is put into PYTHONPATH for the program's processes.
     """
 
     everywhere: ClassVar[tuple[str, ...]] = ()
     place: ClassVar[Path] = Path("/tmp")
+    hidden: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -312,6 +325,13 @@ class DaemonProcess:
         response = self.client.post(f"/{method}", json=arguments)
         assert response.status_code == 200, (method, response.status_code, response.text)
         return response.json()
+
+
+def _write_hidden(target: Path, packages: Iterable[str]) -> None:
+    target.mkdir(mode=0o755)
+    for package in packages:
+        source = f'raise ModuleNotFoundError("No module named {package!r}", name={package!r})\n'
+        (target / f"{package}.py").write_text(source, "ascii")
 
 
 def _leave_state(target: Path) -> None:
