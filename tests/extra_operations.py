@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from autogpt_db.operations import Database, JsonValue, operation
@@ -20,6 +21,13 @@ async def tell_time(database: Database, zone: str = "UTC") -> bytes | None:
 async def loaded_modules(database: Database) -> list[str]:  # noqa: ARG001 - as below
     """Return what this process has imported."""
     return sorted(sys.modules)
+
+
+@operation(reads=True)
+async def objects_that_stay(database: Database) -> int:  # noqa: ARG001 - as below
+    """Return how many objects the garbage collector leaves alone; it must be at work."""
+    assert gc.isenabled()
+    return gc.get_freeze_count()
 
 
 @operation(reads=True)

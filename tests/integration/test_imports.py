@@ -55,6 +55,11 @@ def test_a_serving_process_has_imported_nothing_without_need(seeded_database_url
         assert extra == set(), "import it where it is used, or say in NEEDED what it is for"
 
 
+def test_no_garbage_is_looked_for_in_what_was_loaded(seeded_database_url: str) -> None:
+    with ApiProcess(seeded_database_url) as api:
+        assert api.call("objects_that_stay") > 10 * len(api.call("loaded_modules"))
+
+
 def test_redis_is_there_only_where_it_is_used(seeded_database_url: str) -> None:
     closed = {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": "1"}
     with ApiProcess(seeded_database_url, environment=closed) as api:

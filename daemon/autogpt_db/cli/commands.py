@@ -23,6 +23,7 @@ from autogpt_db.cli.printing import say
 from autogpt_db.cli.psql import psql
 from autogpt_db.cli.sources import Sources
 from autogpt_db.cli.topics import help_
+from autogpt_db.loading import loading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +78,8 @@ def commands(context: click.Context, file: Path | None, assignments: tuple[str, 
 @click.pass_obj
 def run(sources: Sources) -> None:
     """Run the service in the foreground: database, API and worker processes."""
-    from autogpt_db.main import main as page
+    with loading():
+        from autogpt_db.main import main as page
 
     sys.exit(page(sources.settings))
 
@@ -86,7 +88,8 @@ def run(sources: Sources) -> None:
 @click.pass_obj
 def api(sources: Sources) -> None:
     """Run one API process (supervision starts these)."""
-    from autogpt_db.api import run_api
+    with loading():
+        from autogpt_db.api import run_api
 
     sys.exit(_child(sources, run_api, "api"))
 
@@ -95,7 +98,8 @@ def api(sources: Sources) -> None:
 @click.pass_obj
 def worker(sources: Sources) -> None:
     """Run one worker process (supervision starts these)."""
-    from autogpt_db.worker import run_worker
+    with loading():
+        from autogpt_db.worker import run_worker
 
     sys.exit(_child(sources, run_worker, "worker"))
 
