@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.server import Server
 
-from autogpt_db.database.migration import migrate
+from autogpt_db.database.provisioning.migration import migrate
 from autogpt_db.operations.graphs.blocks import INPUT_BLOCKS, OUTPUT_BLOCKS
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from autogpt_db.database.embedded import EmbeddedServer
+from autogpt_db.database.provisioning.embedded import EmbeddedServer
 from autogpt_db.settings import EmbeddedSettings
 from daemon_process import DaemonProcess
 

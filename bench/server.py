@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 
-from autogpt_db.database.directory_lock import DirectoryLock
-from autogpt_db.database.embedded import EmbeddedServer
+from autogpt_db.database.provisioning.directory_lock import DirectoryLock
+from autogpt_db.database.provisioning.embedded import EmbeddedServer
 from autogpt_db.errors import ResourceTakenError
 from autogpt_db.settings import EmbeddedSettings
 

@@ -15,7 +15,7 @@ from hypothesis import settings
 
 import autogpt_db
 import processor_time
-from autogpt_db.database.migration import migrate
+from autogpt_db.database.provisioning.migration import migrate
 from daemon_process import DaemonProcess, hide
 from once import run_directory, scratch
 from postgres_server import PostgresServer, clone, unique_name

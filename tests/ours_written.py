@@ -12,9 +12,9 @@ import msgspec
 import psycopg
 
 import autogpt_db.database
-from autogpt_db.database import migration as migration_module
-from autogpt_db.database.migration import migrations
-from autogpt_db.database.ours import History, Item, Step, read_ours
+from autogpt_db.database.provisioning import migration as migration_module
+from autogpt_db.database.provisioning.migration import migrations
+from autogpt_db.database.provisioning.ours import History, Item, Step, read_ours
 from postgres_server import PostgresServer
 
 FILE = Path(autogpt_db.database.__path__[0]) / "ours.json"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from autogpt_db.database.embedded.maintenance import connect, serving
-from autogpt_db.database.migration import migrate
+from autogpt_db.database.provisioning.embedded.maintenance import connect, serving
+from autogpt_db.database.provisioning.migration import migrate
 from releases.building import build_as_0_1_0
 
 if TYPE_CHECKING:

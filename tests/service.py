@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import psycopg
 
 from autogpt_db.database.capabilities import Capabilities
-from autogpt_db.database.handle import Database
+from autogpt_db.database.pool import Pool
 from autogpt_db.database.releases import catalogue_of
 from autogpt_db.errors import CallError
 from autogpt_db.operations import load_operations
@@ -20,7 +20,7 @@ from postgres_server import with_schema
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
 
-    from autogpt_db.database.merging import Merger
+    from autogpt_db.database.pool.merging import Merger
 
 OPERATIONS = load_operations()
 
@@ -67,9 +67,9 @@ class Service:
 
     def __enter__(self) -> Self:
         self._runner.__enter__()
-        self._opened = Database.open(self.settings)
-        self._database = self._runner.run(self._opened.__aenter__())
-        assert self._runner.run(self._database.wait(30.0)), "the database did not answer"
+        self._opened = Pool.open(self.settings)
+        self.pool = self._runner.run(self._opened.__aenter__())
+        assert self._runner.run(self.pool.wait(30.0)), "the database did not answer"
         self._outside = psycopg.connect(self.url, autocommit=True)
         self._outside.execute("SET search_path TO platform, public")
         return self
@@ -113,16 +113,16 @@ class Service:
     async def started(self, method: str, body: bytes) -> bytes:
         operation = OPERATIONS[method]
         arguments = operation.decode(body)
-        operation.admit(arguments, self._database.capabilities)
-        database = self._database.for_call(method, reads=operation.reads)
+        operation.admit(arguments, self.capabilities)
+        call = self.pool.call(method, reads=operation.reads)
         try:
-            return await operation.call(database, arguments)
+            return await operation.call(call, arguments)
         finally:
-            self.statements = database.statements
+            self.statements = call.statements
 
     def mergers(self) -> list[Merger]:
         """Return what merges calls in this process."""
-        return self._database.mergers()
+        return self.pool.mergers()
 
     def run(self, awaitable: Awaitable[Any]) -> Any:
         async def main() -> Any:
@@ -132,12 +132,14 @@ class Service:
 
     def learn(self) -> None:
         """Look whether the schema has changed, as a process does every two seconds."""
-        self.run(self._database.learn())
+        self.run(self.pool.knowledge.look())
 
     @property
     def capabilities(self) -> Capabilities:
         """Return what the database has."""
-        return self._database.capabilities
+        found = self.pool.knowledge.capabilities
+        assert found is not None, "read when the pool was opened"
+        return found
 
     def rows(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """Run a statement of the test's own; AutoGPT's tables need no schema."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from autogpt_db.database.fitting import fit, refit
-from autogpt_db.database.manager import DatabaseManager
+from autogpt_db.database.provisioning.fitting import fit, refit
+from autogpt_db.database.provisioning.manager import DatabaseManager
 from autogpt_db.lifecycle import describe_failure, stop_on_signals, withhold_memory
 from autogpt_db.logs import bind_process, configure_logging, hold_records
 from autogpt_db.operations.needed import needed

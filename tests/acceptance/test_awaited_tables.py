@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from autogpt_db.database.embedded.backup import back_up
-from autogpt_db.database.embedded.maintenance import connect, serving
+from autogpt_db.database.provisioning.embedded.backup import back_up
+from autogpt_db.database.provisioning.embedded.maintenance import connect, serving
 from autogpt_db.settings import load_settings
 from daemon_process import DaemonProcess
 from private_cluster import fill_as_0_1_0

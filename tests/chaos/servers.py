@@ -12,7 +12,7 @@ from typing import Self
 
 import psycopg
 
-from autogpt_db.database.migration import migrate
+from autogpt_db.database.provisioning.migration import migrate
 from daemon_process import free_port
 from postgres_server import PostgresServer
 from waiting import wait_for

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from api_process import ApiProcess, in_background, read_reply, request, running, written
-from autogpt_db.database.migration import migrate
+from autogpt_db.database.provisioning.migration import migrate
 from autogpt_db.metrics import families
 from metrics_reading import parse, total
 from waiting import BUSY, wait_for

@@ -16,12 +16,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from autogpt_db.database.embedded import backup
-from autogpt_db.database.embedded.archive import RECORD
-from autogpt_db.database.embedded.backup import back_up, verify
-from autogpt_db.database.embedded.directories import check_space
-from autogpt_db.database.embedded.maintenance import connect, serving, stopped
-from autogpt_db.database.embedded.restore import restore
+from autogpt_db.database.provisioning.embedded import backup
+from autogpt_db.database.provisioning.embedded.archive import RECORD
+from autogpt_db.database.provisioning.embedded.backup import back_up, verify
+from autogpt_db.database.provisioning.embedded.directories import check_space
+from autogpt_db.database.provisioning.embedded.maintenance import connect, serving, stopped
+from autogpt_db.database.provisioning.embedded.restore import restore
 from autogpt_db.errors import (
     BackupDamagedError,
     ConfigurationError,

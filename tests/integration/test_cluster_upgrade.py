@@ -11,11 +11,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from autogpt_db.database.embedded.backup import back_up
-from autogpt_db.database.embedded.maintenance import connect, serving, stopped
-from autogpt_db.database.embedded.restore import restore
-from autogpt_db.database.embedded.upgrade import upgrade
-from autogpt_db.database.manager import DatabaseManager
+from autogpt_db.database.provisioning.embedded.backup import back_up
+from autogpt_db.database.provisioning.embedded.maintenance import connect, serving, stopped
+from autogpt_db.database.provisioning.embedded.restore import restore
+from autogpt_db.database.provisioning.embedded.upgrade import upgrade
+from autogpt_db.database.provisioning.manager import DatabaseManager
 from autogpt_db.errors import ConfigurationError, MaintenanceError, ResourceTakenError
 from autogpt_db.settings import EmbeddedSettings, Settings, load_settings
 from postgres_server import SYSTEM_15, binaries, has_server

@@ -15,10 +15,10 @@ import pytest
 
 from api_process import ApiProcess, pool_figure
 from autogpt_db.database.failures import StandbyMetError, translate
-from autogpt_db.database.faults import classified
-from autogpt_db.database.handle import Database
-from autogpt_db.database.migration import migrate
-from autogpt_db.database.pooled import PooledConnection
+from autogpt_db.database.pool import Pool
+from autogpt_db.database.pool.faults import classified
+from autogpt_db.database.pool.pooled import PooledConnection
+from autogpt_db.database.provisioning.migration import migrate
 from autogpt_db.database.sqlstates import CAUSES, cause_of
 from autogpt_db.errors import (
     CallError,
@@ -54,14 +54,14 @@ def test_every_sqlstate_is_told_as_what_it_is(database_url: str) -> None:
     async def main() -> dict[str, BaseException]:
         section = DatabaseSettings(url=Secret(with_schema(database_url)), pool_size=1)
         found: dict[str, BaseException] = {}
-        async with asyncio.timeout(PATIENCE), Database.open(Settings(database=section)) as database:
+        async with asyncio.timeout(PATIENCE), Pool.open(Settings(database=section)) as pool:
             for code in CODES:
-                handle = database.for_call("write", reads=False)
+                handle = pool.call("write", reads=False)
                 try:
                     await handle.row("SELECT public.refuse(%(state)s)", {"state": code})
                 except (CallError, psycopg.Error) as error:
                     found[code] = error
-            assert database.totals().lost == 0, "a refused statement costs no connection"
+            assert pool.totals().lost == 0, "a refused statement costs no connection"
         return found
 
     found = asyncio.run(main())
@@ -269,7 +269,7 @@ def test_a_standby_is_told_from_a_primary_that_takes_no_writes(
         connection.execute("CREATE TABLE public.things (number int)")
     insert = "INSERT INTO public.things VALUES (1)"
 
-    async def scenario(url: str, database: Database) -> None:
+    async def scenario(url: str, pool: Pool) -> None:
         connection = await PooledConnection.connect(url, autocommit=True)
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction) as refused:
             await connection.execute(insert)
@@ -279,23 +279,23 @@ def test_a_standby_is_told_from_a_primary_that_takes_no_writes(
         assert isinstance(translate(found, reads=False), StatementCollidedError)
         await connection.close()
 
-        assert not await database.wait(1)
-        assert database.figures().failure == "it is a standby"
-        assert database.met_standby(5)
+        assert not await pool.wait(1)
+        assert pool.figures().failure == "it is a standby"
+        assert pool.met_standby(5)
         with pytest.raises(DatabaseUnavailableError, match="it is a standby"):
-            await database.for_call("write", reads=False).execute(insert)
+            await pool.call("write", reads=False).execute(insert)
         with psycopg.connect(url, autocommit=True) as administrator:
             administrator.execute("SELECT pg_promote()")
         async with asyncio.timeout(PATIENCE):
-            while database.figures().size < 2:
+            while pool.figures().size < 2:
                 await asyncio.sleep(0.02)
-        assert await database.for_call("write", reads=False).execute(insert) == 1
-        assert database.faults.trouble is None
+        assert await pool.call("write", reads=False).execute(insert) == 1
+        assert pool.faults.trouble is None
 
     async def main(url: str) -> None:
         section = DatabaseSettings(url=Secret(with_schema(url)), pool_size=2, pool_timeout=0.5)
-        async with asyncio.timeout(PATIENCE), Database.open(Settings(database=section)) as database:
-            await scenario(url, database)
+        async with asyncio.timeout(PATIENCE), Pool.open(Settings(database=section)) as pool:
+            await scenario(url, pool)
 
     with Standby(own_server) as standby:
         asyncio.run(main(standby.url("own")))
@@ -314,9 +314,9 @@ def test_a_missing_privilege_is_told_as_one_that_is_missing(database_url: str) -
 
 async def read_what_is_closed(url: str) -> None:
     section = DatabaseSettings(url=Secret(with_schema(url)), pool_size=1)
-    async with asyncio.timeout(PATIENCE), Database.open(Settings(database=section)) as database:
+    async with asyncio.timeout(PATIENCE), Pool.open(Settings(database=section)) as pool:
         with pytest.raises(CallError, match="may not do this") as caught:
-            await database.row("SELECT number FROM public.closed")
+            await pool.call("test", reads=False).row("SELECT number FROM public.closed")
     assert caught.value.status == 400
     assert "permission denied for table closed" in str(caught.value)
     assert "GRANT" in str(caught.value)

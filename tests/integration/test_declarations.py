@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from ages import OLD
-from autogpt_db.database.handle import Database
+from autogpt_db.database.pool import Pool
 from autogpt_db.errors import CallError
 from autogpt_db.settings import CreditsSettings, EmbeddingsSettings, IntegrationsSettings, Secret
 from autogpt_db.signatures.tables import needs_of
@@ -253,9 +253,9 @@ def locked(service: Service, method: str, arguments: dict[str, Any]) -> dict[str
     touched: list[tuple[str, list[str]]] = []
 
     async def call() -> None:
-        async with Database.open(service.settings, size=1) as database:
-            await database.learn()
-            async with database.for_call(method, reads=False).transaction() as transaction:
+        async with Pool.open(service.settings, size=1) as pool:
+            await pool.knowledge.look()
+            async with pool.call(method, reads=False).transaction() as transaction:
                 try:
                     given = operation.decode(json.dumps(arguments).encode())
                     await transaction.make_undoable()

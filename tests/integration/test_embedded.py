@@ -21,10 +21,10 @@ import psycopg
 import pytest
 import structlog
 
-from autogpt_db.database.embedded import EmbeddedServer, postmaster
-from autogpt_db.database.embedded.postmaster import end_leftovers, read_pid_file
-from autogpt_db.database.embedded.server import LOG_LIMIT
-from autogpt_db.database.manager import DatabaseManager
+from autogpt_db.database.provisioning.embedded import EmbeddedServer, postmaster
+from autogpt_db.database.provisioning.embedded.postmaster import end_leftovers, read_pid_file
+from autogpt_db.database.provisioning.embedded.server import LOG_LIMIT
+from autogpt_db.database.provisioning.manager import DatabaseManager
 from autogpt_db.errors import ConfigurationError, DatabaseUnreachableError, ResourceTakenError
 from autogpt_db.settings import EmbeddedSettings, Settings
 from postgres_server import BINARIES, SYSTEM_15, has_server
@@ -39,7 +39,7 @@ MAIN = """
 import json, os, sys
 from pathlib import Path
 import structlog
-from autogpt_db.database.embedded import EmbeddedServer
+from autogpt_db.database.provisioning.embedded import EmbeddedServer
 from autogpt_db.errors import AutogptDbError
 from autogpt_db.settings import EmbeddedSettings
 structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))

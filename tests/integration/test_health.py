@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from api_process import ApiProcess, bytes_unread, pool_figure, read_reply, request
-from autogpt_db.database.handle import Database
+from autogpt_db.database.pool import Pool
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
 from postgres_server import with_schema
 from waiting import PATIENCE, wait_for
@@ -54,13 +54,13 @@ except KeyboardInterrupt:
 """
 
 
-def run(url: str, scenario: Callable[[Database], Awaitable[None]], **options: Any) -> None:
+def run(url: str, scenario: Callable[[Pool], Awaitable[None]], **options: Any) -> None:
     section = DatabaseSettings(url=Secret(with_schema(url)), pool_size=SIZE, **options)
 
     async def main() -> None:
-        async with asyncio.timeout(PATIENCE), Database.open(Settings(database=section)) as database:
-            assert await database.wait(PATIENCE)
-            await scenario(database)
+        async with asyncio.timeout(PATIENCE), Pool.open(Settings(database=section)) as pool:
+            assert await pool.wait(PATIENCE)
+            await scenario(pool)
 
     asyncio.run(main())
 
@@ -85,27 +85,27 @@ def holding(url: str) -> Iterator[None]:
 GATE = "SELECT pg_advisory_xact_lock_shared(1)"
 
 
-async def wait_at_gate(database: Database) -> None:
-    await database.for_call("gate", reads=True).row(GATE)
+async def wait_at_gate(pool: Pool) -> None:
+    await pool.call("gate", reads=True).row(GATE)
 
 
-async def call(database: Database, seconds: float) -> None:
-    handle = database.for_call("call", reads=True)
+async def call(pool: Pool, seconds: float) -> None:
+    handle = pool.call("call", reads=True)
     await handle.row("SELECT pg_sleep(%(seconds)s)", {"seconds": seconds})
 
 
 def test_one_look_answers_all_and_goes_before_the_calls_that_wait(database_url: str) -> None:
-    async def scenario(database: Database) -> None:
+    async def scenario(pool: Pool) -> None:
         with holding(database_url):
-            calls = [asyncio.create_task(wait_at_gate(database)) for _ in range(SIZE)]
-            await until(lambda: database.figures().in_use == SIZE)
-            calls += [asyncio.create_task(call(database, 0.2)) for _ in range(30)]
-            await until(lambda: database.figures().waiting == 30)
-            lookers = [asyncio.create_task(database.look(PATIENCE)) for _ in range(CLIENTS)]
+            calls = [asyncio.create_task(wait_at_gate(pool)) for _ in range(SIZE)]
+            await until(lambda: pool.figures().in_use == SIZE)
+            calls += [asyncio.create_task(call(pool, 0.2)) for _ in range(30)]
+            await until(lambda: pool.figures().waiting == 30)
+            lookers = [asyncio.create_task(pool.look(PATIENCE)) for _ in range(CLIENTS)]
             await asyncio.sleep(0)
             await asyncio.sleep(0)
             assert looks() == 1
-            assert database.figures().waiting == 30 + 1
+            assert pool.figures().waiting == 30 + 1
         verdicts = await asyncio.gather(*lookers)
         assert {verdict.problem for verdict in verdicts} == {None}
         assert sum(not task.done() for task in calls) > 10, "it went before them"
@@ -115,11 +115,11 @@ def test_one_look_answers_all_and_goes_before_the_calls_that_wait(database_url: 
 
 
 def test_a_full_queue_refuses_calls_and_no_look(database_url: str) -> None:
-    async def scenario(database: Database) -> None:
+    async def scenario(pool: Pool) -> None:
         with holding(database_url):
-            calls = [asyncio.create_task(wait_at_gate(database)) for _ in range(SIZE + 1)]
-            await until(lambda: database.figures().waiting == 1)
-            looking = asyncio.create_task(database.look(PATIENCE))
+            calls = [asyncio.create_task(wait_at_gate(pool)) for _ in range(SIZE + 1)]
+            await until(lambda: pool.figures().waiting == 1)
+            looking = asyncio.create_task(pool.look(PATIENCE))
             await until(lambda: looks() == 1)
         assert (await looking).problem is None
         await asyncio.gather(*calls)
@@ -128,31 +128,31 @@ def test_a_full_queue_refuses_calls_and_no_look(database_url: str) -> None:
 
 
 def test_who_leaves_ends_no_look_of_the_others(database_url: str) -> None:
-    async def scenario(database: Database) -> None:
+    async def scenario(pool: Pool) -> None:
         with holding(database_url):
-            calls = [asyncio.create_task(wait_at_gate(database)) for _ in range(SIZE)]
-            await until(lambda: database.figures().in_use == SIZE)
-            leaving = [asyncio.create_task(database.look(PATIENCE)) for _ in range(10)]
-            staying = asyncio.create_task(database.look(PATIENCE))
+            calls = [asyncio.create_task(wait_at_gate(pool)) for _ in range(SIZE)]
+            await until(lambda: pool.figures().in_use == SIZE)
+            leaving = [asyncio.create_task(pool.look(PATIENCE)) for _ in range(10)]
+            staying = asyncio.create_task(pool.look(PATIENCE))
             await until(lambda: looks() == 1)
             for task in leaving:
                 task.cancel()
         assert (await staying).problem is None
         await asyncio.gather(*calls)
-        assert database.figures().in_use == 0
+        assert pool.figures().in_use == 0
 
     run(database_url, scenario)
 
 
 def test_connections_that_are_all_held_in_vain_are_a_problem(database_url: str) -> None:
-    async def scenario(database: Database) -> None:
-        calls = [asyncio.create_task(call(database, 3)) for _ in range(SIZE)]
-        await until(lambda: database.figures().in_use == SIZE)
-        verdict = await database.look(2)
+    async def scenario(pool: Pool) -> None:
+        calls = [asyncio.create_task(call(pool, 3)) for _ in range(SIZE)]
+        await until(lambda: pool.figures().in_use == SIZE)
+        verdict = await pool.look(2)
         assert verdict.problem is not None
         assert "became free" in verdict.problem
         await asyncio.gather(*calls)
-        assert (await database.look(2)).problem is None, "a bad answer is not kept for long"
+        assert (await pool.look(2)).problem is None, "a bad answer is not kept for long"
 
     run(database_url, scenario, pool_timeout=0.5)
 
@@ -160,16 +160,16 @@ def test_connections_that_are_all_held_in_vain_are_a_problem(database_url: str) 
 def test_calls_that_go_through_prove_as_much_as_a_look(database_url: str) -> None:
     """Every connection is held for longer than a look may take, and each is answered meanwhile."""
 
-    async def transact(database: Database) -> None:
-        async with database.for_call("work", reads=True).transaction() as inside:
+    async def transact(pool: Pool) -> None:
+        async with pool.call("work", reads=True).transaction() as inside:
             for _ in range(8):
                 await inside.row("SELECT pg_sleep(0.1)")
 
-    async def scenario(database: Database) -> None:
-        calls = [asyncio.create_task(transact(database)) for _ in range(SIZE)]
-        await until(lambda: database.figures().in_use == SIZE)
-        assert (await database.look(2)).problem is None
-        assert database.figures().in_use == SIZE
+    async def scenario(pool: Pool) -> None:
+        calls = [asyncio.create_task(transact(pool)) for _ in range(SIZE)]
+        await until(lambda: pool.figures().in_use == SIZE)
+        assert (await pool.look(2)).problem is None
+        assert pool.figures().in_use == SIZE
         await asyncio.gather(*calls)
 
     run(database_url, scenario, pool_timeout=0.3)

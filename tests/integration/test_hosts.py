@@ -11,9 +11,9 @@ import psycopg
 import pytest
 
 from autogpt_db.database import hosts as hosts_module
-from autogpt_db.database.handle import Database
 from autogpt_db.database.hosts import Hosts, connect, each_host
-from autogpt_db.database.manager import DatabaseManager
+from autogpt_db.database.pool import Pool
+from autogpt_db.database.provisioning.manager import DatabaseManager
 from autogpt_db.database.url import DatabaseUrl
 from autogpt_db.errors import ConfigurationError, DatabaseUnreachableError
 from autogpt_db.settings import DatabaseSettings, Secret, Settings, WorkerSettings
@@ -168,8 +168,8 @@ def test_a_pool_leaves_a_host_that_falls_silent(server: PostgresServer) -> None:
     async def main() -> None:
         with FickleHost(server.port) as first, FickleHost(server.port) as second:
             settings = settings_for("falling", first.port, second.port)
-            async with Database.open(settings) as database:
-                assert await database._connections.wait(PATIENCE)
+            async with Pool.open(settings) as pool:
+                assert await pool._connections.wait(PATIENCE)
                 for _ in range(2):
                     for fickle, other in ((first, second), (second, first)):
                         fickle.silent, other.silent = True, False
@@ -178,12 +178,12 @@ def test_a_pool_leaves_a_host_that_falls_silent(server: PostgresServer) -> None:
                             while True:
                                 ports = [
                                     connection.info.port
-                                    for connection in database._connections._lending._open
+                                    for connection in pool._connections.lending.open
                                 ]
                                 if ports == [other.port] * 4:
                                     break
                                 await asyncio.sleep(0.05)
-                        call = database.for_call("call", reads=True)
+                        call = pool.call("call", reads=True)
                         assert await asyncio.wait_for(call.row("SELECT 1"), 2 * BUSY) == (1,)
 
     asyncio.run(main())
@@ -194,16 +194,16 @@ def test_a_pool_leaves_a_silent_host_that_has_all_its_connections(server: Postgr
 
     async def main() -> None:
         with FickleHost(server.port) as first, FickleHost(server.port) as second:
-            async with Database.open(settings_for("waiting", first.port, second.port)) as database:
+            async with Pool.open(settings_for("waiting", first.port, second.port)) as pool:
                 for fickle, other in ((first, second), (second, first)):
                     async with asyncio.timeout(PATIENCE):
-                        while database._connections.idle < 4:
+                        while pool._connections.lending.idle < 4:
                             await asyncio.sleep(0.01)
                     fickle.silent, other.silent = True, False
-                    calls = [database.for_call("call", reads=True) for _ in range(4)]
+                    calls = [pool.call("call", reads=True) for _ in range(4)]
                     asked = asyncio.gather(*(call.row("SELECT 1") for call in calls))
                     # Sooner than a statement's own time is up.
-                    limit = database.settings.database.statement_timeout * 0.75
+                    limit = pool._connections.statement_timeout * 0.75
                     assert await asyncio.wait_for(asked, limit) == [(1,)] * 4
 
     asyncio.run(main())
@@ -214,15 +214,15 @@ def test_calls_that_take_long_are_no_silence(server: PostgresServer) -> None:
 
     async def main() -> None:
         with FickleHost(server.port) as first, FickleHost(server.port) as second:
-            async with Database.open(settings_for("slow", first.port, second.port)) as database:
-                assert await database._connections.wait(PATIENCE)
-                calls = [database.for_call("call", reads=True) for _ in range(4)]
+            async with Pool.open(settings_for("slow", first.port, second.port)) as pool:
+                assert await pool._connections.wait(PATIENCE)
+                calls = [pool.call("call", reads=True) for _ in range(4)]
                 sql = "SELECT pg_backend_pid() FROM pg_sleep(1)"
                 asked = asyncio.gather(*(call.row(sql) for call in calls))
                 async with asyncio.timeout(PATIENCE):
-                    while not database._connections.all_lent:
+                    while not pool._connections.all_lent:
                         await asyncio.sleep(0.01)
-                await database._connections.leave_host_of_all()
+                await pool._connections.leave_host_of_all()
                 assert first.clients + second.clients > 4
                 assert len(set(await asked)) == 4
                 assert {call.statements for call in calls} == {1}, "none was repeated"

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from api_process import ApiProcess, in_background, read_reply, request, running
 from autogpt_db.api.expiry import falls_to_api
 from autogpt_db.cli.agents import call_method
-from autogpt_db.database.handle import Database
+from autogpt_db.database.pool import Pool
 from autogpt_db.settings import ApiSettings, DatabaseSettings, Secret, Settings
 from autogpt_db.worker.registry import discover
 from cutting_proxy import CuttingProxy
@@ -667,7 +667,7 @@ def test_how_long_it_stands_is_a_setting(
 def test_a_job_deletes_what_has_expired(
     database_url: str, outside: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("autogpt_db.database.idempotency.BATCH", 10)
+    monkeypatch.setattr("autogpt_db.database.pool.idempotency.BATCH", 10)
     outside.execute(
         "INSERT INTO autogpt_db.idempotency_key (method, key, fingerprint, status, reply,"
         " created_at) SELECT 'm', number::text, '', 200, '', now() - number * interval '1 hour'"
@@ -676,9 +676,9 @@ def test_a_job_deletes_what_has_expired(
 
     async def main() -> Any:
         options = Settings(database=DatabaseSettings(url=Secret(with_schema(database_url))))
-        async with Database.open(options, size=1) as database:
+        async with Pool.open(options, size=1) as pool:
             job = discover()["clean_idempotency_keys"]
-            handle: Any = database.for_call(job.name, reads=False)
+            handle: Any = pool.call(job.name, reads=False)
             with psycopg.connect(database_url) as other:
                 other.execute("SELECT FROM autogpt_db.idempotency_key WHERE key = '59' FOR UPDATE")
                 found = [await job.function(handle)]

@@ -14,7 +14,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from autogpt_db.cli.inspect import check_everything
 from autogpt_db.cli.keys import rotate_key
 from autogpt_db.database.encryption import ENCRYPTED_COLUMNS, decrypt, encrypt, verify_key
-from autogpt_db.database.key_rotation import BATCH, Rotation, rotate
+from autogpt_db.database.provisioning.key_rotation import BATCH, Rotation, rotate
 from autogpt_db.errors import ConfigurationError, InvalidValueError
 from autogpt_db.settings import (
     DatabaseSettings,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from autogpt_db.database.handle import Database
+from autogpt_db.database.pool import Pool
 from autogpt_db.errors import DatabaseUnavailableError, PoolExhaustedError
 from autogpt_db.operations import load_operations
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 SLEEP = "SELECT pg_sleep(30)"
 
 
-def run(url: str, scenario: Callable[[Database], Awaitable[None]], **options: Any) -> None:
+def run(url: str, scenario: Callable[[Pool], Awaitable[None]], **options: Any) -> None:
     database_settings = DatabaseSettings(url=Secret(with_schema(url)), pool_size=4, **options)
     settings = Settings(database=database_settings)
 
     async def main() -> None:
-        async with asyncio.timeout(PATIENCE), Database.open(settings) as database:
-            assert await database.wait(PATIENCE)
-            await scenario(database)
+        async with asyncio.timeout(PATIENCE), Pool.open(settings) as pool:
+            assert await pool.wait(PATIENCE)
+            await scenario(pool)
 
     asyncio.run(main())
 
 
-def heavy(database: Database, number: int) -> asyncio.Task[Any]:
-    handle = database.for_call(f"heavy-{number}", reads=True, heavy=True)
+def heavy(pool: Pool, number: int) -> asyncio.Task[Any]:
+    handle = pool.call(f"heavy-{number}", reads=True, heavy=True)
     return asyncio.create_task(handle.row(SLEEP))
 
 
@@ -49,18 +49,18 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
 
 
 def test_short_calls_go_on_while_heavy_ones_have_all_they_may(database_url: str) -> None:
-    async def scenario(database: Database) -> None:
-        tasks = [heavy(database, number) for number in range(10)]
-        await until(lambda: database.figures().heavy_waiting == 8)
-        assert database.figures().heavy_in_use == database.figures().in_use == 2
+    async def scenario(pool: Pool) -> None:
+        tasks = [heavy(pool, number) for number in range(10)]
+        await until(lambda: pool.figures().heavy_waiting == 8)
+        assert pool.figures().heavy_in_use == pool.figures().in_use == 2
         for _ in range(50):
-            assert await database.for_call("short", reads=True).row("SELECT 1") == (1,)
-        async with database.for_call("short", reads=False).transaction() as inside:
+            assert await pool.call("short", reads=True).row("SELECT 1") == (1,)
+        async with pool.call("short", reads=False).transaction() as inside:
             assert await inside.row("SELECT 2") == (2,)
         assert not any(task.done() for task in tasks)
         await end(*tasks)
-        await until(lambda: database.figures().in_use == 0)
-        assert (database.figures().heavy_in_use, database.figures().heavy_waiting) == (0, 0)
+        await until(lambda: pool.figures().in_use == 0)
+        assert (pool.figures().heavy_in_use, pool.figures().heavy_waiting) == (0, 0)
 
     run(database_url, scenario)
 
@@ -68,31 +68,31 @@ def test_short_calls_go_on_while_heavy_ones_have_all_they_may(database_url: str)
 def test_a_place_goes_to_the_next_whether_its_call_ends_fails_or_is_cancelled(
     database_url: str,
 ) -> None:
-    async def scenario(database: Database) -> None:
-        first, second, third = (heavy(database, number) for number in range(3))
-        await until(lambda: database.figures().heavy_in_use == 2)
+    async def scenario(pool: Pool) -> None:
+        first, second, third = (heavy(pool, number) for number in range(3))
+        await until(lambda: pool.figures().heavy_in_use == 2)
         await end(first, third)  # one that ran, one that waited
-        failing = database.for_call("failing", reads=True, heavy=True)
+        failing = pool.call("failing", reads=True, heavy=True)
         with pytest.raises(Exception, match="division by zero"):
             await failing.row("SELECT 1/0")
-        async with database.for_call("t", reads=True, heavy=True).transaction() as inside:
+        async with pool.call("t", reads=True, heavy=True).transaction() as inside:
             assert await inside.row("SELECT 1") == (1,)
         await end(second)
-        assert database.figures().heavy_in_use == 0
+        assert pool.figures().heavy_in_use == 0
 
     run(database_url, scenario)
 
 
 def test_the_queue_of_heavy_calls_is_bounded_in_number_and_time(database_url: str) -> None:
-    async def scenario(database: Database) -> None:
-        tasks = [heavy(database, number) for number in range(3)]
-        await until(lambda: database.figures().heavy_waiting == 1)
+    async def scenario(pool: Pool) -> None:
+        tasks = [heavy(pool, number) for number in range(3)]
+        await until(lambda: pool.figures().heavy_waiting == 1)
         with pytest.raises(PoolExhaustedError):
-            await database.for_call("refused", reads=True, heavy=True).row("SELECT 1")
+            await pool.call("refused", reads=True, heavy=True).row("SELECT 1")
         with pytest.raises(DatabaseUnavailableError, match="became free"):
             await tasks[2]
-        assert database.figures().heavy_waiting == 0
-        assert await database.for_call("short", reads=True).row("SELECT 1") == (1,)
+        assert pool.figures().heavy_waiting == 0
+        assert await pool.call("short", reads=True).row("SELECT 1") == (1,)
         await end(*tasks)
 
     run(database_url, scenario, pool_max_waiting=1, pool_timeout=0.3)

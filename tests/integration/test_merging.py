@@ -13,14 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from autogpt_db.database.capabilities import ForSchema
-from autogpt_db.database.merged import Merged
-from autogpt_db.database.merging import (
-    IN_FLIGHT,
-    ISOLATED_AT_ONCE,
-    LARGEST_BATCH,
-    MOST_CHARACTERS,
-    MOST_SLOW,
-)
+from autogpt_db.database.pool.batches import ISOLATED_AT_ONCE, LARGEST_BATCH
+from autogpt_db.database.pool.merged import Merged
+from autogpt_db.database.pool.merging import IN_FLIGHT, MOST_CHARACTERS, MOST_SLOW
 from autogpt_db.errors import (
     CallError,
     DeadlineExceededError,
@@ -514,7 +509,7 @@ def test_a_batch_locks_the_rows_that_the_single_statements_lock_and_no_others(
     )
     for key in ("kept", "another"):
         service.call("set_execution_kv_data", user_id="u", node_exec_id="n", key=key, data=1)
-    has = service._database.capabilities
+    has = service.capabilities
 
     def form(thing: Any) -> Any:
         return thing(has) if isinstance(thing, ForSchema) else thing

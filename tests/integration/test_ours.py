@@ -10,10 +10,10 @@ import psycopg
 import pytest
 
 from api_process import ApiProcess
-from autogpt_db.database.handle import Database
-from autogpt_db.database.migration import migrate, migrations, pending, unsound
-from autogpt_db.database.ours import histories
-from autogpt_db.database.rights import closed_to_us
+from autogpt_db.database.pool import Pool
+from autogpt_db.database.provisioning.migration import migrate, migrations, pending, unsound
+from autogpt_db.database.provisioning.ours import histories
+from autogpt_db.database.provisioning.rights import closed_to_us
 from autogpt_db.errors import RightsError, SchemaError
 from autogpt_db.operations.needed import needed
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
@@ -262,20 +262,20 @@ def test_what_goes_missing_later_is_noticed_until_it_is_back(
 ) -> None:
     async def main() -> None:
         settings = Settings(database=DatabaseSettings(url=Secret(with_schema(database_url))))
-        async with Database.open(settings, size=2) as database:
-            await database.wait(PATIENCE)
+        async with Pool.open(settings, size=2) as pool:
+            await pool.wait(PATIENCE)
 
             def lacking() -> set[str]:
-                assert database.knowledge.catalogue is not None
-                lacks = needed().lacks(database.knowledge.catalogue, "platform")
+                assert pool.knowledge.catalogue is not None
+                lacks = needed().lacks(pool.knowledge.catalogue, "platform")
                 return {lack.what for found in lacks.values() for lack in found}
 
             assert not [what for what in lacking() if "autogpt_db" in what]
             connection.execute("DROP FUNCTION autogpt_db.ordered_id_v1")
-            await database.learn()
+            await pool.knowledge.look()
             assert "autogpt_db.ordered_id_v1" in lacking()
             migrate(connection, schema_name="platform", needed=needed())
-            await database.learn()
+            await pool.knowledge.look()
             assert "autogpt_db.ordered_id_v1" not in lacking()
 
     asyncio.run(main())
@@ -298,13 +298,13 @@ def test_what_is_closed_later_is_noticed_until_it_is_open(
 
     async def main() -> None:
         settings = Settings(database=DatabaseSettings(url=Secret(address)))
-        async with Database.open(settings, size=2) as database:
-            await database.wait(10)
+        async with Pool.open(settings, size=2) as pool:
+            await pool.wait(10)
 
             async def lacking() -> list[str]:
-                await database.learn()
-                assert database.knowledge.catalogue is not None
-                lacks = needed().lacks(database.knowledge.catalogue, "platform")
+                await pool.knowledge.look()
+                assert pool.knowledge.catalogue is not None
+                lacks = needed().lacks(pool.knowledge.catalogue, "platform")
                 found = {lack for each in lacks.values() for lack in each if lack.right}
                 return sorted(lack.remedy for lack in found if "autogpt_db" in lack.what)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from autogpt_db.database.handle import Database
+from autogpt_db.database.pool import Pool
 from autogpt_db.errors import CallError, OutcomeUnknownError
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
 from pgbouncer import PGBOUNCER, PgBouncer
@@ -37,10 +37,10 @@ def test_a_server_that_ends_a_session_before_its_commit_leaves_the_outcome_unkno
     async def main() -> list[str]:
         ends = []
         with psycopg.connect(database_url, autocommit=True) as outside:
-            async with Database.open(settings) as database:
+            async with Pool.open(settings) as pool:
                 for _ in range(TIMES):
                     try:
-                        async with database.transaction() as transaction:
+                        async with pool.call("test", reads=False).transaction() as transaction:
                             row = await transaction.row("SELECT pg_backend_pid()")
                             assert row is not None
                             terminate(outside, row[0])

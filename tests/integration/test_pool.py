@@ -12,7 +12,7 @@ import msgspec
 import psycopg
 import pytest
 
-from autogpt_db.database.handle import Database
+from autogpt_db.database.pool import Call, Pool
 from autogpt_db.errors import (
     DatabaseUnavailableError,
     DeadlineExceededError,
@@ -44,11 +44,15 @@ def settings_for(url: str, **options: Any) -> Settings:
     return Settings(database=DatabaseSettings(url=Secret(with_schema(url)), **options))
 
 
-def run(url: str, scenario: Callable[[Database], Awaitable[None]], **options: Any) -> None:
+def asked(pool: Pool) -> Call:
+    return pool.call("test", reads=False)
+
+
+def run(url: str, scenario: Callable[[Pool], Awaitable[None]], **options: Any) -> None:
     async def main() -> None:
-        async with Database.open(settings_for(url, **options)) as database:
-            assert await database.wait(PATIENCE)
-            await scenario(database)
+        async with Pool.open(settings_for(url, **options)) as pool:
+            assert await pool.wait(PATIENCE)
+            await scenario(pool)
 
     asyncio.run(main())
 
@@ -71,20 +75,20 @@ def sleeping(observer: psycopg.Connection[tuple[Any, ...]]) -> list[int]:
 
 
 def test_a_document_comes_as_the_bytes_that_postgresql_wrote(database_url: str) -> None:
-    async def scenario(database: Database) -> None:
+    async def scenario(pool: Pool) -> None:
         text = """SELECT '{"b": 1, "a":  [true, null, "ü"]}'::json"""
-        assert await database.json(text) == '{"b": 1, "a":  [true, null, "ü"]}'.encode()
-        assert await database.json("SELECT NULL::json") is None
-        assert await database.json("SELECT '1'::json WHERE false") is None
-        assert await database.row("SELECT %(x)s::int, 'y'", {"x": 3}) == (3, "y")
-        assert await database.rows("SELECT generate_series(1, 3)") == [(1,), (2,), (3,)]
+        assert await asked(pool).json(text) == '{"b": 1, "a":  [true, null, "ü"]}'.encode()
+        assert await asked(pool).json("SELECT NULL::json") is None
+        assert await asked(pool).json("SELECT '1'::json WHERE false") is None
+        assert await asked(pool).row("SELECT %(x)s::int, 'y'", {"x": 3}) == (3, "y")
+        assert await asked(pool).rows("SELECT generate_series(1, 3)") == [(1,), (2,), (3,)]
 
     run(database_url, scenario)
 
 
 def test_times_are_utc_and_names_are_found_without_a_path_of_ours(database_url: str) -> None:
-    async def scenario(database: Database) -> None:
-        shown = await database.row(
+    async def scenario(pool: Pool) -> None:
+        shown = await asked(pool).row(
             "SELECT current_setting('TimeZone'), current_setting('search_path'), "
             "current_setting('statement_timeout')"
         )
@@ -94,18 +98,18 @@ def test_times_are_utc_and_names_are_found_without_a_path_of_ours(database_url: 
 
 
 def test_statements_are_prepared_but_not_behind_a_transaction_pooler(database_url: str) -> None:
-    async def prepared(database: Database) -> int:
-        async with database.transaction() as inside:
+    async def prepared(pool: Pool) -> int:
+        async with asked(pool).transaction() as inside:
             await inside.row("SELECT 41 + %(x)s::int", {"x": 1})
             row = await inside.row("SELECT count(*) FROM pg_prepared_statements")
             assert row is not None
             return int(row[0])
 
-    async def direct(database: Database) -> None:
-        assert await prepared(database) > 0
+    async def direct(pool: Pool) -> None:
+        assert await prepared(pool) > 0
 
-    async def pooled(database: Database) -> None:
-        assert await prepared(database) == 0
+    async def pooled(pool: Pool) -> None:
+        assert await prepared(pool) == 0
 
     run(database_url, direct)
     run(f"{database_url}&pgbouncer=true", pooled)
@@ -116,41 +120,41 @@ def test_another_schema_name_reaches_every_statement(database_url: str) -> None:
         connection.execute('CREATE SCHEMA "o""dd"')
         connection.execute('CREATE TABLE "o""dd".place AS SELECT 7 AS number')
 
-    async def scenario(database: Database) -> None:
-        assert await database.row("SELECT number FROM platform.place") == (7,)
+    async def scenario(pool: Pool) -> None:
+        assert await asked(pool).row("SELECT number FROM platform.place") == (7,)
 
     run(f"{database_url}&schema=o%22dd", scenario)
 
 
 def test_driver_errors_become_ours_by_name(database_url: str) -> None:
-    async def scenario(database: Database) -> None:
+    async def scenario(pool: Pool) -> None:
         with pytest.raises(InvalidValueError):
-            await database.row("SELECT 'x'::int")
+            await asked(pool).row("SELECT 'x'::int")
         with pytest.raises(InvalidValueError, match="NUL"):
-            await database.row("SELECT %(x)s::text", {"x": "a\0b"})
+            await asked(pool).row("SELECT %(x)s::text", {"x": "a\0b"})
         with pytest.raises(ForeignKeyViolationError, match="AgentGraph_userId_fkey"):
-            await database.execute(
+            await asked(pool).execute(
                 'INSERT INTO platform."AgentGraph" (id, "userId") VALUES (%(x)s, %(x)s)',
                 {"x": "nobody"},
             )
         insert = (
             "INSERT INTO platform.\"User\" (id, email, \"updatedAt\") VALUES ('1', 'a@b.c', now())"
         )
-        assert await database.execute(insert) == 1
+        assert await asked(pool).execute(insert) == 1
         with pytest.raises(UniqueViolationError, match="`id`"):
-            await database.execute(insert)
-        assert await database.row("SELECT 1") == (1,), "the connection stays usable"
+            await asked(pool).execute(insert)
+        assert await asked(pool).row("SELECT 1") == (1,), "the connection stays usable"
 
     run(database_url, scenario)
 
 
 def test_a_read_survives_the_death_of_its_connection(database_url: str) -> None:
-    async def scenario(database: Database) -> None:
+    async def scenario(pool: Pool) -> None:
         with psycopg.connect(database_url, autocommit=True) as killer:
             for _ in range(5):
                 reads = [
                     asyncio.create_task(
-                        database.for_call("read", reads=True).row("SELECT 1 FROM pg_sleep(0.3)")
+                        pool.call("read", reads=True).row("SELECT 1 FROM pg_sleep(0.3)")
                     )
                     for _ in range(4)
                 ]
@@ -162,9 +166,9 @@ def test_a_read_survives_the_death_of_its_connection(database_url: str) -> None:
 
 
 def test_a_write_whose_connection_died_has_an_unknown_outcome(database_url: str) -> None:
-    async def scenario(database: Database) -> None:
+    async def scenario(pool: Pool) -> None:
         write = asyncio.create_task(
-            database.for_call("write", reads=False).row("SELECT 1 FROM pg_sleep(5)")
+            pool.call("write", reads=False).row("SELECT 1 FROM pg_sleep(5)")
         )
         with psycopg.connect(database_url, autocommit=True) as killer:
             await until(lambda: bool(sleeping(killer)))
@@ -179,16 +183,16 @@ def test_a_write_whose_connection_died_has_an_unknown_outcome(database_url: str)
 
 
 def test_connections_that_died_while_idle_cost_no_write_anything(database_url: str) -> None:
-    async def scenario(database: Database) -> None:
+    async def scenario(pool: Pool) -> None:
         with psycopg.connect(database_url, autocommit=True) as killer:
             for _ in range(5):
-                assert await database.wait(PATIENCE)
+                assert await pool.wait(PATIENCE)
                 killer.execute(KILL_OTHERS)
                 while killer.execute(
                     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
                 ).fetchone() != (1,):
                     await asyncio.sleep(0.01)
-                handle = database.for_call("write", reads=False)
+                handle = pool.call("write", reads=False)
                 assert await handle.row("SELECT 1") == (1,)
                 assert handle.statements == 1
 
@@ -196,39 +200,38 @@ def test_connections_that_died_while_idle_cost_no_write_anything(database_url: s
 
 
 def test_a_full_queue_refuses_at_once_and_a_short_one_waits(database_url: str) -> None:
-    async def scenario(database: Database) -> None:
+    async def scenario(pool: Pool) -> None:
         sleeping = [
-            asyncio.create_task(database.for_call(f"s{n}", reads=True).row("SELECT pg_sleep(2)"))
+            asyncio.create_task(pool.call(f"s{n}", reads=True).row("SELECT pg_sleep(2)"))
             for n in range(4)
         ]
-        await until(lambda: database.figures().in_use == 4)
+        await until(lambda: pool.figures().in_use == 4)
         waiting = [
-            asyncio.create_task(database.for_call("w", reads=True).row("SELECT 1"))
-            for n in range(3)
+            asyncio.create_task(pool.call("w", reads=True).row("SELECT 1")) for n in range(3)
         ]
-        await until(lambda: database.figures().waiting == 3)
-        await until(lambda: database.figures().longest_holder_seconds > 0.1)
-        figures = database.figures()
+        await until(lambda: pool.figures().waiting == 3)
+        await until(lambda: pool.figures().longest_holder_seconds > 0.1)
+        figures = pool.figures()
         assert (figures.size, figures.in_use, figures.waiting) == (4, 4, 3)
         assert figures.longest_holder in {"s0", "s1", "s2", "s3"}
         with pytest.raises(PoolExhaustedError):
-            await database.for_call("refused", reads=True).row("SELECT 1")
+            await pool.call("refused", reads=True).row("SELECT 1")
         assert not any(task.done() for task in sleeping), "refused at once"
         await asyncio.gather(*sleeping, *waiting)
-        assert database.figures().in_use == 0
+        assert pool.figures().in_use == 0
 
     run(database_url, scenario, pool_max_waiting=3)
 
 
 def test_a_call_waits_for_a_connection_no_longer_than_its_deadline(database_url: str) -> None:
-    async def scenario(database: Database) -> None:
+    async def scenario(pool: Pool) -> None:
         sleeping = [
-            asyncio.create_task(database.for_call("s", reads=True).row("SELECT pg_sleep(3)"))
+            asyncio.create_task(pool.call("s", reads=True).row("SELECT pg_sleep(3)"))
             for _ in range(4)
         ]
-        await until(lambda: database.figures().in_use == 4)
+        await until(lambda: pool.figures().in_use == 4)
         started = time.monotonic()
-        late = database.for_call("late", reads=True, deadline=started + 0.2)
+        late = pool.call("late", reads=True, deadline=started + 0.2)
         with pytest.raises(DatabaseUnavailableError):
             await late.row("SELECT 1")
         assert time.monotonic() - started > 0.15
@@ -241,8 +244,8 @@ def test_a_call_waits_for_a_connection_no_longer_than_its_deadline(database_url:
 
 
 def test_a_cancelled_read_gives_its_connection_back(database_url: str) -> None:
-    async def scenario(database: Database) -> None:
-        handle = database.for_call("read", reads=True)
+    async def scenario(pool: Pool) -> None:
+        handle = pool.call("read", reads=True)
         task = asyncio.create_task(handle.row("SELECT pg_sleep(30)"))
         with psycopg.connect(database_url, autocommit=True) as observer:
             await until(lambda: bool(sleeping(observer)))
@@ -250,8 +253,8 @@ def test_a_cancelled_read_gives_its_connection_back(database_url: str) -> None:
         handle.abandon()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert database.figures().in_use == 0
-        assert database.figures().size == 4
+        assert pool.figures().in_use == 0
+        assert pool.figures().size == 4
 
     run(database_url, scenario)
 
@@ -260,8 +263,8 @@ def test_a_frozen_backend_is_closed_hard(database_url: str) -> None:
     import os
     import signal
 
-    async def scenario(database: Database) -> None:
-        handle = database.for_call("frozen", reads=True)
+    async def scenario(pool: Pool) -> None:
+        handle = pool.call("frozen", reads=True)
         task = asyncio.create_task(handle.row("SELECT pg_sleep(30)"))
         with psycopg.connect(database_url, autocommit=True) as observer:
             await until(lambda: bool(sleeping(observer)))
@@ -274,7 +277,7 @@ def test_a_frozen_backend_is_closed_hard(database_url: str) -> None:
             with contextlib.suppress(asyncio.CancelledError, DatabaseUnavailableError):
                 await task
             assert time.monotonic() - started < 25, "pg_sleep was not waited for"
-            assert await database.wait(PATIENCE), "its place is filled again"
+            assert await pool.wait(PATIENCE), "its place is filled again"
         finally:
             os.kill(pid, signal.SIGCONT)
 
@@ -284,32 +287,32 @@ def test_a_frozen_backend_is_closed_hard(database_url: str) -> None:
 def test_a_transaction_is_all_or_nothing(database_url: str) -> None:
     insert = "INSERT INTO things VALUES (%(x)s)"
 
-    async def scenario(database: Database) -> None:
-        await database.execute("CREATE TABLE things (x int PRIMARY KEY)")
+    async def scenario(pool: Pool) -> None:
+        await asked(pool).execute("CREATE TABLE things (x int PRIMARY KEY)")
         with pytest.raises(UniqueViolationError):
-            async with database.transaction() as inside:
+            async with asked(pool).transaction() as inside:
                 await inside.execute(insert, {"x": 1})
                 await inside.execute(insert, {"x": 1})
-        assert await database.row("SELECT count(*) FROM things") == (0,)
-        async with database.transaction() as inside:
+        assert await asked(pool).row("SELECT count(*) FROM things") == (0,)
+        async with asked(pool).transaction() as inside:
             await inside.execute(insert, {"x": 1})
             async with inside.transaction() as deeper:
                 await deeper.execute(insert, {"x": 2})
-        assert await database.row("SELECT count(*) FROM things") == (2,)
-        assert msgspec.json.encode(database.figures().in_use) == b"0"
+        assert await asked(pool).row("SELECT count(*) FROM things") == (2,)
+        assert msgspec.json.encode(pool.figures().in_use) == b"0"
 
     run(database_url, scenario)
 
 
 def test_what_cancels_a_savepoint_fails_the_transaction_by_name(database_url: str) -> None:
-    async def scenario(database: Database) -> None:
+    async def scenario(pool: Pool) -> None:
         ended = threading.Event()
         storm = threading.Thread(target=cancel_others, args=(database_url, ended))
         storm.start()
         try:
             for _ in range(3):
                 with pytest.raises(DeadlineExceededError, match="nothing was written"):
-                    async with database.transaction() as inside:
+                    async with asked(pool).transaction() as inside:
                         await inside.make_undoable()
                         while True:
                             with contextlib.suppress(DeadlineExceededError):
@@ -320,7 +323,7 @@ def test_what_cancels_a_savepoint_fails_the_transaction_by_name(database_url: st
         finally:
             ended.set()
             storm.join()
-        assert await database.row("SELECT 1") == (1,)
+        assert await asked(pool).row("SELECT 1") == (1,)
 
     run(database_url, scenario, pool_size=1)
 

@@ -17,7 +17,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from api_process import ApiProcess, pool_figure
-from autogpt_db.database.handle import Database
+from autogpt_db.database.pool import Pool
 from autogpt_db.errors import (
     CallError,
     DatabaseUnavailableError,
@@ -56,7 +56,7 @@ while True:
 
 def run(
     url: str,
-    scenario: Callable[[Database], Awaitable[None]],
+    scenario: Callable[[Pool], Awaitable[None]],
     *,
     seconds: float = 60,
     longest_lease: float = math.inf,
@@ -67,10 +67,10 @@ def run(
     async def main() -> None:
         async with (
             asyncio.timeout(seconds),
-            Database.open(Settings(database=section), longest_lease=longest_lease) as database,
+            Pool.open(Settings(database=section), longest_lease=longest_lease) as pool,
         ):
-            assert await database.wait(PATIENCE)
-            await scenario(database)
+            assert await pool.wait(PATIENCE)
+            await scenario(pool)
 
     asyncio.run(main())
 
@@ -80,53 +80,53 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.005)
 
 
-async def lend_all(database: Database) -> None:
+async def lend_all(pool: Pool) -> None:
     """Have every connection lent at once: all are there, and nobody waits for them."""
-    assert await database.wait(PATIENCE)
-    figures = database.figures()
+    assert await pool.wait(PATIENCE)
+    figures = pool.figures()
     assert (figures.in_use, figures.waiting, figures.stray) == (0, 0, 0), figures
     together = [
-        asyncio.create_task(database.for_call("all", reads=True).row("SELECT pg_sleep(0.3)"))
+        asyncio.create_task(pool.call("all", reads=True).row("SELECT pg_sleep(0.3)"))
         for _ in range(SIZE)
     ]
-    await until(lambda: database.figures().in_use == SIZE)
+    await until(lambda: pool.figures().in_use == SIZE)
     await asyncio.gather(*together)
 
 
-async def read(database: Database) -> None:
-    await database.for_call("read", reads=True).row("SELECT 1")
+async def read(pool: Pool) -> None:
+    await pool.call("read", reads=True).row("SELECT 1")
 
 
-async def read_heavily(database: Database) -> None:
-    await database.for_call("read", reads=True, heavy=True).row("SELECT 1")
+async def read_heavily(pool: Pool) -> None:
+    await pool.call("read", reads=True, heavy=True).row("SELECT 1")
 
 
-async def read_with_patience(database: Database) -> None:
+async def read_with_patience(pool: Pool) -> None:
     async with asyncio.timeout(random.uniform(0, 0.01)):
-        await database.for_call("read", reads=True).row("SELECT 1")
+        await pool.call("read", reads=True).row("SELECT 1")
 
 
-async def work_in_transaction(database: Database) -> None:
-    async with database.for_call("work", reads=False).transaction() as inside:
+async def work_in_transaction(pool: Pool) -> None:
+    async with pool.call("work", reads=False).transaction() as inside:
         await inside.row("SELECT 1")
         await inside.row("SELECT 2")
 
 
 @pytest.mark.parametrize("work", [read, read_heavily, read_with_patience, work_in_transaction])
 def test_a_call_that_is_cancelled_at_any_moment_gives_its_connection_back(
-    database_url: str, work: Callable[[Database], Coroutine[Any, Any, None]]
+    database_url: str, work: Callable[[Pool], Coroutine[Any, Any, None]]
 ) -> None:
-    async def scenario(database: Database) -> None:
+    async def scenario(pool: Pool) -> None:
         random.seed(SEED)
         for _ in range(40):
-            tasks = [asyncio.create_task(work(database)) for _ in range(6 * SIZE)]
+            tasks = [asyncio.create_task(work(pool)) for _ in range(6 * SIZE)]
             while tasks:
                 for _ in range(random.randrange(6)):
                     await asyncio.sleep(0)
                 tasks.pop(random.randrange(len(tasks))).cancel()
-            await until(lambda: database.figures().in_use == 0)
-        await lend_all(database)
-        assert database.figures().heavy_in_use == 0
+            await until(lambda: pool.figures().in_use == 0)
+        await lend_all(pool)
+        assert pool.figures().heavy_in_use == 0
 
     run(database_url, scenario)
 
@@ -134,27 +134,27 @@ def test_a_call_that_is_cancelled_at_any_moment_gives_its_connection_back(
 def test_a_call_that_is_cancelled_as_it_is_handed_a_connection_hands_it_on(
     database_url: str,
 ) -> None:
-    async def scenario(database: Database) -> None:
-        holding = [asyncio.create_task(hold(database)) for _ in range(SIZE - 1)]
-        ours = await database._connections.borrow("ours", None)
-        await until(lambda: database.figures().in_use == SIZE)
-        waiting = asyncio.create_task(read(database))
-        await until(lambda: database.figures().waiting == 1)
-        handed_on = asyncio.create_task(read(database))
-        await until(lambda: database.figures().waiting == 2)
-        database._connections.give_back(ours)
+    async def scenario(pool: Pool) -> None:
+        holding = [asyncio.create_task(hold(pool)) for _ in range(SIZE - 1)]
+        ours = await pool._connections.lending.borrow("ours", PATIENCE)
+        await until(lambda: pool.figures().in_use == SIZE)
+        waiting = asyncio.create_task(read(pool))
+        await until(lambda: pool.figures().waiting == 1)
+        handed_on = asyncio.create_task(read(pool))
+        await until(lambda: pool.figures().waiting == 2)
+        pool._connections.lending.give_back(ours)
         waiting.cancel()  # it has got one, and doesn't know yet
         with pytest.raises(asyncio.CancelledError):
             await waiting
         await handed_on
         await end(*holding)
-        await lend_all(database)
+        await lend_all(pool)
 
     run(database_url, scenario)
 
 
-async def hold(database: Database) -> None:
-    async with database.for_call("hold", reads=True).transaction():
+async def hold(pool: Pool) -> None:
+    async with pool.call("hold", reads=True).transaction():
         await asyncio.Event().wait()
 
 
@@ -218,26 +218,25 @@ def test_who_waited_in_vain_counts_no_more(
     """After an outage, the queue holds who waits, and not who has waited once."""
     most = 5
 
-    async def scenario(database: Database) -> None:
+    async def scenario(pool: Pool) -> None:
         own_server.stop()
         calls = [
-            asyncio.create_task(database.for_call("call", reads=True).row("SELECT 1"))
-            for _ in range(most)
+            asyncio.create_task(pool.call("call", reads=True).row("SELECT 1")) for _ in range(most)
         ]
-        await until(lambda: database.figures().waiting == most)
+        await until(lambda: pool.figures().waiting == most)
         with pytest.raises(PoolExhaustedError) as refused:
-            await read(database)
+            await read(pool)
         assert "cannot be reached (nobody listens there)" in str(refused.value)
         assert "in use" not in str(refused.value)
         for _ in range(3):
             outcomes = await asyncio.gather(*calls, return_exceptions=True)
             assert {type(outcome) for outcome in outcomes} == {NoConnectionError}
             assert all("cannot be reached" in str(outcome) for outcome in outcomes)
-            assert database.figures().waiting == 0
-            calls = [asyncio.create_task(read(database)) for _ in range(most)]
+            assert pool.figures().waiting == 0
+            calls = [asyncio.create_task(read(pool)) for _ in range(most)]
         await asyncio.gather(*calls, return_exceptions=True)
         own_server.start()
-        await lend_all(database)
+        await lend_all(pool)
 
     run(own_database_url, scenario, pool_max_waiting=most, pool_timeout=0.3)
 
@@ -246,21 +245,21 @@ def test_who_waited_in_vain_counts_no_more(
 def test_a_connection_that_is_never_given_back_is_replaced_and_told_of(
     database_url: str, lost: int
 ) -> None:
-    async def forget(database: Database) -> None:
-        await database._connections.borrow("forgetful", None)
+    async def forget(pool: Pool) -> None:
+        await pool._connections.lending.borrow("forgetful", PATIENCE)
 
-    async def scenario(database: Database) -> None:
+    async def scenario(pool: Pool) -> None:
         with capture_logs() as records:
             for _ in range(lost):
-                await asyncio.create_task(forget(database))
-            assert database.figures().in_use == lost
-            await until(lambda: database.figures().stray == lost)
-            waiting = [asyncio.create_task(read(database)) for _ in range(SIZE + 1)]
+                await asyncio.create_task(forget(pool))
+            assert pool.figures().in_use == lost
+            await until(lambda: pool.figures().stray == lost)
+            waiting = [asyncio.create_task(read(pool)) for _ in range(SIZE + 1)]
             await asyncio.gather(*waiting)
-            await until(lambda: database.totals().strays == lost)
+            await until(lambda: pool.totals().strays == lost)
         told = [record["problem"] for record in records if record["event"] == "connection_astray"]
         assert told == ["forgetful never gave it back"] * lost
-        await lend_all(database)
+        await lend_all(pool)
 
     run(database_url, scenario)
 
@@ -268,23 +267,23 @@ def test_a_connection_that_is_never_given_back_is_replaced_and_told_of(
 def test_who_holds_a_connection_beyond_every_bound_is_cancelled_and_told_of(
     database_url: str,
 ) -> None:
-    async def hold(database: Database) -> None:
-        async with database.for_call("endless", reads=False).transaction() as inside:
+    async def hold(pool: Pool) -> None:
+        async with pool.call("endless", reads=False).transaction() as inside:
             await inside.row("SELECT 1")
             await asyncio.Event().wait()
 
-    async def scenario(database: Database) -> None:
+    async def scenario(pool: Pool) -> None:
         with capture_logs() as records:
-            holders = [asyncio.create_task(hold(database)) for _ in range(SIZE)]
-            await until(lambda: database.figures().in_use == SIZE)
-            waiting = [asyncio.create_task(read(database)) for _ in range(SIZE)]
+            holders = [asyncio.create_task(hold(pool)) for _ in range(SIZE)]
+            await until(lambda: pool.figures().in_use == SIZE)
+            waiting = [asyncio.create_task(read(pool)) for _ in range(SIZE)]
             ended = await asyncio.gather(*holders, return_exceptions=True)
             await asyncio.gather(*waiting)
         assert [type(error) for error in ended] == [asyncio.CancelledError] * SIZE
         told = [record["problem"] for record in records if record["event"] == "connection_astray"]
         assert len(told) == SIZE
         assert all(problem.startswith("endless had it for ") for problem in told)
-        await lend_all(database)
+        await lend_all(pool)
 
     run(database_url, scenario, longest_lease=1.2)
 
@@ -297,26 +296,26 @@ def test_an_outage_of_ten_minutes_is_no_loss(
     passed = 0.0
     monkeypatch.setattr(time, "monotonic", lambda: clock() + passed)
 
-    async def scenario(database: Database) -> None:
+    async def scenario(pool: Pool) -> None:
         nonlocal passed
         own_server.stop()
         with capture_logs() as records:
             for _ in range(60):
                 with suppress(CallError):
-                    await read(database)
+                    await read(pool)
                 passed += 10.0
                 await asyncio.sleep(0.01)
-                figures = database.figures()
+                figures = pool.figures()
                 assert (figures.in_use, figures.stray) == (0, 0)
                 assert figures.waiting <= 1, "but for the look that the process takes itself"
-            assert database.figures().failure == "nobody listens there"
+            assert pool.figures().failure == "nobody listens there"
         events = [record["event"] for record in records]
         assert "connection_astray" not in events
         assert events.count("connections_refused") <= 2, "told once, not at each attempt"
         own_server.start()
-        await until(lambda: database.figures().size == SIZE)
-        assert database.totals().strays == 0
-        await lend_all(database)
+        await until(lambda: pool.figures().size == SIZE)
+        assert pool.totals().strays == 0
+        await lend_all(pool)
 
     run(own_database_url, scenario, seconds=660, pool_timeout=0.02)
 
@@ -324,11 +323,11 @@ def test_an_outage_of_ten_minutes_is_no_loss(
 def test_the_server_is_asked_for_by_few_while_it_is_away(
     own_server: PostgresServer, own_database_url: str
 ) -> None:
-    async def scenario(database: Database) -> None:
+    async def scenario(pool: Pool) -> None:
         own_server.stop()
         with suppress(CallError):
-            await read(database)
-        await until(lambda: database.figures().failure is not None)
+            await read(pool)
+        await until(lambda: pool.figures().failure is not None)
         asked: list[float] = []
 
         async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -347,9 +346,9 @@ def test_the_server_is_asked_for_by_few_while_it_is_away(
         place.unlink(missing_ok=True)
         own_server.start()
         returned = time.monotonic()
-        assert await database.wait(PATIENCE)
+        assert await pool.wait(PATIENCE)
         assert time.monotonic() - returned < 2.5 * BUSY
-        await lend_all(database)
+        await lend_all(pool)
 
     run(own_database_url, scenario, pool_timeout=0.1)
 
@@ -359,18 +358,18 @@ def test_closing_waits_for_nobody_and_fails_who_waits(database_url: str) -> None
 
     async def main() -> None:
         async with asyncio.timeout(PATIENCE):
-            async with Database.open(Settings(database=section)) as database:
-                assert await database.wait(PATIENCE)
-                holding = asyncio.create_task(hold(database))
-                await until(lambda: database.figures().in_use == 1)
-                waiting = asyncio.create_task(read(database))
-                await until(lambda: database.figures().waiting == 1)
+            async with Pool.open(Settings(database=section)) as pool:
+                assert await pool.wait(PATIENCE)
+                holding = asyncio.create_task(hold(pool))
+                await until(lambda: pool.figures().in_use == 1)
+                waiting = asyncio.create_task(read(pool))
+                await until(lambda: pool.figures().waiting == 1)
             with pytest.raises(DatabaseUnavailableError, match="closing"):
                 await waiting
             with pytest.raises(DatabaseUnavailableError, match="closing"):
-                await read(database)
+                await read(pool)
             await end(holding)
-            figures = database.figures()
+            figures = pool.figures()
             assert (figures.size, figures.in_use) == (0, 0)
 
     asyncio.run(main())

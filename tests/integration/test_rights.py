@@ -10,8 +10,8 @@ import psycopg
 import pytest
 import structlog
 
-from autogpt_db.database.manager import DatabaseManager
-from autogpt_db.database.migration import LOCK
+from autogpt_db.database.provisioning.manager import DatabaseManager
+from autogpt_db.database.provisioning.migration import LOCK
 from autogpt_db.errors import RightsError, SchemaError
 from autogpt_db.operations.needed import needed
 from autogpt_db.settings import DatabaseSettings, Secret, Settings

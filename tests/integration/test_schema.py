@@ -12,7 +12,13 @@ import pytest
 import structlog
 
 from autogpt_db import __version__
-from autogpt_db.database.migration import LOCK, MigrationOutcome, migrate, migrations, pending
+from autogpt_db.database.provisioning.migration import (
+    LOCK,
+    MigrationOutcome,
+    migrate,
+    migrations,
+    pending,
+)
 from autogpt_db.errors import SchemaError
 from autogpt_db.operations.needed import needed
 from contract_schema import (

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 import structlog
 
-from autogpt_db.database.handle import Database
-from autogpt_db.database.manager import DatabaseManager
+from autogpt_db.database.pool import Pool
+from autogpt_db.database.provisioning.manager import DatabaseManager
 from autogpt_db.errors import ConfigurationError
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
 from hostile_settings import HOSTILE
@@ -115,12 +115,12 @@ def test_a_pooler_that_nobody_mentioned_is_told_with_the_remedy(database_url: st
 
 def test_commits_that_are_not_awaited_are_told_once_until_they_are(database_url: str) -> None:
     async def main() -> None:
-        async with Database.open(settings_for(database_url), size=2) as database:
+        async with Pool.open(settings_for(database_url), size=2) as pool:
 
             async def told(event: str) -> None:
                 async with asyncio.timeout(30):
                     while event not in [each["event"] for each in logged]:
-                        await database.look(1.0)
+                        await pool.look(1.0)
                         await asyncio.sleep(0.05)
 
             await told("commits_not_awaited")

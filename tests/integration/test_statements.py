@@ -14,8 +14,8 @@ import psycopg
 import pytest
 from cryptography.fernet import Fernet
 
-from autogpt_db.database import knowledge, pulse
-from autogpt_db.database.migration import migrate
+from autogpt_db.database.pool import knowledge, pulse
+from autogpt_db.database.provisioning.migration import migrate
 from autogpt_db.settings import CreditsSettings, IntegrationsSettings, Secret
 from examples import EXAMPLES
 from postgres_server import PostgresServer, clone

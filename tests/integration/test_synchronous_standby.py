@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from autogpt_db.database.migration import migrate
+from autogpt_db.database.provisioning.migration import migrate
 from autogpt_db.errors import OutcomeUnknownError
 from postgres_server import PostgresServer, clone
 from service import Service

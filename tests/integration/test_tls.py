@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from autogpt_db.database.manager import DatabaseManager
+from autogpt_db.database.provisioning.manager import DatabaseManager
 from autogpt_db.errors import ConfigurationError
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
 

@@ -319,7 +319,7 @@ def test_entering_twice_adds_once(bank: Service) -> None:
     spend(bank)
     settle(bank)
     entered = {"user_id": "alice", "key": PENDING, "payment": "pi_9"}
-    handle = bank._database.for_call("test", reads=False)
+    handle = bank.pool.call("test", reads=False)
     assert bank.run(handle.execute(top_up.ENTER, entered)) == 0
     assert balance(bank) == 140
 

@@ -16,7 +16,7 @@ import pytest
 from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.periodic import PeriodicDeferrer
 
-from autogpt_db.database.handle import Database
+from autogpt_db.database.pool import Database, Pool
 from autogpt_db.operations.users.oauth import cleanup_expired_oauth_tokens
 from autogpt_db.worker import rescue, runner
 from autogpt_db.worker.queue import QueueConnector, build_app, open_queue
@@ -98,8 +98,9 @@ def test_the_operation_deletes_what_expired_whatever_the_sessions_time_zone(
     async def main() -> None:
         # As behind a transaction pooler, where the session's time zone is not ours to set.
         url = with_parameter(database_url, "pgbouncer=true")
-        async with Database.open(settings_for(url), size=1) as database:
-            assert await cleanup_expired_oauth_tokens(database) == {
+        async with Pool.open(settings_for(url), size=1) as pool:
+            call = pool.call("clean_oauth_tokens", reads=False)
+            assert await cleanup_expired_oauth_tokens(call) == {
                 "authorization_codes": 3,
                 "access_tokens": 3,
                 "refresh_tokens": 3,
@@ -119,8 +120,9 @@ def test_a_backlog_larger_than_one_batch_goes_entirely_and_held_rows_stay(
     holder.rows("""SELECT 1 FROM platform."OAuthAccessToken" WHERE id = '1' FOR UPDATE""")
 
     async def main() -> None:
-        async with Database.open(settings_for(database_url), size=1) as database:
-            assert await cleanup_expired_oauth_tokens(database) == {
+        async with Pool.open(settings_for(database_url), size=1) as pool:
+            call = pool.call("clean_oauth_tokens", reads=False)
+            assert await cleanup_expired_oauth_tokens(call) == {
                 "authorization_codes": 37,
                 "access_tokens": 36,
                 "refresh_tokens": 37,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from autogpt_db.database.migration import migrate
+from autogpt_db.database.provisioning.migration import migrate
 from autogpt_db.database.url import DatabaseUrl
 from autogpt_db.worker import queue as queue_module
 from autogpt_db.worker import runner
@@ -34,7 +34,7 @@ from worker_scenarios import (
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
 
-    from autogpt_db.database.handle import Database
+    from autogpt_db.database.pool import Database
     from postgres_server import PostgresServer
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import psycopg
 
-from autogpt_db.database.migration import migrate
+from autogpt_db.database.provisioning.migration import migrate
 from daemon_process import DaemonProcess, free_port
 from pgbouncer import PgBouncer
 from postgres_server import PostgresServer, clone, unique_name

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from autogpt_db.database.handle import Database
+from autogpt_db.database.pool import Pool
 from autogpt_db.operations.users.default_team import STATEMENTS, default_tenancy
 
 if TYPE_CHECKING:
@@ -161,8 +161,8 @@ def test_it_is_made_in_a_transaction_of_somebody_elses(service_in: Serve) -> Non
 
     async def keyed(user: str) -> Any:
         async with (
-            Database.open(service.settings, size=1) as database,
-            database.for_call("keyed", reads=False).transaction() as transaction,
+            Pool.open(service.settings, size=1) as pool,
+            pool.call("keyed", reads=False).transaction() as transaction,
         ):
             await transaction.make_undoable()
             return await default_tenancy(transaction, STATEMENTS, user)

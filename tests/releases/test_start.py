@@ -10,7 +10,7 @@ import psycopg
 import pytest
 import structlog
 
-from autogpt_db.database.manager import DatabaseManager
+from autogpt_db.database.provisioning.manager import DatabaseManager
 from autogpt_db.database.releases import catalogue_of, is_called
 from autogpt_db.database.schema import read_catalogue
 from autogpt_db.errors import SchemaError

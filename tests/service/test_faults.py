@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from autogpt_db.database.migration import LOCK
+from autogpt_db.database.provisioning.migration import LOCK
 from guest import CREDENTIALS, PORT, Guest, GuestWriters
 from load import lost
 from waiting import wait_for

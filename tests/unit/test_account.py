@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from autogpt_db.database.embedded.account import choose_account
+from autogpt_db.database.provisioning.embedded.account import choose_account
 
 if TYPE_CHECKING:
     from pathlib import Path

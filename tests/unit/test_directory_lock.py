@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from autogpt_db.database.directory_lock import DirectoryLock
+from autogpt_db.database.provisioning.directory_lock import DirectoryLock
 from autogpt_db.errors import ConfigurationError, ResourceTakenError
 
 # Holds the lock, says so, and waits for its standard input to end.
 HOLDER = """
 import subprocess, sys
 from pathlib import Path
-from autogpt_db.database.directory_lock import DirectoryLock
+from autogpt_db.database.provisioning.directory_lock import DirectoryLock
 with DirectoryLock(Path(sys.argv[1])):
     child = subprocess.Popen(["sleep", "60"], close_fds=False)
     print(child.pid, flush=True)

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from autogpt_db.database.failures import translate
-from autogpt_db.database.knowledge import is_about_schema, smells_of_migration
+from autogpt_db.database.pool.knowledge import is_about_schema, smells_of_migration
 from autogpt_db.errors import RawQueryError
 from autogpt_db.operations.credits.ledger import raw_query
 

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from autogpt_db.database.pool import Pool
 from autogpt_db.operations import (
     BigInteger,
     Database,
@@ -87,8 +88,8 @@ def test_its_request_has_a_schema() -> None:
 
 async def called(function: Callable[..., Awaitable[Any]], body: bytes) -> bytes:
     found = of(function)
-    async with Database.open(Settings(), size=1) as database:
-        return await found.call(database.for_call(found.name, reads=True), found.decode(body))
+    async with Pool.open(Settings(), size=1) as pool:
+        return await found.call(pool.call(found.name, reads=True), found.decode(body))
 
 
 @pytest.mark.anyio

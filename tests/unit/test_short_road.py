@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from autogpt_db.api.serving import Serving
 from autogpt_db.api.short_road import KNOWN_HEADS, LARGEST_HEAD, ShortRoad
-from autogpt_db.database.knowledge import Knowledge
+from autogpt_db.database.pool.knowledge import Knowledge
 from autogpt_db.operations import load_operations
 from autogpt_db.settings.api import ApiSettings
 from autogpt_db.settings.declaration import Secret
 
-SERVING = Serving(load_operations(), Knowledge(), "platform")
+SERVING = Serving(load_operations(), Knowledge(None), "platform")  # type: ignore[arg-type]
 ROAD = ShortRoad(None, SERVING, ApiSettings(), None, None)  # type: ignore[arg-type]
 
 

@@ -15,7 +15,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 TOOL = """
 import subprocess
-from autogpt_db.database.embedded.maintenance import run_tool
+from autogpt_db.database.provisioning.embedded.maintenance import run_tool
 from autogpt_db.errors import MaintenanceError
 from autogpt_db.lifecycle import restore_signals
 {restore}

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from supervisor.options import ClientOptions, ServerOptions
 
-from autogpt_db.database.pool import PoolFigures
+from autogpt_db.database.pool.connections import PoolFigures
 from autogpt_db.errors import ConfigurationError
 from autogpt_db.heartbeat import SUPERVISED, Heartbeat
 from autogpt_db.settings import Settings, load_settings

@@ -15,7 +15,7 @@ from autogpt_db.worker.registry import discover, job
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from autogpt_db.database.handle import Database
+    from autogpt_db.database.pool import Database
 
 
 def test_every_job_of_the_folder_is_found_with_schedule_and_docstring() -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from autogpt_db.api.metrics import Metrics
     from autogpt_db.api.protocol import State
-    from autogpt_db.database.handle import Database
+    from autogpt_db.database.pool import Pool
     from autogpt_db.operations import Operation
 
 PATHS = frozenset({"/live", "/ready", "/openapi.json", "/metrics"})
@@ -29,7 +29,7 @@ READY_TIMEOUT = 2.0
 
 
 def build_app(
-    database: Database,
+    database: Pool,
     operations: Mapping[str, Operation],
     state: State,
     metrics: Metrics,
@@ -73,9 +73,7 @@ def build_app(
     return app
 
 
-async def _reasons(
-    database: Database, state: State, lacking: Callable[[], str | None]
-) -> list[str]:
+async def _reasons(database: Pool, state: State, lacking: Callable[[], str | None]) -> list[str]:
     """Return why this process should get no requests now."""
     reasons = ["The process is stopping."] if state.draining else []
     verdict = await database.look(READY_TIMEOUT)

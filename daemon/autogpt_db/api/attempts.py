@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
-from autogpt_db.database.idempotency import run_once
+from autogpt_db.database.pool.idempotency import run_once
 from autogpt_db.errors import (
     DatabaseUnavailableError,
     IdempotencyKeyReusedError,
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from autogpt_db.api.exchange import Exchange
-    from autogpt_db.database.handle import Database
-    from autogpt_db.database.idempotency import Kept, Outcome, Slot
+    from autogpt_db.database.pool import Database, Pool
+    from autogpt_db.database.pool.idempotency import Kept, Outcome, Slot
 
 MOST_RUNS = 2
 """How often one call does its work: once more after a collision or a lost connection."""
@@ -75,7 +75,7 @@ class Attempts:
         publish: Publishes what the latest run had to tell.
     """
 
-    database: Database
+    database: Pool
     exchange: Exchange
     slot: Slot
     work: Callable[[Database], Awaitable[Outcome]]
@@ -119,7 +119,7 @@ class Attempts:
             self.exchange.waits_for = None
             return await self.work(database)
 
-        self.exchange.handle = handle = self.database.for_call(
+        self.exchange.handle = handle = self.database.call(
             self.slot.method, reads=False, deadline=self.exchange.deadline
         )
         try:

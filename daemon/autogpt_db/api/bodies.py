@@ -14,7 +14,7 @@ from autogpt_db.errors import MemoryExhaustedError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from autogpt_db.database.knowledge import Knowledge
+    from autogpt_db.database.pool.knowledge import Knowledge
     from autogpt_db.helpers import Helpers
     from autogpt_db.metrics import Store
     from autogpt_db.settings import Settings

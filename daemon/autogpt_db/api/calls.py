@@ -26,7 +26,7 @@ from autogpt_db.logs.events import api as log
 if TYPE_CHECKING:
     import asyncio
 
-    from autogpt_db.database.handle import Database
+    from autogpt_db.database import pool
 
 MARGIN = 0.25
 """Most seconds before its deadline at which a request is given up, so that its reply is in time."""
@@ -94,7 +94,7 @@ class Call(ABC):
         self.name = name
         self.request_id = request_id
         self.status: int | None = None
-        self.handle: Database | None = None
+        self.handle: pool.Call | None = None
         self.reads = True
         self.given_up = False
         self.failure: CallError | None = None

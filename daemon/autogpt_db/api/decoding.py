@@ -17,7 +17,7 @@ from autogpt_db.operations.reading import read_body
 from autogpt_db.signatures.json_text import is_clean
 
 if TYPE_CHECKING:
-    from autogpt_db.database.knowledge import Knowledge
+    from autogpt_db.database.pool.knowledge import Knowledge
     from autogpt_db.helpers import Helpers
     from autogpt_db.operations import Operation
     from autogpt_db.settings import LimitsSettings

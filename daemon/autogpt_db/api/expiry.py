@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NoReturn
 
-from autogpt_db.database.idempotency import delete_expired
+from autogpt_db.database.pool.idempotency import delete_expired
 from autogpt_db.logs.events import api as log
 from autogpt_db.settings import ON_DEMAND
 
 if TYPE_CHECKING:
-    from autogpt_db.database.handle import Database
+    from autogpt_db.database.pool import Pool
     from autogpt_db.settings import Settings
 
 PAUSE = 600.0
@@ -23,13 +23,13 @@ def falls_to_api(settings: Settings) -> bool:
     return worker.processes == 0 or worker.idempotency_cleanup_schedule == ON_DEMAND
 
 
-async def expire_forever(database: Database, keep: float) -> NoReturn:
+async def expire_forever(database: Pool, keep: float) -> NoReturn:
     """Delete what is older than `keep` seconds, now and every ten minutes, until cancelled.
 
     Any number of processes may do it at once.
     """
     while True:
-        handle = database.for_call("clean_idempotency_keys", reads=False)
+        handle = database.call("clean_idempotency_keys", reads=False)
         try:
             deleted = await delete_expired(handle, keep)
         except Exception as error:  # noqa: BLE001 - whatever it is, the next time may do better

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from autogpt_db.api.attempts import NOT_KNOWN, UNDER_WAY, Answer, Attempts, reused
 from autogpt_db.api.calls import encode
-from autogpt_db.database.idempotency import Outcome, Slot
+from autogpt_db.database.pool.idempotency import Outcome, Slot
 from autogpt_db.errors import (
     CallError,
     IdempotencyKeyInvalidError,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from autogpt_db.api.decoding import Decoding
     from autogpt_db.api.exchange import Exchange
-    from autogpt_db.database.handle import Database
+    from autogpt_db.database.pool import Database, Pool
     from autogpt_db.metrics import Store
     from autogpt_db.operations import Operation
     from autogpt_db.settings import Settings
@@ -81,7 +81,7 @@ class KeyedCalls:
     """The calls with a key in one process."""
 
     def __init__(
-        self, database: Database, settings: Settings, store: Store, decoding: Decoding
+        self, database: Pool, settings: Settings, store: Store, decoding: Decoding
     ) -> None:
         """Begin with none.
 

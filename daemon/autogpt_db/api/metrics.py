@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from autogpt_db import __version__
-from autogpt_db.database.health import Health, HealthWatch
-from autogpt_db.database.pool_metrics import PoolMetrics
+from autogpt_db.database.pool.health import Health, HealthWatch
+from autogpt_db.database.pool.metrics import PoolMetrics
 from autogpt_db.metrics import families
 from autogpt_db.metrics.exposition import CONTENT_TYPE, Exposition
 from autogpt_db.metrics.store import read_all, read_own
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from autogpt_db.api.protocol import State
-    from autogpt_db.database.handle import Database
-    from autogpt_db.database.queue_figures import QueueFigures
+    from autogpt_db.database.pool import Pool
+    from autogpt_db.database.pool.queue_figures import QueueFigures
     from autogpt_db.helpers import Helpers
     from autogpt_db.metrics import Store
     from autogpt_db.settings import Settings
@@ -47,7 +47,7 @@ class Metrics:
 
     def __init__(
         self,
-        database: Database,
+        database: Pool,
         settings: Settings,
         state: State,
         store: Store,

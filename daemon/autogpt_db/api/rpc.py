@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from autogpt_db.api.fallback import Fallback
     from autogpt_db.api.idempotency import KeyedCalls
     from autogpt_db.api.serving import Serving
-    from autogpt_db.database.handle import Database
+    from autogpt_db.database.pool import Pool
     from autogpt_db.operations import Operation
     from autogpt_db.settings import Settings
 
@@ -53,7 +53,7 @@ class Rpc:
 
     def __init__(
         self,
-        database: Database,
+        database: Pool,
         serving: Serving,
         settings: Settings,
         policy: Policy,
@@ -185,7 +185,7 @@ class Rpc:
         self, exchange: Exchange, operation: Operation, body: list[bytes]
     ) -> None:
         arguments, _ = await self._bodies.decoding.read(operation, body.pop())
-        exchange.handle = handle = self._database.for_call(
+        exchange.handle = handle = self._database.call(
             operation.name,
             reads=operation.reads,
             deadline=exchange.deadline,

@@ -29,8 +29,8 @@ from autogpt_db.api.serving import Serving
 from autogpt_db.api.short_road import ShortRoad
 from autogpt_db.api.unknown import UnknownArguments
 from autogpt_db.api.unread import UnreadReplies
-from autogpt_db.database.handle import Database
-from autogpt_db.database.key_holders import SESSIONS, KeyHolder
+from autogpt_db.database.pool import Call, Pool
+from autogpt_db.database.pool.key_holders import SESSIONS, KeyHolder
 from autogpt_db.database.url import database_url, direct_database_url
 from autogpt_db.errors import EXIT_STOPPED
 from autogpt_db.heartbeat import Heartbeat
@@ -97,7 +97,7 @@ async def _serve(
     helpers = Helpers(settings.api.helper_memory)
     async with (
         aclosing(helpers),
-        Database.open(
+        Pool.open(
             settings,
             name=SESSIONS,
             helpers=helpers,
@@ -110,7 +110,7 @@ async def _serve(
         request_log = RequestLog(settings.logging, RequestCounters(store, _countable(operations)))
         policy = Policy(settings.api.request_deadline, request_log)
         serving = Serving(
-            operations, database.knowledge, database.schema_name, told=_proven_as_we_are(settings)
+            operations, database.knowledge, database.url.schema, told=_proven_as_we_are(settings)
         )
         bodies = state.bodies = Bodies(settings, helpers, store, database.knowledge)
         state.unread = UnreadReplies(settings.api.memory_limit, store)
@@ -161,8 +161,8 @@ async def _serve(
         )
         holder = KeyHolder(settings.integrations)
 
-        def for_keys(deadline: float) -> Database:
-            return database.for_call("key_holder", reads=False, deadline=deadline, urgent=True)
+        def for_keys(deadline: float) -> Call:
+            return database.call("key_holder", reads=False, deadline=deadline, urgent=True)
 
         holding = asyncio.create_task(holder.hold_forever(for_keys), name="keys")
         keeping_up = asyncio.create_task(database.keep_up(), name="schema")

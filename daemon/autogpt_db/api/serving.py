@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from autogpt_db.database.catalogue import Catalogue
-    from autogpt_db.database.knowledge import Knowledge
     from autogpt_db.database.needs import Lack
+    from autogpt_db.database.pool.knowledge import Knowledge
     from autogpt_db.operations import Operation
 
 MOST_NAMED = 20

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from autogpt_db.api.bodies import Bodies
     from autogpt_db.api.connection import Connection
     from autogpt_db.api.serving import Serving
-    from autogpt_db.database.handle import Database
+    from autogpt_db.database.pool import Pool
     from autogpt_db.operations import Operation
     from autogpt_db.settings.api import ApiSettings
 
@@ -112,7 +112,7 @@ class ShortRoad:
 
     def __init__(
         self,
-        database: Database,
+        database: Pool,
         serving: Serving,
         settings: ApiSettings,
         policy: Policy,
@@ -173,7 +173,7 @@ class ShortRoad:
         except Exception:  # noqa: BLE001 - the plain road meets it again, and answers
             return None
         call = ShortCall(connection, operation, next(self._identities), self._policy)
-        handle = call.handle = self._database.for_call(
+        handle = call.handle = self._database.call(
             operation.name, reads=operation.reads, deadline=call.deadline, heavy=operation.heavy
         )
         self.running[call] = None

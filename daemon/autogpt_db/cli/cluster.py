@@ -41,8 +41,8 @@ def backup(sources: Loads, directory: Path, *, compression: int, ignore_space: b
     The last line of the output is the backup's path. What is there has been checked against
     PostgreSQL's own manifest. Backups are never removed: how long to keep them is yours to decide.
     """
-    from autogpt_db.database.embedded.backup import back_up
-    from autogpt_db.database.embedded.directories import human_size
+    from autogpt_db.database.provisioning.embedded.backup import back_up
+    from autogpt_db.database.provisioning.embedded.directories import human_size
 
     with _work() as progress:
         made = back_up(
@@ -64,8 +64,8 @@ def backup(sources: Loads, directory: Path, *, compression: int, ignore_space: b
 @click.argument("backup", type=click.Path(path_type=Path, file_okay=False))
 def verify_backup(backup: Path) -> None:
     """Check that a backup is what it was when it was made: every file, by its SHA-256."""
-    from autogpt_db.database.embedded.backup import verify
-    from autogpt_db.database.embedded.directories import human_size
+    from autogpt_db.database.provisioning.embedded.backup import verify
+    from autogpt_db.database.provisioning.embedded.directories import human_size
 
     with _work() as progress:
         record = verify(backup.absolute(), progress=progress)
@@ -86,7 +86,7 @@ def restore(sources: Loads, backup: Path, *, replace: bool, ignore_space: bool) 
     The backup is checked before anything changes, and PostgreSQL is started on it once. If that
     fails, everything is as it was.
     """
-    from autogpt_db.database.embedded.restore import restore as put_back
+    from autogpt_db.database.provisioning.embedded.restore import restore as put_back
 
     with _work() as progress:
         done = put_back(
@@ -125,7 +125,7 @@ def upgrade_cluster(
 
     The old cluster is kept. Both versions have to be installed.
     """
-    from autogpt_db.database.embedded.upgrade import upgrade
+    from autogpt_db.database.provisioning.embedded.upgrade import upgrade
 
     with _work() as progress:
         done = upgrade(

@@ -87,7 +87,7 @@ def _find(settings: Settings) -> tuple[list[Stuck], int, int]:
     import asyncio
 
     from autogpt_db.cli.connecting import connect
-    from autogpt_db.database.handle import Database
+    from autogpt_db.database.pool import Pool
     from autogpt_db.operations.executions.stuck_executions import count_older, find_stuck
 
     # Says who doesn't answer, where a pool would only wait.
@@ -95,11 +95,9 @@ def _find(settings: Settings) -> tuple[list[Stuck], int, int]:
     connection.close()
 
     async def main() -> tuple[list[Stuck], int, int]:
-        async with Database.open(
-            settings, name="autogpt-db executions", size=1, url=target
-        ) as database:
-            handle = database.for_call("executions", reads=True)
-            return await find_stuck(handle), *await count_older(handle)
+        async with Pool.open(settings, name="autogpt-db executions", size=1, url=target) as pool:
+            call = pool.call("executions", reads=True)
+            return await find_stuck(call), *await count_older(call)
 
     return asyncio.run(main())
 

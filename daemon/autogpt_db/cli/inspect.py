@@ -47,7 +47,7 @@ def check_everything(settings: Settings) -> Iterator[str]:
     import psycopg
 
     from autogpt_db.cli.connecting import connect
-    from autogpt_db.database.manager import DatabaseManager
+    from autogpt_db.database.provisioning.manager import DatabaseManager
     from autogpt_db.database.reasons import reason_of
     from autogpt_db.database.url import direct_database_url
     from autogpt_db.supervision.sandbox import refuse_closed_way
@@ -122,8 +122,8 @@ def _check_schema(
     connection: psycopg.Connection[Any], settings: Settings, target: DatabaseUrl
 ) -> Iterator[str]:
     """Look at AutoGPT's tables and at what is ours."""
-    from autogpt_db.database.migration import pending, unsound
-    from autogpt_db.database.rights import closed_to_us, refuse_without_rights
+    from autogpt_db.database.provisioning.migration import pending, unsound
+    from autogpt_db.database.provisioning.rights import closed_to_us, refuse_without_rights
     from autogpt_db.database.schema import read_catalogue
     from autogpt_db.operations.coverage import at_hand
     from autogpt_db.operations.needed import needed

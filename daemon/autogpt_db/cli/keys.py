@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from autogpt_db.database.encryption import EncryptedColumn
-    from autogpt_db.database.key_rotation import Rotation
+    from autogpt_db.database.provisioning.key_rotation import Rotation
     from autogpt_db.settings import Settings
 
 
@@ -37,7 +37,7 @@ def rotate_key(
     """
     from autogpt_db.cli.connecting import connect
     from autogpt_db.database.encryption import ENCRYPTED_COLUMNS
-    from autogpt_db.database.key_rotation import SHOWN, check_keys, rotate
+    from autogpt_db.database.provisioning.key_rotation import SHOWN, check_keys, rotate
 
     check_keys(settings.integrations)
     connection, target = connect(settings, "rotate-key")
@@ -85,7 +85,7 @@ def _in_the_way(
             to say something.
         others: Sessions that aren't ours are no obstacle.
     """
-    from autogpt_db.database.key_holders import LEASE, lacking_keys, other_sessions
+    from autogpt_db.database.pool.key_holders import LEASE, lacking_keys, other_sessions
 
     found = first = lacking_keys(connection, settings.integrations)
     until = time.monotonic() + (LEASE if patient else 0.0)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from autogpt_db.database.manager import DatabaseManager
-from autogpt_db.database.migration import pending_upgrade, told_of_ours
+from autogpt_db.database.provisioning.manager import DatabaseManager
+from autogpt_db.database.provisioning.migration import pending_upgrade, told_of_ours
 from autogpt_db.errors import SchemaError
 from autogpt_db.operations.needed import needed
 

@@ -31,7 +31,7 @@ def psql(sources: Loads, arguments: tuple[str, ...]) -> None:
 
 
 def _become_psql(target: DatabaseUrl, arguments: tuple[str, ...]) -> NoReturn:
-    from autogpt_db.database.embedded.binaries import packaged_program
+    from autogpt_db.database.provisioning.embedded.binaries import packaged_program
     from autogpt_db.errors import ConfigurationError
 
     target.verify_files()

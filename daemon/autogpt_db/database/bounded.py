@@ -1,12 +1,12 @@
-"""Bounding what main asks a server without an event loop: one that is frozen never answers."""
+"""Giving a server up that does not answer: one that is frozen never will."""
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
-
-from autogpt_db.database.pooled import cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,3 +33,10 @@ def answered_within(seconds: float, connection: psycopg.Connection[Any]) -> Iter
     finally:
         watching.cancel()
         watching.join()
+
+
+def cut(connection: psycopg.AsyncConnection[Any] | psycopg.Connection[Any]) -> None:
+    """End a connection while a statement waits on it, which then sees the end of the stream."""
+    # Not pgconn.finish(): its socket is being watched.
+    with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as stream:
+        stream.shutdown(socket.SHUT_RDWR)

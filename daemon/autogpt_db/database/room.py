@@ -6,9 +6,8 @@ start, so that each process has its share, instead of the first one everything.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, LiteralString, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, LiteralString, NamedTuple
 
 import msgspec
 import psycopg
@@ -23,20 +22,16 @@ from autogpt_db.database.troubles import (
     SERVER_LIMIT,
     quoted,
 )
-from autogpt_db.errors import AutogptDbError, ConfigurationError
+from autogpt_db.errors import ConfigurationError
 from autogpt_db.logs.events import connections as log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from typing import Any
 
-    from autogpt_db.database.faults import Faults
-    from autogpt_db.database.handle import Database
     from autogpt_db.database.url import DatabaseUrl
     from autogpt_db.settings import Settings
 
-INTERVAL = 10.0
-"""Seconds between two looks whether there is still room."""
 OURS = 1
 """Connections beside the pools': main's at a start, and a command's."""
 LEAST_FOR_WORKER = 2
@@ -253,34 +248,3 @@ def fitted(settings: Settings, bounds: Sequence[Bound]) -> Settings:
         database=msgspec.structs.replace(settings.database, connection_limit=limit),
         worker=msgspec.structs.replace(settings.worker, pool_size=given.worker_size),
     )
-
-
-async def watch_room(
-    open_handle: Callable[[], Database], settings: Settings, faults: Faults
-) -> NoReturn:
-    """Look now and then whether the pools still fit, and tell when they don't, until cancelled.
-
-    Args:
-        open_handle: Returns a handle for one look.
-        settings: What is wanted, as it was fitted at the start.
-        faults: Remembers it.
-    """
-    wish = Wish.of(settings)
-    while True:
-        await asyncio.sleep(INTERVAL)
-        try:
-            row = await open_handle().row(LIMITS)
-        except (AutogptDbError, psycopg.OperationalError, OSError):
-            continue  # an outage is somebody else's to tell of
-        except Exception as error:  # noqa: BLE001 - whatever it is, the next look may do better
-            log.room_unknown(exc_info=error)
-            continue
-        if row is None:
-            continue
-        bound = tightest(bounds_of(row))
-        faults.room_is(
-            None
-            if wish.wanted - OURS <= bound.left
-            else f"the service wants {wish.wanted - OURS} connections, and {bound}",
-            bound.remedy,
-        )

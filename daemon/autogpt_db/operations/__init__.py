@@ -11,8 +11,8 @@ There is a folder for each subject. A module in one needs nothing but
 to be found by `load_operations`, served, validated and documented.
 """
 
-from autogpt_db.database.handle import Database
-from autogpt_db.database.merged import BOUNDED_CALLS, Merged
+from autogpt_db.database.pool import Database
+from autogpt_db.database.pool.merged import BOUNDED_CALLS, Merged
 from autogpt_db.operations.discovery import load_operations, served_operations
 from autogpt_db.signatures.arguments import body_of_another_type
 from autogpt_db.signatures.declaration import Parameter, RegistrationError

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import LiteralString
 
-    from autogpt_db.database.handle import Database
+    from autogpt_db.database.pool import Database
     from autogpt_db.settings import LimitsSettings
 
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from autogpt_db.database.handle import Database
+from autogpt_db.database.pool import Database
 from autogpt_db.errors import AutogptDbError
 from autogpt_db.signatures.annotations import shape_of
 from autogpt_db.signatures.arguments import ParameterShape

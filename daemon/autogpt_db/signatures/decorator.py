@@ -10,7 +10,7 @@ from autogpt_db.signatures.registry import Operation
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping
 
-    from autogpt_db.database.handle import Database
+    from autogpt_db.database.pool import Database
     from autogpt_db.signatures.repeats import Repeat
 
 P = ParamSpec("P")

@@ -10,8 +10,8 @@ import msgspec
 import psycopg
 
 from autogpt_db.database.capabilities import Capabilities
-from autogpt_db.database.knowledge import is_about_schema, smells_of_migration
 from autogpt_db.database.needs import Needs
+from autogpt_db.database.pool.knowledge import is_about_schema, smells_of_migration
 from autogpt_db.database.releases import arguments_of
 from autogpt_db.errors import AutogptDbError, CallError, SchemaChangingError, SchemaUnreadError
 from autogpt_db.signatures.arguments import ArgumentsDecoder, not_honoured
@@ -29,7 +29,7 @@ from autogpt_db.signatures.tables import Table, needs_of, tables_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from autogpt_db.database.handle import Database
+    from autogpt_db.database.pool import Database
     from autogpt_db.settings import LimitsSettings
     from autogpt_db.signatures.declaration import AnyFunction
     from autogpt_db.signatures.repeats import Repeat
@@ -252,7 +252,7 @@ class Operation:
         knowledge = database.knowledge
         if knowledge.version == version:
             try:
-                await database.learn()
+                await database.knowledge.look()
             except (AutogptDbError, TimeoutError):
                 raise SchemaChangingError(self.name) from error
         if knowledge.version == version and not knowledge.migrating:

@@ -15,8 +15,8 @@ from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autogpt_db.database.capabilities import Capabilities, ForSchema
-from autogpt_db.database.merged import Merged
 from autogpt_db.database.needs import Needs
+from autogpt_db.database.pool.merged import Merged
 from autogpt_db.statements.sql import is_whole, read, read_parts
 
 if TYPE_CHECKING:

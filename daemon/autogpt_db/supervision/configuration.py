@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from autogpt_db.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from autogpt_db.database.embedded import EmbeddedServer
+    from autogpt_db.database.provisioning.embedded import EmbeddedServer
     from autogpt_db.settings import Settings
 
 FILE_NAME = "supervisord.conf"

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from autogpt_db.database.embedded import EmbeddedServer
+    from autogpt_db.database.provisioning.embedded import EmbeddedServer
     from autogpt_db.supervision.output import ChildOutput
 
 NAME = "postgresql"

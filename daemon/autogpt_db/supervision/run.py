@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from supervisor import events
 
-from autogpt_db.database.directory_lock import DirectoryLock
+from autogpt_db.database.provisioning.directory_lock import DirectoryLock
 from autogpt_db.errors import EXIT_STOPPED
 from autogpt_db.listening import open_listeners
 from autogpt_db.logs import FORMAT, format_in_use
@@ -33,7 +33,7 @@ from autogpt_db.supervision.tree import Tree
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from autogpt_db.database.manager import DatabaseManager
+    from autogpt_db.database.provisioning.manager import DatabaseManager
     from autogpt_db.settings import Settings
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from supervisor.options import ProcessConfig, ProcessGroupConfig
 
-    from autogpt_db.database.embedded import EmbeddedServer
+    from autogpt_db.database.provisioning.embedded import EmbeddedServer
     from autogpt_db.settings import Settings
     from autogpt_db.supervision.counting import TreeMetrics
     from autogpt_db.supervision.options import Options

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable, Mapping
 
-    from autogpt_db.database.handle import Database
+    from autogpt_db.database.pool import Database
     from autogpt_db.worker.handle import JobDatabase
 
 REPLACE: LiteralString = """

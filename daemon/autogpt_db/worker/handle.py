@@ -6,14 +6,15 @@ import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, LiteralString
 
-from autogpt_db.database.handle import Database
+from autogpt_db.database.pool import Database
+from autogpt_db.database.pool.statements import NO_PARAMETERS
 from autogpt_db.logs.events import worker as log
 from autogpt_db.worker.fencing import END, RunTakenAwayError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from autogpt_db.database.merged import Merged
+    from autogpt_db.database.pool import Call
     from autogpt_db.worker.fencing import JobRun
 
 IDLE_LIMIT = 10.0
@@ -27,8 +28,6 @@ WRITE_PROGRESS = 1.0
 """Seconds between two writings of a run's progress."""
 LOG_PROGRESS = 30.0
 """Seconds between two lines about it in the log."""
-
-_NO_PARAMETERS: Mapping[str, Any] = {}
 
 # The row stays locked until the end of the transaction: who wants to take the job away waits, or
 # goes on with another one.
@@ -54,7 +53,7 @@ UPDATE autogpt_db.job_run
 
 
 class JobDatabase(Database):
-    """A handle on the pool for one run of a job.
+    """What a job's run speaks to PostgreSQL through.
 
     Every statement, and every transaction, commits together with a check that the run is still
     the job's. So a worker that was frozen and wakes writes nothing any more.
@@ -63,13 +62,29 @@ class JobDatabase(Database):
         run: The run.
     """
 
-    __slots__ = ("_inside", "_logged", "_statement_limit", "_written", "run")
+    __slots__ = ("_call", "_inside", "_logged", "_statement_limit", "_written", "run")
 
-    def __init__(self, database: Database, run: JobRun, *, statement_limit: float) -> None:
-        super().__init__(database._connections, name=run.job)  # noqa: SLF001 - our own class's
+    def __init__(
+        self,
+        call: Call,
+        run: JobRun,
+        *,
+        statement_limit: float,
+        inside: Database | None = None,
+    ) -> None:
+        """Take what its statements need.
+
+        Args:
+            call: What they go through.
+            run: The run.
+            statement_limit: Seconds that one of them may take in the server.
+            inside: The open transaction that all of them go into, if there is one.
+        """
+        self._connections = call._connections  # noqa: SLF001 - our own class's
+        self._call = call
         self.run = run
         self._statement_limit = statement_limit
-        self._inside: Database | None = None
+        self._inside = inside
         self._written = self._logged = time.monotonic()
 
     def within(self, inside: Database) -> JobDatabase:
@@ -78,9 +93,18 @@ class JobDatabase(Database):
         Args:
             inside: What `transaction` yielded.
         """
-        handle = JobDatabase(self, self.run, statement_limit=self._statement_limit)
-        handle._inside = inside
-        return handle
+        return JobDatabase(
+            self._call, self.run, statement_limit=self._statement_limit, inside=inside
+        )
+
+    @property
+    def statements(self) -> int:
+        """Return how many statements it has sent."""
+        return self._call.statements
+
+    def another_call(self, name: str, *, reads: bool) -> Database:
+        """Return what a call goes through that is not the run's, and is not fenced."""
+        return self._call.another_call(name, reads=reads)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Database]:
@@ -92,10 +116,10 @@ class JobDatabase(Database):
         if self._inside is not None:
             yield self._inside
             return
-        if self._connection is not None:
+        if self._call.busy:
             # It would wait for the row that its own open transaction has locked.
             raise RuntimeError(f"{self.run.job} has a transaction open; use what it yielded.")
-        async with super().transaction() as inside:
+        async with self._call.transaction() as inside:
             row = await inside.row(
                 FENCE,
                 {
@@ -118,29 +142,25 @@ class JobDatabase(Database):
                 self.run.transaction = None
 
     async def row(
-        self, sql: LiteralString, parameters: Mapping[str, Any] = _NO_PARAMETERS
+        self, sql: LiteralString, parameters: Mapping[str, Any] = NO_PARAMETERS
     ) -> tuple[Any, ...] | None:
         """Return the first row, or None."""
         async with self.transaction() as inside:
             return await inside.row(sql, parameters)
 
     async def rows(
-        self, sql: LiteralString, parameters: Mapping[str, Any] = _NO_PARAMETERS
+        self, sql: LiteralString, parameters: Mapping[str, Any] = NO_PARAMETERS
     ) -> list[tuple[Any, ...]]:
         """Return all rows."""
         async with self.transaction() as inside:
             return await inside.rows(sql, parameters)
 
     async def execute(
-        self, sql: LiteralString, parameters: Mapping[str, Any] = _NO_PARAMETERS
+        self, sql: LiteralString, parameters: Mapping[str, Any] = NO_PARAMETERS
     ) -> int:
         """Run a statement and return how many rows it changed."""
         async with self.transaction() as inside:
             return await inside.execute(sql, parameters)
-
-    async def merged(self, merged: Merged, parameters: Mapping[str, Any]) -> bytes | None:
-        """Return a document like `json`; a job's statements are merged with nobody's."""
-        return await self.json(merged.single, parameters)
 
     async def end_with(self, inside: Database) -> None:
         """End the run as a success within the transaction of its writes, so both or neither hold.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from procrastinate.jobs import Job as QueuedJob
     from psycopg.rows import DictRow
 
-    from autogpt_db.database.handle import Database
+    from autogpt_db.database.pool import Pool
     from autogpt_db.database.url import DatabaseUrl
     from autogpt_db.settings import Settings
     from autogpt_db.worker.fencing import JobRun
@@ -304,7 +304,7 @@ def _register(app: App, job: Job, cron: str | None) -> None:
         key: str | None = None,  # noqa: ARG001 - the run knows it
     ) -> dict[str, Any]:
         assert isinstance(context.job, FetchedJob)
-        return await run_job(job, context.job.run, context.additional_context["database"], lacked)
+        return await run_job(job, context.job.run, context.additional_context["pool"], lacked)
 
     task = app.task(
         name=job.name,
@@ -320,9 +320,7 @@ def _register(app: App, job: Job, cron: str | None) -> None:
         app.periodic(cron=cron)(task)
 
 
-async def run_job(
-    job: Job, run: JobRun, database: Database, lacked: list[object]
-) -> dict[str, Any]:
+async def run_job(job: Job, run: JobRun, pool: Pool, lacked: list[object]) -> dict[str, Any]:
     """Do a job's work within its time limit, and return what it counted.
 
     Where the database lacks what its statements need, it rests; where somebody waits for its locks,
@@ -331,15 +329,16 @@ async def run_job(
     Args:
         job: The job.
         run: Its run.
-        database: What its statements go through.
+        pool: What its statements go through.
         lacked: What this process has warned of. A newer AutoGPT's database may lack it for good,
             and doctor says so for as long; a warning at every run would hide others.
     """
-    handle = JobDatabase(database, run, statement_limit=job.statement_limit)
+    call = pool.call(run.job, reads=False)
+    handle = JobDatabase(call, run, statement_limit=job.statement_limit)
     async with asyncio.timeout(job.time_limit):
         with suppress(AutogptDbError, TimeoutError):  # its own statements tell of an outage
-            await database.learn()
-        lacks = job.lacks(database.knowledge, database.schema_name)
+            await pool.knowledge.look()
+        lacks = job.lacks(pool.knowledge, pool.url.schema)
         if lacks:
             why = told([lacks])
             known = why["missing"] == lacked

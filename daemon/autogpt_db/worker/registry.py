@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from autogpt_db.database.capabilities import Capabilities
-    from autogpt_db.database.knowledge import Knowledge
     from autogpt_db.database.needs import Lack
+    from autogpt_db.database.pool.knowledge import Knowledge
 
 JobFunction = Callable[[JobDatabase], Awaitable[Mapping[str, Any] | None]]
 """A job's work; what it returns is logged as the fields of its completion, and kept."""

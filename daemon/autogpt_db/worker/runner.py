@@ -15,9 +15,9 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.worker import Worker
 
 from autogpt_db.database.causes import why_refused
-from autogpt_db.database.handle import Database
-from autogpt_db.database.knowledge import is_about_schema
-from autogpt_db.database.pool_metrics import PoolMetrics
+from autogpt_db.database.pool import Pool
+from autogpt_db.database.pool.knowledge import is_about_schema
+from autogpt_db.database.pool.metrics import PoolMetrics
 from autogpt_db.database.url import direct_database_url
 from autogpt_db.errors import EXIT_STOPPED, AutogptDbError
 from autogpt_db.heartbeat import Heartbeat
@@ -123,13 +123,11 @@ class WorkerProcess:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         share = self._share
-        async with Database.open(self._settings, name=APPLICATION, size=share) as database:
-            beating = asyncio.create_task(
-                self._heartbeat.beat_forever(database.figures, self._work)
-            )
+        async with Pool.open(self._settings, name=APPLICATION, size=share) as pool:
+            beating = asyncio.create_task(self._heartbeat.beat_forever(pool.figures, self._work))
             # Up, and of no use before it has a queue.
             self._heartbeat.up(able=False)
-            pool_metrics = PoolMetrics(database, self._metrics)
+            pool_metrics = PoolMetrics(pool, self._metrics)
             for name in self._jobs:
                 for outcome in OUTCOMES:
                     # A series that begins with its first failure has no increase to alert on.
@@ -140,9 +138,9 @@ class WorkerProcess:
                 self._metrics.set(families.JOBS_RUNNING, len(self._running))
 
             publishing = asyncio.create_task(publish_forever(publish))
-            keeping_up = asyncio.create_task(database.keep_up(), name="schema")
+            keeping_up = asyncio.create_task(pool.keep_up(), name="schema")
             try:
-                await self._serve(database)
+                await self._serve(pool)
             finally:
                 beating.cancel()
                 keeping_up.cancel()
@@ -160,13 +158,13 @@ class WorkerProcess:
         """Return in words how far the long runs are."""
         return [words for run in self._running.values() if (words := run.words())]
 
-    async def _serve(self, database: Database) -> None:
+    async def _serve(self, pool: Pool) -> None:
         pause = FIRST_PAUSE
         while not self._stop.is_set():
             began = time.monotonic()
             try:
                 async with open_queue(self._settings, self._jobs) as queue:
-                    await self._session(queue, database)
+                    await self._session(queue, pool)
             except (QueueLostError, ConnectorException, psycopg.Error, OSError) as error:
                 self._complain(error)
                 self._heartbeat.able(able=False, complaint=f"no queue: {self._words_for(error)}")
@@ -176,7 +174,7 @@ class WorkerProcess:
                 spread = random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, no secret
                 await asyncio.wait_for(self._stop.wait(), pause * spread)
 
-    async def _session(self, queue: Queue, database: Database) -> None:
+    async def _session(self, queue: Queue, pool: Pool) -> None:
         """Serve the open queue until it is lost, or until the stop that was asked for is done."""
         if not await queue.app.check_connection_async():
             raise QueueLostError(
@@ -190,7 +188,7 @@ class WorkerProcess:
             concurrency=min(self._settings.worker.concurrency, self._share),
             fetch_job_polling_interval=POLL,
             listen_notify=queue.listens,
-            additional_context={"database": database},
+            additional_context={"pool": pool},
             install_signal_handlers=False,
             update_heartbeat_interval=rescue.HEARTBEAT,
             stalled_worker_timeout=rescue.STALLED,

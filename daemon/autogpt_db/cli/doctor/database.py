@@ -95,8 +95,8 @@ def hosts(situation: Situation) -> Iterator[Finding]:
 
 
 def _private(situation: Situation) -> Iterator[Finding]:
-    from autogpt_db.database.embedded.cluster import data_version
-    from autogpt_db.database.embedded.maintenance import private_cluster
+    from autogpt_db.database.provisioning.embedded.cluster import data_version
+    from autogpt_db.database.provisioning.embedded.maintenance import private_cluster
 
     try:
         cluster = private_cluster(situation.settings)
@@ -117,7 +117,7 @@ def _private(situation: Situation) -> Iterator[Finding]:
 
 def schema(situation: Situation) -> Iterator[Finding]:
     """Look whether everything that the methods need is there."""
-    from autogpt_db.database.migration import pending, pending_upgrade
+    from autogpt_db.database.provisioning.migration import pending, pending_upgrade
     from autogpt_db.operations.needed import needed
 
     if situation.connection is None:
@@ -160,7 +160,7 @@ def schema(situation: Situation) -> Iterator[Finding]:
 
 def own_schema(situation: Situation) -> Iterator[Finding]:
     """Hold what is ours against what the migrations have made."""
-    from autogpt_db.database.migration import unsound
+    from autogpt_db.database.provisioning.migration import unsound
 
     if situation.connection is None:
         return

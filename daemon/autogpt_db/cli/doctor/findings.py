@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from autogpt_db.cli.control import Loads
     from autogpt_db.database.causes import Refusal
-    from autogpt_db.database.rights import Closed
+    from autogpt_db.database.provisioning.rights import Closed
     from autogpt_db.database.url import DatabaseUrl
 
 
@@ -172,7 +172,7 @@ class Situation:
     @cached_property
     def closed(self) -> tuple[Closed, ...]:
         """Return what of ours our role may not use; nothing without a connection."""
-        from autogpt_db.database.rights import closed_to_us
+        from autogpt_db.database.provisioning.rights import closed_to_us
 
         return () if self.connection is None else closed_to_us(self.connection)
 

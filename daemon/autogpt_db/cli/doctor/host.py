@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autogpt_db.cli.doctor.findings import Finding
-from autogpt_db.database.embedded.account import EVERYBODYS
+from autogpt_db.database.provisioning.embedded.account import EVERYBODYS
 from autogpt_db.settings.catalog import options
 from autogpt_db.settings.sources import DEFAULT_FILE, SYSTEM_CREDENTIALS
 from autogpt_db.supervision.credentials import changed_credentials
@@ -117,7 +117,7 @@ def permissions(situation: Situation) -> Iterator[Finding]:
 
 def disk_space(situation: Situation) -> Iterator[Finding]:
     """Look how much room is left where the service writes."""
-    from autogpt_db.database.embedded.directories import human_size
+    from autogpt_db.database.provisioning.embedded.directories import human_size
 
     seen: set[int] = set()
     for directory in (situation.settings.paths.state, situation.settings.paths.runtime):

@@ -120,7 +120,7 @@ def durability(situation: Situation) -> Iterator[Finding]:
 
 def rights(situation: Situation) -> Iterator[Finding]:
     """Look what our role may do: with what is ours, and with what methods and jobs need."""
-    from autogpt_db.database.rights import refuse_without_rights
+    from autogpt_db.database.provisioning.rights import refuse_without_rights
     from autogpt_db.database.schema import some
     from autogpt_db.operations.needed import RUN_PATH
 

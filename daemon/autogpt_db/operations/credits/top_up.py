@@ -133,7 +133,7 @@ def top_up(database: Database, user_id: str, graph_exec_id: str | None) -> None:
     elif not payments.available():
         _failed(wish, "the client library is missing: install autogpt-db[stripe]")
     else:
-        own = database.for_call(log.auto_top_up.name, reads=False)
+        own = database.another_call(log.auto_top_up.name, reads=False)
         background.start(
             log.auto_top_up.name,
             partial(_top_up, own, settings, wish),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 if TYPE_CHECKING:
     import datetime as dt
 
-    from autogpt_db.database.handle import Database
+    from autogpt_db.database.pool import Database
     from autogpt_db.settings import WatchSettings
 
 KINDS = ("queued", "running", "incomplete", "orphans")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from autogpt_db.database.idempotency import delete_expired
+from autogpt_db.database.pool.idempotency import delete_expired
 from autogpt_db.worker.registry import job
 
 if TYPE_CHECKING:
-    from autogpt_db.database.handle import Database
+    from autogpt_db.database.pool import Database
 
 
 @job(schedule="idempotency_cleanup_schedule")

@@ -8,7 +8,7 @@ from autogpt_db.operations.users.oauth import cleanup_expired_oauth_tokens
 from autogpt_db.worker.registry import job
 
 if TYPE_CHECKING:
-    from autogpt_db.database.handle import Database
+    from autogpt_db.database.pool import Database
 
 
 @job(schedule="oauth_cleanup_schedule")

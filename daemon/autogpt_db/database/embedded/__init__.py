@@ -1,5 +1,0 @@
-"""The private PostgreSQL that runs when no database is configured."""
-
-from autogpt_db.database.embedded.server import EmbeddedServer
-
-__all__ = ["EmbeddedServer"]
