@@ -457,8 +457,8 @@ def test_what_still_runs_ends_with_its_execution(
     assert moved["status"] == status
     error = f"graph_execution_{status.lower()}"
     ended = {
-        "runs": ["FAILED", {"walltime": 1, "error": error}, True],
-        "odd": ["FAILED", {"error": error}, True],
+        "runs": ("FAILED", {"walltime": 1, "error": error}, True),
+        "odd": ("FAILED", {"error": error}, True),
     }
     assert nodes(service) == before | ended
 
