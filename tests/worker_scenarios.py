@@ -15,7 +15,7 @@ import structlog
 from autogpt_db.database.url import DatabaseUrl
 from autogpt_db.settings import DatabaseSettings, Secret, Settings, WorkerSettings
 from autogpt_db.worker.queue import open_queue
-from autogpt_db.worker.registry import Job, discover
+from autogpt_db.worker.registry import Job, Schedule, discover
 from autogpt_db.worker.runner import WorkerProcess
 from postgres_server import with_schema
 from waiting import PATIENCE
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from autogpt_db.worker.registry import JobFunction
 
 NEVER = "0 0 29 2 1"
+WHENEVER = Schedule("oauth_cleanup_schedule", "* * * * *", "the scenario says so")
 SCHEDULES = [name for name in WorkerSettings.__struct_fields__ if name.endswith("_schedule")]
 EVERY_SECOND = "* * * * * *"
 
@@ -65,7 +66,7 @@ def jobs_of(
     function: JobFunction, *, time_limit: float = 20.0, attempts: int = 4, atomic: bool = False
 ) -> dict[str, Job]:
     name = function.__name__
-    return {name: Job(name, function, "oauth_cleanup_schedule", time_limit, attempts, atomic)}
+    return {name: Job(name, function, WHENEVER, time_limit, attempts, atomic)}
 
 
 async def eventually(condition: Callable[..., Any], *, seconds: float = PATIENCE) -> Any:

@@ -273,7 +273,9 @@ import sys
 from pathlib import Path
 from autogpt_db.settings import *
 from autogpt_db.worker import registry, runner
-from autogpt_db.worker.registry import Job
+from autogpt_db.worker.registry import Job, Schedule
+
+WHENEVER = Schedule("oauth_cleanup_schedule", "* * * * *", "it is tried")
 
 async def nap(database):
     "Note that it runs, then sleep."
@@ -281,7 +283,7 @@ async def nap(database):
     await database.row("SELECT pg_sleep(%(seconds)s)", {"seconds": float(sys.argv[2])})
     await database.execute("INSERT INTO public.wakes VALUES (default)")
 
-registry.discover = lambda: {"nap": Job("nap", nap, "oauth_cleanup_schedule", 60.0, 4)}
+registry.discover = lambda: {"nap": Job("nap", nap, WHENEVER, 60.0, 4)}
 sys.exit(runner.run_worker(Settings(
     state_directory=Path("/tmp"), runtime_directory=Path("/tmp"),
     database=DatabaseSettings(url=Secret(sys.argv[1]), connect_timeout=2),

@@ -25,8 +25,7 @@ def test_every_job_of_the_folder_is_found_with_schedule_and_docstring() -> None:
     app = build_app(settings, jobs, QueueConnector(pooled=False))
     crons = {name: task.cron for (name, _), task in app.periodic_registry.periodic_tasks.items()}
     assert crons == {
-        name: getattr(settings.worker, declared.schedule or "it has none")
-        for name, declared in jobs.items()
+        name: declared.schedule.cron for name, declared in jobs.items() if declared.schedule
     }
     assert all(declared.function.__doc__ for declared in jobs.values())
 
@@ -37,7 +36,7 @@ def test_a_new_file_is_a_new_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (package / "__init__.py").touch()
     (package / "count_sheep.py").write_text(
         "from autogpt_db.worker.registry import job\n"
-        "@job(schedule='oauth_cleanup_schedule', attempts=2, time_limit=1.5)\n"
+        "@job(schedule='* * * * *', when='sheep are counted', attempts=2, time_limit=1.5)\n"
         "async def count_sheep(database):\n"
         "    '''Count sheep.'''\n"
         "    return {'sheep': 3}\n"
@@ -47,7 +46,12 @@ def test_a_new_file_is_a_new_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     found = discover(sys.modules["extra_jobs"])
     assert list(found) == ["count_sheep"]
     assert (found["count_sheep"].attempts, found["count_sheep"].time_limit) == (2, 1.5)
+    assert found["count_sheep"].option == "worker.count_sheep_schedule"
     assert "count_sheep" not in discover()
+    with pytest.raises(
+        TypeError, match="no option worker\\.count_sheep_schedule yet: run `make reference`"
+    ):
+        build_app(Settings(), found, QueueConnector(pooled=False))
 
 
 def test_a_job_without_a_docstring_is_refused() -> None:
@@ -55,7 +59,15 @@ def test_a_job_without_a_docstring_is_refused() -> None:
         pass
 
     with pytest.raises(TypeError, match="mute needs a docstring"):
-        job(schedule="oauth_cleanup_schedule")(mute)
+        job(schedule=None)(mute)
+
+
+def test_a_schedule_that_does_not_say_what_is_done_then_is_refused() -> None:
+    async def vague(database: Database) -> None:
+        """Do something."""
+
+    with pytest.raises(TypeError, match="vague needs `when`"):
+        job(schedule="* * * * *")(vague)
 
 
 @pytest.mark.parametrize("line", ["", "often", "99 * * * *", "* * * *"])

@@ -12,12 +12,17 @@ from tools.reference.methods_page import methods_page
 from tools.reference.metrics_page import metrics_page
 from tools.reference.refusals_page import refusals_page
 from tools.reference.releases_page import releases_page
+from tools.reference.schedules import schedules_module
 from tools.reference.settings_pages import configuration_file, settings_page
 from tools.reference.troubles_page import troubles_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+
+SCHEDULES = "daemon/autogpt_db/settings/schedules.py"
+"""Source itself: what else is generated derives from it."""
 
 
 def generated_files(root: Path) -> Mapping[str, str]:
@@ -27,6 +32,7 @@ def generated_files(root: Path) -> Mapping[str, str]:
         root: The repository.
     """
     return {
+        SCHEDULES: _text(schedules_module()),
         "etc/autogpt-db.toml": _text(configuration_file()),
         "docs/reference/settings.md": _text(settings_page()),
         "docs/reference/jobs.md": _text(jobs_page()),

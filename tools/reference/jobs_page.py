@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from tools.reference import NOTICE
 
-from autogpt_db.settings import Settings
-from autogpt_db.worker.queue import schedule_of
 from autogpt_db.worker.registry import discover
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from autogpt_db.worker.registry import Job
 
 _INTRODUCTION = """\
 Worker processes of any number of hosts share one queue in the database. Through all of them at
@@ -50,13 +50,13 @@ def jobs_page() -> Iterator[str]:
     yield ""
     yield from _INTRODUCTION.splitlines()
     for job in discover().values():
-        schedule = schedule_of(Settings(), job)
         yield ""
         yield f"## {job.name}"
         yield ""
-        yield (
-            f"`worker.{job.schedule}`: `{schedule}` · time limit {job.time_limit:g} s · "
-            f"{job.attempts} attempts"
-        )
+        yield (f"{_schedule(job)} · time limit {job.time_limit:g} s · {job.attempts} attempts")
         yield ""
         yield from (inspect.getdoc(job.function) or "").splitlines()
+
+
+def _schedule(job: Job) -> str:
+    return "On demand only" if job.schedule is None else f"`{job.option}`: `{job.schedule.cron}`"

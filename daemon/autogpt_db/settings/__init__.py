@@ -23,9 +23,9 @@ from autogpt_db.settings.operation import (
     LoggingSettings,
     MetricsSettings,
     SupervisionSettings,
-    WorkerSettings,
 )
 from autogpt_db.settings.paths import PROGRAMS_DIRECTORY
+from autogpt_db.settings.schedules import WorkerSettings
 from autogpt_db.settings.sources import LoadedSettings, load_settings
 
 __all__ = [

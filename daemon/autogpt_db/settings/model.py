@@ -32,9 +32,9 @@ from autogpt_db.settings.operation import (
     LoggingSettings,
     MetricsSettings,
     SupervisionSettings,
-    WorkerSettings,
 )
 from autogpt_db.settings.paths import Paths, default_runtime_directory, default_state_directory
+from autogpt_db.settings.schedules import WorkerSettings
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -13,8 +13,8 @@ ON_DEMAND = "never"
 """A job's schedule that starts nothing by itself."""
 
 
-class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The background jobs."""
+class WorkerOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The background jobs; when they run, schedules.py adds."""
 
     processes: Annotated[int, option("Worker processes.", ge=0, le=16)] = 1
     concurrency: Annotated[
@@ -39,33 +39,10 @@ class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             le=3600,
         ),
     ] = 15.0
-    watch_schedule: Annotated[
-        str, option("When stuck executions are looked for: a cron line, in UTC, or never.")
-    ] = "*/10 * * * *"
-    store_views_schedule: Annotated[
-        str,
-        option(
-            "When the marketplace's views are refreshed, unless pg_cron does it: a cron line, in "
-            "UTC, or never."
-        ),
-    ] = "*/15 * * * *"
-    suggested_blocks_schedule: Annotated[
-        str,
-        option(
-            "When the blocks that AutoGPT's builder suggests are counted anew, unless pg_cron does "
-            "it: a cron line, in UTC, or never."
-        ),
-    ] = "37 * * * *"
-    notifications_schedule: Annotated[
-        str, option("When overdue notification batches are counted: a cron line, in UTC, or never.")
-    ] = "23 * * * *"
     notifications_purge_days: Annotated[
         Annotated[int, Meta(ge=2, le=3650)] | None,
         option("Days after which batches of notifications that nobody sends go. Unset: never."),
     ] = None
-    measure_schedule: Annotated[
-        str, option("When blocks and agents are measured: a cron line, in UTC, or never.")
-    ] = "41 5 * * *"
     measure_error_rate: Annotated[
         float, option("Share of failures at which a block counts as failing.", ge=0.001, le=1)
     ] = 0.5
@@ -73,37 +50,6 @@ class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         float,
         option("Percent by which an agent's accuracy must drop to be told.", ge=0.1, le=100),
     ] = 10.0
-    embeddings_schedule: Annotated[
-        str, option("When embeddings are tended: a cron line, in UTC, or never.")
-    ] = "47 */6 * * *"
-    audit_schedule: Annotated[
-        str, option("When balances are compared with the ledger: a cron line, in UTC, or never.")
-    ] = "11 4 * * *"
-    top_ups_schedule: Annotated[
-        str,
-        option(
-            "When charges of automatic top-ups are looked for whose process ended before they were "
-            "entered: a cron line, in UTC, or never."
-        ),
-    ] = "*/10 * * * *"
-    retain_schedule: Annotated[
-        str,
-        option("When old data is deleted, if retain says so: a cron line, in UTC, or never."),
-    ] = "5 2 * * *"
-    oauth_cleanup_schedule: Annotated[
-        str,
-        option(
-            "When expired OAuth tokens are deleted: a cron line, in UTC, or never (then only on "
-            "demand)."
-        ),
-    ] = "17 */6 * * *"
-    idempotency_cleanup_schedule: Annotated[
-        str,
-        option(
-            "When replies older than idempotency.keep are deleted: a cron line, in UTC, or never: "
-            "then, as without a worker, the API processes do it every ten minutes."
-        ),
-    ] = "*/10 * * * *"
 
 
 class LoggingSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

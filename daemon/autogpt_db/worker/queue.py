@@ -275,7 +275,7 @@ def build_app(settings: Settings, jobs: Mapping[str, Job], connector: QueueConne
             _ = periodic.croniter
         except ValueError as error:
             raise ConfigurationError(
-                f"worker.{jobs[name].schedule}: {periodic.cron!r} is not a cron line ({error}); "
+                f"{jobs[name].option}: {periodic.cron!r} is not a cron line ({error}); "
                 "expected minute, hour, day of month, month and day of week, such as "
                 f"'17 */6 * * *', or {ON_DEMAND!r}."
             ) from None
@@ -287,10 +287,16 @@ async def _configure(connection: _QueueConnection) -> None:
 
 
 def schedule_of(settings: Settings, job: Job) -> str | None:
-    """Return a job's cron line; None when it only runs on demand."""
+    """Return a job's cron line; None when it only runs on demand.
+
+    Raises:
+        TypeError: The job was declared since the options were written.
+    """
     if job.schedule is None:
         return None
-    line: str = getattr(settings.worker, job.schedule)
+    line: str | None = getattr(settings.worker, job.schedule.option, None)
+    if line is None:
+        raise TypeError(f"The job {job.name} has no option {job.option} yet: run `make reference`.")
     return None if line == ON_DEMAND else line
 
 

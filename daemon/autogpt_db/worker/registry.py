@@ -1,4 +1,7 @@
-"""Declaring jobs: a decorated async function per file in `jobs/`."""
+"""Declaring jobs: a decorated async function per file in `jobs/`.
+
+Its schedule stands there as well; `make reference` makes an option of it (settings/schedules.py).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import pkgutil
 import sys
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.database.needs import Needs
@@ -34,6 +37,20 @@ STATEMENT_LIMIT = 60.0
 _NO_VIEWS: ForSchema[Collection[str]] = ForSchema(lambda _capabilities: ())
 
 
+class Schedule(NamedTuple):
+    """When a job runs, unless an operator says otherwise.
+
+    Attributes:
+        option: The option under `worker` that holds the cron line in effect.
+        cron: Its default.
+        when: What is done then, to be read after "When": `expired OAuth tokens are deleted`.
+    """
+
+    option: str
+    cron: str
+    when: str
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A job as declared.
@@ -41,8 +58,7 @@ class Job:
     Attributes:
         name: The function's name; also the name of the job's own queue.
         function: Does the work, on a handle of its own run.
-        schedule: The option under `worker` that holds the cron line; None for a job that only
-            runs on demand.
+        schedule: When it runs; None for a job that only runs on demand.
         time_limit: Seconds one attempt may take.
         attempts: How often it is tried before it counts as failed.
         atomic: Whether all it writes is one transaction, which also ends the run: then no death
@@ -54,7 +70,7 @@ class Job:
 
     name: str
     function: JobFunction
-    schedule: str | None
+    schedule: Schedule | None
     time_limit: float = TIME_LIMIT
     attempts: int = 8
     atomic: bool = False
@@ -85,6 +101,11 @@ class Job:
         return self.needs(knowledge.capabilities).lacks(knowledge.catalogue, schema_name)
 
     @property
+    def option(self) -> str | None:
+        """Return the name of the option that says when it runs: `worker.watch_schedule`."""
+        return None if self.schedule is None else f"worker.{self.schedule.option}"
+
+    @property
     def summary(self) -> str:
         """Return the first line of what it says of itself."""
         return (inspect.getdoc(self.function) or "").partition("\n")[0]
@@ -96,6 +117,8 @@ _declared: dict[str, Job] = {}
 def job(
     *,
     schedule: str | None,
+    when: str = "",
+    option: str | None = None,
     time_limit: float = TIME_LIMIT,
     attempts: int = 8,
     atomic: bool = False,
@@ -109,7 +132,10 @@ def job(
     it has committed by then stays; with `atomic` that is nothing.
 
     Args:
-        schedule: The option under `worker` that holds its cron line, if it has one.
+        schedule: The cron line, in UTC, by which it runs where an operator says nothing else; None
+            for a job that only runs on demand. `make reference` makes an option of it.
+        when: What is done then, to be read after "When": `expired OAuth tokens are deleted`.
+        option: The option's name under `worker`, if it isn't the job's with `_schedule`.
         time_limit: Seconds one attempt may take.
         attempts: How often it is tried, with growing pauses, before it counts as failed. A worker
             that dies during one has spent it; one that stops in good order has not.
@@ -131,10 +157,17 @@ def job(
                 f"Two files declare the job {name}: {known.function.__module__} and "
                 f"{function.__module__}."
             )
+        if schedule is not None and not when:
+            raise TypeError(
+                f"The job {name} needs `when`: what is done then, for its option's help."
+            )
+        declared = (
+            None if schedule is None else Schedule(option or f"{name}_schedule", schedule, when)
+        )
         _declared[name] = Job(
             name,
             function,
-            schedule,
+            declared,
             time_limit,
             attempts,
             atomic,

@@ -68,7 +68,11 @@ DELETE FROM platform."UserNotificationBatch"
 """
 
 
-@job(schedule="notifications_schedule")
+@job(
+    schedule="23 * * * *",
+    when="overdue notification batches are counted",
+    option="notifications_schedule",
+)
 async def age_notification_batches(database: JobDatabase) -> dict[str, Any]:
     """Report notification batches that are overdue; purge old ones where that is asked for.
 

@@ -59,7 +59,13 @@ SELECT max(page."id"), count(*)
 """
 
 
-@job(schedule="audit_schedule", time_limit=3600.0, attempts=3)
+@job(
+    schedule="11 4 * * *",
+    when="balances are compared with the ledger",
+    option="audit_schedule",
+    time_limit=3600.0,
+    attempts=3,
+)
 async def audit_balances(database: JobDatabase) -> dict[str, Any]:
     """Compare every balance with its ledger, and report each difference to the cent.
 

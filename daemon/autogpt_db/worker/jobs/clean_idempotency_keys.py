@@ -11,7 +11,14 @@ if TYPE_CHECKING:
     from autogpt_db.database.pool import Database
 
 
-@job(schedule="idempotency_cleanup_schedule")
+@job(
+    schedule="*/10 * * * *",
+    when="replies older than idempotency.keep are deleted",
+    option="idempotency_cleanup_schedule",
+)
 async def clean_idempotency_keys(database: Database) -> dict[str, int]:
-    """Delete the replies to idempotency keys that are older than `idempotency.keep`."""
+    """Delete the replies to idempotency keys that are older than `idempotency.keep`.
+
+    Where it is never scheduled, as without a worker, the API processes do it every ten minutes.
+    """
     return {"deleted": await delete_expired(database, database.settings.idempotency.keep)}

@@ -11,7 +11,11 @@ if TYPE_CHECKING:
     from autogpt_db.database.pool import Database
 
 
-@job(schedule="oauth_cleanup_schedule")
+@job(
+    schedule="17 */6 * * *",
+    when="expired OAuth tokens are deleted",
+    option="oauth_cleanup_schedule",
+)
 async def clean_oauth_tokens(database: Database) -> dict[str, int]:
     """Delete expired OAuth authorization codes, access tokens and refresh tokens.
 

@@ -26,7 +26,14 @@ SELECT "id", "name" FROM platform."AgentBlock" WHERE "id" = ANY (%(ids)s::text[]
 """
 
 
-@job(schedule="measure_schedule", time_limit=1800.0, statement_limit=300.0, attempts=3)
+@job(
+    schedule="41 5 * * *",
+    when="blocks and agents are measured",
+    option="measure_schedule",
+    time_limit=1800.0,
+    statement_limit=300.0,
+    attempts=3,
+)
 async def measure_blocks(database: JobDatabase) -> dict[str, Any]:
     """Measure the blocks' error rates of the last day, and drops of the agents' accuracy.
 

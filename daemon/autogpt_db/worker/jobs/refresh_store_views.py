@@ -14,7 +14,9 @@ REFRESH: LiteralString = "SELECT platform.refresh_store_materialized_views()"
 
 
 @job(
-    schedule="store_views_schedule",
+    schedule="*/15 * * * *",
+    when="the marketplace's views are refreshed, unless pg_cron does it",
+    option="store_views_schedule",
     time_limit=1800.0,
     statement_limit=1500.0,
     attempts=3,

@@ -16,7 +16,9 @@ REFRESH = ForSchema(lambda capabilities: _REFRESH if capabilities.suggested_bloc
 
 
 @job(
-    schedule="suggested_blocks_schedule",
+    schedule="37 * * * *",
+    when="the blocks that AutoGPT's builder suggests are counted anew, unless pg_cron does it",
+    option="suggested_blocks_schedule",
     time_limit=1800.0,
     statement_limit=1500.0,
     attempts=3,

@@ -91,7 +91,13 @@ DELETE FROM platform."AgentGraphExecution" WHERE "id" = ANY (%(ids)s::text[])
 _BEGINNING = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - the column has no time zone
 
 
-@job(schedule="retain_schedule", time_limit=3600.0, attempts=20)
+@job(
+    schedule="5 2 * * *",
+    when="old data is deleted, if retain says so",
+    option="retain_schedule",
+    time_limit=3600.0,
+    attempts=20,
+)
 async def retain(database: JobDatabase) -> dict[str, Any]:
     """Delete inputs and outputs, and whole executions, that are older than the settings say.
 

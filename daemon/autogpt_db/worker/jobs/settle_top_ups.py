@@ -74,7 +74,13 @@ class _Reservation(NamedTuple):
     amount: int | None
 
 
-@job(schedule="top_ups_schedule", time_limit=900.0, attempts=3)
+@job(
+    schedule="*/10 * * * *",
+    when="charges of automatic top-ups are looked for whose process ended before they were entered",
+    option="top_ups_schedule",
+    time_limit=900.0,
+    attempts=3,
+)
 async def settle_top_ups(database: JobDatabase) -> dict[str, Any]:
     """Enter what automatic top-ups have charged where their process ended before it could.
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 @job(
-    schedule="embeddings_schedule",
+    schedule="47 */6 * * *",
+    when="embeddings are tended",
+    option="embeddings_schedule",
     time_limit=3600.0,
     attempts=3,
     spares=("UnifiedContentEmbedding",),

@@ -25,7 +25,14 @@ SELECT EXTRACT(epoch FROM clock_timestamp() - max(started_at))::float8
 """
 
 
-@job(schedule="watch_schedule", time_limit=900.0, statement_limit=300.0, attempts=3)
+@job(
+    schedule="*/10 * * * *",
+    when="stuck executions are looked for",
+    option="watch_schedule",
+    time_limit=900.0,
+    statement_limit=300.0,
+    attempts=3,
+)
 async def watch_executions(database: JobDatabase) -> dict[str, Any]:
     """Find executions that nothing moves any more; end them where the settings say so.
 
