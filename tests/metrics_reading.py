@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from prometheus_client.parser import text_string_to_metric_families
 
 if TYPE_CHECKING:
-    from autogpt_db.metrics.families import Family
+    from autogpt_db.metrics.declaration import Family
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 """Values by name and sorted labels."""

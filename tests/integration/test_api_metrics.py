@@ -16,7 +16,7 @@ from metrics_reading import Samples, parse, total, value
 from waiting import PATIENCE, wait_for
 
 if TYPE_CHECKING:
-    from autogpt_db.metrics.families import Family
+    from autogpt_db.metrics.declaration import Family
     from postgres_server import PostgresServer
 
 pytestmark = pytest.mark.usefixtures("road")

@@ -15,7 +15,8 @@ from tools.reference.events import journal_catalogue, log_fields_page
 from autogpt_db.logs import declaration
 from autogpt_db.logs.declaration import EVENTS, event
 from autogpt_db.logs.events import SECTIONS, all_events
-from autogpt_db.metrics.families import FAMILIES, PREFIX
+from autogpt_db.metrics.declaration import PREFIX
+from autogpt_db.metrics.families import FAMILIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,11 +6,17 @@ import json
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tools.reference.alerts import alerts_of
+from tools.reference.dashboard import dashboard
 
+from autogpt_db.logs.events import all_events
+from autogpt_db.metrics import families
+from autogpt_db.metrics.declaration import PREFIX, counter, gauge, histogram
 from autogpt_db.metrics.families import FAMILIES
 
 if TYPE_CHECKING:
@@ -19,6 +25,7 @@ if TYPE_CHECKING:
 MONITORING = Path(__file__).parents[2] / "docs" / "monitoring"
 RULES = MONITORING / "alerts.yml"
 DASHBOARD = MONITORING / "dashboard.json"
+PANELS = Path(__file__).parents[2] / "tools" / "reference" / "dashboard.toml"
 # What Prometheus adds to each scrape, and what the dashboard's own variables are.
 GIVEN = {"instance", "job", "le"}
 METRIC = re.compile(r"autogpt_db_\w+")
@@ -53,12 +60,8 @@ def test_every_metric_that_is_named_exists() -> None:
     assert named - FAMILIES.keys() == set()
     # And what is measured is shown; what only says what something is needs no graph.
     shown = {family_of(name) for text in expressions()[:-1] for name in METRIC.findall(text)}
-    assert FAMILIES.keys() - shown == {
-        "autogpt_db_database_info",
-        "autogpt_db_database_in_recovery",
-        "autogpt_db_job_measured_timestamp_seconds",
-        "autogpt_db_process_last_exit_timestamp_seconds",
-    }
+    unshown = {f"{PREFIX}{name}" for name in tomllib.loads(PANELS.read_text("utf-8"))["unshown"]}
+    assert FAMILIES.keys() - shown == unshown, "run: make reference"
 
 
 def test_every_label_that_is_named_is_one_of_that_metric() -> None:
@@ -105,3 +108,29 @@ def test_promtool_takes_the_rules() -> None:
         ["promtool", "check", "rules", RULES], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_an_alert_names_the_events_that_tell_of_it() -> None:
+    rules = RULES.read_text("utf-8")
+    named = set(re.findall(r"EVENT=(\w+)", rules))
+    assert named <= all_events().keys()
+    assert {name for name, event in all_events().items() if alerts_of(event.name)} == named
+    assert "-p warning EVENT=request" in rules, "of what is logged all the time, what went wrong"
+
+
+def test_a_metric_that_no_panel_mentions_gets_one_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    extra = {
+        "EXTRA_GAUGE": gauge("extra_bytes", "Bytes of it.", "kind"),
+        "EXTRA_COUNTER": counter("extra_total", "Times.", own=True),
+        "EXTRA_HISTOGRAM": histogram("extra_duration_seconds", (1.0,), "Seconds it took."),
+    }
+    for name, family in extra.items():
+        monkeypatch.setattr(families.pools, name, family, raising=False)
+    added = [panel for panel in panels(json.loads(dashboard())) if panel["title"].startswith("Ex")]
+    assert [(panel["title"], panel["fieldConfig"]["defaults"]["unit"]) for panel in added] == [
+        ("Extra bytes", "bytes"),
+        ("Extra", "cps"),
+        ("Extra duration seconds", "s"),
+    ]

@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from tools.reference import NOTICE
+from tools.reference.alerts import alerts_of
 
 from autogpt_db.logs.events import SECTIONS, all_events
 
@@ -121,7 +122,9 @@ def _as_logged(name: str) -> str:
 
 def _meaning(event: Event[Any]) -> str:
     counted = f" Counted: `autogpt_db_{event.counter}`." if event.counter else ""
-    return event.meaning + counted
+    alerts = alerts_of(event.name)
+    alerted = f" Alert: {', '.join(f'`{name}`' for name in alerts)}." if alerts else ""
+    return event.meaning + counted + alerted
 
 
 def _advice(event: Event[Any]) -> str:

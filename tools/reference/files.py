@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tools.reference.alerts import alert_rules
 from tools.reference.client import modules
+from tools.reference.dashboard import dashboard
 from tools.reference.events import journal_catalogue, log_fields_page
 from tools.reference.jobs_page import jobs_page
 from tools.reference.manual import manual_pages
@@ -40,6 +42,8 @@ def generated_files(root: Path) -> Mapping[str, str]:
         "docs/reference/log-fields.md": _text(log_fields_page()),
         "deploy/systemd/autogpt-db.catalog": _text(journal_catalogue()),
         "docs/reference/metrics.md": _text(metrics_page()),
+        "docs/monitoring/alerts.yml": _text(alert_rules()),
+        "docs/monitoring/dashboard.json": dashboard(),
         "docs/reference/postgresql-refusals.md": refusals_page(),
         "docs/howto/troubleshoot.md": troubles_page(),
         "docs/reference/releases.md": _text(releases_page()),

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from autogpt_db.metrics.declaration import PREFIX, Family
 from autogpt_db.metrics.families import (
     FAMILIES,
-    PREFIX,
     PROCESS_CPU,
     PROCESS_FILES,
     PROCESS_FILES_MAX,
@@ -20,7 +20,6 @@ from autogpt_db.metrics.families import (
     REQUEST_SECONDS,
     REQUESTS,
     SECONDS,
-    Family,
 )
 from autogpt_db.metrics.processes import usage
 from autogpt_db.metrics.store import SUM, VALUES

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from autogpt_db.metrics.families import Family
+    from autogpt_db.metrics.declaration import Family
 
 DIRECTORY = "metrics"
 """Below the runtime directory."""
