@@ -11,7 +11,7 @@ WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help run test quick test-costs fuzz lint types unit integration acceptance environment clean bench bench-trees bench-profile bench-footprint \
-	reference install uninstall deb dist test-bare test-service test-storm test-workers test-releases test-chaos test-bodies test-matrix
+	reference install uninstall deb dist test-bare test-service test-storm test-workers test-releases test-upgrade test-chaos test-bodies test-matrix
 # Where `make install` puts things; DESTDIR stands before all of them.
 PREFIX ?= /opt/autogpt-db
 DESTDIR ?=
@@ -139,6 +139,9 @@ test-workers: .venv/.installed ## Prove that background jobs are neither lost no
 test-releases: .venv/.installed ## Prove that databases of all AutoGPT releases are served, and migrations from each to the next
 	AUTOGPT_DB_TEST_RELEASES=all $(RUN)/pytest -n $(WORKERS) --dist worksteal -rA tests/releases
 	AUTOGPT_DB_TEST_TABLES=v0.6.68 $(RUN)/pytest -n $(WORKERS) --dist worksteal tests/integration
+
+test-upgrade: .venv/.installed ## Prove the upgrade from the version before: its private cluster, and both side by side under load (ROUNDS=20)
+	AUTOGPT_DB_TEST_ROUNDS=$(or $(ROUNDS),3) $(RUN)/pytest -q -s -rA --no-header tests/upgrade
 
 test-chaos: .venv/.installed ## Break everything for 20 minutes, then hold what clients were told against the database: SEED=7 MINUTES=20
 	AUTOGPT_DB_TEST_MINUTES=$(or $(MINUTES),20) AUTOGPT_DB_TEST_SEED=$(SEED) AUTOGPT_DB_TEST_VANISHING=10000 $(RUN)/pytest -q -s tests/chaos

@@ -118,7 +118,7 @@ def main() -> None:
         one
         for one in far
         if re.fullmatch(r"tests/.*/test_\w+\.py", one)
-        and not one.startswith("tests/service/")
+        and not one.startswith(("tests/service/", "tests/upgrade/"))
         and (one.startswith(QUICK) or not far[one])
     ]
     tests.sort(key=lambda one: (far[one], not one.startswith(QUICK[0]), one))
