@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gc
 import sys
+from typing import Any
 
-from autogpt_db.operations import Database, JsonValue, operation
+from autogpt_db.operations import Database, JsonValue, Reply, operation
 
 
 @operation(reads=True)
-async def tell_time(database: Database, zone: str = "UTC") -> bytes | None:
+async def tell_time(database: Database, zone: str = "UTC") -> Reply[str]:
     """Return the database's time, as a trivial read.
 
     It exists to be measured.
@@ -37,13 +38,13 @@ async def echo(
     number: int = 0,
     flag: bool = False,
     document: JsonValue | None = None,
-) -> list[object]:
+) -> list[Any]:
     """Return the arguments as they were understood."""
     return [text, number, flag, str(document)]
 
 
 @operation(reads=True)
-async def sleep_reading(database: Database, seconds: float) -> bytes | None:
+async def sleep_reading(database: Database, seconds: float) -> Reply[str]:
     """Read slowly."""
     return await database.json(
         "SELECT to_json('slept'::text) FROM pg_sleep(%(seconds)s)", {"seconds": seconds}

@@ -4,7 +4,7 @@
 """
 
 from autogpt_db.database.capabilities import ForSchema
-from autogpt_db.operations import Database, Merged, operation
+from autogpt_db.operations import Database, Merged, Reply, operation
 
 NONE = "SELECT to_json('without'::text)"
 COUNTED = """SELECT to_json('with'::text) FROM platform."User" WHERE "id" = %(user_id)s"""
@@ -26,12 +26,12 @@ TOGETHER = ForSchema(
 
 
 @operation(reads=True)
-async def folders_alone(database: Database, user_id: str) -> bytes | None:
+async def folders_alone(database: Database, user_id: str) -> Reply[str]:
     """Tell whether there are folders, by a statement of its own."""
     return await database.json(ALONE(database.capabilities), {"user_id": user_id})
 
 
 @operation(reads=True)
-async def folders_together(database: Database, user_id: str) -> bytes | None:
+async def folders_together(database: Database, user_id: str) -> Reply[str]:
     """Tell whether there are folders, merged with other calls."""
     return await database.merged(TOGETHER(database.capabilities), {"user_id": user_id})

@@ -14,7 +14,7 @@ from autogpt_db.database.releases import catalogue_of
 from autogpt_db.errors import CallError
 from autogpt_db.operations import load_operations
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
-from contract_models import check_reply
+from declared_replies import check_reply
 from postgres_server import with_schema
 
 if TYPE_CHECKING:

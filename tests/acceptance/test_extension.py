@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 SOURCE = '''
 from __future__ import annotations
 
-from autogpt_db.operations import Database, operation
+from autogpt_db.operations import Database, Reply, operation
 
 
 @operation(reads=True)
-async def count_to(database: Database, last: int, *, first: int = 1) -> bytes | None:
+async def count_to(database: Database, last: int, *, first: int = 1) -> Reply[list[int]]:
     """Return the numbers up to a last one.
 
     Nobody else needs to know of this file.
@@ -72,6 +72,8 @@ def test_it_is_documented(daemon: DaemonProcess, environment: dict[str, str]) ->
     schema = entry["requestBody"]["content"]["application/json"]["schema"]
     assert schema["required"] == ["last"]
     assert schema["properties"]["first"]["default"] == 1
+    returned = entry["responses"]["200"]["content"]["application/json"]["schema"]
+    assert returned == {"type": "array", "items": {"type": "integer"}}
     listed = subprocess.run(
         [PROGRAM, "methods", "--json"],
         env=daemon.environment | environment,
@@ -82,7 +84,7 @@ def test_it_is_documented(daemon: DaemonProcess, environment: dict[str, str]) ->
     (method,) = [one for one in json.loads(listed.stdout) if one["name"] == "count_to"]
     assert method["reads"] is True
     assert method["summary"] == entry["summary"]
-    assert "last: int" in method["signature"]
+    assert method["signature"] == "(last: int, *, first: int = 1) -> list[int]"
 
 
 def test_its_requests_are_logged(daemon: DaemonProcess) -> None:

@@ -8,15 +8,9 @@ import pytest
 
 from ages import AS_OF_V0_6_48
 from autogpt_db.errors import InvalidValueError, RecordNotFoundError
-from contract_models import SCHEMAS
-from service import OPERATIONS
 
 if TYPE_CHECKING:
     from service import Service
-
-
-def test_every_method_has_a_response_model_to_be_held_against() -> None:
-    assert set(OPERATIONS) == set(SCHEMAS)
 
 
 def test_all_rows_of_one_execution_share_one_reading_of_the_clock(service: Service) -> None:

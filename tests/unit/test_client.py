@@ -64,7 +64,7 @@ def test_importing_it_loads_nothing_of_the_service() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     ).stdout.split()
     ours = {name for name in loaded if name.startswith("autogpt_db")}
-    assert all(name.startswith("autogpt_db.client") for name in ours - {"autogpt_db"})
+    assert all(name.startswith("autogpt_db.client") for name in ours - {"autogpt_db"}), "no models"
     assert not {"psycopg", "uvicorn", "starlette", "structlog", "supervisor", "redis"} & {*loaded}
 
 

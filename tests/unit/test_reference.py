@@ -11,7 +11,7 @@ from tools.reference.files import generated_files
 from autogpt_db.settings.catalog import options
 
 ROOT = Path(__file__).parents[2]
-FILES = generated_files(ROOT)
+FILES = generated_files()
 
 
 @pytest.mark.parametrize("name", sorted(FILES))

@@ -7,12 +7,14 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
 from textwrap import dedent
-from typing import Any
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import msgspec
 import pytest
 
+from autogpt_db import models
 from autogpt_db.database.pool import Pool
+from autogpt_db.models.marks import Default, Format
 from autogpt_db.operations import (
     BigInteger,
     Database,
@@ -20,11 +22,14 @@ from autogpt_db.operations import (
     JsonValue,
     Operation,
     RegistrationError,
+    Reply,
     load_operations,
     operation,
 )
 from autogpt_db.settings import Settings
 from autogpt_db.signatures.decorator import operation_of
+from autogpt_db.signatures.replies import reply_schema
+from autogpt_db.signatures.schemas import Schemas
 
 
 @operation(reads=True)
@@ -45,7 +50,7 @@ async def find_things(
 
 
 @operation(reads=False)
-async def answer(database: Database, with_: JsonValue) -> bytes:  # noqa: ARG001
+async def answer(database: Database, with_: JsonValue) -> Reply[dict[str, float]]:  # noqa: ARG001
     """Answer with a finished document."""
     return with_.encode()
 
@@ -75,6 +80,63 @@ def test_everything_is_read_off_the_function() -> None:
     )
     assert [each.name for each in found.parameters if each.required] == ["owner"]
     assert found.text_parameters == {"owner", "status", "since"}
+
+
+def test_what_it_returns_has_a_schema() -> None:
+    assert reply_schema(find_things, Schemas()) == {"type": "array", "items": {}}
+    assert reply_schema(do_nothing, Schemas()) == {"type": "null"}
+    found = reply_schema(answer, Schemas())
+    assert found == {"type": "object", "additionalProperties": {"type": "number"}}
+    assert of(answer).signature == "(with_: JsonValue) -> dict[str, float]"
+
+
+class Tree(TypedDict):
+    """A tree."""
+
+    name: Annotated[str, Format("date-time")]
+    kind: NotRequired[Annotated[Literal["a", "b"] | None, Default("a")]]
+    below: list[Tree]
+
+
+def test_a_model_is_described_once_though_it_holds_itself() -> None:
+    schemas = Schemas()
+    assert schemas.of(tuple[Tree, Any]) == {
+        "type": "array",
+        "prefixItems": [{"$ref": "#/components/schemas/Tree"}, {}],
+        "minItems": 2,
+        "maxItems": 2,
+    }
+    assert schemas.models == {
+        "Tree": {
+            "type": "object",
+            "title": "Tree",
+            "description": "A tree.",
+            "properties": {
+                "name": {"type": "string", "format": "date-time"},
+                "kind": {
+                    "anyOf": [{"type": "string", "enum": ["a", "b"]}, {"type": "null"}],
+                    "default": "a",
+                },
+                "below": {"type": "array", "items": {"$ref": "#/components/schemas/Tree"}},
+            },
+            "required": ["name", "below"],
+        }
+    }
+
+
+async def gives_bytes_of_nothing(database: Database) -> Reply[set[str]]:
+    """Return what JSON has no type for."""
+
+
+async def gives_what_is_not_there(database: Database) -> Reply[models.NoSuchModel]:  # type: ignore[name-defined]
+    """Return a model that nobody has declared."""
+
+
+@pytest.mark.parametrize("function", [gives_bytes_of_nothing, gives_what_is_not_there])
+def test_a_reply_that_cannot_be_described_says_what_to_do(function: Any) -> None:
+    with pytest.raises(RegistrationError, match=r"-> Reply\[models.X\]") as refused:
+        reply_schema(function, Schemas())
+    assert function.__name__ in str(refused.value)
 
 
 def test_its_request_has_a_schema() -> None:
@@ -129,6 +191,14 @@ async def with_strange_type(database: Database, strange: bytes) -> None:
     """Take what no request carries."""
 
 
+async def without_reply(database: Database):  # type: ignore[no-untyped-def]
+    """Return nobody knows what."""
+
+
+async def with_any_document(database: Database) -> bytes | None:
+    """Return a document that nobody describes."""
+
+
 async def without_type(database: Database, untyped) -> None:  # type: ignore[no-untyped-def]
     """Take what nobody knows."""
 
@@ -143,6 +213,8 @@ async def without_type(database: Database, untyped) -> None:  # type: ignore[no-
         (with_anything, "named arguments only"),
         (with_strange_type, "no type that a request can carry"),
         (without_type, "whose type cannot be served"),
+        (without_reply, "doesn't say what it returns"),
+        (with_any_document, "doesn't say what it returns"),
     ],
 )
 def test_what_cannot_be_served_is_refused_at_once(function: Any, reason: str) -> None:

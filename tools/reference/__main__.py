@@ -12,7 +12,7 @@ from tools.reference.files import SCHEDULES, generated_files
 def main(root: Path) -> None:
     """Write every generated file below `root`."""
     before = (root / SCHEDULES).read_text("utf-8")
-    files = generated_files(root)
+    files = generated_files()
     for name, text in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NotRequired, TypedDict
 
 from autogpt_db.agent_files.repairs import own_input, repaired_block, warnings
 from autogpt_db.errors import (
@@ -18,12 +18,13 @@ from autogpt_db.errors import (
     InvalidValueError,
     RequestRefusedError,
 )
+from autogpt_db.models.marks import Default
 from autogpt_db.operations.graphs.blocks import AGENT_EXECUTOR_BLOCK
 from autogpt_db.signatures.annotations import shape_of
 from autogpt_db.signatures.detail import Problems
 from autogpt_db.signatures.json_text import JsonText, check_depth
 from autogpt_db.signatures.shapes import INVALID
-from autogpt_db.signatures.types import Document, Model
+from autogpt_db.signatures.types import Document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,43 +32,43 @@ if TYPE_CHECKING:
 _LARGEST_VERSION = 2**31 - 1
 
 
-class _LinkModel(Model):
-    id: str | None = None
+class _Link(TypedDict):
+    id: NotRequired[Annotated[str | None, Default(None)]]
     source_id: str
     sink_id: str
     source_name: str
     sink_name: str
-    is_static: bool = False
+    is_static: NotRequired[Annotated[bool, Default(value=False)]]
 
 
-class _NodeModel(Model):
-    id: str | None = None
+class _Node(TypedDict):
+    id: NotRequired[Annotated[str | None, Default(None)]]
     block_id: str
-    input_default: dict[str, Any] | None = None
-    metadata: dict[str, Any] | None = None
-    input_links: list[_LinkModel] | None = None
-    output_links: list[_LinkModel] | None = None
+    input_default: NotRequired[Annotated[dict[str, Any] | None, Default(None)]]
+    metadata: NotRequired[Annotated[dict[str, Any] | None, Default(None)]]
+    input_links: NotRequired[Annotated[list[_Link] | None, Default(None)]]
+    output_links: NotRequired[Annotated[list[_Link] | None, Default(None)]]
 
 
-class _BaseGraphModel(Model):
-    id: str | None = None
-    version: int = 1
-    is_active: bool = True
+class _BaseGraph(TypedDict):
+    id: NotRequired[Annotated[str | None, Default(None)]]
+    version: NotRequired[Annotated[int, Default(1)]]
+    is_active: NotRequired[Annotated[bool, Default(value=True)]]
     name: str
-    description: str | None = None
-    instructions: str | None = None
-    recommended_schedule_cron: str | None = None
-    forked_from_id: str | None = None
-    forked_from_version: int | None = None
-    nodes: list[_NodeModel] | None = None
-    links: list[_LinkModel] | None = None
+    description: NotRequired[Annotated[str | None, Default(None)]]
+    instructions: NotRequired[Annotated[str | None, Default(None)]]
+    recommended_schedule_cron: NotRequired[Annotated[str | None, Default(None)]]
+    forked_from_id: NotRequired[Annotated[str | None, Default(None)]]
+    forked_from_version: NotRequired[Annotated[int | None, Default(None)]]
+    nodes: NotRequired[Annotated[list[_Node] | None, Default(None)]]
+    links: NotRequired[Annotated[list[_Link] | None, Default(None)]]
 
 
-class _GraphModel(_BaseGraphModel):
-    sub_graphs: list[_BaseGraphModel] | None = None
+class _Graph(_BaseGraph):
+    sub_graphs: NotRequired[Annotated[list[_BaseGraph] | None, Default(None)]]
 
 
-_SHAPE = shape_of(Annotated[JsonText, Document(_GraphModel)])
+_SHAPE = shape_of(Annotated[JsonText, Document(_Graph)])
 
 
 class SubGraph(NamedTuple):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from autogpt_db import __version__
+from autogpt_db import __version__, models
 from autogpt_db.api.idempotency import LONGEST_KEY
+from autogpt_db.signatures.replies import reply_schema
+from autogpt_db.signatures.schemas import Schemas
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +20,12 @@ def describe(operations: Mapping[str, Operation]) -> dict[str, Any]:
 
     Args:
         operations: What is served, by name.
+
+    Raises:
+        RegistrationError: One of them returns what cannot be described.
     """
+    schemas = Schemas()
+    paths = {f"/{name}": {"post": _entry(each, schemas)} for name, each in operations.items()}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -26,7 +33,7 @@ def describe(operations: Mapping[str, Operation]) -> dict[str, Any]:
             "version": __version__,
             "description": "AutoGPT's DatabaseManager: one POST for each method.",
         },
-        "paths": {f"/{name}": {"post": _entry(each)} for name, each in operations.items()},
+        "paths": paths,
         "components": {
             "parameters": {
                 "IdempotencyKey": {
@@ -43,10 +50,14 @@ def describe(operations: Mapping[str, Operation]) -> dict[str, Any]:
                     "schema": {"const": "true"},
                 }
             },
-            "schemas": {
+            "schemas": {name: schemas.models[name] for name in sorted(schemas.models)}
+            | {
                 "Failure": {
                     "type": "object",
-                    "properties": {"type": {"type": "string"}, "args": {"type": "array"}},
+                    "properties": {
+                        "type": {"type": "string"},
+                        "args": {"type": "array", "items": {}},
+                    },
                     "required": ["type", "args"],
                 }
             },
@@ -58,7 +69,10 @@ def describe(operations: Mapping[str, Operation]) -> dict[str, Any]:
                 "Invalid": {
                     "description": "The request does not fit the method's signature.",
                     "content": _content(
-                        {"type": "object", "properties": {"detail": {"type": "array"}}}
+                        {
+                            "type": "object",
+                            "properties": {"detail": {"type": "array", "items": {}}},
+                        }
                     ),
                 },
             },
@@ -66,7 +80,8 @@ def describe(operations: Mapping[str, Operation]) -> dict[str, Any]:
     }
 
 
-def _entry(operation: Operation) -> dict[str, Any]:
+def _entry(operation: Operation, schemas: Schemas) -> dict[str, Any]:
+    returned = reply_schema(operation.function, schemas)
     entry: dict[str, Any] = {
         "operationId": operation.name,
         "tags": [operation.subject],
@@ -76,9 +91,12 @@ def _entry(operation: Operation) -> dict[str, Any]:
         "x-tables": {
             table.name: "writes" if table.written else "reads" for table in operation.tables
         },
-        "requestBody": {"required": True, "content": _content(operation.request_schema())},
+        "requestBody": {
+            "required": True,
+            "content": _content(_with_references(operation.request_schema(), schemas)),
+        },
         "responses": {
-            "200": {"description": "The method's return value.", "content": _content({})},
+            "200": {"description": "The method's return value.", "content": _content(returned)},
             "400": {"$ref": "#/components/responses/Failure"},
             "422": {"$ref": "#/components/responses/Invalid"},
             "500": {"$ref": "#/components/responses/Failure"},
@@ -93,6 +111,18 @@ def _entry(operation: Operation) -> dict[str, Any]:
             "Idempotency-Replayed": {"$ref": "#/components/headers/IdempotencyReplayed"}
         }
     return entry
+
+
+def _with_references(schema: Any, schemas: Schemas) -> Any:
+    """Return a schema that refers to models where it spells them out: these alone have titles."""
+    if isinstance(schema, list):
+        return [_with_references(each, schemas) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "title" in schema:
+        others = {key: schema[key] for key in ("default",) if key in schema}
+        return schemas.of(getattr(models, schema["title"])) | others
+    return {key: _with_references(each, schemas) for key, each in schema.items()}
 
 
 def _content(schema: dict[str, Any]) -> dict[str, Any]:

@@ -61,7 +61,7 @@ class Methods(ABC):
         graph_exec_id: str,
         node_id: str,
         user_id: str,
-        input_data: Mapping[str, Any] | Sequence[Any] | str | float | bool | None = None,
+        input_data: Any = None,
     ) -> models.ReviewResult | None:
         """Return the approval that a node execution, or its node in this graph execution, has; or
         null.
@@ -111,11 +111,11 @@ class Methods(ABC):
         graph_id: str,
         graph_version: int,
         starting_nodes_input: Sequence[tuple[str, Mapping[str, Any]]],
-        inputs: Mapping[str, models.JsonValue],
+        inputs: Mapping[str, Any],
         user_id: str,
         preset_id: str | None = None,
         credential_inputs: Mapping[str, models.CredentialsMetaInput] | None = None,
-        nodes_input_masks: Mapping[str, Mapping[str, models.JsonValue]] | None = None,
+        nodes_input_masks: Mapping[str, Mapping[str, Any]] | None = None,
         parent_graph_exec_id: str | None = None,
         is_dry_run: bool = False,
         organization_id: str | None = None,
@@ -248,9 +248,12 @@ class Methods(ABC):
         )
         return result
 
-    def get_connected_output_nodes(self, node_id: str) -> list[list[models.Link | models.Node]]:
+    def get_connected_output_nodes(
+        self,
+        node_id: str,
+    ) -> list[list[models.Link | models.NodeModel]]:
         """List the links that start at a node, each with the node it leads to."""
-        result: list[list[models.Link | models.Node]] = self._call(
+        result: list[list[models.Link | models.NodeModel]] = self._call(
             "get_connected_output_nodes",
             {"node_id": node_id},
             reads=True,
@@ -537,7 +540,7 @@ class Methods(ABC):
         graph_exec_id: str,
         graph_id: str,
         graph_version: int,
-        input_data: Mapping[str, Any] | Sequence[Any] | str | float | bool | None,
+        input_data: Any,
         message: str,
         editable: bool,
         organization_id: str | None = None,
@@ -891,7 +894,7 @@ class Methods(ABC):
         node_id: str,
         graph_exec_id: str,
         input_name: str,
-        input_data: models.JsonValue,
+        input_data: Any,
         node_exec_id: str | None = None,
     ) -> list[models.NodeExecutionResult | dict[str, Any]]:
         """Give a value to the oldest execution of a node that still waits for it, or to a new

@@ -2,10 +2,10 @@
 
 There is a folder for each subject. A module in one needs nothing but
 
-    from autogpt_db.operations import Database, operation
+    from autogpt_db.operations import Database, Reply, operation
 
     @operation(reads=True)
-    async def get_user_email_by_id(database: Database, user_id: str) -> bytes | None:
+    async def get_user_email_by_id(database: Database, user_id: str) -> Reply[str | None]:
         \"\"\"Return a user's e-mail address.\"\"\"
 
 to be found by `load_operations`, served, validated and documented.
@@ -19,6 +19,7 @@ from autogpt_db.signatures.declaration import Parameter, RegistrationError
 from autogpt_db.signatures.decorator import operation
 from autogpt_db.signatures.json_text import JsonText
 from autogpt_db.signatures.registry import Operation
+from autogpt_db.signatures.replies import Reply
 from autogpt_db.signatures.types import (
     BatchSize,
     BigInteger,
@@ -60,6 +61,7 @@ __all__ = [
     "PageSize",
     "Parameter",
     "RegistrationError",
+    "Reply",
     "StartingNodesInput",
     "UsageTransactionMetadata",
     "body_of_another_type",

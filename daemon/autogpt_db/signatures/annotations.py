@@ -8,8 +8,11 @@ import typing
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired
 
+import msgspec
+
+from autogpt_db.models.marks import AnyCase, Default, Format
 from autogpt_db.signatures import lax, moments
 from autogpt_db.signatures.documents import (
     NO_DEFAULT,
@@ -20,7 +23,7 @@ from autogpt_db.signatures.documents import (
     OneOf,
 )
 from autogpt_db.signatures.shapes import Integer, ListOf, Nullable, Scalar, Shape, Text, TupleOf
-from autogpt_db.signatures.types import AnyCase, Bits, Document, Model
+from autogpt_db.signatures.types import Bits, Document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,51 +71,89 @@ def _marked_shape(annotation: Any) -> Shape:
         if isinstance(mark, Bits):
             return Integer(mark.width)
         if isinstance(mark, Document):
-            content = document_shape_of(mark.shape)
+            content = document_shape_of(mark.shape, keeps_extra_keys=mark.keeps_extra_keys)
             return DocumentOf(content, endless_as_null=mark.endless_as_null)
     return shape_of(annotation.__origin__)
 
 
-def document_shape_of(annotation: Any) -> Shape:
-    """Return the shape of something inside a document, which gives plain JSON values."""
+def document_shape_of(annotation: Any, *, keeps_extra_keys: bool = False) -> Shape:
+    """Return the shape of something inside a document, which gives plain JSON values.
+
+    Args:
+        annotation: Its type.
+        keeps_extra_keys: Whether members of objects that aren't declared are kept.
+    """
     if annotation is Any:
         return AnyJson()
     if annotation in _LAX:
         return Scalar(annotation, _LAX[annotation], _SCHEMAS[annotation])
-    if typing.get_origin(annotation) is Annotated and AnyCase() in annotation.__metadata__:
-        return _label_shape(annotation.__origin__, any_case=True)
+    inner = partial(document_shape_of, keeps_extra_keys=keeps_extra_keys)
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Annotated:
+        return _marked_document_shape(arguments[0], arguments[1:], inner)
     if origin in {dict, Mapping} and arguments[0] is str:
-        return MappingOf(document_shape_of(arguments[1]))
-    return _models_shape(annotation) or _common_shape(annotation, document_shape_of)
+        return MappingOf(inner(arguments[1]))
+    model = partial(_model_shape, shape_of_member=inner, keeps_extra_keys=keeps_extra_keys)
+    return _models_shape(annotation, model) or _common_shape(annotation, inner)
 
 
-def _models_shape(annotation: Any) -> Shape | None:
+def _marked_document_shape(
+    annotation: Any, marks: tuple[Any, ...], shape_of_part: Callable[[Any], Shape]
+) -> Shape:
+    if AnyCase() in marks:
+        made: Any = enum.StrEnum  # type checkers know enumerations only where they are written out
+        labels = made("Labels", [(label, label) for label in typing.get_args(annotation)])
+        return _label_shape(labels, any_case=True)
+    if Format("date-time") in marks:
+        return shape_of_part(datetime)
+    return shape_of_part(annotation)
+
+
+def _models_shape(annotation: Any, shape_of_model: Callable[[Any], ModelOf]) -> Shape | None:
     """Return the shape of a model, or of one of several that their `type` tells apart."""
-    if _is_model(annotation):
-        return _model_shape(annotation)
-    arguments = typing.get_args(annotation)
-    if isinstance(annotation, types.UnionType) and all(map(_is_model, arguments)):
-        models = {typing.get_type_hints(each)["type"].__args__[0]: each for each in arguments}
-        return OneOf({kind: _model_shape(model) for kind, model in models.items()})
+    if typing.is_typeddict(annotation):
+        return shape_of_model(annotation)
+    parts = typing.get_args(annotation)
+    if isinstance(annotation, types.UnionType) and all(map(typing.is_typeddict, parts)):
+        return OneOf({_kind_of(each): shape_of_model(each) for each in parts})
     return None
 
 
-def _model_shape(model: type[Model]) -> ModelOf:
-    hints = typing.get_type_hints(model, include_extras=True)
-    return ModelOf(
-        model.__name__,
-        {
-            name: (document_shape_of(hints[name]), getattr(model, name, NO_DEFAULT))
-            for name in hints
-            if name not in Model.__annotations__
-        },
-        keeps_extra_keys=model.keeps_extra_keys,
-    )
+def _kind_of(model: Any) -> str:
+    """Return what the `type` of one of several models says."""
+    (kind,) = typing.get_args(typing.get_type_hints(model)["type"])
+    return str(kind)
 
 
-def _is_model(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, Model)
+def _model_shape(
+    model: Any, *, shape_of_member: Callable[[Any], Shape], keeps_extra_keys: bool
+) -> ModelOf:
+    members = {}
+    for name, hint in typing.get_type_hints(model, include_extras=True).items():
+        annotation, default = member_of(hint)
+        made = msgspec.field(default_factory=default.make) if default and default.make else None
+        absent = msgspec.UNSET if typing.get_origin(hint) is NotRequired else NO_DEFAULT
+        members[name] = (
+            shape_of_member(annotation),
+            (made or default.value) if default else absent,
+        )
+    return ModelOf(model.__name__, members, keeps_extra_keys=keeps_extra_keys)
+
+
+def member_of(hint: Any) -> tuple[Any, Default | None]:
+    """Return a member's type without what says whether it must come, and its default.
+
+    Args:
+        hint: What `typing.get_type_hints` tells of it, `Annotated` included.
+    """
+    if typing.get_origin(hint) is NotRequired:
+        (hint,) = typing.get_args(hint)
+    if typing.get_origin(hint) is not Annotated:
+        return hint, None
+    annotation, *marks = typing.get_args(hint)
+    default = next((mark for mark in marks if isinstance(mark, Default)), None)
+    others = tuple(mark for mark in marks if not isinstance(mark, Default))
+    return (Annotated[(annotation, *others)] if others else annotation), default
 
 
 def _common_shape(annotation: Any, shape_of_part: Callable[[Any], Shape]) -> Shape:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 import sys
 import typing
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 from autogpt_db.database.pool import Database
@@ -91,10 +92,8 @@ def shapes_of(
     Raises:
         RegistrationError: One has a type that cannot be served.
     """
-    # Only the arguments' types matter at run time; a type checker's other imports do not.
-    function_globals = {"Database": Database, **function.__globals__}
     try:
-        hints = typing.get_type_hints(function, function_globals, include_extras=True)
+        hints = hints_of(function, arguments)
         return tuple(
             ParameterShape(name, shape_of(hints[name]), argument.default, limit_of(hints[name]))
             for name, argument in arguments.items()
@@ -104,6 +103,27 @@ def shapes_of(
             f"{place_of(function)} has an argument whose type cannot be served: {error}. Import "
             "the type at run time and use those of autogpt_db.signatures.types."
         ) from error
+
+
+def hints_of(function: AnyFunction, names: Iterable[str]) -> dict[str, Any]:
+    """Return the types of some of a function's parameters, or of its `return`, as objects.
+
+    Of the rest nothing is looked up: what an operation returns matters to documentation alone, and
+    a type checker's other imports are not there at run time.
+
+    Args:
+        function: The function.
+        names: Which.
+
+    Raises:
+        NameError, AttributeError, TypeError: One names something that isn't there.
+        KeyError: One has no annotation.
+    """
+    wanted = SimpleNamespace(
+        __annotations__={name: function.__annotations__[name] for name in names}
+    )
+    known = {"Database": Database, **function.__globals__}
+    return typing.get_type_hints(wanted, known, include_extras=True)
 
 
 def place_of(function: AnyFunction) -> str:

@@ -85,6 +85,7 @@ class ModelOf(Shape):
                 its own.
             keeps_extra_keys: Whether members beyond these are kept.
         """
+        self._name = name
         self._members = members
         self._keeps_extra_keys = keeps_extra_keys
         self.fast_type = msgspec.defstruct(
@@ -127,6 +128,7 @@ class ModelOf(Shape):
         """Return an object's schema."""
         required = [key for key, (_, default) in self._members.items() if default is NO_DEFAULT]
         return {
+            "title": self._name,
             "type": "object",
             "properties": {
                 key: shape.schema()

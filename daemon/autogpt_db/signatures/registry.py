@@ -24,6 +24,7 @@ from autogpt_db.signatures.declaration import (
     place_of,
     shapes_of,
 )
+from autogpt_db.signatures.replies import reply_text
 from autogpt_db.signatures.tables import Table, needs_of, tables_of
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from autogpt_db.signatures.repeats import Repeat
 
 _encode = msgspec.json.Encoder().encode
+_NOTHING = inspect.Signature.empty
 
 
 class Operation:
@@ -51,6 +53,7 @@ class Operation:
         summary: The first line of its docstring.
         description: The whole docstring.
         signature: Its parameters and result as written, without the database.
+        returns: The type of its result as written: models are `models.X`.
         parameters: Its arguments, in order.
     """
 
@@ -81,7 +84,10 @@ class Operation:
         self.summary = self.description.partition("\n")[0]
         written = inspect.signature(function)
         arguments = parameters_of(function, written)
-        self.signature = str(written.replace(parameters=list(arguments.values()))).replace("'", "")
+        self.returns = reply_text(function)
+        told = written.replace(parameters=list(arguments.values()), return_annotation=_NOTHING)
+        shown = self.returns.replace("models.", "")
+        self.signature = f"{told} -> {shown}".replace("'", "")
         self._shapes = shapes_of(function, arguments)
         self.parameters = tuple(
             Parameter(

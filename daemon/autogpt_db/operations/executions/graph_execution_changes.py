@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from autogpt_db import models
 from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import InvalidValueError, RecordNotFoundError
 from autogpt_db.operations import (
     Database,
     ExecutionStatus,
     GraphExecutionStats,
+    Reply,
     operation,
 )
 from autogpt_db.operations.executions.execution_status import allowed_from
@@ -132,7 +134,9 @@ _BY_ID = ForSchema(
     reads=False,
     repeat=harmful("Moves the start, and sets an execution RUNNING again that has moved on since."),
 )
-async def update_graph_execution_start_time(database: Database, graph_exec_id: str) -> bytes | None:
+async def update_graph_execution_start_time(
+    database: Database, graph_exec_id: str
+) -> Reply[models.GraphExecution | None]:
     """Set an execution RUNNING, started now, whatever it was before.
 
     Args:
@@ -158,7 +162,7 @@ async def update_graph_execution_stats(
     update_tenancy: bool = False,
     organization_id: str | None = None,
     team_id: str | None = None,
-) -> bytes:
+) -> Reply[models.GraphExecution | None]:
     """Set an execution's status, its stats, its organization and team, or several of these.
 
     A status that may not follow the present one changes nothing at all, and is no error.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from autogpt_db import models
 from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import InvalidValueError, LimitExceededError
 from autogpt_db.operations import (
@@ -14,6 +15,7 @@ from autogpt_db.operations import (
     Database,
     JsonObject,
     JsonObjectOfObjects,
+    Reply,
     StartingNodesInput,
     operation,
 )
@@ -182,7 +184,7 @@ async def create_graph_execution(
     organization_id: str | None = None,
     team_id: str | None = None,
     expert_id: str | None = None,
-) -> bytes:
+) -> Reply[models.GraphExecutionWithNodes]:
     """Make an execution, with a queued node execution for each node that starts it.
 
     Nothing is checked but that what is named exists. Where library agents know when they last ran,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
+from autogpt_db import models
 from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import InvalidValueError
 from autogpt_db.operations import (
@@ -12,6 +13,7 @@ from autogpt_db.operations import (
     Database,
     ExecutionStatus,
     Limit,
+    Reply,
     operation,
 )
 from autogpt_db.operations.executions.graph_execution_documents import graph_execution_meta
@@ -81,7 +83,7 @@ async def get_graph_executions(
     offset: BigInteger | None = None,
     order_by: OrderBy = "createdAt",
     order_direction: Direction = "desc",
-) -> bytes:
+) -> Reply[list[models.GraphExecutionMeta]]:
     """List executions, newest first; without any filter, all of them.
 
     Args:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from autogpt_db import models
 from autogpt_db.database.capabilities import ForSchema
-from autogpt_db.operations import Database, Merged, operation
+from autogpt_db.operations import Database, Merged, Reply, operation
 from autogpt_db.operations.executions.graph_execution_documents import (
     graph_execution_document,
     graph_execution_meta,
@@ -120,7 +121,9 @@ SELECT row_to_json(result) AS document
 
 
 @operation(reads=True)
-async def get_child_graph_executions(database: Database, parent_exec_id: str) -> bytes:
+async def get_child_graph_executions(
+    database: Database, parent_exec_id: str
+) -> Reply[list[models.GraphExecutionMeta]]:
     """List the executions that an execution has started.
 
     Args:
@@ -147,7 +150,7 @@ async def get_graph_execution(
     execution_id: str,
     include_node_executions: bool = False,
     organization_id: str | None = None,
-) -> bytes | None:
+) -> Reply[models.GraphExecution | models.GraphExecutionWithNodes | None]:
     """Return an execution that a user sees, with its inputs and outputs, or null.
 
     Args:
@@ -179,7 +182,7 @@ async def get_graph_execution(
 @operation(reads=True)
 async def get_graph_execution_meta(
     database: Database, user_id: str, execution_id: str, organization_id: str | None = None
-) -> bytes | None:
+) -> Reply[models.GraphExecutionMeta | None]:
     """Return an execution that a user sees, without what its nodes did, or null.
 
     Args:

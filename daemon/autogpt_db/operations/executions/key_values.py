@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from autogpt_db.operations import (
     BOUNDED_CALLS,
     Database,
     JsonValue,
     Merged,
+    Reply,
     operation,
 )
 from autogpt_db.signatures.repeats import harmless
@@ -73,7 +76,7 @@ SELECT call.place,
 
 
 @operation(reads=True)
-async def get_execution_kv_data(database: Database, user_id: str, key: str) -> bytes | None:
+async def get_execution_kv_data(database: Database, user_id: str, key: str) -> Reply[Any]:
     """Return the value that a user's nodes keep under a key.
 
     Args:
@@ -91,7 +94,7 @@ async def get_execution_kv_data(database: Database, user_id: str, key: str) -> b
 )
 async def set_execution_kv_data(
     database: Database, user_id: str, node_exec_id: str, key: str, data: JsonValue
-) -> bytes | None:
+) -> Reply[Any]:
     """Keep a value for a user under a key, in place of the one before.
 
     Args:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from autogpt_db.operations import Database, operation
+from autogpt_db import models
+from autogpt_db.operations import Database, Reply, operation
 from autogpt_db.operations.credits.ledger import raw_query
 from autogpt_db.signatures.bounds import fetch_list, listed
 
@@ -146,7 +147,7 @@ SELECT json_build_object(
 @operation(reads=True, heavy=True)
 async def get_block_error_stats(
     database: Database, start_time: datetime, end_time: datetime
-) -> bytes | None:
+) -> Reply[list[models.BlockErrorStats]]:
     """Count each block's executions and failures; blocks with fewer than ten are left out.
 
     Args:
@@ -164,7 +165,7 @@ async def get_block_error_stats(
 @operation(reads=True, heavy=True)
 async def get_frequently_executed_graphs(
     database: Database, days_back: int = 30, min_executions: int = 10
-) -> bytes:
+) -> Reply[list[dict[str, Any]]]:
     """List graphs and users by the number of ended executions, most first.
 
     Args:
@@ -185,7 +186,7 @@ async def get_frequently_executed_graphs(
 @operation(reads=True, heavy=True)
 async def get_marketplace_graphs_for_monitoring(
     database: Database, days_back: int = 30, min_executions: int = 10
-) -> bytes | None:
+) -> Reply[list[models.MarketplaceGraphData]]:
     """List graphs that the marketplace offers by the number of ended executions, most first.
 
     Executions of any version and by any user count; `user_id` is always null.
@@ -205,7 +206,7 @@ async def get_accuracy_trends_and_alerts(
     user_id: str | None = None,
     drop_threshold: float = 10.0,
     include_historical: bool = False,
-) -> bytes | None:
+) -> Reply[models.AccuracyTrendsResponse]:
     """Compare a graph's latest correctness scores, in percent, with those of the days before.
 
     Args:

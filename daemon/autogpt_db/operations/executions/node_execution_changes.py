@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from autogpt_db import models
 from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import InvalidValueError
 from autogpt_db.operations import (
@@ -13,6 +14,7 @@ from autogpt_db.operations import (
     JsonObject,
     JsonValue,
     Merged,
+    Reply,
     operation,
 )
 from autogpt_db.operations.executions.execution_status import allowed_from
@@ -161,7 +163,7 @@ async def update_node_execution_status(
     status: ExecutionStatus,
     execution_data: JsonObject | None = None,
     stats: JsonObject | None = None,
-) -> bytes:
+) -> Reply[models.NodeExecutionResult]:
     """Set a node execution's status, and with it when it was queued, started or ended.
 
     A status that may not follow the present one changes nothing and is no error.

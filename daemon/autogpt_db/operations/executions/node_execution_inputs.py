@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from autogpt_db import models
 from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import InvalidValueError
 from autogpt_db.operations import (
@@ -11,6 +12,7 @@ from autogpt_db.operations import (
     Database,
     JsonValue,
     Merged,
+    Reply,
     operation,
 )
 from autogpt_db.operations.executions.node_execution_documents import (
@@ -190,7 +192,7 @@ async def upsert_execution_input(
     input_name: str,
     input_data: JsonValue,
     node_exec_id: str | None = None,
-) -> bytes:
+) -> Reply[tuple[models.NodeExecutionResult, dict[str, Any]]]:
     """Give a value to the oldest execution of a node that still waits for it, or to a new one.
 
     Two calls at once may both make an execution.

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from autogpt_db import models
 from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.operations import (
     Database,
     ExecutionStatus,
     Limit,
     Merged,
+    Reply,
     operation,
 )
 from autogpt_db.operations.executions.node_execution_documents import (
@@ -99,7 +101,9 @@ SELECT COALESCE(json_object_agg(named."name", named.list), '{{}}')
 
 
 @operation(reads=True)
-async def get_node_execution(database: Database, node_exec_id: str) -> bytes | None:
+async def get_node_execution(
+    database: Database, node_exec_id: str
+) -> Reply[models.NodeExecutionResult | None]:
     """Return a node execution with its input and output, or null.
 
     Args:
@@ -122,7 +126,7 @@ async def get_node_executions(
     created_time_gte: datetime | None = None,
     created_time_lte: datetime | None = None,
     include_exec_data: bool = True,
-) -> bytes:
+) -> Reply[list[models.NodeExecutionResult]]:
     """List node executions, last queued first, those never queued before them.
 
     Args:
@@ -171,7 +175,7 @@ async def get_node_executions(
 @operation(reads=True)
 async def get_latest_node_execution(
     database: Database, node_id: str, graph_eid: str
-) -> bytes | None:
+) -> Reply[models.NodeExecutionResult | None]:
     """Return a node's last queued execution in a graph execution, or null.
 
     Executions that are INCOMPLETE or in REVIEW don't count.
@@ -194,7 +198,7 @@ async def get_latest_node_execution(
 @operation(reads=True)
 async def get_execution_outputs_by_node_exec_id(
     database: Database, node_exec_id: str
-) -> bytes | None:
+) -> Reply[dict[str, list[Any]]]:
     """Return the outputs that a node execution has made, null ones left out.
 
     Args:

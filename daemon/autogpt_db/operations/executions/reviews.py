@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from autogpt_db import models
 from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import InvalidValueError
 from autogpt_db.operations import (
     Database,
     JsonValue,
     JsonValueToShow,
+    Reply,
     operation,
 )
 from autogpt_db.signatures.repeats import harmless
@@ -125,7 +127,7 @@ async def check_approval(
     node_id: str,
     user_id: str,
     input_data: JsonValueToShow | None = None,
-) -> bytes | None:
+) -> Reply[models.ReviewResult | None]:
     """Return the approval that a node execution, or its node in this graph execution, has; or null.
 
     Args:
@@ -164,7 +166,7 @@ async def get_or_create_human_review(
     editable: bool,
     organization_id: str | None = None,
     team_id: str | None = None,
-) -> bytes | None:
+) -> Reply[models.ReviewResult | None]:
     """Ask for a person's review of data, or return the answer that there is.
 
     A node execution has one review, which stays as it was made.

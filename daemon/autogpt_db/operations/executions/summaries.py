@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from autogpt_db import models
 from autogpt_db.database.capabilities import ForSchema
-from autogpt_db.operations import Database, operation
+from autogpt_db.operations import Database, Reply, operation
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -134,7 +135,7 @@ SUMMARY = ForSchema(
 @operation(reads=True, heavy=True)
 async def get_user_execution_summary_data(
     database: Database, user_id: str, start_time: datetime, end_time: datetime
-) -> bytes | None:
+) -> Reply[models.UserExecutionSummaryStats]:
     """Sum up a user's executions created in a time range.
 
     Args:

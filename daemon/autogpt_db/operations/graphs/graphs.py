@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from autogpt_db import models
 from autogpt_db.errors import (
     GraphNotAccessibleError,
     GraphNotInLibraryError,
     InvalidValueError,
     RecordNotFoundError,
 )
-from autogpt_db.operations import Database, operation
+from autogpt_db.operations import Database, Reply, operation
 from autogpt_db.operations.graphs.graph_access import PERMISSIONS
 from autogpt_db.operations.graphs.graph_documents import (
     CONNECTED,
@@ -49,7 +50,7 @@ class FieldNotFoundError(InvalidValueError):
 
 
 @operation(reads=True)
-async def get_node(database: Database, node_id: str) -> bytes:
+async def get_node(database: Database, node_id: str) -> Reply[models.NodeModel]:
     """Return a node with its links.
 
     Args:
@@ -79,7 +80,7 @@ async def get_graph(
     skip_access_check: bool = False,
     team_id: str | None = None,
     organization_id: str | None = None,
-) -> bytes | None:
+) -> Reply[models.GraphModel | None]:
     """Return a graph that a user owns or finds in the marketplace or the library, or null.
 
     What AutoGPT's clients compute from their own blocks (input_schema and the like) is left out.
@@ -133,7 +134,9 @@ async def get_graph(
 
 
 @operation(reads=True)
-async def get_connected_output_nodes(database: Database, node_id: str) -> bytes | None:
+async def get_connected_output_nodes(
+    database: Database, node_id: str
+) -> Reply[list[tuple[models.Link, models.NodeModel]]]:
     """List the links that start at a node, each with the node it leads to.
 
     Args:
@@ -148,7 +151,7 @@ async def get_connected_output_nodes(database: Database, node_id: str) -> bytes 
 @operation(reads=True)
 async def get_graph_metadata(
     database: Database, graph_id: str, version: int | None = None
-) -> bytes | None:
+) -> Reply[models.Graph | None]:
     """Return a graph's name and description, whoever owns it, or null.
 
     Args:
@@ -162,7 +165,9 @@ async def get_graph_metadata(
 
 
 @operation(reads=True)
-async def get_graph_settings(database: Database, user_id: str, graph_id: str) -> bytes:
+async def get_graph_settings(
+    database: Database, user_id: str, graph_id: str
+) -> Reply[models.GraphSettings]:
     """Return how careful a user wants a graph of the library to be run.
 
     Args:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
+from autogpt_db import models
 from autogpt_db.errors import (
     ForeignKeyViolationError,
     InvalidInputError,
@@ -15,6 +15,7 @@ from autogpt_db.operations import (
     Database,
     LibraryAgentSort,
     PageSize,
+    Reply,
     operation,
 )
 from autogpt_db.operations.filters import containing
@@ -43,7 +44,7 @@ async def list_library_agents(
     is_hidden: bool | None = None,
     organization_id: str | None = None,
     include_nodes: bool = False,
-) -> bytes | dict[str, Any] | None:
+) -> Reply[models.LibraryAgentResponse]:
     """List a page of a user's library, without deleted and archived agents.
 
     Whether an agent is scheduled is the scheduler's to know: `is_scheduled` is always false.
@@ -98,13 +99,13 @@ async def list_library_agents(
     assert row is not None, "an aggregate has one row"
     found, schemas = json.loads(row[0]), json.loads(row[1] or b"{}")
     agents = [each["agent"] | interface_of(each["nodes"], schemas) for each in found["agents"]]
-    return {**found, "agents": agents}
+    return {"agents": agents, "pagination": found["pagination"]}
 
 
 @operation(reads=False, repeat=harmless("Returns the agent that is there."))
 async def add_store_agent_to_library(
     database: Database, store_listing_version_id: str, user_id: str
-) -> bytes:
+) -> Reply[models.LibraryAgent]:
     """Put the graph of a marketplace listing into a user's library, or take it back out of the bin.
 
     What the user has set for an agent that is there stays. From AutoGPT v0.7.1's schema on a new

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from autogpt_db import models
 from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.operations import (
     Database,
     NotificationEvent,
     NotificationType,
+    Reply,
     operation,
 )
 from autogpt_db.operations.notifications.notifications import BARE_DOCUMENT, BATCHED, DOCUMENT
@@ -119,7 +121,7 @@ async def create_or_add_to_user_notification_batch(
     notification_data: NotificationEvent,
     organization_id: str | None = None,
     team_id: str | None = None,
-) -> bytes | None:
+) -> Reply[models.UserNotificationBatchDTO]:
     """Add an event to the user's batch of a type, making the batch where there is none.
 
     Args:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from autogpt_db import models
 from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.logs.events import methods as log
-from autogpt_db.operations import Database, NotificationType, operation
+from autogpt_db.operations import Database, NotificationType, Reply, operation
 from autogpt_db.signatures.bounds import fetch_document
 
 if TYPE_CHECKING:
@@ -135,7 +136,9 @@ SELECT {EVENT}
 
 
 @operation(reads=True, heavy=True, labels=BATCHED)
-async def get_all_batches_by_type(database: Database, notification_type: NotificationType) -> bytes:
+async def get_all_batches_by_type(
+    database: Database, notification_type: NotificationType
+) -> Reply[list[models.UserNotificationBatchDTO]]:
     """Return all users' batches of a type that hold an event.
 
     Up to AutoGPT v0.6.57's schema each comes with all its events, later with none. Of the former
@@ -170,7 +173,7 @@ async def get_all_batches_by_type(database: Database, notification_type: Notific
 @operation(reads=True, labels=BATCHED)
 async def get_user_notification_batch(
     database: Database, user_id: str, notification_type: NotificationType
-) -> bytes | None:
+) -> Reply[models.UserNotificationBatchDTO | None]:
     """Return a user's batch of a type with all its events, or null.
 
     Args:
@@ -191,7 +194,7 @@ async def get_user_notification_batch(
 @operation(reads=True, labels=BATCHED)
 async def get_user_notification_oldest_message_in_batch(
     database: Database, user_id: str, notification_type: NotificationType
-) -> bytes | None:
+) -> Reply[models.UserNotificationEventDTO | None]:
     """Return the oldest event of a user's batch of a type, or null.
 
     Args:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
+from autogpt_db import models
 from autogpt_db.errors import InvalidInputError, SchemaObjectMissingError
-from autogpt_db.operations import Database, PageSize, operation
+from autogpt_db.operations import Database, PageSize, Reply, operation
 from autogpt_db.operations.filters import containing
 from autogpt_db.operations.missing import not_found
 from autogpt_db.operations.store.store_pages import DETAILS, FOUND_BY_TEXT, LISTINGS
@@ -26,7 +27,7 @@ async def get_store_agents(
     category: str | None = None,
     page: int = 1,
     page_size: PageSize = 20,
-) -> bytes | dict[str, Any] | None:
+) -> Reply[models.StoreAgentsResponse]:
     """List or search the marketplace's available agents.
 
     A search ranks what it finds by meaning (with an embeddings provider), words, category, age and
@@ -74,7 +75,7 @@ async def get_store_agents(
 @operation(reads=True, heavy=True)
 async def get_store_agent_details(
     database: Database, username: str, agent_name: str, include_changelog: bool = False
-) -> bytes:
+) -> Reply[models.StoreAgentDetails]:
     """Return everything that the marketplace shows of one agent.
 
     Args:
@@ -95,13 +96,15 @@ async def get_store_agent_details(
     return document
 
 
-def _page(agents: list[bytes], total: int, page: int, page_size: int) -> dict[str, Any]:
-    return {
-        "agents": [msgspec.Raw(agent) for agent in agents],
-        "pagination": {
-            "total_items": total,
-            "total_pages": -(-total // page_size),
-            "current_page": page,
-            "page_size": page_size,
-        },
-    }
+def _page(agents: list[bytes], total: int, page: int, page_size: int) -> bytes:
+    return msgspec.json.encode(
+        {
+            "agents": [msgspec.Raw(agent) for agent in agents],
+            "pagination": {
+                "total_items": total,
+                "total_pages": -(-total // page_size),
+                "current_page": page,
+                "page_size": page_size,
+            },
+        }
+    )

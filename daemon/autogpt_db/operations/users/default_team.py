@@ -187,7 +187,9 @@ TENANCY = ForSchema(lambda capabilities: STATEMENTS if capabilities.expert_runs 
 
 
 @operation(reads=False, repeat=harmless("Finds what the first call has made."))
-async def resolve_default_tenancy(database: Database, user_id: str) -> Tenancy:
+async def resolve_default_tenancy(
+    database: Database, user_id: str
+) -> tuple[str | None, str | None]:
     """Return a user's own organization and its default team, made for a user who has none.
 
     Args:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
+from autogpt_db import models
 from autogpt_db.database.encryption import UndecryptableError, decrypt, encrypt
 from autogpt_db.errors import (
     ArgumentsInvalidError,
@@ -15,11 +16,12 @@ from autogpt_db.errors import (
     ValidationFailedError,
 )
 from autogpt_db.logs.events import methods as log
-from autogpt_db.operations import Database, operation
-from autogpt_db.operations.users.credential_models import UserIntegrations, UserIntegrationsModel
+from autogpt_db.models.credentials import UserIntegrations as Integrations
+from autogpt_db.operations import Database, JsonText, Reply, operation
 from autogpt_db.signatures.annotations import document_shape_of
 from autogpt_db.signatures.detail import Problems
 from autogpt_db.signatures.repeats import harmless
+from autogpt_db.signatures.types import Document
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -39,11 +41,14 @@ UPDATE platform."User"
 """
 
 _encode = msgspec.json.Encoder().encode
-_INTEGRATIONS = document_shape_of(UserIntegrationsModel)
+_INTEGRATIONS = document_shape_of(Integrations, keeps_extra_keys=True)
+
+UserIntegrations = Annotated[JsonText, Document(Integrations, keeps_extra_keys=True)]
+"""The whole model; use its `received`, which isn't cleaned."""
 
 
 @operation(reads=True)
-async def get_user_integrations(database: Database, user_id: str) -> bytes:
+async def get_user_integrations(database: Database, user_id: str) -> Reply[models.UserIntegrations]:
     """Return a user's credentials, secrets in clear text.
 
     Credentials that cannot be decrypted are an error, never none.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
+from autogpt_db import models
 from autogpt_db.errors import InvalidValueError
-from autogpt_db.operations import Database, operation
+from autogpt_db.operations import Database, Reply, operation
 from autogpt_db.operations.users import email_address
 from autogpt_db.signatures import moments
 from autogpt_db.signatures.bounds import fetch_list, listed
@@ -50,7 +50,7 @@ SELECT "email",
 @operation(reads=True, heavy=True)
 async def get_active_user_ids_in_timerange(
     database: Database, start_time: str, end_time: str
-) -> bytes:
+) -> Reply[list[str]]:
     """Return the ids of users with an execution, deleted ones included, created in a time range.
 
     Args:
@@ -87,7 +87,9 @@ async def get_user_email_verification(database: Database, user_id: str) -> bool:
 
 
 @operation(reads=True)
-async def get_user_notification_preference(database: Database, user_id: str) -> dict[str, Any]:
+async def get_user_notification_preference(
+    database: Database, user_id: str
+) -> models.NotificationPreference:
     """Return where and about what a user wants to be notified.
 
     Args:
@@ -106,7 +108,7 @@ async def get_user_notification_preference(database: Database, user_id: str) -> 
     return {
         "user_id": user_id,
         "email": address,
-        "preferences": msgspec.Raw(preferences),
+        "preferences": msgspec.json.decode(preferences),
         "daily_limit": daily_limit,
         "emails_sent_today": 0,
         "last_reset_date": now,

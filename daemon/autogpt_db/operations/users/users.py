@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from autogpt_db import models
 from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import InvalidValueError
-from autogpt_db.operations import Database, operation
+from autogpt_db.operations import Database, Reply, operation
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -61,7 +62,7 @@ SELECT to_json("email") FROM platform."User" WHERE "id" = %(user_id)s
 
 
 @operation(reads=True)
-async def get_user_by_id(database: Database, user_id: str) -> bytes:
+async def get_user_by_id(database: Database, user_id: str) -> Reply[models.User]:
     """Return a user.
 
     As AutoGPT answers, `email_verified` and all `notify_on_…` are true whatever is stored:
@@ -84,7 +85,7 @@ async def get_user_by_id(database: Database, user_id: str) -> bytes:
 
 
 @operation(reads=True)
-async def get_user_email_by_id(database: Database, user_id: str) -> bytes | None:
+async def get_user_email_by_id(database: Database, user_id: str) -> Reply[str | None]:
     """Return a user's e-mail address as it is stored, or null.
 
     Args:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from autogpt_db.logs.events import worker as log
@@ -12,6 +11,7 @@ from autogpt_db.operations.executions.monitoring import (
     get_block_error_stats,
     get_marketplace_graphs_for_monitoring,
 )
+from autogpt_db.signatures.replies import decoded
 from autogpt_db.worker.figures import Figure, report
 from autogpt_db.worker.registry import job
 
@@ -48,8 +48,7 @@ async def measure_blocks(database: JobDatabase) -> dict[str, Any]:
 
 async def _blocks(database: JobDatabase) -> tuple[int, list[Figure]]:
     now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
-    document = await get_block_error_stats(database, now - WINDOW, now)
-    blocks = json.loads(document or b"[]")
+    blocks = decoded(await get_block_error_stats(database, now - WINDOW, now)) or []
     ids = [block["block_id"] for block in blocks]
     names = dict(await database.rows(NAMES, {"ids": ids}))
     threshold = database.settings.worker.measure_error_rate
@@ -75,16 +74,15 @@ async def _blocks(database: JobDatabase) -> tuple[int, list[Figure]]:
 async def _agents(database: JobDatabase, figures: list[Figure]) -> int:
     threshold = database.settings.worker.measure_accuracy_drop
     dropped = 0
-    graphs = json.loads(await get_marketplace_graphs_for_monitoring(database) or b"[]")
+    graphs = decoded(await get_marketplace_graphs_for_monitoring(database)) or []
     for place, graph in enumerate(graphs):
-        trend = json.loads(
+        trend = decoded(
             await get_accuracy_trends_and_alerts(
                 database, graph["graph_id"], days_back=TREND_DAYS, drop_threshold=threshold
             )
-            or b"{}"
         )
-        alert = trend.get("alert")
-        latest = (trend.get("latest_data") or {}).get("three_day_avg")
+        alert = trend["alert"] if trend is not None else None
+        latest = trend["latest_data"]["three_day_avg"] if trend is not None else None
         if latest is not None:
             figures.append(Figure("agent_accuracy_percent", latest, {"graph": graph["graph_id"]}))
         if alert is not None:

@@ -1,0 +1,40 @@
+"""What members of models are marked with, beyond their types."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Default(NamedTuple):
+    """Says what stands for a member of an argument that doesn't come.
+
+    A member that may be absent and has none stays away.
+
+    Attributes:
+        value: The value.
+        make: Makes one for each object, where a value would be shared.
+    """
+
+    value: Any = None
+    make: Callable[[], Any] | None = None
+
+
+class AnyCase(NamedTuple):
+    """Says that a label, in an argument, counts in any letter case."""
+
+
+class Format(NamedTuple):
+    """Says how a text is written.
+
+    Attributes:
+        name: As JSON Schema calls it.
+    """
+
+    name: str
+
+
+Moment = Annotated[str, Format("date-time")]
+"""A moment as RFC 3339 has it, in UTC."""

@@ -1,0 +1,98 @@
+"""The recorded answers of AutoGPT's own services are what the methods declare to return."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from autogpt_db.operations import load_operations
+from declared_replies import SCHEMAS, fault
+from examples import DEVIATIONS, EXAMPLES
+from releases.building import SEEDED
+from releases.catalogues import DIRECTORY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+# Members that later releases have dropped. We go on giving them: earlier clients refuse less.
+DROPPED: dict[str, dict[str, Any]] = {
+    "list_library_agents": {"owner_user_id": "alice"},
+    "add_store_agent_to_library": {"owner_user_id": "alice"},
+    "get_store_agent_details": {"agentGraphId": "g1", "agentGraphVersions": ["1"]},
+}
+
+
+def recorded() -> Iterator[tuple[str, Any]]:
+    """Yield method and reply of all that was recorded of any release."""
+    for example in EXAMPLES:
+        key = f"{example['method']} {example['status']}"
+        if example["status"] == 200 and key not in DEVIATIONS:
+            yield example["method"], example["response"]
+    for state in SEEDED:
+        for line in (DIRECTORY / state / "examples.jsonl").read_text("utf-8").splitlines():
+            example = json.loads(line)
+            if example["status"] == 200:
+                yield example["method"], with_dropped(example["method"], example["body"])
+
+
+def with_dropped(method: str, reply: Any) -> Any:
+    """Return a later release's reply with what it has dropped."""
+    if method not in DROPPED:
+        return reply
+    if "agents" in reply:
+        return reply | {"agents": [DROPPED[method] | agent for agent in reply["agents"]]}
+    return DROPPED[method] | reply
+
+
+def test_every_method_declares_what_it_returns() -> None:
+    assert SCHEMAS.keys() == load_operations().keys()
+    for method, schema in SCHEMAS.items():
+        anything = method in {"get_execution_kv_data", "set_execution_kv_data"}
+        assert (schema == {}) == anything, f"{method} says nothing of what it returns"
+
+
+def test_what_was_recorded_is_what_is_declared() -> None:
+    seen = set()
+    for method, reply in recorded():
+        if method in SCHEMAS:
+            found = fault(method, reply, whole=False)
+            assert found is None, f"{method}: {found}"
+            seen.add(method)
+    assert len(seen) > 40
+
+
+@pytest.mark.parametrize(
+    ("method", "place", "other"),
+    [
+        ("get_graph_execution", ("status",), "DONE"),
+        ("get_graph_execution", ("stats", "cost"), "1"),
+        ("get_node_executions", (0, "output_data"), []),
+        ("get_connected_output_nodes", (0, 1), None),
+        ("get_user_by_id", ("email",), None),
+        ("get_credits", (), "1"),
+    ],
+)
+def test_another_reply_is_found_out(method: str, place: tuple[Any, ...], other: Any) -> None:
+    replies = [reply for name, reply in recorded() if name == method and reply]
+    reply = changed = copy.deepcopy([replies[0]])
+    for step in (0, *place)[:-1]:
+        changed = changed[step]
+    changed[(0, *place)[-1]] = other
+    assert fault(method, reply[0], whole=False) is not None
+
+
+def test_a_member_that_is_missing_or_not_declared_is_found_out() -> None:
+    (reply, *_) = [reply for name, reply in recorded() if name == "get_user_email_verification"]
+    assert fault("get_user_email_verification", reply) is None
+    settings = {"human_in_the_loop_safe_mode": True, "sensitive_action_safe_mode": False}
+    assert fault("get_graph_settings", settings) is None
+    more = fault("get_graph_settings", settings | {"new": 1})
+    assert more == "$: missing [], unknown ['new']"
+    assert fault("get_graph_settings", settings | {"new": 1}, whole=False) is None
+    del settings["sensitive_action_safe_mode"]
+    less = fault("get_graph_settings", settings, whole=False)
+    assert less == "$: missing ['sensitive_action_safe_mode'], unknown []"
