@@ -8,6 +8,7 @@ import pytest
 
 import api_process
 from service import Service
+from worker_scenarios import Queries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +19,14 @@ def service(seeded_database_url: str) -> Iterator[Service]:
     """Yield the operations on a fresh database with the contract's rows."""
     with Service(seeded_database_url) as running:
         yield running
+
+
+@pytest.fixture
+def queries(database_url: str) -> Iterator[Queries]:
+    """Yield what looks at a fresh database from outside, as tests of jobs do."""
+    found = Queries(database_url)
+    yield found
+    found.close()
 
 
 @pytest.fixture(scope="module", params=["short", "plain"])

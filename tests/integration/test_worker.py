@@ -40,13 +40,6 @@ if TYPE_CHECKING:
 PROGRAM = Path(sys.executable).parent / "autogpt-db"
 
 
-@pytest.fixture
-def queries(database_url: str) -> Iterator[Queries]:
-    found = Queries(database_url)
-    yield found
-    found.close()
-
-
 def fill_oauth_tables(queries: Queries, *, expired: int, live: int) -> None:
     queries.rows(
         """INSERT INTO platform."User" (id, email, "updatedAt") VALUES ('u', 'u@x', now())"""

@@ -11,8 +11,6 @@ from autogpt_db.worker import rescue
 from worker_scenarios import Queries, eventually, jobs_of, settings_for, working
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from autogpt_db.worker.handle import JobDatabase
 
 FINISHED = """
@@ -37,13 +35,6 @@ SELECT (SELECT count(*) FROM autogpt_db.procrastinate_jobs),
        (SELECT count(*) FROM autogpt_db.procrastinate_events),
        (SELECT count(*) FROM autogpt_db.job_run)
 """
-
-
-@pytest.fixture
-def queries(database_url: str) -> Iterator[Queries]:
-    found = Queries(database_url)
-    yield found
-    found.close()
 
 
 def test_what_ended_two_weeks_ago_goes_and_nothing_is_waited_for(

@@ -14,7 +14,7 @@ from autogpt_db.worker.runner import WorkerProcess
 from worker_scenarios import Queries, eventually, jobs_of, settings_for, working
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator
+    from collections.abc import AsyncGenerator
 
     from autogpt_db.worker.handle import JobDatabase
 
@@ -25,13 +25,6 @@ SELECT max(worker.last_heartbeat) > %(since)s::timestamptz + interval '3 s'
   FROM autogpt_db.procrastinate_workers AS worker
   JOIN autogpt_db.procrastinate_jobs AS job ON job.worker_id = worker.id
 """
-
-
-@pytest.fixture
-def queries(database_url: str) -> Iterator[Queries]:
-    found = Queries(database_url)
-    yield found
-    found.close()
 
 
 @asynccontextmanager

@@ -38,13 +38,6 @@ if TYPE_CHECKING:
     from postgres_server import PostgresServer
 
 
-@pytest.fixture
-def queries(database_url: str) -> Iterator[Queries]:
-    found = Queries(database_url)
-    yield found
-    found.close()
-
-
 class Relay:
     """Stands between the worker and PostgreSQL: can be cut, or swallow everything."""
 

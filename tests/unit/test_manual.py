@@ -34,12 +34,12 @@ def test_every_option_of_the_configuration_is_documented_everywhere() -> None:
     page = plain(SETTINGS_PAGE)
     for option in options().values():
         name = option.path.rpartition(".")[2]
-        assert re.search(rf"^# {name} = ", file, re.MULTILINE), option.path
-        assert f"`{option.environment_name}`" in reference, option.path
-        assert f".B {name} {' '.join(option.help.replace('`', '').split())[:40]}" in page.replace(
-            "`", ""
-        ), option.path
-        assert option.environment_name in page, option.path
+        missing = f"{option.path} is missing; run: make reference"
+        assert re.search(rf"^# {name} = ", file, re.MULTILINE), missing
+        assert f"`{option.environment_name}`" in reference, missing
+        words = f".B {name} {' '.join(option.help.replace('`', '').split())[:40]}"
+        assert words in page.replace("`", ""), missing
+        assert option.environment_name in page, missing
 
 
 def test_every_command_and_its_options_are_documented() -> None:

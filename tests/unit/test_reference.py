@@ -28,6 +28,7 @@ def test_every_option_stands_in_the_configuration_file_at_its_default() -> None:
     content = tomllib.loads(uncommented)
     for option in options().values():
         section, _, name = option.path.rpartition(".")
-        value = (content[section] if section else content)[name]
+        values = content[section] if section else content
+        assert name in values, f"{option.path} is missing; run: make reference"
         if option.default is not None:
-            assert value == option.default, option.path
+            assert values[name] == option.default, f"{option.path}; run: make reference"

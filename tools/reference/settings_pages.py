@@ -67,10 +67,16 @@ def configuration_file() -> Iterator[str]:
             )
             name = option.path.rpartition(".")[2]
             if option.default is None:
-                example = _UNSET_EXAMPLES.get(option.path, '"…"')
+                example = _UNSET_EXAMPLES.get(option.path) or _example(option)
                 yield f"# {name} = {example}  # unset by default"
             else:
                 yield f"# {name} = {_toml(option.default)}"
+
+
+def _example(option: Option) -> str:
+    """Return what a value of the option's type looks like."""
+    kinds = {"whole number": "1", "number": "1.0", "path": '"/…"', "true or false": "true"}
+    return kinds.get(option.type_name.partition(",")[0], '"…"')
 
 
 def settings_page() -> Iterator[str]:
