@@ -140,8 +140,10 @@ test-releases: .venv/.installed ## Prove that databases of all AutoGPT releases 
 	AUTOGPT_DB_TEST_RELEASES=all $(RUN)/pytest -n $(WORKERS) --dist worksteal -rA tests/releases
 	AUTOGPT_DB_TEST_TABLES=v0.6.68 $(RUN)/pytest -n $(WORKERS) --dist worksteal tests/integration
 
-test-upgrade: .venv/.installed ## Prove the upgrade from the version before: its private cluster, and both side by side under load (ROUNDS=20)
-	AUTOGPT_DB_TEST_ROUNDS=$(or $(ROUNDS),3) $(RUN)/pytest -q -s -rA --no-header tests/upgrade
+test-upgrade: .venv/.installed ## Prove the upgrade from the version before: its private cluster, its package, and both side by side under load (ROUNDS=20)
+	@if tests/service/systemd-lab able; then tests/service/systemd-lab tools; fi
+	AUTOGPT_DB_TEST_UPGRADE=1 UV="$(UV)" AUTOGPT_DB_TEST_ROUNDS=$(or $(ROUNDS),3) \
+	  $(RUN)/pytest -q -s -rA --no-header tests/upgrade tests/service/test_upgrade.py
 
 test-chaos: .venv/.installed ## Break everything for 20 minutes, then hold what clients were told against the database: SEED=7 MINUTES=20
 	AUTOGPT_DB_TEST_MINUTES=$(or $(MINUTES),20) AUTOGPT_DB_TEST_SEED=$(SEED) AUTOGPT_DB_TEST_VANISHING=10000 $(RUN)/pytest -q -s tests/chaos
