@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 TESTS = Path(__file__).parent
 
-road = "short"
-"""The way that plain calls take in processes started from here on: `short` or `plain`."""
-
 
 class ApiProcess:
     """An API process that serves `extra_operations` beside the package's own.
@@ -51,7 +48,6 @@ class ApiProcess:
         given = [
             "api.port=0",
             "logging.format=json",
-            f"api.short_road={str(road == 'short').lower()}",
             *assignments,
         ]
         self._command = [

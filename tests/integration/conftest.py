@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import api_process
 from service import Service
 from worker_scenarios import Queries
 
@@ -27,14 +26,6 @@ def queries(database_url: str) -> Iterator[Queries]:
     found = Queries(database_url)
     yield found
     found.close()
-
-
-@pytest.fixture(scope="module", params=["short", "plain"])
-def road(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Run a module's tests against both ways that a request can take; they differ in nothing."""
-    api_process.road = request.param
-    yield request.param
-    api_process.road = "short"
 
 
 @pytest.fixture

@@ -17,8 +17,6 @@ from metrics_reading import parse, total
 from postgres_server import PostgresServer, clone, unique_name
 from waiting import PATIENCE, wait_for
 
-pytestmark = pytest.mark.usefixtures("road")
-
 HEAD_SECONDS = 0.6
 BODY_SECONDS = 0.8
 KEEP_ALIVE = 1.2
@@ -28,7 +26,6 @@ ECHO = request("echo", b'{"text": "x"}')
 
 @pytest.fixture(scope="module")
 def api(
-    road: str,  # noqa: ARG001 - it chooses the processes' road
     postgres_server: PostgresServer,
     migrated_template: str,
 ) -> Iterator[ApiProcess]:

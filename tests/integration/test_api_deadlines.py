@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from postgres_server import PostgresServer
 
-pytestmark = pytest.mark.usefixtures("road")
-
 DEADLINE = 1.0
 SLACK = 8  # seconds that a busy machine may add
 

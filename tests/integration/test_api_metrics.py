@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from autogpt_db.metrics.declaration import Family
     from postgres_server import PostgresServer
 
-pytestmark = pytest.mark.usefixtures("road")
-
 FRESH = "metrics.database_interval=1"
 
 

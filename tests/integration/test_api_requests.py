@@ -13,8 +13,6 @@ from api_process import ApiProcess
 from postgres_server import PostgresServer
 from waiting import wait_for
 
-pytestmark = pytest.mark.usefixtures("road")
-
 JSON = {"content-type": "application/json"}
 NAN = b'{"text": "x", "document": NaN}'
 DEEP = b'{"text": "x", "document": ' + b"[" * 10_000 + b"]" * 10_000 + b"}"
@@ -22,7 +20,6 @@ DEEP = b'{"text": "x", "document": ' + b"[" * 10_000 + b"]" * 10_000 + b"}"
 
 @pytest.fixture(scope="module")
 def api(
-    road: str,  # noqa: ARG001 - it chooses the processes' road
     postgres_server: PostgresServer,
     migrated_template: str,
 ) -> Iterator[ApiProcess]:
@@ -316,6 +313,37 @@ def test_slow_requests_are_warnings_and_good_ones_can_go_unlogged(database_url: 
         ("sleep_reading", "warning"),
         ("nothing", "info"),
     ]
+
+
+def test_above_a_rate_requests_are_summed_and_failures_keep_their_lines(database_url: str) -> None:
+    with ApiProcess(database_url, "logging.request_lines=5") as api:
+        for _ in range(100):
+            api.call("echo", text="x")
+        for _ in range(3):
+            assert api.client.post("/echo", json={}).status_code == 422
+
+        def counted() -> int:
+            lines = [one for one in api.events("request") if one["status"] == 200]
+            return len(lines) + sum(int(one["calls"]) for one in api.events("requests"))
+
+        wait_for(lambda: counted() == 100, what="every request in a line or a sum")
+        sums = api.events("requests")
+        assert sums
+        for one in sums:
+            assert one["method"] == "echo"
+            assert 0 < one["mean"] <= one["slowest"]
+            assert "request_id" not in one
+        assert len([one for one in api.events("request") if one["status"] == 422]) == 3
+
+
+def test_the_sums_of_the_last_second_are_written_at_the_stop(database_url: str) -> None:
+    with ApiProcess(database_url, "logging.request_lines=1") as api:
+        for _ in range(100):
+            api.call("echo", text="x")
+        api.signal()
+        assert api.exit_code() == 0
+        sums = sum(one["calls"] for one in api.events("requests"))
+        assert sums + len(api.events("request")) == 100
 
 
 # Token -------------------------------------------------------------------------------------------

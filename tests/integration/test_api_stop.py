@@ -27,8 +27,6 @@ from autogpt_db.errors import EXIT_CONFIGURATION, EXIT_RESOURCE_TAKEN
 from redis_server import RedisServer
 from waiting import PATIENCE, wait_for
 
-pytestmark = pytest.mark.usefixtures("road")
-
 ECHO = request("echo", b'{"text": "x"}')
 
 

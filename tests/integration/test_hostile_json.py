@@ -11,8 +11,6 @@ import pytest
 
 from api_process import ApiProcess
 
-pytestmark = pytest.mark.usefixtures("road")
-
 DEEP = 480
 TOO_DEEP = 600
 _numbers = itertools.count()
@@ -72,8 +70,7 @@ class RefusedError(Exception):
 
 
 @pytest.fixture(scope="module")
-def api(road: str, seeded_database_url_for_module: str) -> Iterator[ApiProcess]:
-    del road  # it chooses the process's
+def api(seeded_database_url_for_module: str) -> Iterator[ApiProcess]:
     with ApiProcess(seeded_database_url_for_module) as process:
         yield process
 

@@ -20,7 +20,6 @@ NEEDED = {
     "starlette": "what stands beside the methods",
     "structlog": "the log",
     "typing_extensions": "psycopg's and anyio's",
-    "uvicorn": "HTTP",
     "uvloop": "the event loop",
 }
 OURS = {"extra_operations", "__main__", "__mp_main__"}

@@ -182,7 +182,7 @@ def test_beyond_the_bound_of_memory_requests_are_refused(seeded_database_url: st
                 third.sendall(head[:-2] + chunk)
                 status, headers, reply = read_reply(third)
                 assert (status, headers["retry-after"]) == (503, "1"), reply
-            # Small ones find room, on either road; and so does the first one's rest.
+            # Small ones find room; and so does the first one's rest.
             assert api.client.post("/get_user_by_id", json={"user_id": "x"}).status_code == 400
             assert total(scrape(api), families.MEMORY_REFUSALS) == 2
             first.sendall(big[-100_000:])

@@ -20,7 +20,7 @@ COLUMN = 'platform."AgentNodeExecutionKeyValueData" RENAME COLUMN'
 MISSING = 'column "AgentNodeExecutionKeyValueData"."data"'
 ARGUMENTS = {"user_id": "u", "key": "k"}
 WRITTEN = ARGUMENTS | {"node_exec_id": "n", "data": 1}
-PLAIN = {"x-request-id": "on-the-plain-road"}
+NAMED = {"x-request-id": "a-head-that-is-not-remembered"}
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_a_method_goes_and_comes_with_what_it_needs(
         # A call that meets the change itself is told to come again, never that it was wrong.
         first = api.client.post(f"/{READ}", json=ARGUMENTS)
         assert (first.status_code, first.headers.get("retry-after")) in {(503, "1"), (404, None)}
-        for headers in ({}, PLAIN):
+        for headers in ({}, NAMED):
             reply = api.client.post(f"/{READ}", json=ARGUMENTS, headers=headers)
             assert (reply.status_code, reply.content) == (404, b'{"detail":"Not Found"}')
         (told,) = api.events("methods_not_served")
@@ -76,7 +76,7 @@ def test_while_a_migration_is_under_way_what_is_missing_may_come(
             VALUES ('m', 'x', '20270101000000_under_way')
         """)
         theirs.execute(f'ALTER TABLE {COLUMN} "data" TO "other"'.encode())
-        for headers in ({}, PLAIN, {"idempotency-key": "k"}) * 2:
+        for headers in ({}, NAMED, {"idempotency-key": "k"}) * 2:
             reply = api.client.post(f"/{WRITE}", json=WRITTEN, headers=headers)
             assert reply.status_code == 503
             assert reply.headers["retry-after"] == "1"
@@ -99,7 +99,7 @@ def test_while_a_migration_is_under_way_an_argument_may_find_its_place(
         ("create_graph_execution", run | {"inputs": {"of a helper": "x" * 100_000}}),
         ("list_library_agents", {"user_id": "u", "sort_by": "lastRunAt"}),
     ]
-    roads: list[dict[str, str]] = [{}, PLAIN, {"idempotency-key": "k"}]
+    roads: list[dict[str, str]] = [{}, NAMED, {"idempotency-key": "k"}]
 
     def answered(status: int) -> bool:
         replies = [
@@ -174,7 +174,7 @@ def test_tables_that_are_made_anew_are_waited_for(
         theirs.execute("DROP TABLE platform._prisma_migrations")
         theirs.execute("ALTER SCHEMA platform RENAME TO put_aside; CREATE SCHEMA platform")
         wait_for(lambda: api.events("methods_not_served"), seconds=10 * BUSY, what="a look")
-        for headers in ({}, PLAIN):
+        for headers in ({}, NAMED):
             reply = api.client.post(f"/{READ}", json=ARGUMENTS, headers=headers)
             assert (reply.status_code, reply.headers["retry-after"]) == (503, "1")
         theirs.execute("DROP SCHEMA platform; ALTER SCHEMA put_aside RENAME TO platform")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from contextlib import AbstractContextManager
 
-    from autogpt_db.api.exchange import Exchange
+    from autogpt_db.api.calls import Call
     from autogpt_db.database.pool import Database, Pool
     from autogpt_db.database.pool.idempotency import Kept, Outcome, Slot
 
@@ -65,7 +65,7 @@ class Attempts:
 
     Attributes:
         database: The process's pool.
-        exchange: The request.
+        call: The request.
         slot: Its key's place.
         work: What is to be done once, on a handle inside the key's transaction.
         pausing: Makes the context of a pause from what is waited for: no connection is held in it.
@@ -76,7 +76,7 @@ class Attempts:
     """
 
     database: Pool
-    exchange: Exchange
+    call: Call
     slot: Slot
     work: Callable[[Database], Awaitable[Outcome]]
     pausing: Callable[[str], AbstractContextManager[None]]
@@ -96,8 +96,8 @@ class Attempts:
                 kept = await self._attempt(release)
             if kept is not None:
                 return self._answer(kept)
-            reason = NOT_KNOWN if self.exchange.in_doubt else UNDER_WAY
-            if self.exchange.given_up:
+            reason = NOT_KNOWN if self.call.in_doubt else UNDER_WAY
+            if self.call.given_up:
                 raise DatabaseUnavailableError(f"Given up: {reason}.")
             with self.pausing(reason):
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
@@ -115,12 +115,12 @@ class Attempts:
             self.runs += 1
             self.publish = release
             # Whoever has the key knows how the last run ended: without effect.
-            self.exchange.in_doubt = False
-            self.exchange.waits_for = None
+            self.call.in_doubt = False
+            self.call.waits_for = None
             return await self.work(database)
 
-        self.exchange.handle = handle = self.database.call(
-            self.slot.method, reads=False, deadline=self.exchange.deadline
+        self.call.handle = handle = self.database.call(
+            self.slot.method, reads=False, deadline=self.call.deadline
         )
         try:
             return await run_once(handle, self.slot, work)
@@ -130,15 +130,15 @@ class Attempts:
         except OutcomeUnknownError as error:
             self._lose(error)
         except ServiceUnavailableError:
-            if not self.exchange.in_doubt:
+            if not self.call.in_doubt:
                 raise
         return None
 
     def _lose(self, error: OutcomeUnknownError) -> None:
         """Take note that the connection was lost."""
         if self.runs:
-            self.exchange.in_doubt = True
-            self.exchange.waits_for = NOT_KNOWN
+            self.call.in_doubt = True
+            self.call.waits_for = NOT_KNOWN
         elif self.lost:
             raise DatabaseUnavailableError(
                 "The database connection was lost before anything was written; try again shortly."

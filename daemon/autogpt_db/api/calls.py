@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 import time
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from logging import INFO, WARNING
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from autogpt_db.api.replies import CLOSE, StreamedReply, Way
 from autogpt_db.api.request_log import LEFT, RequestLog
 from autogpt_db.errors import (
     CallError,
@@ -26,10 +26,18 @@ from autogpt_db.logs.events import api as log
 if TYPE_CHECKING:
     import asyncio
 
+    from autogpt_db.api.body import Body
+    from autogpt_db.api.heads import Head
+    from autogpt_db.api.memory import Memory
     from autogpt_db.database import pool
+
+    Header = tuple[bytes, bytes]
 
 MARGIN = 0.25
 """Most seconds before its deadline at which a request is given up, so that its reply is in time."""
+LONGEST_NAME = 200
+"""Characters of a path that are logged."""
+NO_HEADERS: list[Header] = []
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
@@ -47,12 +55,17 @@ class Policy:
     log: RequestLog
 
 
-class Call(ABC):
+@dataclass(slots=True, eq=False)
+class Call:
     """A request while it is served.
 
     Attributes:
-        name: The method, or verb and path of anything else.
+        way: What it is replied to through.
+        head: What its head says.
         request_id: What its records have in common.
+        policy: The settings' bounds.
+        body: Its body; None where all of it was there.
+        name: The method, or verb and path of anything else.
         started: `time.monotonic()` moment of its arrival.
         status: The reply's; None before it.
         handle: What its operation talks to the database through.
@@ -61,52 +74,57 @@ class Call(ABC):
         failure: What it was answered with instead of a result.
         given_up: Whether nobody waits for the work any more: it has been replied to, or the
             client left.
+        quiet: Whether it is one of the many that look whether we are there.
+        held: Bytes of its body that are counted.
+        in_doubt: Whether the work may have been done although its connection was lost.
+        waits_for: What keeps the work from beginning, in words, while something does.
+        passed_on: Whether another service does it, whose bound counts.
         task: What does the work.
     """
 
-    __slots__ = (
-        "_logged",
-        "_policy",
-        "failure",
-        "given_up",
-        "handle",
-        "name",
-        "quiet",
-        "reads",
-        "replayed",
-        "request_id",
-        "started",
-        "status",
-        "task",
-    )
+    way: Way
+    head: Head
+    request_id: str
+    policy: Policy
+    body: Body | None = None
+    name: str = ""
+    started: float = 0.0
+    status: int | None = None
+    handle: pool.Call | None = None
+    reads: bool = True
+    replayed: bool = False
+    failure: CallError | None = None
+    given_up: bool = False
+    quiet: bool = False
+    held: int = 0
+    in_doubt: bool = False
+    waits_for: str | None = None
+    passed_on: bool = False
+    task: asyncio.Task[None] = field(init=False)
+    _due: float = 0.0
+    _logged: bool = False
 
-    task: asyncio.Task[Any]
-
-    def __init__(self, name: str, request_id: str, policy: Policy) -> None:
-        """Start the request's clock.
-
-        Args:
-            name: The method, or verb and path of anything else.
-            request_id: What its records have in common.
-            policy: The settings' bounds.
-        """
+    def __post_init__(self) -> None:
+        """Start the request's clock."""
         self.started = time.monotonic()
-        self.name = name
-        self.request_id = request_id
-        self.status: int | None = None
-        self.handle: pool.Call | None = None
-        self.reads = True
-        self.given_up = False
-        self.failure: CallError | None = None
-        self.replayed = False
-        self.quiet = False
-        self._policy = policy
-        self._logged = False
+        self.name = self.head.path[1:LONGEST_NAME]
+        self._due = self.started + self.policy.deadline - MARGIN
+
+    def hold(self, memory: Memory, more: int) -> None:
+        """Count bytes of its body until it ends.
+
+        Raises:
+            MemoryExhaustedError: There is no room for them.
+        """
+        memory.take(more, self.held + more)
+        self.held += more
+
+    # Giving up ---------------------------------------------------------------------------------
 
     @property
     def deadline(self) -> float:
         """Return the `time.monotonic()` moment until which its client waits."""
-        return self.started + self._policy.deadline
+        return self.started + self.policy.deadline
 
     @property
     def may_write(self) -> bool:
@@ -115,13 +133,24 @@ class Call(ABC):
 
     @property
     def outcome_unknown(self) -> bool:
-        """Tell whether something may have been written although the caller is told of a failure."""
-        return self.may_write
+        """Tell whether something may have been written, here or where it was passed on to."""
+        return self.passed_on or self.in_doubt or self.may_write
 
     @property
     def state_in_words(self) -> str:
-        """Say what has become of the work so far, for a caller who is not waiting any longer."""
+        """Say what has become of the work, or what it waits for, to who waits no longer."""
+        if self.waits_for is not None:
+            return self.waits_for
         return "a write may still complete" if self.outcome_unknown else "nothing was written"
+
+    def is_due(self, now: float) -> bool:
+        """Tell whether it must be given up now, a `time.monotonic()` moment."""
+        return self._due <= now
+
+    def passes_on(self, seconds: float) -> None:
+        """Hand the call to another service, which is given up by itself after `seconds`."""
+        self.passed_on = True
+        self._due = time.monotonic() + seconds + MARGIN
 
     def give_up(self, error: CallError | None) -> None:
         """Stop waiting for the work: answer with `error`, or nothing when the client has left.
@@ -135,7 +164,8 @@ class Call(ABC):
             self.status = LEFT
             self.log()
         else:
-            self._answer_early(error)
+            self.fail(error)
+            self.log()
         if not self.may_write:
             self.task.cancel()
         if self.handle is not None:
@@ -145,14 +175,18 @@ class Call(ABC):
         """Give it up: its deadline is here."""
         self.give_up(
             DeadlineExceededError(
-                f"{self.name} was not done within {self._policy.deadline:g} seconds; "
+                f"{self.name} was not done within {self.policy.deadline:g} seconds; "
                 f"{self.state_in_words}."
             )
         )
 
     def leave(self) -> None:
-        """Give it up: its client left."""
-        self.give_up(None)
+        """Give it up: its client left, maybe in the middle of the reply."""
+        if self.status is None:
+            self.give_up(None)
+        else:
+            self.given_up = True
+            self.task.cancel()
 
     def end_now(self) -> None:
         """Give it up, and cancel even a write: the process ends."""
@@ -166,9 +200,34 @@ class Call(ABC):
         if self.given_up and self.may_write:
             self.task.cancel()
 
-    @abstractmethod
-    def _answer_early(self, error: CallError) -> None:
-        """Send a failure, and log the request, while the work still runs."""
+    # Replying ----------------------------------------------------------------------------------
+
+    def reply(self, status: int, body: bytes, headers: list[Header] = NO_HEADERS) -> None:
+        """Send a JSON reply, unless the client has left."""
+        self.status = status
+        self.way.reply(self, status, body, headers)
+
+    def fail(self, error: CallError) -> None:
+        """Send a failure; where a reply is under way already, it ends too early."""
+        self.failure = error
+        if self.status is not None:
+            self.way.cut()
+            return
+        self.reply(error.status, encode(error.body()), failure_headers(error))
+
+    def failed(self, error: CallError) -> None:
+        """Send a failure of its work, or tell of it, where nobody waits any more."""
+        if self.given_up:
+            self.log_late_end(str(error))
+        else:
+            self.fail(error)
+
+    def begin_reply(self, status: int, headers: list[Header]) -> StreamedReply:
+        """Begin a reply that is sent part by part."""
+        self.status = status
+        reply = StreamedReply(self, self.way, has_body=self.head.verb != "HEAD")
+        reply.begin(status, [*headers, (b"x-request-id", self.request_id.encode("ascii"))])
+        return reply
 
     def log(self) -> None:
         """Write the request's line, once."""
@@ -176,7 +235,7 @@ class Call(ABC):
             return
         self._logged = True
         handle = self.handle
-        self._policy.log.ended(
+        self.policy.log.ended(
             self.name,
             self.status or LEFT,
             time.monotonic() - self.started,
@@ -215,7 +274,7 @@ def failure_headers(error: CallError) -> list[tuple[bytes, bytes]]:
     elif isinstance(error, UnauthorizedError):
         headers.append((b"www-authenticate", b"Bearer"))
     elif error.ends_connection:
-        headers.append((b"connection", b"close"))
+        headers.append(CLOSE)
     return headers
 
 

@@ -20,9 +20,7 @@ from autogpt_db.metrics import families
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
-    from starlette.types import Scope
-
-    from autogpt_db.api.exchange import Exchange
+    from autogpt_db.api.calls import Call
     from autogpt_db.metrics import Store
     from autogpt_db.settings.api import ApiSettings
 
@@ -97,14 +95,11 @@ class Fallback:
         if self.calls:
             log.calls_passed_on(methods=dict(self.calls.most_common()))
 
-    async def pass_on(
-        self, exchange: Exchange, scope: Scope, name: str, body: AsyncIterator[bytes]
-    ) -> None:
+    async def pass_on(self, call: Call, name: str, body: AsyncIterator[bytes]) -> None:
         """Send a call to AutoGPT's service and its answer back.
 
         Args:
-            exchange: The request; replied to when this returns.
-            scope: The same, as ASGI has it.
+            call: The request; replied to when this returns.
             name: The method.
             body: Its body, piece by piece.
 
@@ -117,10 +112,10 @@ class Fallback:
                 f"{self._most} calls are being passed on already (api.fallback_concurrency).",
                 retry_after=RETRY_AFTER,
             )
-        self._count(exchange, name)
-        exchange.passes_on(self._timeout)
+        self._count(call, name)
+        call.passes_on(self._timeout)
         request = httpx.Request(
-            "POST", f"{self._url}/{name}", headers=self._request_headers(exchange, scope),
+            "POST", f"{self._url}/{name}", headers=self._request_headers(call),
             content=body,
         )  # fmt: skip
         self._running += 1
@@ -128,53 +123,52 @@ class Fallback:
             async with asyncio.timeout(self._timeout):
                 answer = await self._client.send(request, stream=True)
                 try:
-                    await self._answer(exchange, answer)
+                    await self._answer(call, answer)
                 finally:
                     await answer.aclose()
         except (httpx.TransportError, TimeoutError) as error:
-            self._failed(exchange, name, error)
+            self._failed(call, name, error)
         finally:
             self._running -= 1
 
-    def _count(self, exchange: Exchange, name: str) -> None:
+    def _count(self, call: Call, name: str) -> None:
         if self._names.add(name):
             log.method_passed_on(method=name)
         # Sums in the log and figures are kept by name: the names have to be few.
-        exchange.name = self._names.bounded(name)
-        self.calls[exchange.name] += 1
-        self._store.add(families.PASSED_ON, 1, exchange.name)
+        call.name = self._names.bounded(name)
+        self.calls[call.name] += 1
+        self._store.add(families.PASSED_ON, 1, call.name)
 
-    def _request_headers(self, exchange: Exchange, scope: Scope) -> list[Header]:
+    def _request_headers(self, call: Call) -> list[Header]:
         kept = [
             (name, value)
-            for name, value in _end_to_end(scope["headers"])
+            for name, value in _end_to_end(call.head.headers)
             if name not in _OUR_OWN and not (self._hides_token and name == b"authorization")
         ]
-        kept += [(b"x-request-id", exchange.request_id.encode("ascii")), (PASSED_ON, b"1")]
+        kept += [(b"x-request-id", call.request_id.encode("ascii")), (PASSED_ON, b"1")]
         return kept
 
     @staticmethod
-    async def _answer(exchange: Exchange, answer: httpx.Response) -> None:
+    async def _answer(call: Call, answer: httpx.Response) -> None:
         headers = [
             (name, value)
             for name, value in _end_to_end((n.lower(), v) for n, v in answer.headers.raw)
             if name not in _SET_BY_THE_SERVER
         ]
-        await exchange.pass_on(
-            {"type": "http.response.start", "status": answer.status_code, "headers": headers}
-        )
+        reply = call.begin_reply(answer.status_code, headers)
         async for part in answer.aiter_raw():
-            await exchange.pass_on({"type": "http.response.body", "body": part, "more_body": True})
-        await exchange.pass_on({"type": "http.response.body", "body": b""})
+            await reply.send(part)
+        reply.end()
 
-    def _failed(self, exchange: Exchange, name: str, error: Exception) -> None:
+    def _failed(self, call: Call, name: str, error: Exception) -> None:
         never_sent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
         reason = str(error) or type(error).__name__
         if isinstance(error, TimeoutError):
             reason = f"no whole answer within {self._timeout:g} seconds (api.fallback_timeout)"
         log.fallback_failed(method=name, reason=reason)
-        if exchange.status is not None:
-            exchange.cut()  # the head is out: an end too early is all that the client can be told
+        if call.status is not None:
+            # The head is out: an end too early is all that the client can be told.
+            call.way.cut()
             return
         raise FallbackUnavailableError(
             f"{name} is passed on to AutoGPT's own DatabaseManager, which "

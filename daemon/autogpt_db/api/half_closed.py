@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-BEGINNING = b"HTTP/1.1 "
-"""What every reply begins with."""
 FIRST_LOOK, NEXT_LOOK = 0.05, 0.5
 """Seconds after which it is looked whether a reset came, first and then again and again."""
 

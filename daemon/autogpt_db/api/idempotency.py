@@ -30,8 +30,8 @@ from autogpt_db.metrics import families
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from autogpt_db.api.calls import Call
     from autogpt_db.api.decoding import Decoding
-    from autogpt_db.api.exchange import Exchange
     from autogpt_db.database.pool import Database, Pool
     from autogpt_db.metrics import Store
     from autogpt_db.operations import Operation
@@ -55,15 +55,15 @@ class _Flight:
     end: asyncio.Future[Outcome | None]
 
     @contextmanager
-    def ending(self, exchange: Exchange) -> Iterator[None]:
+    def ending(self, call: Call) -> Iterator[None]:
         """Tell those who wait how the call failed, when it does."""
         try:
             yield
         except CallError as error:
-            self._fail(None if exchange.given_up else error)
+            self._fail(None if call.given_up else error)
             raise
         except Exception:
-            self._fail(InternalError(exchange.request_id))
+            self._fail(InternalError(call.request_id))
             raise
         except BaseException:
             self._fail(None)
@@ -103,13 +103,11 @@ class KeyedCalls:
         self._flights: dict[tuple[str, bytes], _Flight] = {}
         self._waiting = 0
 
-    async def call(
-        self, exchange: Exchange, operation: Operation, body: list[bytes], key: bytes
-    ) -> Answer:
+    async def call(self, call: Call, operation: Operation, body: list[bytes], key: bytes) -> Answer:
         """Answer a call of a write.
 
         Args:
-            exchange: The request.
+            call: The request.
             operation: What it calls.
             body: The request's body, to be taken out of the list. Other bytes under the same key
                 are another content.
@@ -122,7 +120,7 @@ class KeyedCalls:
             CallError: The arguments don't fit, or the service failed: neither is kept.
         """
         try:
-            answer = await self._answer(exchange, operation, body, key)
+            answer = await self._answer(call, operation, body, key)
         except IdempotencyKeyReusedError:
             self._store.add(families.KEYED_CALLS, 1, "refused")
             raise
@@ -130,7 +128,7 @@ class KeyedCalls:
         return answer
 
     async def _answer(
-        self, exchange: Exchange, operation: Operation, body: list[bytes], key: bytes
+        self, call: Call, operation: Operation, body: list[bytes], key: bytes
     ) -> Answer:
         if not _KEY.fullmatch(key):
             raise IdempotencyKeyInvalidError(
@@ -142,15 +140,15 @@ class KeyedCalls:
         while (flight := self._flights.get(place)) is not None:
             if flight.fingerprint != fingerprint:
                 raise reused(operation.name)
-            with self._waits(exchange, UNDER_WAY):
+            with self._waits(call, UNDER_WAY):
                 outcome = await asyncio.shield(flight.end)
             if outcome is not None:
                 return Answer(*outcome, replayed=True)
         flight = _Flight(fingerprint, asyncio.get_running_loop().create_future())
         self._flights[place] = flight
         try:
-            with flight.ending(exchange):
-                answer = await self._lead(exchange, operation, arguments, flight, key)
+            with flight.ending(call):
+                answer = await self._lead(call, operation, arguments, flight, key)
         finally:
             del self._flights[place]
         flight.end.set_result(Outcome(answer.status, answer.reply))
@@ -158,7 +156,7 @@ class KeyedCalls:
 
     async def _lead(
         self,
-        exchange: Exchange,
+        call: Call,
         operation: Operation,
         arguments: dict[str, Any],
         flight: _Flight,
@@ -169,7 +167,7 @@ class KeyedCalls:
 
         slot = Slot(operation.name, key.decode("ascii"), flight.fingerprint, self._options.keep)
         attempts = Attempts(
-            self._database, exchange, slot, work, lambda reason: self._waits(exchange, reason)
+            self._database, call, slot, work, lambda reason: self._waits(call, reason)
         )
         answer = await attempts.settle()
         if attempts.lost:
@@ -187,7 +185,7 @@ class KeyedCalls:
         return outcome
 
     @contextmanager
-    def _waits(self, exchange: Exchange, reason: str) -> Iterator[None]:
+    def _waits(self, call: Call, reason: str) -> Iterator[None]:
         """Wait without a connection, so that the request is given up at once when its time is up.
 
         Raises:
@@ -200,8 +198,8 @@ class KeyedCalls:
                 "shortly."
             )
         self._count_waiting(+1)
-        exchange.handle = None
-        exchange.waits_for = reason  # until the work begins
+        call.handle = None
+        call.waits_for = reason  # until the work begins
         try:
             yield
         finally:

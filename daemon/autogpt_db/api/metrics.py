@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from autogpt_db.api.protocol import State
+    from autogpt_db.api.state import State
     from autogpt_db.database.pool import Pool
     from autogpt_db.database.pool.queue_figures import QueueFigures
     from autogpt_db.helpers import Helpers
@@ -63,9 +63,9 @@ class Metrics:
     def publish(self) -> None:
         """Write down what isn't counted as it happens."""
         state = self._state
-        self._store.set(families.IN_FLIGHT, len(state.tasks) + len(state.short_road.running))
+        self._store.set(families.IN_FLIGHT, len(state.running))
         self._store.set(families.HTTP_CONNECTIONS, len(state.connections))
-        self._store.set(families.MEMORY_HELD, state.bodies.memory.held)
+        self._store.set(families.MEMORY_HELD, state.memory.held)
         self._store.set(families.HELPERS, self._helpers.running)
         self._pool.publish()
 

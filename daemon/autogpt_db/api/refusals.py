@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
-
-from autogpt_db.errors import BodyTooLargeError, HeadTooLargeError, PipelineTooLongError
+from autogpt_db.api.heads import HEAD_LIMIT
+from autogpt_db.errors import (
+    BodyTooLargeError,
+    CallError,
+    HeadTooLargeError,
+    UpgradeRefusedError,
+)
 
 if TYPE_CHECKING:
-    from autogpt_db.errors import RequestRefusedError
-
-HEAD_LIMIT = 65_536
-"""Bytes of a request line and its headers; and of what stands between the pieces of a body."""
-PIPELINE_LIMIT = 64
-"""Requests that may wait for their replies on one connection."""
+    from autogpt_db.api.heads import Head
+    from autogpt_db.api.memory import Memory
+    from autogpt_db.settings.api import ApiSettings
 
 
 def body_too_large(limit: int) -> BodyTooLargeError:
@@ -36,27 +36,16 @@ def trailers_too_large() -> HeadTooLargeError:
     )
 
 
-def pipeline_too_long() -> PipelineTooLongError:
-    """Return the failure of the request behind `PIPELINE_LIMIT` others."""
-    return PipelineTooLongError(
-        f"{PIPELINE_LIMIT} requests wait for their replies on this connection, and no more may: "
-        "this one and what follows it were not read. Send them again on another connection."
-    )
-
-
-def reply_to_nothing(error: RequestRefusedError, defaults: list[tuple[bytes, bytes]]) -> bytes:
-    """Return the reply to bytes that are no request.
-
-    Args:
-        error: What is wrong with them.
-        defaults: The headers of every reply.
-    """
-    body = msgspec.json.encode(error.body())
-    headers = [
-        *defaults,
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"connection", b"close"),
-    ]
-    lines = b"".join(b"%b: %b\r\n" % header for header in headers)
-    return STATUS_LINE[error.status] + lines + b"\r\n" + body
+def refusal_of(head: Head, limits: ApiSettings, memory: Memory) -> CallError | None:
+    """Return why a request is refused before anything of its body is read, if it is."""
+    if head.is_too_long:
+        return head_too_large()
+    if head.verb == "CONNECT":
+        return UpgradeRefusedError("This server is no proxy; send it requests of its own.")
+    if head.size > limits.body_limit:
+        return body_too_large(limits.body_limit)
+    try:
+        memory.check(head.size)
+    except CallError as error:
+        return error
+    return None

@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-import asyncio
-import hmac
-from email.message import Message as MimeMessage
-from functools import lru_cache
-from typing import TYPE_CHECKING
+import os
+from itertools import count
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote
 
-from autogpt_db.api.arriving import ClientLeftError, parts_of, whole, whole_body
-from autogpt_db.api.exchange import Exchange
-from autogpt_db.api.protocol import REFUSAL
+from autogpt_db.api.asgi import pass_to
+from autogpt_db.api.body import whole
+from autogpt_db.api.calls import NO_HEADERS, Call
+from autogpt_db.api.heads import Heads
 from autogpt_db.api.unknown import PASSED_ON, UnknownArguments, UnknownMethods, method_name
 from autogpt_db.errors import (
     ArgumentsNotHonouredError,
     CallError,
-    InternalError,
     NotServedError,
     SchemaChangingError,
     UnauthorizedError,
     UnhealthyError,
     VerbNotAllowedError,
 )
-from autogpt_db.logs import REQUEST_ID
-from autogpt_db.logs.events import api as log
 from autogpt_db.operations import body_of_another_type
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Coroutine
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp
 
     from autogpt_db.api.bodies import Bodies
+    from autogpt_db.api.body import Body
     from autogpt_db.api.calls import Policy
     from autogpt_db.api.fallback import Fallback
+    from autogpt_db.api.heads import Head
     from autogpt_db.api.idempotency import KeyedCalls
+    from autogpt_db.api.replies import Way
+    from autogpt_db.api.running import Running
     from autogpt_db.api.serving import Serving
     from autogpt_db.database.pool import Pool
     from autogpt_db.operations import Operation
@@ -49,7 +49,11 @@ _REPLAYED = (b"idempotency-replayed", b"true")
 
 
 class Rpc:
-    """Answers what the contract defines, and hands on every other path."""
+    """Serves requests: what the contract defines by itself, every other path by others.
+
+    Attributes:
+        heads: What the heads of requests say.
+    """
 
     def __init__(
         self,
@@ -59,6 +63,7 @@ class Rpc:
         policy: Policy,
         keyed: KeyedCalls,
         bodies: Bodies,
+        running: Running,
         others: ASGIApp,
         other_paths: frozenset[str],
         fallback: Fallback | None = None,
@@ -74,15 +79,17 @@ class Rpc:
             policy: Deadline and log of every request.
             keyed: Answers writes with an idempotency key.
             bodies: Reads and counts what requests bring.
+            running: Does their work.
             others: Answers `other_paths`.
             other_paths: What stands beside the methods.
             fallback: Passes on the calls of methods that we lack; None: they get 404.
             arguments: Takes note of those that we lack.
         """
+        self.heads = Heads(settings.api)
+        self._running = running
         self._database = database
         self._keyed = keyed
         self._serving = serving
-        self._operations: Mapping[str, Operation] = {}
         self._take_over_methods()
         serving.when_changed.append(self._take_over_methods)
         self._others = others
@@ -92,156 +99,136 @@ class Rpc:
         self._body_limit = settings.api.body_limit
         # Whatever the deadline: a failed check is a 400, not a 503 (rpc.md §8).
         self._health_timeout = min(HEALTH_TIMEOUT, settings.api.request_deadline / 2)
-        token = settings.api.token
-        self._token = token.reveal().encode() if token else None
         self._quiet_paths = HEALTH_PATHS | {"/live", "/ready", "/metrics"}
         self._open_paths = self._quiet_paths - (
             {"/metrics"} if settings.metrics.needs_token else set()
         )
-        self._exchanges: set[Exchange] = set()
         self._fallback = fallback
         self._unknown = UnknownMethods()
         self._arguments = arguments
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        exchange = Exchange(scope, send, self._policy)
-        self._exchanges.add(exchange)
-        REQUEST_ID.set(exchange.request_id)
-        try:
-            await self._serve(exchange, scope, receive)
-        except CallError as error:
-            await self._fail(exchange, error)
-        except ClientLeftError:
-            pass
-        except asyncio.CancelledError:
-            if not exchange.given_up:
-                raise
-            exchange.log_late_end("cancelled")
-            _uncancel()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the connection lives on
-            log.internal_error(method=exchange.name, exc_info=error)
-            await self._fail(exchange, InternalError(exchange.request_id))
-        finally:
-            exchange.close()
-            self._exchanges.discard(exchange)
-        await exchange.settle()
-        exchange.log()
+        self._identities = map((os.urandom(4).hex() + "%08x").__mod__, count())
 
     def _take_over_methods(self) -> None:
         methods = self._serving.methods
-        self._operations = {f"/{name}": operation for name, operation in methods.items()}
+        self.heads.take_over({f"/{name}": operation for name, operation in methods.items()})
 
-    def give_up(self) -> None:
-        """Answer every running request now: the process ends."""
-        for exchange in list(self._exchanges):
-            exchange.end_now()
+    # Calls -------------------------------------------------------------------------------------
 
-    async def _serve(self, exchange: Exchange, scope: Scope, receive: Receive) -> None:
-        if REFUSAL in scope:
-            raise scope[REFUSAL]
-        path = scope["path"]
-        if self._token is not None and path not in self._open_paths:
-            self._authorize(exchange)
-        operation = self._operations.get(path)
+    def begin(self, way: Way, head: Head, body: Body) -> Call:
+        """Serve a request, whatever it is and whether or not its body is there yet."""
+        call = self._call(way, head)
+        call.body = body
+        return self._running.start(call, self._serve(call, body))
+
+    def begin_whole(self, way: Way, head: Head, data: bytes) -> Call:
+        """Serve a quick call, whose body is all there."""
+        call = self._call(way, head)
+        operation = head.operation
+        assert operation is not None, "a quick call is one of an operation"
+        try:
+            call.hold(self._bodies.memory, len(data))
+            if head.key is None or operation.reads:
+                arguments = self._bodies.decoding.at_once(operation, data)
+                if arguments is not None:
+                    return self._running.start(call, self._operate(call, operation, arguments))
+        except CallError as error:
+            if not isinstance(error, ArgumentsNotHonouredError):
+                return self._running.start(call, _raise(error))
+        return self._running.start(call, self._serve_data(call, operation, [data]))
+
+    def _call(self, way: Way, head: Head) -> Call:
+        return Call(way, head, head.request_id or next(self._identities), self._policy)
+
+    def _operate(
+        self, call: Call, operation: Operation, arguments: dict[str, Any]
+    ) -> Coroutine[Any, Any, bytes]:
+        """Return the work of a call, which is begun by awaiting it."""
+        call.reads = operation.reads
+        call.handle = handle = self._database.call(
+            operation.name, reads=operation.reads, deadline=call.deadline, heavy=operation.heavy
+        )
+        return operation.call(handle, arguments)
+
+    # Requests ----------------------------------------------------------------------------------
+
+    async def _serve(self, call: Call, body: Body) -> bytes | None:
+        """Serve any request; None: it has its reply."""
+        head = call.head
+        if body.refusal is not None:
+            raise body.refusal
+        if not head.allowed and head.path not in self._open_paths:
+            raise UnauthorizedError("This service asks for a token: Authorization: Bearer …")
+        operation = head.operation
         if operation is None:
-            await self._serve_other(exchange, scope, receive)
-            return
-        if scope["method"] != "POST":
+            await self._serve_other(call, body)
+            return None
+        if head.verb != "POST":
             raise VerbNotAllowedError("POST")
         # A list of one: whoever reads the body takes it out, and nobody keeps it until the reply.
-        body = [
-            await whole_body(
-                exchange, scope, receive, limit=self._body_limit, memory=self._bodies.memory
-            )
-        ]
-        if exchange.content_type != b"application/json" and not _is_json(exchange.content_type):
-            raise body_of_another_type(body[0])
+        data = [await self._whole(call, body)]
+        if not head.is_json:
+            raise body_of_another_type(data[0])
+        return await self._serve_data(call, operation, data)
+
+    async def _whole(self, call: Call, body: Body) -> bytes:
+        parts = []
+        async for part in body.parts(self._body_limit):
+            call.hold(self._bodies.memory, len(part))
+            parts.append(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def _serve_data(
+        self, call: Call, operation: Operation, data: list[bytes]
+    ) -> bytes | None:
+        """Serve a call whose body is all there; None: it has its reply."""
+        key = call.head.key
         try:
-            async with self._bodies.place(len(body[0]), exchange.deadline):
-                if exchange.idempotency_key is not None and not operation.reads:
-                    await self._serve_keyed(exchange, operation, body, exchange.idempotency_key)
-                else:
-                    await self._serve_call(exchange, operation, body)
+            async with self._bodies.place(len(data[0]), call.deadline):
+                if key is None or operation.reads:
+                    arguments, _ = await self._bodies.decoding.read(operation, data.pop())
+                    return await self._operate(call, operation, arguments)
+                call.reads = False
+                status, reply, call.replayed = await self._keyed.call(call, operation, data, key)
         except ArgumentsNotHonouredError as error:
-            await self._serve_elsewhere(exchange, scope, operation, error)
+            await self._serve_elsewhere(call, operation, error)
+            return None
+        if call.given_up:
+            return reply
+        call.reply(status, reply, [_REPLAYED] if call.replayed else NO_HEADERS)
+        return None
 
     async def _serve_elsewhere(
-        self,
-        exchange: Exchange,
-        scope: Scope,
-        operation: Operation,
-        error: ArgumentsNotHonouredError,
+        self, call: Call, operation: Operation, error: ArgumentsNotHonouredError
     ) -> None:
         """Pass on a call whose arguments we can't honour, or refuse it."""
-        if self._fallback is None or error.rest is None or _was_passed_on(scope):
+        if self._fallback is None or error.rest is None or _was_passed_on(call.head):
             self._arguments.met(operation.name, error.names, "refused")
             raise error
         self._arguments.met(operation.name, error.names, "passed on")
         body, error.rest = error.rest, None
-        await self._fallback.pass_on(exchange, scope, operation.name, whole(body))
+        await self._fallback.pass_on(call, operation.name, whole(body))
 
-    async def _serve_call(
-        self, exchange: Exchange, operation: Operation, body: list[bytes]
-    ) -> None:
-        arguments, _ = await self._bodies.decoding.read(operation, body.pop())
-        exchange.handle = handle = self._database.call(
-            operation.name,
-            reads=operation.reads,
-            deadline=exchange.deadline,
-            heavy=operation.heavy,
-        )
-        exchange.reads = operation.reads
-        result = await operation.call(handle, arguments)
-        if exchange.given_up:
-            exchange.log_late_end("done")
-        else:
-            await exchange.reply(200, result)
-
-    async def _serve_keyed(
-        self, exchange: Exchange, operation: Operation, body: list[bytes], key: bytes
-    ) -> None:
-        exchange.reads = False
-        status, reply, exchange.replayed = await self._keyed.call(exchange, operation, body, key)
-        if exchange.given_up:
-            exchange.log_late_end("done")
-        else:
-            headers = [_REPLAYED] if exchange.replayed else []
-            await exchange.reply(status, reply, *headers)
-
-    async def _fail(self, exchange: Exchange, error: CallError) -> None:
-        if exchange.given_up:
-            exchange.log_late_end(str(error))
-        else:
-            await exchange.fail(error)
-
-    def _authorize(self, exchange: Exchange) -> None:
-        assert self._token is not None
-        scheme, _, given = (exchange.authorization or b"").partition(b" ")
-        if scheme.lower() != b"bearer" or not hmac.compare_digest(given.strip(), self._token):
-            raise UnauthorizedError("This service asks for a token: Authorization: Bearer …")
-
-    async def _serve_other(self, exchange: Exchange, scope: Scope, receive: Receive) -> None:
-        path = scope["path"]
-        exchange.quiet = path in self._quiet_paths
+    async def _serve_other(self, call: Call, body: Body) -> None:
+        head = call.head
+        path = head.path
+        call.quiet = path in self._quiet_paths
         if path in HEALTH_PATHS:
-            if scope["method"] not in {"GET", "POST"}:
+            if head.verb not in {"GET", "POST"}:
                 raise VerbNotAllowedError("GET, POST")
-            await self._check_health(exchange)
+            await self._check_health(call)
         elif path in self._other_paths:
-            exchange.name = f"{scope['method']} {path}"
-            await self._others(scope, receive, exchange.pass_on)
+            call.name = f"{head.verb} {path}"
+            await pass_to(self._others, call, body, self._body_limit)
         else:
             without = path.rstrip("/")
             if path == without or not self._is_path(without):
-                await self._serve_unknown(exchange, scope, receive)
+                await self._serve_unknown(call, body)
                 return
-            query = scope["query_string"]
-            target = quote(without).encode("ascii") + (b"?" + query if query else b"")
-            await exchange.reply(307, b"", (b"location", target))
+            target = quote(without).encode("ascii") + (b"?" + head.query if head.query else b"")
+            call.reply(307, b"", [(b"location", target)])
 
-    async def _serve_unknown(self, exchange: Exchange, scope: Scope, receive: Receive) -> None:
-        name = method_name(scope["method"], scope["path"])
+    async def _serve_unknown(self, call: Call, body: Body) -> None:
+        name = method_name(call.head.verb, call.head.path)
         if name is None:
             raise NotServedError
         lacking = self._serving.reason(name)
@@ -251,43 +238,28 @@ class Rpc:
             why = lacking or "it is none of ours"
             self._unknown.refused(name, f"{why}, and api.fallback_url is not set")
             raise NotServedError
-        if _was_passed_on(scope):
+        if _was_passed_on(call.head):
             self._unknown.refused(name, "api.fallback_url leads back to this service")
             raise NotServedError
-        body = parts_of(await receive(), scope, receive, limit=self._body_limit)
-        await self._fallback.pass_on(exchange, scope, name, body)
+        await self._fallback.pass_on(call, name, body.parts(self._body_limit))
 
     def _is_path(self, path: str) -> bool:
-        return path in self._operations or path in HEALTH_PATHS or path in self._other_paths
+        return self.heads.knows(path) or path in HEALTH_PATHS or path in self._other_paths
 
-    async def _check_health(self, exchange: Exchange) -> None:
+    async def _check_health(self, call: Call) -> None:
         verdict = await self._database.look(self._health_timeout)
         if verdict.problem is not None:
             raise UnhealthyError(
                 f"[DatabaseManager] - Database health check failed: {verdict.problem}"
             )
-        await exchange.reply(200, b'"OK"')
+        call.reply(200, b'"OK"')
 
 
-def _was_passed_on(scope: Scope) -> bool:
+async def _raise(error: CallError) -> NoReturn:
+    """Fail in the call's own task, like whatever fails later."""
+    raise error
+
+
+def _was_passed_on(head: Head) -> bool:
     """Tell whether a request comes from another service like this one."""
-    return any(header == PASSED_ON for header, _ in scope["headers"])
-
-
-@lru_cache(maxsize=64)
-def _is_json(content_type: bytes | None) -> bool:
-    """Tell whether a body of this type is read as JSON: absent, application/json or +json."""
-    if not content_type:
-        return True
-    message = MimeMessage()
-    message["content-type"] = content_type.decode("latin-1")
-    subtype = message.get_content_subtype()
-    return message.get_content_maintype() == "application" and (
-        subtype == "json" or subtype.endswith("+json")
-    )
-
-
-def _uncancel() -> None:
-    task = asyncio.current_task()
-    if task is not None:
-        task.uncancel()
+    return any(name == PASSED_ON for name, _ in head.headers)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import resource
 import signal
 from contextlib import aclosing, nullcontext
@@ -21,12 +20,12 @@ from autogpt_db.api.listeners import listening_sockets
 from autogpt_db.api.loop_watch import LoopWatch
 from autogpt_db.api.memory import map_large_blocks
 from autogpt_db.api.metrics import Metrics
-from autogpt_db.api.protocol import State
 from autogpt_db.api.request_log import RequestLog
 from autogpt_db.api.rpc import HEALTH_PATHS, Rpc
+from autogpt_db.api.running import Running
 from autogpt_db.api.server import Server
 from autogpt_db.api.serving import Serving
-from autogpt_db.api.short_road import ShortRoad
+from autogpt_db.api.state import State
 from autogpt_db.api.unknown import UnknownArguments
 from autogpt_db.api.unread import UnreadReplies
 from autogpt_db.database.pool import Call, Pool
@@ -74,8 +73,6 @@ def run_api(settings: Settings) -> int:
         ConfigurationError: Nobody can listen there.
     """
     with stop_on_signals():
-        # What uvicorn says below an error, we say ourselves.
-        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         _allow_many_connections()
         map_large_blocks()
         operations = served_operations()
@@ -92,7 +89,6 @@ async def _serve(
     operations: Mapping[str, Operation],
     listeners: Sequence[socket.socket],
 ) -> None:
-    state = State(settings.api)
     store = open_store(settings)
     helpers = Helpers(settings.api.helper_memory)
     async with (
@@ -112,9 +108,10 @@ async def _serve(
         serving = Serving(
             operations, database.knowledge, database.url.schema, told=_proven_as_we_are(settings)
         )
-        bodies = state.bodies = Bodies(settings, helpers, store, database.knowledge)
-        state.unread = UnreadReplies(settings.api.memory_limit, store)
-        state.short_road = ShortRoad(database, serving, settings.api, policy, bodies)
+        bodies = Bodies(settings, helpers, store, database.knowledge)
+        running = Running(bodies.memory)
+        unread = UnreadReplies(settings.api.memory_limit, store)
+        state = State(settings.api, bodies.memory, unread, running)
         metrics = Metrics(database, settings, state, store, helpers)
 
         def lacking() -> str | None:
@@ -130,6 +127,7 @@ async def _serve(
             policy,
             keyed,
             bodies,
+            running,
             others,
             PATHS,
             fallback,
@@ -149,9 +147,8 @@ async def _serve(
                 reluctant=lambda: not database.able,
             )
 
-        server = Server(rpc, state, accepting)
+        server = Server(state, rpc, accepting)
         server.handle_signals()
-        server.give_up = rpc.give_up
         heartbeat = Heartbeat(settings.paths.runtime)
         beating = asyncio.create_task(
             heartbeat.beat_forever(
@@ -185,7 +182,7 @@ async def _serve(
                     expire_forever(database, settings.idempotency.keep), name="expiry"
                 )
             server.when_started = started
-            await server.serve(sockets=list(listeners))
+            await server.serve(listeners)
             await background.drain(server.seconds_left, server.hastened)
         finally:
             beating.cancel()

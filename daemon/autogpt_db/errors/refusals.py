@@ -85,11 +85,20 @@ class PipelineTooLongError(RequestRefusedError):
     status = HTTPStatus.SERVICE_UNAVAILABLE
     retry_after = 1.0
 
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"{limit} requests wait for their replies on this connection, and no more may: this "
+            "one and what follows it were not read. Send them again on another connection."
+        )
+
 
 class BodyTimeoutError(RequestRefusedError):
-    """A body that did not arrive within `api.body_timeout`."""
+    """A head or a body that did not arrive within `api.header_timeout` or `api.body_timeout`."""
 
     status = HTTPStatus.REQUEST_TIMEOUT
+
+    def __init__(self, what: str, seconds: float) -> None:
+        super().__init__(f"The request's {what} did not arrive within {seconds:g} seconds.")
 
 
 class HeadTooLargeError(RequestRefusedError):

@@ -99,8 +99,8 @@ class ApiSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     short_road: Annotated[
         bool,
         option(
-            "Answer plain calls without ASGI, which costs less; replies are the same. Turn it off "
-            "to see whether a fault lies there."
+            "Without effect: all calls take one road. It is read so that a file written for 0.1 "
+            "still is."
         ),
     ] = True
 

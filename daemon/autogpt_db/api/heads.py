@@ -1,0 +1,233 @@
+"""What a request's head says, and remembering it: most heads come again and again.
+
+A client's heads differ in their content-length only, if at all. So that of a usual call is parsed
+once, by itself, and known by its bytes from then on. All others are for a connection's own parser.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from email.message import Message as MimeMessage
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote
+
+import httptools
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from autogpt_db.operations import Operation
+    from autogpt_db.settings.api import ApiSettings
+
+    Header = tuple[bytes, bytes]
+
+HEAD_LIMIT = 65_536
+"""Bytes of a request line and its headers; and of what stands between the pieces of a body."""
+LARGEST_HEAD = 4096
+"""Bytes of a head that is looked up."""
+LARGEST_BODY = 65_536
+"""Bytes of a body that is waited for before its call begins; larger ones are read as they come."""
+KNOWN_HEADS = 4096
+"""Heads that are remembered."""
+
+_REQUEST_ID = re.compile(rb"[0-9A-Za-z][0-9A-Za-z._:/+=@-]{0,127}").fullmatch
+
+
+class Head(NamedTuple):
+    """What a head says.
+
+    Attributes:
+        verb: Its method, as HTTP has it.
+        version: HTTP's, as `1.1`.
+        raw_path: The path as it came.
+        path: The same, with what was escaped in it.
+        query: What follows the question mark.
+        headers: Names in small letters, and values.
+        size: Bytes of the body as far as the head tells: its content-length, or 0.
+        keep_alive: Whether the connection stays open after the reply, if it is for the client.
+        expects: Whether the client waits for a word before it sends the body.
+        is_json: Whether the body is read as JSON: its type is absent, application/json or +json.
+        allowed: Whether it has the token that is asked for, if one is.
+        is_too_long: Whether it is longer than may be.
+        request_id: What the client calls the request, if that is sensible.
+        key: Its `idempotency-key`, several of them joined, or None.
+        operation: The method that it calls, if it is one of ours.
+        quick: Whether it is a call as most are: of ours, allowed, and with a small JSON body of a
+            known length.
+    """
+
+    verb: str
+    version: str
+    raw_path: bytes
+    path: str
+    query: bytes
+    headers: list[Header]
+    size: int
+    keep_alive: bool
+    expects: bool
+    is_json: bool
+    allowed: bool
+    is_too_long: bool
+    request_id: str | None
+    key: bytes | None
+    operation: Operation | None
+    quick: bool
+
+
+class Heads:
+    """Reads heads, and remembers them.
+
+    Args:
+        api: Limits and token.
+    """
+
+    def __init__(self, api: ApiSettings) -> None:
+        self._largest_body = min(LARGEST_BODY, api.body_limit)
+        self._token = api.token.reveal().encode() if api.token else None
+        self._operations: Mapping[str, Operation] = {}
+        self._known: dict[bytes, Head | None] = {}
+
+    def take_over(self, operations: Mapping[str, Operation]) -> None:
+        """Read heads for these operations, by path, from now on."""
+        self._operations = operations
+        self._known.clear()
+
+    def knows(self, path: str) -> bool:
+        """Tell whether a path is an operation's."""
+        return path in self._operations
+
+    def find(self, data: bytes) -> tuple[Head, int] | None:
+        """Return the head that `data` begins with, and its length, if it is that of a quick call.
+
+        None leaves the request to the connection's parser: the head is not all there, or unusual.
+        """
+        end = data.find(b"\r\n\r\n", 0, LARGEST_HEAD) + 4
+        if end < 4:  # noqa: PLR2004 - the line ends' own length
+            return None
+        text = data[:end]
+        try:
+            head = self._known[text]
+        except KeyError:
+            head = self._read(text)
+            if head is None or (head.key is None and head.request_id is None):
+                if len(self._known) >= KNOWN_HEADS:
+                    self._known.clear()
+                self._known[text] = head
+        return None if head is None else (head, end)
+
+    def made(
+        self, parser: httptools.HttpRequestParser, target: bytes, headers: list[Header]
+    ) -> Head:
+        """Return what a parser has read of it; raise where the target is none."""
+        url = httptools.parse_url(target)
+        raw_path: bytes = url.path
+        path = raw_path.decode("ascii")
+        if "%" in path:
+            path = unquote(path)
+        kind = identity = authorization = None
+        keys = []
+        size, length = 0, len(target)
+        expects = sized = coded = False
+        for name, value in headers:
+            length += len(name) + len(value)
+            match name:
+                case b"content-type":
+                    kind = kind or value
+                case b"content-length":
+                    size, sized = int(value), True
+                case b"transfer-encoding":
+                    coded = True
+                case b"authorization":
+                    authorization = value
+                case b"idempotency-key":
+                    keys.append(value)
+                case b"x-request-id":
+                    identity = value.decode("ascii") if _REQUEST_ID(value) else None
+                case b"expect":
+                    expects = expects or value.lower() == b"100-continue"
+        verb = parser.get_method().decode("ascii")
+        version = parser.get_http_version()
+        operation = self._operations.get(path)
+        is_json = kind == b"application/json" or _is_json(kind)
+        allowed = self._token is None or self._is_right(authorization)
+        return Head(
+            verb=verb,
+            version=version,
+            raw_path=raw_path,
+            path=path,
+            query=url.query or b"",
+            headers=headers,
+            size=size,
+            keep_alive=version != "1.0" and parser.should_keep_alive(),
+            expects=expects,
+            is_json=is_json,
+            allowed=allowed,
+            request_id=identity,
+            key=b", ".join(keys) if keys else None,
+            operation=operation,
+            is_too_long=length > HEAD_LIMIT,
+            quick=(
+                operation is not None
+                and length <= HEAD_LIMIT
+                and verb == "POST"
+                and is_json
+                and allowed
+                and sized
+                and size <= self._largest_body
+                and not (coded or expects)
+            ),
+        )
+
+    def _read(self, text: bytes) -> Head | None:
+        """Parse a head by itself; None where it is unusual, or doesn't end where `text` does."""
+        reader = _Reader()
+        parser = reader.parser = httptools.HttpRequestParser(reader)
+        try:
+            parser.feed_data(text[:-1])
+            early = reader.is_complete
+            parser.feed_data(text[-1:])
+            if early or not reader.is_complete or parser.should_upgrade():
+                return None
+            head = self.made(parser, reader.target, reader.headers)
+        except Exception:  # noqa: BLE001 - the connection's parser meets it again, and answers
+            return None
+        return head if head.quick else None
+
+    def _is_right(self, authorization: bytes | None) -> bool:
+        assert self._token is not None
+        scheme, _, given = (authorization or b"").partition(b" ")
+        return scheme.lower() == b"bearer" and hmac.compare_digest(given.strip(), self._token)
+
+
+class _Reader:
+    """Takes what a parser reads in one head."""
+
+    parser: httptools.HttpRequestParser
+
+    def __init__(self) -> None:
+        self.target = b""
+        self.headers: list[Header] = []
+        self.is_complete = False
+
+    def on_url(self, part: bytes) -> None:
+        self.target += part
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        self.is_complete = True
+
+
+@lru_cache(maxsize=64)
+def _is_json(content_type: bytes | None) -> bool:
+    if not content_type:
+        return True
+    message = MimeMessage()
+    message["content-type"] = content_type.decode("latin-1")
+    subtype = message.get_content_subtype()
+    return message.get_content_maintype() == "application" and (
+        subtype == "json" or subtype.endswith("+json")
+    )
