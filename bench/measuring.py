@@ -70,7 +70,14 @@ class Bench:
         self._number = int(time.time())  # tells measurements apart, in the tables, too
 
     def measure(
-        self, contender: Contender, work: Work, *, clients: int, seconds: float, rate: float = 0.0
+        self,
+        contender: Contender,
+        work: Work,
+        *,
+        clients: int,
+        seconds: float,
+        rate: float = 0.0,
+        keyed: bool = False,
     ) -> Measurement:
         """Measure a server, and compare the tables with what its clients were told.
 
@@ -80,6 +87,7 @@ class Bench:
             clients: How many.
             seconds: How long.
             rate: Calls a second; 0: as many as they get.
+            keyed: Whether each call has an idempotency key of its own.
         """
         self._number += 1
         sessions = work.sessions(self._number)
@@ -94,6 +102,7 @@ class Bench:
             clients=clients,
             seconds=seconds,
             rate=rate,
+            key=f"bench-{self._number}" if keyed else "",
         )
         after = self._processor_time(contender)
         if outcome.errors:

@@ -95,6 +95,7 @@ class Generator:
         seconds: float,
         warm_up: float = 0.5,
         rate: float = 0.0,
+        key: str = "",
     ) -> Outcome:
         """Let clients work through the sessions, over and over.
 
@@ -106,13 +107,15 @@ class Generator:
             seconds: How long is measured.
             warm_up: How long isn't, before.
             rate: Requests a second; 0: each client sends as soon as it has its answer.
+            key: What the idempotency keys begin with, of which each request has its own; empty:
+                there are none.
         """
         requests = self._directory / "requests"
         outcomes = self._directory / "outcomes"
         requests.write_bytes(_encoded(sessions))
         options = {
             "port": port, "prefix": prefix, "clients": clients, "seconds": seconds,
-            "warm-up": warm_up, "rate": rate, "requests": requests, "outcomes": outcomes,
+            "warm-up": warm_up, "rate": rate, "key": key, "requests": requests, "outcomes": outcomes,
         }  # fmt: skip
         command = [str(self._program)]
         for name, value in options.items():

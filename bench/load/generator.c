@@ -32,6 +32,8 @@
 #define ID_LENGTH 36
 #define PLACEHOLDER "00000000-0000-0000-0000-000000000000"
 #define CAPTURED_AFTER "\"node_exec_id\":\""
+#define KEY "idempotency-key: "
+#define COUNTER_LENGTH 12
 #define STUCK_AFTER 20.0 /* seconds without any reply */
 #define MOST_ERRORS 1000
 
@@ -45,6 +47,7 @@ struct message {
     char *bytes, *expected, *also;
     uint32_t length, expected_length, also_length;
     uint32_t id_at;          /* where the id goes, 0 if nowhere */
+    uint32_t counter_at;     /* where the number of a key goes, likewise */
     bool expects_id;
     uint32_t acknowledged;
 };
@@ -68,7 +71,7 @@ static int client_count = 64, port, poller;
 static double warm_up = 0.5, seconds = 2.0, rate = 0.0;
 static uint32_t *latencies;
 static size_t latency_count, latency_room;
-static uint64_t errors, answered;
+static uint64_t errors, answered, keys_used;
 static char first_error[400];
 static FILE *outcomes;
 static double measured_from, measured_until;
@@ -96,7 +99,7 @@ static char *text(char **from, uint32_t length) {
     return start;
 }
 
-static void read_requests(const char *path, const char *prefix) {
+static void read_requests(const char *path, const char *prefix, const char *key) {
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
     struct stat about;
     if (descriptor < 0 || fstat(descriptor, &about) < 0) stop(path);
@@ -124,8 +127,14 @@ static void read_requests(const char *path, const char *prefix) {
             "POST %s%.*s HTTP/1.1\r\nhost: 127.0.0.1:%d\r\naccept: */*\r\n"
             "accept-encoding: gzip, deflate\r\nconnection: keep-alive\r\n"
             "user-agent: python-httpx/0.28.1\r\ncontent-type: application/json\r\n"
-            "content-length: %u\r\n\r\n",
+            "content-length: %u\r\n",
             prefix, (int)request.method_length, method, port, request.body_length);
+        if (*key != 0) {
+            head_length += snprintf(head + head_length, sizeof head - (size_t)head_length,
+                KEY "%.100s-%0*d\r\n", key, COUNTER_LENGTH, 0);
+            message->counter_at = (uint32_t)head_length - 2 - COUNTER_LENGTH;
+        }
+        head_length += snprintf(head + head_length, sizeof head - (size_t)head_length, "\r\n");
         message->length = (uint32_t)head_length + request.body_length;
         message->bytes = some(message->length);
         memcpy(message->bytes, head, (size_t)head_length);
@@ -172,6 +181,11 @@ static void reconnect(struct client *client) {
 static void send_message(struct client *client, double due) {
     struct message *message = &messages[client->next];
     if (message->id_at != 0) memcpy(message->bytes + message->id_at, client->id, ID_LENGTH);
+    if (message->counter_at != 0) {
+        char number[COUNTER_LENGTH + 1];
+        snprintf(number, sizeof number, "%0*llu", COUNTER_LENGTH, (unsigned long long)++keys_used);
+        memcpy(message->bytes + message->counter_at, number, COUNTER_LENGTH);
+    }
     client->due = due;
     client->busy = true;
     client->received = 0;
@@ -406,12 +420,13 @@ static void run_at_rate(double began) {
 }
 
 int main(int count, char **words) {
-    const char *path = NULL, *prefix = "/";
+    const char *path = NULL, *prefix = "/", *key = "";
     outcomes = stderr;
     for (int place = 1; place + 1 < count; place += 2) {
         const char *name = words[place], *value = words[place + 1];
         if (!strcmp(name, "--port")) port = atoi(value);
         else if (!strcmp(name, "--prefix")) prefix = value;
+        else if (!strcmp(name, "--key")) key = value;
         else if (!strcmp(name, "--clients")) client_count = atoi(value);
         else if (!strcmp(name, "--warm-up")) warm_up = atof(value);
         else if (!strcmp(name, "--seconds")) seconds = atof(value);
@@ -421,7 +436,7 @@ int main(int count, char **words) {
         else stop(name);
     }
     if (path == NULL || port == 0 || client_count < 1 || outcomes == NULL) stop("options");
-    read_requests(path, prefix);
+    read_requests(path, prefix, key);
     if ((uint32_t)client_count > session_count) stop("fewer sessions than clients");
     poller = epoll_create1(EPOLL_CLOEXEC);
     clients = some((size_t)client_count * sizeof *clients);

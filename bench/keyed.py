@@ -1,0 +1,77 @@
+"""What an `Idempotency-Key` costs a write: `python -m bench.keyed`.
+
+The same calls with a key of their own and without one, by turns, so that both meet the same machine.
+Of each it prints the processor time of a call, the daemon's and PostgreSQL's, and the ratio of both
+ways in each round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import tempfile
+from pathlib import Path
+
+from bench.contenders import Daemon
+from bench.data import Size
+from bench.measuring import Bench, Measurement
+from bench.sections import database
+from bench.server import Server
+from bench.works import WORKS, Work
+
+CLIENTS = (1, 8, 64)
+WRITES = "upsert_execution_output,update_node_execution_status"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
+    parser.add_argument("--scale", type=float, default=0.01, help="of the data, 1 is full size")
+    parser.add_argument("--clients", type=int, nargs="*", default=CLIENTS)
+    parser.add_argument("--works", default=WRITES, help="names, with commas")
+    given = parser.parse_args()
+    size = Size(given.scale)
+    works = [work(size) for work in WORKS if work.name in given.works.split(",")]
+    with (
+        Server() as server,
+        tempfile.TemporaryDirectory(prefix="adb-bench-") as directory,
+        database(server, given.scale, "keyed", works) as name,
+        Daemon(server, name) as daemon,
+    ):
+        bench = Bench(server, name, size, Path(directory))
+        for work in works:
+            for clients in given.clients:
+                _compare(bench, daemon, work, clients, given.rounds, given.seconds)
+
+
+def _compare(
+    bench: Bench, daemon: Daemon, work: Work, clients: int, rounds: int, seconds: float
+) -> None:
+    found: dict[bool, list[Measurement]] = {False: [], True: []}
+    for number in range(rounds + 1):  # the first warms up
+        for keyed in random.sample((False, True), 2):
+            measured = bench.measure(daemon, work, clients=clients, seconds=seconds, keyed=keyed)
+            if number:
+                found[keyed].append(measured)
+    ratios = [_cost(one) / _cost(other) for other, one in zip(*found.values(), strict=True)]
+    told = ", ".join(
+        f"{'keyed' if keyed else 'unkeyed'} {statistics.median(map(_cost, each)):.0f} us"
+        f" (PostgreSQL {statistics.median(one.postgresql_cpu / one.answers for one in each) * 1e6:.0f})"
+        for keyed, each in found.items()
+    )
+    print(
+        f"{work.name}, {clients} client(s): {told}; ratio {statistics.median(ratios):.2f}"
+        f" ({', '.join(f'{ratio:.2f}' for ratio in ratios)})",
+        flush=True,
+    )
+
+
+def _cost(measured: Measurement) -> float:
+    """Return the daemon's processor time for a call, in microseconds."""
+    return measured.server_cpu / measured.answers * 1e6
+
+
+if __name__ == "__main__":
+    main()
