@@ -13,6 +13,8 @@ from autogpt_db.cli.commands import commands
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").glob("howto/*.md")) + sorted((ROOT / "docs").glob("reference/*.md"))
 
+_WITHOUT_CODE = re.compile(r"(?ms)^```.*?^```")
+
 
 def run(*words: str) -> tuple[int, str]:
     done = CliRunner().invoke(commands, list(words))
@@ -23,7 +25,7 @@ def test_every_page_is_listed_with_its_heading() -> None:
     code, listed = run("help")
     assert code == 0
     for page in PAGES:
-        heading = page.read_text("utf-8").partition("\n")[0].lstrip("# ")
+        (heading,) = re.findall(r"(?m)^# (.+)$", _WITHOUT_CODE.sub("", page.read_text("utf-8")))
         assert re.search(rf"^  {re.escape(page.stem)} +{re.escape(heading)}$", listed, re.MULTILINE)
 
 

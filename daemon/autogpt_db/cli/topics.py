@@ -41,7 +41,7 @@ def heading(text: str) -> str:
     Args:
         text: The page.
     """
-    return text.partition("\n")[0].lstrip("# ")
+    return next(line[2:] for line in text.splitlines() if line.startswith("# "))
 
 
 @click.command("help")
