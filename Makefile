@@ -11,7 +11,7 @@ WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help run test quick test-costs fuzz lint types unit integration acceptance environment clean bench bench-trees bench-profile bench-footprint \
-	reference install uninstall deb dist test-bare test-service test-storm test-workers test-releases test-upgrade test-chaos test-bodies test-matrix
+	reference install uninstall deb dist test-bare test-image test-service test-storm test-workers test-releases test-upgrade test-chaos test-bodies test-matrix
 # Where `make install` puts things; DESTDIR stands before all of them.
 PREFIX ?= /opt/autogpt-db
 DESTDIR ?=
@@ -126,6 +126,13 @@ test-service: .venv/.installed ## Prove the service on a real systemd, where a g
 test-bare: .venv/.installed ## Prove README's two commands on new systems with its packages alone: SUITES="bookworm trixie noble" ACCOUNTS="root ada" TESTS=all
 	@if tests/service/systemd-lab able; then tests/service/systemd-lab tools; fi
 	AUTOGPT_DB_TEST_SUITES="$(SUITES)" AUTOGPT_DB_TEST_ACCOUNTS="$(ACCOUNTS)" AUTOGPT_DB_TEST_SELECTION="$(TESTS)" $(RUN)/pytest -q -rA --no-header tests/bare
+
+test-image: .venv/.installed ## Build the container's image with podman, run it and call it (as root on Debian; installs podman)
+	@if [ "$$(id -u)" = 0 ] && ! { command -v podman && command -v runc; } >/dev/null && tests/service/systemd-lab able; then \
+	  tests/service/systemd-lab tools; \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends podman runc >&2; \
+	fi
+	$(RUN)/pytest -q -rA --no-header tests/image
 
 test-matrix: .venv/.installed ## Break a database in every known way, direct and pooled, at the start and later: nothing fails untold, every remedy works
 	AUTOGPT_DB_TEST_MATRIX=all $(RUN)/pytest -n $(WORKERS) --dist worksteal -rA tests/matrix

@@ -5,18 +5,15 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from autogpt_db.cli.commands import commands as group
 from autogpt_db.settings import load_settings
 from autogpt_db.settings.catalog import AUTOGPT_HOST_NAME, AUTOGPT_NAMES, options
+from checkout import ROOT
+from compose_files import FOLDER, VARIABLE, compose, environment, service
 
-ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "deploy" / "container"
 CONTAINERFILE = (FOLDER / "Containerfile").read_text("utf-8")
 GIVEN = {
     "DATABASE_URL": "postgresql://u:p@db:5432/postgres?schema=platform",
@@ -33,30 +30,6 @@ CALLERS = {
     },
 }  # fmt: skip
 """Of each release the services in AutoGPT's compose file that call methods."""
-_VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
-
-
-def compose(name: str) -> Any:
-    return yaml.safe_load((FOLDER / name).read_text("utf-8"))
-
-
-def substituted(text: str, given: dict[str, str]) -> str:
-    """Return what compose makes of a value."""
-
-    def value(match: re.Match[str]) -> str:
-        name, kind, word = match.groups()
-        found = given.get(name)
-        if found:
-            return found
-        assert kind != "?", f"{name} must be given: {word}"
-        return word or ""
-
-    return _VARIABLE.sub(value, text)
-
-
-def environment(given: dict[str, str]) -> dict[str, str]:
-    service = compose("compose.yaml")["services"]["autogpt_db"]
-    return {name: substituted(str(text), given) for name, text in service["environment"].items()}
 
 
 def test_compose_gives_settings_that_serve_a_trusted_network() -> None:
@@ -90,18 +63,18 @@ def test_what_must_be_given_is_asked_for() -> None:
 
 def test_the_example_lists_what_compose_reads() -> None:
     text = (FOLDER / "compose.yaml").read_text("utf-8")
-    asked = {match[1] for match in _VARIABLE.finditer(text) if match[2] == "?"}
+    asked = {match[1] for match in VARIABLE.finditer(text) if match[2] == "?"}
     example = (FOLDER / "example.env").read_text("utf-8")
     listed = set(re.findall(r"^(\w+)=", example, re.MULTILINE))
-    assert asked <= listed <= {match[1] for match in _VARIABLE.finditer(text)}
+    assert asked <= listed <= {match[1] for match in VARIABLE.finditer(text)}
 
 
 @pytest.mark.parametrize("name", CALLERS)
 def test_autogpts_services_are_pointed_at_ours(name: str) -> None:
     services = compose(name)["services"]
     assert services.keys() == CALLERS[name]
-    for service in services.values():
-        assert service == {"environment": {"DATABASEMANAGER_HOST": "autogpt_db"}}
+    for each in services.values():
+        assert each == {"environment": {"DATABASEMANAGER_HOST": "autogpt_db"}}
     assert "autogpt_db" in compose("compose.yaml")["services"]
 
 
@@ -134,8 +107,18 @@ def test_redis_is_found_by_each_releases_names(
 
 
 def test_the_container_is_given_time_to_drain() -> None:
-    grace = compose("compose.yaml")["services"]["autogpt_db"]["stop_grace_period"]
+    grace = service()["stop_grace_period"]
     assert int(grace.removesuffix("s")) > load_settings(environment={}).settings.api.drain_timeout
+
+
+def test_every_engine_lets_the_account_write_where_it_must() -> None:
+    made = re.search(r"install -d -m 1777 (\S+)", CONTAINERFILE)
+    named = dict(re.findall(r"(\w+_DIRECTORY)=(\S+)", CONTAINERFILE))
+    assert made is not None
+    assert named.keys() == {"STATE_DIRECTORY", "RUNTIME_DIRECTORY"}
+    assert named["STATE_DIRECTORY"] == made[1]
+    assert named["RUNTIME_DIRECTORY"].startswith("/tmp/")
+    assert set(service()["tmpfs"]) == {f"{made[1]}:mode=1777", "/tmp"}
 
 
 def test_what_the_containerfile_copies_is_there() -> None:
@@ -149,7 +132,7 @@ def test_what_the_containerfile_copies_is_there() -> None:
     for source in sources:
         assert (ROOT / source).exists(), source
     assert os.access(ROOT / "deploy" / "stage", os.X_OK)
-    build = compose("compose.yaml")["services"]["autogpt_db"]["build"]
+    build = service()["build"]
     assert (FOLDER / build["context"]).resolve() == ROOT
     assert (ROOT / build["dockerfile"]).is_file()
 
