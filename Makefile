@@ -11,7 +11,7 @@ WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help run test quick test-costs fuzz lint types unit integration acceptance environment clean bench bench-trees bench-profile bench-footprint \
-	reference install uninstall deb dist test-bare test-image test-service test-storm test-workers test-releases test-upgrade test-chaos test-bodies test-matrix
+	reference install uninstall deb dist test-bare test-image test-packages test-service test-storm test-workers test-releases test-upgrade test-chaos test-bodies test-matrix
 # Where `make install` puts things; DESTDIR stands before all of them.
 PREFIX ?= /opt/autogpt-db
 DESTDIR ?=
@@ -30,6 +30,7 @@ test: .venv/.installed lint types ## Check everything; as root on Debian or Ubun
 	@$(call both_ways,$(RUN)/pytest,-n $(WORKERS) --dist worksteal)
 	@$(MAKE) --no-print-directory test-service
 	@$(MAKE) --no-print-directory test-bare SUITES=own ACCOUNTS=ada
+	@$(MAKE) --no-print-directory test-packages SUITES=own
 
 # Three tests at a time drive real processes on what may be a busy machine. One that fails beside
 # others is tried once more by itself, and said to be: it is a fault to be mended, but not a reason
@@ -126,6 +127,11 @@ test-service: .venv/.installed ## Prove the service on a real systemd, where a g
 test-bare: .venv/.installed ## Prove README's two commands on new systems with its packages alone: SUITES="bookworm trixie noble" ACCOUNTS="root ada" TESTS=all
 	@if tests/service/systemd-lab able; then tests/service/systemd-lab tools; fi
 	AUTOGPT_DB_TEST_SUITES="$(SUITES)" AUTOGPT_DB_TEST_ACCOUNTS="$(ACCOUNTS)" AUTOGPT_DB_TEST_SELECTION="$(TESTS)" $(RUN)/pytest -q -rA --no-header tests/bare
+
+# Those in DIST, which are to be published; without it one is made for each release.
+test-packages: .venv/.installed ## Install each .deb on a new system of its release and run it, by hand and by systemd: DIST=dist SUITES="bookworm trixie noble"
+	@if tests/service/systemd-lab able; then tests/service/systemd-lab tools; fi
+	AUTOGPT_DB_TEST_DIST="$(if $(filter command line,$(origin DIST)),$(DIST))" AUTOGPT_DB_TEST_SUITES="$(SUITES)" UV="$(UV)" $(RUN)/pytest -q -rA --no-header tests/packages
 
 test-image: .venv/.installed ## Build the container's image with podman, run it and call it (as root on Debian; installs podman)
 	@if [ "$$(id -u)" = 0 ] && ! { command -v podman && command -v runc; } >/dev/null && tests/service/systemd-lab able; then \

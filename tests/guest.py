@@ -51,16 +51,22 @@ def tree(suite: str) -> Path:
 class Guest:
     """One guest, by systemd-lab.
 
+    Args:
+        name: Its name.
+        suite: Its release; None: what LAB_SUITE says, or this machine's own.
+
     Attributes:
         pid: Its PID 1, as this machine numbers it.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, suite: str | None = None) -> None:
         self._environment = os.environ | {
             "LAB_NAME": name,
             "LAB_OWNER": str(os.getpid()),
             "LAB_PACKAGES": PACKAGES,
         }
+        if suite is not None:
+            self._environment["LAB_SUITE"] = suite
         self.pid = 0
 
     def up(

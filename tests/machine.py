@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +16,6 @@ from console_sessions import Shell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 LAB = ROOT / "tests/service/systemd-lab"
 _NOT_TO_BE_HAD = 3  # the lab's own exit code
@@ -28,12 +28,15 @@ def packages() -> str:
     return found[1]
 
 
-def install(suite: str, *, demanded: bool) -> None:
+def install(suite: str, *, demanded: bool) -> Path:
     """Make the release's files, or skip the test where they can't be had.
 
     Args:
         suite: Debian's or Ubuntu's name of the release.
         demanded: Whether it was asked for by name: then only a silent mirror is a reason to skip.
+
+    Returns:
+        Where they are, for reading only.
     """
     done = subprocess.run(
         [LAB, "installed"], env=_environment(suite), capture_output=True, text=True, check=False
@@ -41,6 +44,23 @@ def install(suite: str, *, demanded: bool) -> None:
     if done.returncode == _NOT_TO_BE_HAD or (done.returncode and not demanded):
         pytest.skip(f"{suite} cannot be installed: {' '.join(done.stderr.split()[-40:])}")
     assert done.returncode == 0, done.stderr
+    return Path(done.stdout.strip())
+
+
+@contextmanager
+def shell(suite: str, account: str, directory: Path, *binds: str) -> Iterator[Shell]:
+    """Yield a shell of an account's in its home on a new machine, which is gone afterwards.
+
+    Args:
+        suite: A release whose files `install` has made.
+        account: `root` or `ada`.
+        directory: Any, where the program that makes the machine is started.
+        binds: Files and directories of this machine with their places there, for reading.
+    """
+    bound = [word for each in binds for word in ("--bind-ro", each)]
+    through = [str(LAB), "fresh", f"--user={account}", *bound, "--"]
+    with Shell(directory, _environment(suite), through) as opened:
+        yield opened
 
 
 @contextmanager
@@ -54,10 +74,9 @@ def newcomer(suite: str, account: str, directory: Path) -> Iterator[Shell]:
     """
     clone = directory / "clone"
     copy_checkout(clone)
-    through = [str(LAB), "fresh", f"--user={account}", "--bind-ro", f"{clone}:/clone", "--"]
-    with Shell(directory, _environment(suite), through) as shell:
-        shell.check("cp -r /clone autogpt-db && cd autogpt-db")
-        yield shell
+    with shell(suite, account, directory, f"{clone}:/clone") as opened:
+        opened.check("cp -r /clone autogpt-db && cd autogpt-db")
+        yield opened
 
 
 def _environment(suite: str) -> dict[str, str]:
