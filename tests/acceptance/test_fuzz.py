@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import sys
 from collections import Counter
@@ -15,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 from hypothesis import HealthCheck, example, given, settings
+from tools.sample_calls import examples
 
 from autogpt_db.operations import load_operations
 from daemon_process import DaemonProcess
@@ -30,6 +32,7 @@ METHODS = sorted(load_operations())
 TOTAL = int(os.environ.get("AUTOGPT_DB_TEST_FUZZ", "1500"))
 EACH = -(-TOTAL // len(METHODS))
 DEADLINE = 40.0
+ODD: tuple[Any, ...] = (None, "x\0y", -(2**70), [[]])
 HEADERS = {"content-type": "application/json"}
 
 statuses: Counter[int] = Counter()
@@ -65,11 +68,27 @@ def client(daemon: DaemonProcess, request: pytest.FixtureRequest) -> Iterator[ht
 @pytest.fixture(scope="module")
 def schemas(client: httpx.Client) -> dict[str, Any]:
     """Return the schema of each method's request, as the daemon itself describes it."""
-    paths = client.get("/openapi.json").json()["paths"]
+    document = client.get("/openapi.json").json()
     return {
-        path[1:]: entry["post"]["requestBody"]["content"]["application/json"]["schema"]
-        for path, entry in paths.items()
+        path[1:]: whole(
+            entry["post"]["requestBody"]["content"]["application/json"]["schema"], document
+        )
+        for path, entry in document["paths"].items()
     }
+
+
+def whole(schema: Any, document: Any) -> Any:
+    """Return a schema with what it refers to in its place."""
+    if isinstance(schema, list):
+        return [whole(each, document) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        found = document
+        for step in schema["$ref"].removeprefix("#/").split("/"):
+            found = found[step]
+        return whole(found, document)
+    return {name: whole(each, document) for name, each in schema.items()}
 
 
 def test_the_document_describes_every_method(schemas: dict[str, Any]) -> None:
@@ -92,6 +111,11 @@ def test_no_request_gets_a_5xx(method: str, client: httpx.Client, schemas: dict[
             reply.json()
 
     test = given(bodies(schemas[method]))(send)
+    for call in examples()[method]:
+        test = example(json.dumps(call).encode())(test)
+        for name in call:  # all but one as it should be, so that the rest is looked at as well
+            for odd in ODD:
+                test = example(json.dumps(call | {name: odd}).encode())(test)
     for word in HOSTILE_STRINGS[:5] + HOSTILE_NUMBERS[12:14] + HOSTILE_DOCUMENTS[5:10]:
         text = ", ".join(f'"{name}": {word}' for name in schemas[method]["properties"])
         test = example(("{" + text + "}").encode())(test)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from tools.sample_calls import examples
 
 from ages import OLD
 from autogpt_db.database.pool import Pool
-from autogpt_db.errors import CallError
+from autogpt_db.errors import ArgumentsNotHonouredError, CallError
 from autogpt_db.settings import CreditsSettings, EmbeddingsSettings, IntegrationsSettings, Secret
 from autogpt_db.signatures.tables import needs_of
 from embedding_provider import EmbeddingProvider
-from examples import EXAMPLES
 from service import OPERATIONS, SERVED, Service
 
 if TYPE_CHECKING:
@@ -29,72 +29,11 @@ NOT_SENT = {
     "cleanup_orphaned_embeddings": {"Profile"},
     "get_embedding_stats": {"Profile"},
 }
-FOR_ORGANIZATIONS = {"get_graph_execution", "get_graph_execution_meta"}
 NEED_VECTOR = {"backfill_missing_embeddings", "cleanup_orphaned_embeddings", "get_embedding_stats"}
 # Moments of change may differ, and a cipher text is never the same twice.
 VOLATILE = ["updatedAt", "integrations"]
 
-ALICE = {"user_id": "alice"}
-BATCH = {**ALICE, "notification_type": "AGENT_RUN"}
-EVENT = {**ALICE, "type": "AGENT_RUN", "data": {"agent_name": "x"}}
-REVIEW = {
-    **ALICE,
-    "graph_exec_id": "e3",
-    "graph_id": "g1",
-    "graph_version": 2,
-    "input_data": {"a": 1},
-    "message": "?",
-    "editable": True,
-}
-INPUT = {"node_id": "n-out", "graph_exec_id": "e1", "input_name": "i", "input_data": 1}
-CREATE = {
-    **ALICE,
-    "graph_id": "g1",
-    "graph_version": 2,
-    "starting_nodes_input": [["n-in", {"text": "x"}]],
-    "inputs": {},
-}
-
-# Calls of the writes, each with an effect, on the contract's rows and on what PREPARED adds. The
-# reads' are the contract's recorded ones.
-CALLS: dict[str, list[dict[str, Any]]] = {
-    "list_library_agents": [
-        {"user_id": "alice"},
-        {"user_id": "alice", "include_executions": True, "include_nodes": True},
-    ],
-    "add_store_agent_to_library": [{**ALICE, "store_listing_version_id": "slv1"}],
-    "backfill_missing_embeddings": [{}],
-    "cancel_pending_reviews_for_execution": [{**ALICE, "graph_exec_id": "e3"}],
-    "cleanup_expired_oauth_tokens": [{}],
-    "cleanup_orphaned_embeddings": [{}],
-    "clear_all_user_notification_batches": [ALICE],
-    "create_graph_execution": [CREATE],
-    "create_or_add_to_user_notification_batch": [{**BATCH, "notification_data": EVENT}],
-    "empty_user_notification_batch": [BATCH],
-    "get_credits": [ALICE, {"user_id": "bob"}],
-    "get_or_create_human_review": [{**REVIEW, "node_exec_id": "new"}],
-    "increment_onboarding_runs": [ALICE],
-    "resolve_default_tenancy": [{"user_id": "erin"}],  # has none yet
-    "remove_notifications_from_batch": [{**BATCH, "notification_ids": ["event"]}],
-    "set_execution_kv_data": [{**ALICE, "node_exec_id": "x1", "key": "k", "data": [1]}],
-    "spend_credits": [{**ALICE, "cost": 5, "metadata": {"graph_exec_id": "e1"}}],
-    "update_graph_execution_start_time": [{"graph_exec_id": "e3"}],
-    "update_graph_execution_stats": [
-        {"graph_exec_id": "e3", "status": "RUNNING"},
-        {"graph_exec_id": "e3", "status": "COMPLETED", "stats": {"cost": 7}},
-        {"graph_exec_id": "e1", "stats": {"cost": 8}},
-    ],
-    "update_node_execution_status": [
-        {"node_exec_id": "x1", "status": "QUEUED", "execution_data": {"a": 1}},
-        {"node_exec_id": "x1", "status": "RUNNING"},
-        {"node_exec_id": "x1", "status": "COMPLETED", "stats": {"walltime": 1}},
-    ],
-    "update_node_execution_status_batch": [{"node_exec_ids": ["x1", "none"], "status": "QUEUED"}],
-    "update_review_processed_status": [{"node_exec_id": "review", "processed": True}],
-    "update_user_integrations": [{**ALICE, "data": {}}],
-    "upsert_execution_input": [INPUT, {**INPUT, "node_id": "n-in", "node_exec_id": "x1"}],
-    "upsert_execution_output": [{"node_exec_id": "x1", "output_name": "o", "output_data": 1}],
-}
+REVIEW = examples()["get_or_create_human_review"][0]
 
 PREPARED = """
 UPDATE "AgentGraphExecution" SET "executionStatus" = 'QUEUED' WHERE "id" = 'e3';
@@ -150,7 +89,7 @@ def prepared(url: str, provider: EmbeddingProvider) -> Iterator[Service]:
     ) as running:
         running.rows(PREPARED)
         running.rows(OFFERED)
-        running.call("get_or_create_human_review", **REVIEW, node_exec_id="review")
+        running.call("get_or_create_human_review", **{**REVIEW, "node_exec_id": "review"})
         yield running
 
 
@@ -180,11 +119,13 @@ def unchanged(
 def calls_of(service: Service, method: str) -> list[dict[str, Any]]:
     if method in NEED_VECTOR and not service.value("SELECT to_regtype('vector') IS NOT NULL"):
         pytest.skip("its statements need pgvector")
-    calls = CALLS.get(method) or [
-        example["request"] for example in EXAMPLES if example["method"] == method
-    ]
-    if method in FOR_ORGANIZATIONS and not OLD:
-        calls = [*calls, {**calls[0], "organization_id": "o"}]
+    calls = []
+    for arguments in examples()[method]:
+        with suppress(ArgumentsNotHonouredError):  # some only later databases have a place for
+            OPERATIONS[method].admit(
+                OPERATIONS[method].decode(json.dumps(arguments).encode()), service.capabilities
+            )
+            calls.append(arguments)
     return calls
 
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from tools.sample_calls import examples
 
 from autogpt_db.database.capabilities import Capabilities
 from autogpt_db.database.releases import arguments_of
@@ -17,7 +18,6 @@ from autogpt_db.errors import (
     SchemaUnreadError,
 )
 from autogpt_db.operations import load_operations
-from examples import EXAMPLES
 from releases.building import SEEDED
 from releases.catalogues import DIRECTORY
 
@@ -47,27 +47,6 @@ def outcome(method: str, arguments: dict[str, Any]) -> str:
     return "taken"
 
 
-RECORDED = {
-    example["method"]: example["request"] for example in EXAMPLES if example["status"] == 200
-}
-MADE_UP: dict[str, dict[str, Any]] = {
-    "create_graph_execution": {
-        "graph_id": "g", "graph_version": 1, "starting_nodes_input": [], "inputs": {},
-        "user_id": "u",
-    },
-    "create_or_add_to_user_notification_batch": {
-        "user_id": "u", "notification_type": "AGENT_RUN",
-        "notification_data": {"type": "AGENT_RUN", "user_id": "u", "data": {}},
-    },
-    "get_or_create_human_review": {
-        "user_id": "u", "node_exec_id": "n", "graph_exec_id": "g", "graph_id": "g",
-        "graph_version": 1, "input_data": {}, "message": "", "editable": True,
-    },
-    "spend_credits": {"user_id": "u", "cost": 1, "metadata": {}},
-    "update_graph_execution_stats": {"graph_exec_id": "g", "status": "COMPLETED"},
-}  # fmt: skip
-
-
 def test_what_real_servers_were_sent_is_known() -> None:
     """Where no list of a release's arguments is to be had, its recorded calls tell of some."""
     for state in SEEDED:
@@ -87,7 +66,7 @@ def test_every_argument_is_a_parameter_or_told() -> None:
         if argument in {parameter.name for parameter in OPERATIONS[method].parameters}:
             honoured += 1
             continue
-        known = MADE_UP.get(method) or RECORDED[method]
+        known = examples()[method][0]
         assert outcome(method, known) == "taken"
         assert outcome(method, known | {argument: default}) == "taken", "its default is harmless"
         for value in OTHER:

@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tools.reference import IncompleteError
 from tools.reference.files import SCHEDULES, generated_files
+
+from autogpt_db.operations import RegistrationError
 
 
 def main(root: Path) -> None:
@@ -23,4 +26,7 @@ def main(root: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    try:
+        main(Path(sys.argv[1]))
+    except (IncompleteError, RegistrationError) as error:
+        sys.exit(f"Nothing was written. {error}")

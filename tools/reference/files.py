@@ -14,6 +14,7 @@ from tools.reference.manual import manual_pages
 from tools.reference.methods_page import methods_page
 from tools.reference.metrics_page import metrics_page
 from tools.reference.models import models_module
+from tools.reference.models_page import models_page
 from tools.reference.refusals_page import refusals_page
 from tools.reference.releases_page import releases_page
 from tools.reference.schedules import schedules_module
@@ -36,6 +37,7 @@ def generated_files() -> Mapping[str, str]:
         "docs/reference/settings.md": text_of(settings_page()),
         "docs/reference/jobs.md": text_of(jobs_page()),
         "docs/reference/methods.md": text_of(methods_page()),
+        "docs/reference/models.md": text_of(models_page()),
         "docs/reference/log-fields.md": text_of(log_fields_page()),
         "deploy/systemd/autogpt-db.catalog": text_of(journal_catalogue()),
         "docs/reference/metrics.md": text_of(metrics_page()),

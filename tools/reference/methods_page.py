@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
-from tools.reference import NOTICE
+from tools.reference import NOTICE, IncompleteError
+from tools.sample_calls import examples, where_a_row_goes
 
 from autogpt_db.operations import load_operations
 
@@ -21,7 +23,8 @@ def methods_page() -> Iterator[str]:
     yield NOTICE
     yield ""
     yield (
-        "Each is `POST /<name>` with a JSON object of keyword arguments. *Reads* are repeated "
+        "Each is `POST /<name>` with a JSON object of keyword arguments, and returns what stands "
+        "after the arrow, as JSON ([models](models.md)). *Reads* are repeated "
         "once when a connection dies, and cancelled when nobody waits for them any more."
     )
     yield ""
@@ -40,7 +43,12 @@ def methods_page() -> Iterator[str]:
         "those are named that its statements change; what PostgreSQL itself looks up or deletes "
         "because of foreign keys is not."
     )
+    samples = examples()
     for operation in sorted(load_operations().values(), key=lambda found: found.name):
+        if operation.name not in samples:
+            raise IncompleteError(
+                f"{operation.name} has no sample call: {where_a_row_goes(operation.subject)}"
+            )
         yield ""
         yield f"## {operation.name}"
         yield ""
@@ -49,6 +57,9 @@ def methods_page() -> Iterator[str]:
         yield from _touched(operation)
         limits = {each.name: each.limit for each in operation.parameters if each.limit}
         yield from _docstring(operation.description, limits)
+        example = next(filter(None, samples[operation.name]), None)
+        if example is not None:
+            yield from ("", f"For example: `{json.dumps(example)}`")
 
 
 def _touched(operation: Operation) -> Iterator[str]:

@@ -1,0 +1,50 @@
+"""What sample calls are about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """Something that a call is about.
+
+    Attributes:
+        meaning: What it is.
+        example: The one among the rows that recorded calls start from; pages show it.
+    """
+
+    meaning: str
+    example: Any
+
+
+USER = Role("a user with executions, a library, credits and notifications", "alice")
+USER_WITHOUT_TEAM = Role("a user who has no organization yet", "erin")
+KNOWN_USER = Role("a user whose e-mail address is a valid one", "bob")
+
+GRAPH = Role("a graph of the user's", "g1")
+GRAPH_VERSION = Role("a version of the graph", 2)
+NODE = Role("a node of the graph", "n-std")
+STARTING_NODE = Role("a node that starts the graph", "n-in")
+ENDING_NODE = Role("a node that a value can be given to", "n-out")
+
+EXECUTION = Role("an execution of the graph", "e1")
+QUEUED_EXECUTION = Role("an execution that waits to be started", "e3")
+NODE_EXECUTION = Role("a node execution that may still run", "x1")
+ENDED_NODE_EXECUTION = Role("a node execution with outputs", "x3")
+REVIEWED_EXECUTION = Role("a graph execution with reviews", "e1")
+REVIEWED_NODE_EXECUTION = Role("a node execution with a review", "review")
+APPROVED_NODE_EXECUTION = Role("a node execution that has been approved", "r1")
+NEW_NODE_EXECUTION = Role("a node execution that nobody has been asked about", "new")
+KEY = Role("a key that the user's nodes keep a value under", "k")
+BLOCK = Role("a block of a node execution", "363ae599-353e-4804-937e-b2ee3cef3da4")
+
+NOTIFICATION = Role("a notification of the user's batch", "event")
+LISTING = Role("a listed version of a graph that the user doesn't have", "slv1")
+CREATOR = Role("who offers an agent in the marketplace", "bobp")
+AGENT = Role("the agent's name in its address", "cool-agent")
+SEARCHED = Role("a word of a listing", "cool")
+
+BEGIN = Role("the first moment of a time range with executions", "2026-01-01T00:00:00Z")
+END = Role("its last moment", "2026-01-31T00:00:00Z")

@@ -1,0 +1,24 @@
+"""Sample calls of the methods for the marketplace."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tools.sample_calls.roles import AGENT, CREATOR, SEARCHED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tools.sample_calls import Arguments
+
+CALLS: Mapping[str, list[Arguments]] = {
+    "backfill_missing_embeddings": [{}],
+    "cleanup_orphaned_embeddings": [{}],
+    "get_embedding_stats": [{}],
+    "get_store_agent_details": [{"username": CREATOR, "agent_name": AGENT}],
+    "get_store_agents": [
+        {},
+        {"creators": [CREATOR], "sorted_by": "runs"},
+        {"search_query": SEARCHED},
+    ],
+}

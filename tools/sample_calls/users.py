@@ -1,0 +1,25 @@
+"""Sample calls of the methods for users, and for what they want and have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tools.sample_calls.roles import BEGIN, END, KNOWN_USER, USER, USER_WITHOUT_TEAM
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tools.sample_calls import Arguments
+
+CALLS: Mapping[str, list[Arguments]] = {
+    "cleanup_expired_oauth_tokens": [{}],
+    "get_active_user_ids_in_timerange": [{"start_time": BEGIN, "end_time": END}],
+    "get_user_by_id": [{"user_id": USER}],
+    "get_user_email_by_id": [{"user_id": USER}],
+    "get_user_email_verification": [{"user_id": USER}],
+    "get_user_integrations": [{"user_id": USER}],
+    "get_user_notification_preference": [{"user_id": KNOWN_USER}],
+    "increment_onboarding_runs": [{"user_id": USER}],
+    "resolve_default_tenancy": [{"user_id": USER_WITHOUT_TEAM}],
+    "update_user_integrations": [{"user_id": USER, "data": {}}],
+}
