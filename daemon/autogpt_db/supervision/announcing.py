@@ -17,20 +17,20 @@ from autogpt_db.supervision.systemd import notify, watchdog_interval
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from autogpt_db.supervision.family import Family
     from autogpt_db.supervision.process import SupervisedProcess
-    from autogpt_db.supervision.tree import Tree
 
 
 class Announcer:
     """Tell readiness when every process has reported it, and the state in words when it changes.
 
     Args:
-        tree: The tree of processes.
-        address: The database's address, for the words.
+        family: The processes.
+        database: The database and its address, for the words.
     """
 
-    def __init__(self, tree: Tree, *, database: str) -> None:
-        self._tree = tree
+    def __init__(self, family: Family, *, database: str) -> None:
+        self._family = family
         self._database = database
         self._started = clock.now()
         self._said = ""
@@ -40,34 +40,36 @@ class Announcer:
 
     def __call__(self) -> None:
         """Say what is new; called at each turn of Supervisor's loop."""
-        tree = self._tree
+        family = self._family
         begins = (
-            not tree.served
-            and not tree.stopping_now
+            not family.served
+            and not family.stopping_now
             and all(
-                p.state == States.RUNNING for p in tree.processes() if not isinstance(p, Program)
+                p.state == States.RUNNING for p in family.processes() if not isinstance(p, Program)
             )
         )
         if begins:
-            tree.served = True
+            family.served = True
         words = self.words()
         if words != self._said:
             self._said = words
             notify(f"STATUS={words}")
-        if tree.stopping_now:
+        if family.stopping_now:
             return
         if begins:
             notify("READY=1")
             log.serving(
-                address=", ".join(address_of(listener) for listener in tree.listeners),
-                processes=", ".join(p.name for p in tree.processes() if not isinstance(p, Program)),
+                address=", ".join(address_of(listener) for listener in family.listeners),
+                processes=", ".join(
+                    p.name for p in family.processes() if not isinstance(p, Program)
+                ),
                 database=self._database,
                 seconds=round(clock.now() - self._started, 3),
             )
             if format_in_use() == "console":
                 self._tell_what_to_try()
-            tree.release_programs()
-        deaf = tree.hears_nobody(before=self._deaf)
+            family.release_programs()
+        deaf = family.hears_nobody(before=self._deaf)
         if deaf and not self._deaf:
             log.children_unheard(reason="no process reports; systemd restarts all of them")
         self._deaf = deaf
@@ -79,7 +81,7 @@ class Announcer:
 
     def _tell_what_to_try(self) -> None:
         """Tell a person at a terminal that nothing more is to be waited for, and what to try."""
-        for listener in self._tree.listeners:
+        for listener in self._family.listeners:
             address = address_of(listener)
             if address.startswith("http"):
                 log.ready(next=f"curl {address}/health_check, or: autogpt-db status")
@@ -90,8 +92,8 @@ class Announcer:
         counts: dict[str, Counter[bool]] = {}
         trouble = []
         work: list[str] = []
-        tree = self._tree
-        for process in tree.processes():
+        family = self._family
+        for process in family.processes():
             running = process.serves
             if isinstance(process, Program) and process.idle_by_design:
                 continue
@@ -105,23 +107,25 @@ class Announcer:
                 work += process.work
                 trouble += [words for words in pool_trouble(process) if words not in trouble]
         tally = ", ".join(f"{count[True]}/{count.total()} {name}" for name, count in counts.items())
-        trouble += [f"{path.name} is faulty (see the log)" for path in tree.options.programs.faults]
+        trouble += [
+            f"{path.name} is faulty (see the log)" for path in family.options.programs.faults
+        ]
         trouble += self._trouble_of_all()
-        if self._tree.stopping_now:
+        if self._family.stopping_now:
             return f"stopping: {tally} still running"
-        state = "serving" if self._tree.served else "starting"
+        state = "serving" if self._family.served else "starting"
         words = f"{state}: {tally}, {self._database}"
         return "; ".join([words, *work, *trouble])
 
     def _trouble_of_all(self) -> Iterator[str]:
         """Yield in words what is wrong with no process of its own."""
-        missing = (self._tree.schema or {}).get("not_served")
+        missing = (self._family.schema or {}).get("not_served")
         if missing:
             yield f"{missing} methods lack something in the database (see the status)"
         if self._deaf:
             yield "no process reports any more"
-        if self._tree.notice is not None:
-            yield self._tree.notice
+        if self._family.notice is not None:
+            yield self._family.notice
 
 
 def pool_trouble(process: SupervisedProcess) -> list[str]:

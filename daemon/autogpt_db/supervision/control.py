@@ -35,24 +35,25 @@ class ControlInterface:
             `uptime_seconds`, `restarts`, `last_exit`, `pool`.
         """
         tree = self._tree
+        family = tree.family
         return json.dumps(
             {
                 "version": __version__,
                 "pid": os.getpid(),
-                "address": [address_of(listener) for listener in tree.listeners],
-                "inherited": tree.inherited,
+                "address": [address_of(listener) for listener in family.listeners],
+                "inherited": family.inherited,
                 "database": tree.database,
-                "state": "stopping" if tree.stopping_now else "running",
-                "words": tree.words(),
+                "state": "stopping" if family.stopping_now else "running",
+                "words": tree.announcer.words(),
                 "credentials": os.environ.get("CREDENTIALS_DIRECTORY") or None,
-                "schema": tree.schema,
-                "processes": [_describe(process) for process in tree.processes()],
+                "schema": family.schema,
+                "processes": [_describe(process) for process in family.processes()],
             }
         )
 
     def rolling_restart(self) -> int:
         """Read the settings anew and restart one process at a time; return its number at once."""
-        return self._tree.request_reload()
+        return self._tree.rolling.request()
 
     def refuse_reload(self, problems: list[str], notice: str) -> bool:
         """Log that a reload was asked for and would not do what it should, and show it.
@@ -61,7 +62,7 @@ class ControlInterface:
             problems: Why, a sentence each.
             notice: Words for the state.
         """
-        self._tree.refuse_reload(tuple(problems), notice)
+        self._tree.rolling.refuse(tuple(problems), notice)
         return True  # XML-RPC knows no None
 
     def rolling_outcome(self, number: int) -> str:
@@ -73,7 +74,7 @@ class ControlInterface:
         Returns:
             `null` while it goes on.
         """
-        return json.dumps(self._tree.reload_outcome(number))
+        return json.dumps(self._tree.rolling.outcome(number))
 
 
 def make_interface(tree: Tree, **_options: Any) -> ControlInterface:

@@ -10,13 +10,10 @@ from typing import TYPE_CHECKING
 
 from autogpt_db.metrics import Store, families
 from autogpt_db.metrics.store import make_directory
-from autogpt_db.supervision.process import States
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
     from pathlib import Path
-
-    from autogpt_db.supervision.process import SupervisedProcess
 
 
 class TreeMetrics:
@@ -45,14 +42,16 @@ class TreeMetrics:
         self._store.add(families.PROCESS_EXITS, 1, name, how)
         self._store.set(families.PROCESS_LAST_EXIT, time.time(), name)
 
-    def show(self, processes: Iterable[SupervisedProcess]) -> None:
-        """Say which processes there are, and which serve."""
-        shown = set()
-        for process in processes:
-            shown.add(process.name)
-            self._store.set(families.PROCESS_UP, process.state == States.RUNNING, process.name)
+    def show(self, running: Mapping[str, bool]) -> None:
+        """Say which processes there are.
+
+        Args:
+            running: Whether each of them runs, by name.
+        """
+        for name, up in running.items():
+            self._store.set(families.PROCESS_UP, up, name)
             # Nothing is counted yet, but a rate needs a zero to start from.
-            self._store.add(families.PROCESS_RESTARTS, 0, process.name)
-        for gone in self._shown - shown:
+            self._store.add(families.PROCESS_RESTARTS, 0, name)
+        for gone in self._shown - running.keys():
             self._store.set(families.PROCESS_UP, None, gone)
-        self._shown = shown
+        self._shown = set(running)

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+    from supervisor.supervisord import Supervisor
+
     from autogpt_db.settings import SupervisionSettings
-    from autogpt_db.supervision.tree import Tree
 
 _log = structlog.get_logger("supervisor")  # noqa: TID251 - a library's sentences are no events
 _STOPPING = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP})
@@ -184,7 +185,7 @@ class Options(ServerOptions):  # type: ignore[misc]
         """Take the address as it is: the socket is open already."""
         return sock
 
-    def make_http_servers(self, supervisord: Tree) -> list[tuple[dict[str, Any], Any]]:
+    def make_http_servers(self, supervisord: Supervisor) -> list[tuple[dict[str, Any], Any]]:
         """Open the control socket for XML-RPC and `tail`.
 
         Replaces stock behaviour: a web interface comes with it, for nobody here, and takes memory.

@@ -13,15 +13,15 @@ from autogpt_db.settings import Settings, write_effective
 from autogpt_db.supervision.configuration import render, write_configuration
 from autogpt_db.supervision.kinds import ReportingProcess
 from autogpt_db.supervision.process import Restart, States
+from autogpt_db.supervision.program_changes import ProgramChanges
 from autogpt_db.supervision.program_files import ProgramGroup
-from autogpt_db.supervision.programs import ProgramChanges
 from autogpt_db.supervision.systemd import notify, notify_reloading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from autogpt_db.supervision.family import Family
     from autogpt_db.supervision.process import SupervisedProcess
-    from autogpt_db.supervision.tree import Tree
 
 _NEEDS_RESTART = (
     "state_directory",
@@ -41,13 +41,13 @@ class RollingRestart:
     Replaces stock behaviour: a reload stops everything, closes the sockets, and starts again.
 
     Args:
-        tree: The tree of processes.
+        family: The processes.
         reload: Reads the settings anew; raises `ConfigurationError`.
         address: `host:port` of the listening socket, for the configuration.
     """
 
-    def __init__(self, tree: Tree, reload: Callable[[], Settings], address: str) -> None:
-        self._tree = tree
+    def __init__(self, family: Family, reload: Callable[[], Settings], address: str) -> None:
+        self._family = family
         self._reload = reload
         self._address = address
         self._waiting: list[SupervisedProcess] = []
@@ -57,13 +57,13 @@ class RollingRestart:
         self._begun = 0
         self._beyond: tuple[str, ...] = ()
         self._outcomes: dict[int, list[str]] = {}
-        self._programs = ProgramChanges(tree)
+        self._programs = ProgramChanges(family)
         self._restarts: deque[Restart] = deque()
         self._restart: Restart | None = None
 
     def request(self) -> int:
         """Ask for a reload; return the number by which `outcome` knows it."""
-        self._tree.options.reload_requested = True
+        self._family.options.reload_requested = True
         return self._begun + 1
 
     def restart(self, process: ReportingProcess) -> Restart:
@@ -86,12 +86,12 @@ class RollingRestart:
         for problem in problems:
             starting.configuration_invalid(problem=problem)
         log.reload_refused(reason="the settings before stay in effect")
-        self._tree.notice = notice
+        self._family.notice = notice
 
     def __call__(self) -> None:
         """Take the next step, if there is one."""
-        options = self._tree.options
-        if self._tree.stopping_now:
+        options = self._family.options
+        if self._family.stopping_now:
             return
         if options.reload_requested and not self.running:
             options.reload_requested = False
@@ -116,46 +116,46 @@ class RollingRestart:
             notify("READY=1")
             return
         self.running = True
-        self._waiting = [p for p in self._tree.processes() if isinstance(p, ReportingProcess)]
+        self._waiting = [p for p in self._family.processes() if isinstance(p, ReportingProcess)]
 
     def _take(self, settings: Settings) -> None:
-        tree = self._tree
+        family = self._family
         changed = [
             path
             for path in _NEEDS_RESTART
-            if _value(settings, path) != _value(tree.started_with, path)
-            and not (tree.inherited and path in _ADDRESS)
+            if _value(settings, path) != _value(family.started_with, path)
+            and not (family.inherited and path in _ADDRESS)
         ]
-        warn_of_unused_address(tree, settings)
+        warn_of_unused_address(family, settings)
         for path in changed:
             log.restart_needed(option=path, reason="a reload cannot change it")
         self._beyond = tuple(changed)
-        runtime = tree.settings.paths.runtime
-        text = render(settings, self._address, tree.embedded)
+        runtime = family.settings.paths.runtime
+        text = render(settings, self._address, family.embedded)
         write_configuration(text, runtime)
         write_effective(settings, runtime)
-        tree.options.supervision = settings.supervision
-        tree.options.process_config(do_usage=False)
-        tree.settings = settings
+        family.options.supervision = settings.supervision
+        family.options.process_config(do_usage=False)
+        family.settings = settings
         self._programs.begin()
-        for config in tree.options.process_group_configs:
+        for config in family.options.process_group_configs:
             if isinstance(config, ProgramGroup):
                 continue
-            group = tree.process_groups.get(config.name)
+            group = family.groups.get(config.name)
             if group is None:
-                tree.add_process_group(config)
+                family.add_group(config)
                 continue
             group.config = config
             wanted = {process.name: process for process in config.process_configs}
             for name, process_config in wanted.items():
                 if name in group.processes:
                     group.processes[name].config = process_config
-                    tree.apply_settings(group.processes[name])
+                    family.apply_settings(group.processes[name])
                 else:
-                    group.processes[name] = tree.make_process(group, process_config)
+                    group.processes[name] = family.make_process(group, process_config)
         self._names = {
             process.name
-            for config in tree.options.process_group_configs
+            for config in family.options.process_group_configs
             for process in config.process_configs
         }
 
@@ -171,7 +171,7 @@ class RollingRestart:
         elif self._restart is not None:
             self._end_restart(self._restart)
         elif self._programs.step():
-            faults = self._tree.options.programs.faults.items()
+            faults = self._family.options.programs.faults.items()
             left_out = [f"{path}: {fault}" for path, fault in faults]
             left_out += [
                 f"{path}: changed, and a reload cannot change it; the rest was reloaded. Restart "
@@ -197,12 +197,12 @@ class RollingRestart:
                 self._end_restart(self._restart, f"{process.name}: {reason}")
                 return
             log.reload_stopped(child=process.name, reason=reason)
-            self._tree.notice = f"the last reload stopped at {process.name} (see the log)"
+            self._family.notice = f"the last reload stopped at {process.name} (see the log)"
             self._finish(f"{process.name}: {reason}")
 
     def _nothing_lost_by(self, process: SupervisedProcess) -> bool:
         """Tell whether one that is up and cannot work is no worse than the others: an outage."""
-        others = [p for p in self._tree.processes() if isinstance(p, ReportingProcess)]
+        others = [p for p in self._family.processes() if isinstance(p, ReportingProcess)]
         return (
             isinstance(process, ReportingProcess)
             and process.state in {States.STARTING, States.RUNNING}
@@ -228,7 +228,7 @@ class RollingRestart:
         self._waiting = []
         if not problems:
             named = ", ".join(self._beyond)
-            self._tree.notice = f"{named} changed, which needs a restart" if named else None
+            self._family.notice = f"{named} changed, which needs a restart" if named else None
             log.reloaded()
         self._note([*problems, *left_out])
         notify("READY=1")
@@ -238,7 +238,7 @@ class RollingRestart:
         self._outcomes.pop(self._begun - _REMEMBERED, None)
 
 
-def warn_of_unused_address(tree: Tree, settings: Settings) -> None:
+def warn_of_unused_address(family: Family, settings: Settings) -> None:
     """Say that the socket's unit decides where systemd listens, if the settings say otherwise."""
     api, usual = settings.api, Settings().api
     unused = [
@@ -249,8 +249,12 @@ def warn_of_unused_address(tree: Tree, settings: Settings) -> None:
         )
         if given != default
     ]
-    listening = [address_of(listener) for listener in tree.listeners]
-    if tree.inherited and unused and not any(serves(one, api.host, api.port) for one in listening):
+    listening = [address_of(listener) for listener in family.listeners]
+    if (
+        family.inherited
+        and unused
+        and not any(serves(one, api.host, api.port) for one in listening)
+    ):
         log.address_not_used(
             options=", ".join(unused),
             address=", ".join(listening),

@@ -8,8 +8,6 @@ import os
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
-from supervisor import events
-
 from autogpt_db.database.provisioning.directory_lock import DirectoryLock
 from autogpt_db.errors import EXIT_STOPPED
 from autogpt_db.listening import open_listeners
@@ -22,12 +20,13 @@ from autogpt_db.supervision.announcing import Announcer
 from autogpt_db.supervision.configuration import render, write_configuration
 from autogpt_db.supervision.counting import TreeMetrics
 from autogpt_db.supervision.embedded_log import EmbeddedLog
+from autogpt_db.supervision.family import Family
 from autogpt_db.supervision.file_modes import keep_to_ourselves
 from autogpt_db.supervision.options import Options
 from autogpt_db.supervision.output import ChildOutput
 from autogpt_db.supervision.programs import Program
 from autogpt_db.supervision.rolling import RollingRestart, warn_of_unused_address
-from autogpt_db.supervision.systemd import notify, take_sockets
+from autogpt_db.supervision.systemd import take_sockets
 from autogpt_db.supervision.tree import Tree
 
 if TYPE_CHECKING:
@@ -67,25 +66,25 @@ def run_processes(manager: DatabaseManager, *, reload: Callable[[], Settings]) -
         write_effective(settings, runtime)
         os.environ[FORMAT] = format_in_use()
         options = Options(file, hidden=is_configuration, settings=settings.supervision)
-        tree = Tree(options, settings, listeners, manager.embedded)
-        tree.inherited, tree.database = bool(inherited), manager.url.address
-        warn_of_unused_address(tree, settings)
-        announcer = Announcer(tree, database=f"{manager.server} at {manager.url.address}")
-        rolling = RollingRestart(tree, reload, address)
-        tree.metrics = metrics = TreeMetrics(runtime)
-        tree.words = announcer.words
-        tree.request_reload, tree.reload_outcome = rolling.request, rolling.outcome
-        tree.request_restart, tree.refuse_reload = rolling.restart, rolling.refuse
-        tree.each_turn += [rolling, announcer, lambda: metrics.show(tree.processes())]
+        family = Family(
+            options,
+            settings,
+            listeners,
+            TreeMetrics(runtime),
+            inherited=bool(inherited),
+            embedded=manager.embedded,
+        )
+        warn_of_unused_address(family, settings)
         output = ChildOutput(finished=format_in_use() != "journal")
-        tree.subscriptions = [
-            (events.ProcessLogStdoutEvent, output.take),
-            (events.ProcessLogStderrEvent, output.take),
-            (events.SupervisorStoppingEvent, lambda _event: notify("STOPPING=1")),
-        ]
         embedded_log = EmbeddedLog(manager.embedded, output) if manager.embedded else None
-        if embedded_log is not None:
-            tree.each_turn.append(embedded_log)
+        tree = Tree(
+            family,
+            Announcer(family, database=f"{manager.server} at {manager.url.address}"),
+            RollingRestart(family, reload, address),
+            output,
+            database=manager.url.address,
+            embedded_log=embedded_log,
+        )
         _give_memory_back()
         tree.run()
         if embedded_log is not None:

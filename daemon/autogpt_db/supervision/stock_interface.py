@@ -7,7 +7,7 @@ import struct
 from collections import OrderedDict
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from supervisor import http
 from supervisor.http import NOT_DONE_YET
@@ -22,13 +22,28 @@ from autogpt_db.supervision.log_reading import FollowedLog, read_log, tail_log
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from supervisor.supervisord import Supervisor
+
+    from autogpt_db.supervision.kinds import ReportingProcess
     from autogpt_db.supervision.process import Restart
-    from autogpt_db.supervision.tree import Tree
 
 LONGEST_HOLD = 5.0
 """Seconds between the stop and the start of a restart: the client sends both in one breath."""
 _MOST_CLIENTS = 100
 _ASKS_BEFORE_RESTART = 2
+
+
+class RestartingTree(Protocol):
+    """What the methods need of the tree beside Supervisor's own.
+
+    Attributes:
+        each_turn: What is called at each turn of its loop.
+    """
+
+    each_turn: list[Callable[[], None]]
+
+    def request_restart(self, process: ReportingProcess) -> Restart:
+        """Ask for one process to be restarted in its turn."""
 
 
 class ControlHandler(supervisor_xmlrpc_handler):  # type: ignore[misc]
@@ -39,7 +54,7 @@ class ControlHandler(supervisor_xmlrpc_handler):  # type: ignore[misc]
         namespaces: Names and interfaces, `StockInterface` among them.
     """
 
-    def __init__(self, tree: Tree, namespaces: list[tuple[str, Any]]) -> None:
+    def __init__(self, tree: Supervisor, namespaces: list[tuple[str, Any]]) -> None:
         super().__init__(tree, namespaces)
         self._stock = next(each for _, each in namespaces if isinstance(each, StockInterface))
         self._client = 0
@@ -69,7 +84,7 @@ class StockInterface(SupervisorNamespaceRPCInterface):  # type: ignore[misc]
     are stopped after all.
     """
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: RestartingTree) -> None:
         super().__init__(tree)
         self._asked_version: OrderedDict[int, int] = OrderedDict()
         self._restarts = False
@@ -227,7 +242,7 @@ def _and_also(deferred: Callable[[], Any], held: list[ApiProcess]) -> Callable[[
     return stopped
 
 
-def make_interface(tree: Tree, **_options: Any) -> StockInterface:
+def make_interface(tree: RestartingTree, **_options: Any) -> StockInterface:
     """Make the namespace `supervisor`; named in etc/supervisord.conf."""
     http.tail_f_producer = FollowedLog
     return StockInterface(tree)

@@ -8,101 +8,103 @@ from typing import TYPE_CHECKING, Any
 
 from supervisor import events
 from supervisor.medusa import asyncore_25 as asyncore
-from supervisor.process import FastCGIProcessGroup, ProcessGroup
 from supervisor.states import SupervisorStates
 from supervisor.supervisord import Supervisor
 
 from autogpt_db.logs.events import processes as log
 from autogpt_db.supervision import clock
-from autogpt_db.supervision.beats import HeartbeatReceiver, Source
-from autogpt_db.supervision.kinds import (
-    ApiProcess,
-    PostgresqlProcess,
-    ReportingProcess,
-    WorkerProcess,
-)
-from autogpt_db.supervision.options import Listeners
-from autogpt_db.supervision.process import Restart, States, SupervisedProcess
-from autogpt_db.supervision.programs import Program
+from autogpt_db.supervision.beats import Source
+from autogpt_db.supervision.systemd import notify
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
-    from supervisor.options import ProcessConfig, ProcessGroupConfig
+    from supervisor.options import ProcessGroupConfig
 
-    from autogpt_db.database.provisioning.embedded import EmbeddedServer
-    from autogpt_db.settings import Settings
-    from autogpt_db.supervision.counting import TreeMetrics
-    from autogpt_db.supervision.options import Options
-
-_CLASSES: dict[str, type[SupervisedProcess]] = {
-    "api": ApiProcess,
-    "worker": WorkerProcess,
-    "postgresql": PostgresqlProcess,
-}
-
-_TO_BE_HEARD = frozenset({States.STARTING, States.RUNNING, States.BACKOFF})
+    from autogpt_db.supervision.announcing import Announcer
+    from autogpt_db.supervision.embedded_log import EmbeddedLog
+    from autogpt_db.supervision.family import Family, Group
+    from autogpt_db.supervision.kinds import ReportingProcess
+    from autogpt_db.supervision.output import ChildOutput
+    from autogpt_db.supervision.process import Restart, SupervisedProcess
+    from autogpt_db.supervision.rolling import RollingRestart
 
 
 class Tree(Supervisor):  # type: ignore[misc]
-    """The tree of processes.
+    """Supervisor's loop over the family of processes.
 
     Attributes:
-        settings: What is in effect; a reload replaces it.
-        started_with: What was in effect at the start: not all of it can be reloaded.
-        embedded: The private PostgreSQL, if there is one.
-        inherited: Whether the listening sockets are systemd's.
+        family: The processes.
+        announcer: Tells the outside how they are.
+        rolling: Restarts them one by one.
         database: The database's address.
-        each_turn: What is called at each turn of the loop.
-        subscriptions: Kinds of Supervisor's events, and who is called for them.
-        notice: What an operator should know of the last reload.
-        words: Returns the tree's state in a sentence.
-        request_reload: Asks for a rolling restart and returns its number.
-        request_restart: Asks for one process to be restarted in its turn; returns how that goes.
-        reload_outcome: Returns what went wrong with the one of that number; None: not done yet.
-        refuse_reload: Logs why one is refused, and shows it in the words given.
+        each_turn: What is called at each turn of the loop; Supervisor's own interface adds to it.
         stop_reason: The signal that asked to stop.
-        metrics: Where starts and ends are counted.
-        served: Everything of ours has been ready once, so that others may start.
     """
 
     def __init__(
         self,
-        options: Options,
-        settings: Settings,
-        listeners: list[socket.socket],
-        embedded: EmbeddedServer | None,
+        family: Family,
+        announcer: Announcer,
+        rolling: RollingRestart,
+        output: ChildOutput,
+        *,
+        database: str,
+        embedded_log: EmbeddedLog | None = None,
     ) -> None:
-        super().__init__(options)
-        self.settings = self.started_with = settings
-        self.embedded = embedded
-        self.listeners = listeners
-        self.inherited = False
-        self.database = ""
+        """Take what the loop turns.
+
+        Args:
+            family: The processes.
+            announcer: Tells the outside how they are.
+            rolling: Restarts them one by one.
+            output: Takes what they write.
+            database: The database's address.
+            embedded_log: Follows what the private PostgreSQL writes, if there is one.
+        """
+        self.family = family  # Supervisor's own constructor asks for its groups
+        super().__init__(family.options)
+        self.announcer = announcer
+        self.rolling = rolling
+        self.database = database
         self.stop_groups: list[Group] | None = None
         self.stop_signals = 0
         self.stop_reason: str | None = None
-        self.served = False
-        self.metrics: TreeMetrics | None = None
-        self.each_turn: list[Callable[[], None]] = []
-        self.subscriptions: list[tuple[type, Callable[[Any], None]]] = []
-        self.notice: str | None = None
-        self.words: Callable[[], str] = str
-        self.request_reload: Callable[[], int] = int
-        self.request_restart: Callable[[ReportingProcess], Restart] = Restart
-        self.reload_outcome: Callable[[int], list[str] | None] = lambda _number: None
-        self.refuse_reload: Callable[[tuple[str, ...], str], None] = lambda _problems, _notice: None
-        options.poller.next_due = self._next_due
-        self._heartbeats = HeartbeatReceiver(settings.paths.runtime, options.pidhistory)
+        self.each_turn: list[Callable[[], None]] = [rolling, announcer, family.show]
+        if embedded_log is not None:
+            self.each_turn.append(embedded_log)
+        self._subscriptions = (
+            (events.ProcessLogStdoutEvent, output.take),
+            (events.ProcessLogStderrEvent, output.take),
+            (events.SupervisorStoppingEvent, lambda _event: notify("STOPPING=1")),
+        )
+        family.options.poller.next_due = self._next_due
         self._wake_reader, self._wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    @property
+    def process_groups(self) -> dict[str, Any]:
+        """Return the groups, by name."""
+        return self.family.groups
+
+    @process_groups.setter
+    def process_groups(self, groups: dict[str, Any]) -> None:
+        # Supervisor starts with none, and says so twice.
+        self.family.groups = groups
+
+    def processes(self) -> Iterator[SupervisedProcess]:
+        """Yield every process, in the order of their start."""
+        return self.family.processes()
+
+    def request_restart(self, process: ReportingProcess) -> Restart:
+        """Ask for one process to be restarted in its turn; return how that goes."""
+        return self.rolling.restart(process)
 
     # Life --------------------------------------------------------------------------------------
 
     def run(self) -> None:
         """Run until everything has stopped."""
         wake = Source(self._wake_reader, self._drain_wake)
-        sources = {source.fd: source for source in (wake, self._heartbeats.source)}
+        sources = {source.fd: source for source in (wake, self.family.beats.source)}
         asyncore.socket_map.update(sources)
         # Replaces stock behaviour: Python restarts an interrupted poll (PEP 475), so a signal is
         # seen up to a second late, and a child that exits is taken for one that stays up.
@@ -116,101 +118,28 @@ class Tree(Supervisor):  # type: ignore[misc]
             self.options.close_httpservers()
             for descriptor in sources:
                 asyncore.socket_map.pop(descriptor, None)
-            self._heartbeats.close()
+            self.family.beats.close()
             os.close(self._wake_reader)
             os.close(self._wake_writer)
 
     def runforever(self) -> None:
         """Subscribe, now that Supervisor has cleared all subscriptions, and turn the loop."""
-        for kind, callback in self.subscriptions:
+        for kind, callback in self._subscriptions:
             events.subscribe(kind, callback)
         # Replaces stock behaviour: the first start waits until the first poll has timed out.
         for group in sorted(self.process_groups.values()):
             group.transition()
         super().runforever()
 
-    def processes(self) -> Iterator[SupervisedProcess]:
-        """Yield every process, in the order of their start."""
-        for group in sorted(self.process_groups.values()):
-            for name in sorted(group.processes):
-                yield group.processes[name]
-
-    @property
-    def schema(self) -> Mapping[str, Any] | None:
-        """Return what a child says of AutoGPT's schema; None where none does."""
-        told = (getattr(process, "schema", None) for process in self.processes())
-        return next(filter(None, told), None)
-
-    def release_programs(self) -> None:
-        """Start what has waited until everything of ours was ready."""
-        for process in self.processes():
-            if isinstance(process, Program):
-                process.held = False
-                process.transition()
-
-    def hears_nobody(self, *, before: bool) -> bool:
-        """Tell whether children live and not one has been heard for longer than that can be.
-
-        A single one that hangs is replaced within that time, so it is main that cannot hear.
-
-        Args:
-            before: What was told last; it takes a beat to change that.
-        """
-        supervision = self.settings.supervision
-        now = clock.now()
-        children = [
-            each
-            for each in self.processes()
-            if isinstance(each, ReportingProcess) and each.state in _TO_BE_HEARD
-        ]
-        if not children:  # all are draining, or were stopped by an operator
-            self._heartbeats.last_heard = now
-        longest = supervision.heartbeat_timeout + supervision.ready_timeout
-        return now - self._heartbeats.last_heard > longest and (
-            before
-            or any(
-                child.pid and now - child.laststart > supervision.heartbeat_timeout
-                for child in children
-            )
-        )
-
-    @property
-    def stopping_now(self) -> bool:
-        """Tell whether the tree was asked to stop."""
-        return bool(self.options.mood < SupervisorStates.RUNNING)
-
     # Groups ------------------------------------------------------------------------------------
 
     def add_process_group(self, config: ProcessGroupConfig) -> bool:
         """Add a group, made of our own kinds of process."""
-        if config.name in self.process_groups:
-            return False
-        config.after_setuid()
-        group = _GROUPS.get(config.name, Group)(config, self)
-        self.process_groups[config.name] = group
-        events.notify(events.ProcessGroupAddedEvent(config.name))
-        return True
+        return self.family.add_group(config)
 
-    def make_process(self, group: ProcessGroup, config: ProcessConfig) -> SupervisedProcess:
-        """Return a new process of the kind that its group is of."""
-        kind = _CLASSES.get(group.config.name, Program)
-        process = kind(config)
-        process.group = group
-        if isinstance(process, Program):
-            process.held = not self.served
-        process.metrics = self.metrics
-        self.apply_settings(process)
-        if isinstance(process, PostgresqlProcess) and self.embedded is not None:
-            process.status_file = self.embedded.directory / "postmaster.pid"
-            process.adopt(self.embedded.pid)
-        return process
-
-    def apply_settings(self, process: SupervisedProcess) -> None:
-        """Give a process the bounds that are in effect."""
-        supervision = self.settings.supervision
-        process.backoff_max = supervision.backoff_max
-        process.ready_timeout = supervision.ready_timeout
-        process.heartbeat_timeout = supervision.heartbeat_timeout
+    def remove_process_group(self, name: str) -> bool:
+        """Remove a group whose processes have all stopped."""
+        return self.family.remove_group(name)
 
     # The loop ----------------------------------------------------------------------------------
 
@@ -284,32 +213,3 @@ class Tree(Supervisor):  # type: ignore[misc]
                 pass
         except BlockingIOError:
             pass
-
-
-class Group(ProcessGroup):  # type: ignore[misc]
-    """Processes of one program."""
-
-    def __init__(self, config: ProcessGroupConfig, tree: Tree) -> None:
-        self.config = config
-        self.processes: dict[str, Any] = {
-            process.name: tree.make_process(self, process) for process in config.process_configs
-        }
-
-    def get_unstopped_processes(self) -> list[SupervisedProcess]:
-        """Return those that still run; one that waits for its restart has stopped when asked."""
-        return [
-            process
-            for process in self.processes.values()
-            if process.state not in {States.STOPPED, States.EXITED, States.FATAL, States.UNKNOWN}
-        ]
-
-
-class ApiGroup(Group, FastCGIProcessGroup):  # type: ignore[misc]
-    """Processes that share the listening sockets."""
-
-    def __init__(self, config: ProcessGroupConfig, tree: Tree) -> None:
-        self.socket_manager = Listeners(tree.listeners)
-        Group.__init__(self, config, tree)
-
-
-_GROUPS: dict[str, type[Group]] = {"api": ApiGroup}
