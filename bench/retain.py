@@ -115,7 +115,7 @@ async def retain(
 async def enqueue(settings: Settings) -> None:
     jobs = {"retain": discover()["retain"]}
     async with open_queue(settings, jobs) as queue:
-        await queue.enqueue("retain")
+        await queue.app.configure_task("retain").defer_async(timestamp=0)
 
 
 def main() -> None:

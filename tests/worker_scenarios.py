@@ -23,6 +23,7 @@ from waiting import PATIENCE
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
 
+    from autogpt_db.worker.queue import Queue
     from autogpt_db.worker.registry import JobFunction
 
 NEVER = "0 0 29 2 1"
@@ -67,6 +68,12 @@ def jobs_of(
 ) -> dict[str, Job]:
     name = function.__name__
     return {name: Job(name, function, WHENEVER, time_limit, attempts, atomic)}
+
+
+async def enqueue(queue: Queue, name: str) -> int:
+    """Ask for a run of a job now, as procrastinate does at its times."""
+    deferrer = queue.app.configure_task(name, allow_unknown=False)
+    return await deferrer.defer_async(timestamp=0)
 
 
 async def eventually(condition: Callable[..., Any], *, seconds: float = PATIENCE) -> Any:
@@ -127,7 +134,7 @@ def run(
 
     async def main() -> None:
         async with open_queue(settings, jobs) as queue, working(settings, jobs):
-            await queue.enqueue(name)
+            await enqueue(queue, name)
             await eventually(lambda: queries.rows(OUTCOME, job=name))
 
     with structlog.testing.capture_logs() as events:

@@ -14,8 +14,9 @@ import structlog
 from autogpt_db.database.capabilities import Capabilities
 from autogpt_db.database.releases import RELEASES, catalogue_of
 from autogpt_db.worker import registry
-from autogpt_db.worker.queue import QueueConnector, open_queue
-from worker_scenarios import Queries, eventually, jobs_of, settings_for, working
+from autogpt_db.worker.connecting import QueueConnector
+from autogpt_db.worker.queue import open_queue
+from worker_scenarios import Queries, enqueue, eventually, jobs_of, settings_for, working
 
 if TYPE_CHECKING:
     from autogpt_db.worker.handle import JobDatabase
@@ -56,7 +57,7 @@ def run(url: str, queries: Queries, *names: str) -> None:
     async def main() -> None:
         async with open_queue(settings, jobs) as queue, working(settings, jobs):
             for name in names:
-                await queue.enqueue(name)
+                await enqueue(queue, name)
             await eventually(lambda: queries.statuses() == ["succeeded"] * len(names))
 
     asyncio.run(main())
@@ -87,7 +88,7 @@ def test_a_job_that_rests_warns_once_of_the_same(url: str, queries: Queries) -> 
     async def main() -> None:
         async with open_queue(settings, jobs) as queue, working(settings, jobs):
             for runs in range(1, 4):
-                await queue.enqueue("refresh_store_views")
+                await enqueue(queue, "refresh_store_views")
                 done = ["succeeded"] * runs
                 await eventually(lambda done=done: queries.statuses() == done, seconds=60)
 
@@ -133,7 +134,7 @@ def test_a_job_that_a_migration_waits_for_gives_way(
 
     async def main() -> None:
         async with open_queue(settings, jobs) as queue, working(settings, jobs):
-            await queue.enqueue("linger")
+            await enqueue(queue, "linger")
             held = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(50)%%'"
             await eventually(lambda: queries.value(held) == 1)
             migration = threading.Thread(target=migrate)

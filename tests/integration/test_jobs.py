@@ -12,7 +12,16 @@ from ages import AS_OF_V0_6_48
 from autogpt_db.settings import LimitsSettings, RetainSettings, Settings
 from autogpt_db.worker.queue import open_queue
 from autogpt_db.worker.registry import discover
-from worker_scenarios import OUTCOME, Queries, eventually, figures, run, settings_for, working
+from worker_scenarios import (
+    OUTCOME,
+    Queries,
+    enqueue,
+    eventually,
+    figures,
+    run,
+    settings_for,
+    working,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -340,7 +349,7 @@ def test_somebody_elses_lock_is_waited_for_and_not_for_long(
 
     async def main() -> None:
         async with open_queue(settings, jobs) as queue, working(settings, jobs):
-            await queue.enqueue("retain")
+            await enqueue(queue, "retain")
             # It has run into the lock and let go of its own at least once.
             waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
             await eventually(lambda: queries.value(waiting) > 0)

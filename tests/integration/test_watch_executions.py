@@ -12,7 +12,7 @@ import pytest
 from autogpt_db.settings import WatchSettings
 from autogpt_db.worker.queue import open_queue
 from autogpt_db.worker.registry import discover
-from worker_scenarios import Queries, eventually, settings_for, working
+from worker_scenarios import Queries, enqueue, eventually, settings_for, working
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -159,7 +159,7 @@ def watch(
 
     async def main() -> None:
         async with open_queue(settings, jobs) as queue, working(settings, jobs):
-            await queue.enqueue("watch_executions")
+            await enqueue(queue, "watch_executions")
             await eventually(
                 lambda: (
                     queries.value(

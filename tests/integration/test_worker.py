@@ -19,12 +19,15 @@ from procrastinate.periodic import PeriodicDeferrer
 from autogpt_db.database.pool import Database, Pool
 from autogpt_db.operations.users.oauth import cleanup_expired_oauth_tokens
 from autogpt_db.worker import rescue, runner
-from autogpt_db.worker.queue import QueueConnector, build_app, open_queue
+from autogpt_db.worker.connecting import QueueConnector
+from autogpt_db.worker.queue import open_queue
 from autogpt_db.worker.registry import discover
+from autogpt_db.worker.scheduling import build_app
 from waiting import PATIENCE
 from worker_scenarios import (
     EVERY_SECOND,
     Queries,
+    enqueue,
     eventually,
     jobs_of,
     settings_for,
@@ -135,12 +138,12 @@ def test_the_job_runs_on_demand_and_a_second_request_waits_for_the_first(
 
     async def main() -> None:
         async with open_queue(settings, jobs) as queue:
-            await queue.enqueue("clean_oauth_tokens")
+            await enqueue(queue, "clean_oauth_tokens")
             with pytest.raises(AlreadyEnqueued):
-                await queue.enqueue("clean_oauth_tokens")
+                await enqueue(queue, "clean_oauth_tokens")
             async with working(settings, jobs):
                 await eventually(lambda: queries.statuses() == ["succeeded"])
-                await queue.enqueue("clean_oauth_tokens")
+                await enqueue(queue, "clean_oauth_tokens")
                 await eventually(lambda: queries.statuses() == ["succeeded"] * 2)
 
     asyncio.run(main())
@@ -196,7 +199,7 @@ def test_a_run_missed_while_no_worker_was_up_is_made_up_for_once(
         async with working(settings, jobs_of(tick)):
             await eventually(lambda: queries.statuses() == ["succeeded"])
         async with open_queue(settings, jobs_of(tick)) as queue, working(settings, jobs_of(tick)):
-            await queue.enqueue("tick")
+            await enqueue(queue, "tick")
             await eventually(lambda: queries.statuses() == ["succeeded"] * 2)
 
     asyncio.run(main())
@@ -238,7 +241,7 @@ def test_a_failing_job_is_tried_again_later_and_then_counts_as_failed(
 
     async def main() -> None:
         async with open_queue(settings, jobs) as queue, working(settings, jobs):
-            await queue.enqueue("stumble")
+            await enqueue(queue, "stumble")
             await eventually(lambda: queries.statuses() == ["failed"])
 
     asyncio.run(main())
@@ -254,7 +257,7 @@ def test_a_job_beyond_its_time_limit_is_ended(database_url: str, queries: Querie
 
     async def main() -> None:
         async with open_queue(settings, jobs) as queue, working(settings, jobs):
-            await queue.enqueue("dawdle")
+            await enqueue(queue, "dawdle")
             await eventually(lambda: queries.statuses() == ["failed"])
 
     asyncio.run(main())
@@ -301,7 +304,7 @@ async def enqueue_nap(settings: Settings) -> None:
         """Stand for the other process's job."""
 
     async with open_queue(settings, jobs_of(nap)) as queue:
-        await queue.enqueue("nap")
+        await enqueue(queue, "nap")
 
 
 def prepare_naps(queries: Queries) -> None:
@@ -346,9 +349,9 @@ def test_a_stranded_run_gives_way_to_a_twin_that_waits(database_url: str, querie
 
     async def main() -> None:
         async with open_queue(settings, jobs_of(nap)) as queue:
-            await queue.enqueue("nap")
+            await enqueue(queue, "nap")
             queries.rows("UPDATE autogpt_db.procrastinate_jobs SET status = 'doing'")
-            await queue.enqueue("nap")
+            await enqueue(queue, "nap")
             assert await rescue.rescue(queue) == 1
             assert queries.statuses() == ["cancelled", "todo"]
             assert await rescue.rescue(queue) == 0

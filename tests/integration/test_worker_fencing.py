@@ -10,7 +10,7 @@ import pytest
 from autogpt_db.worker import rescue
 from autogpt_db.worker.fencing import RunTakenAwayError
 from autogpt_db.worker.queue import open_queue
-from worker_scenarios import Queries, eventually, jobs_of, settings_for, working
+from worker_scenarios import Queries, enqueue, eventually, jobs_of, settings_for, working
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +62,7 @@ def test_a_worker_that_was_thought_dead_neither_writes_nor_ends_its_successors_r
 
     async def main() -> None:
         async with open_queue(settings, jobs) as queue, working(settings, jobs):
-            await queue.enqueue("sleepy")
+            await enqueue(queue, "sleepy")
             await eventually(lambda: queries.statuses() == ["doing"])
             await eventually(lambda: outcomes(queries) == [None])
             await begun.wait()
@@ -98,7 +98,7 @@ def test_an_atomic_job_commits_its_writes_and_its_end_together_or_not_at_all(
 
     async def main() -> None:
         async with open_queue(settings, jobs) as queue, working(settings, jobs):
-            await queue.enqueue("stumble")
+            await enqueue(queue, "stumble")
             await eventually(lambda: queries.statuses() == ["succeeded"])
 
     asyncio.run(main())
@@ -121,7 +121,7 @@ def test_a_job_that_takes_its_worker_down_every_time_ends_as_failed(
 
     async def main() -> None:
         async with open_queue(settings, jobs) as queue:
-            await queue.enqueue("poison")
+            await enqueue(queue, "poison")
             for status in ("todo", "todo", "failed"):
                 worker = await queue.app.job_manager.register_worker()
                 assert await queue.app.job_manager.fetch_job(["poison"], worker) is not None
@@ -143,7 +143,7 @@ def test_a_run_that_is_committing_is_left_to_the_next_look(
 
     async def main() -> None:
         async with open_queue(settings, jobs) as queue:
-            await queue.enqueue("nap")
+            await enqueue(queue, "nap")
             worker = await queue.app.job_manager.register_worker()
             await queue.app.job_manager.fetch_job(["nap"], worker)
             queries.rows(SILENCE)
@@ -168,31 +168,10 @@ def test_a_paused_job_waits_in_the_queue(database_url: str, queries: Queries) ->
     async def main() -> None:
         async with open_queue(settings, jobs) as queue:
             queries.rows("INSERT INTO autogpt_db.job_pause (job) VALUES ('nap')")
-            await queue.enqueue("nap")
+            await enqueue(queue, "nap")
             worker = await queue.app.job_manager.register_worker()
             assert await queue.app.job_manager.fetch_job(["nap"], worker) is None
             queries.rows("DELETE FROM autogpt_db.job_pause")
             assert await queue.app.job_manager.fetch_job(["nap"], worker) is not None
 
     asyncio.run(main())
-
-
-def test_runs_about_different_things_stand_side_by_side(
-    database_url: str, queries: Queries
-) -> None:
-    keys: list[str | None] = []
-
-    async def note(database: JobDatabase) -> None:
-        """Note what it is about."""
-        keys.append(database.run.key)
-
-    settings, jobs = settings_for(database_url), jobs_of(note)
-
-    async def main() -> None:
-        async with open_queue(settings, jobs) as queue, working(settings, jobs):
-            for key in ("a", "b", "c"):
-                await queue.enqueue("note", key)
-            await eventually(lambda: queries.statuses() == ["succeeded"] * 3)
-
-    asyncio.run(main())
-    assert sorted(key or "none" for key in keys) == ["a", "b", "c"]

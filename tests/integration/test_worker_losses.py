@@ -11,7 +11,7 @@ import pytest
 from autogpt_db.worker import rescue
 from autogpt_db.worker.queue import open_queue
 from autogpt_db.worker.runner import WorkerProcess
-from worker_scenarios import Queries, eventually, jobs_of, settings_for, working
+from worker_scenarios import Queries, enqueue, eventually, jobs_of, settings_for, working
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -63,7 +63,7 @@ def test_a_run_whose_end_could_not_be_written_is_made_up_for(
 
     async def main() -> None:
         async with open_queue(settings, jobs) as queue, working(settings, jobs):
-            await queue.enqueue("nap")
+            await enqueue(queue, "nap")
             await eventually(lambda: outcomes(queries) == [None])
             async with failing(database_url, queries, "job_run", "%SET ended_at%"):
                 may_end.set()
@@ -87,7 +87,7 @@ def test_a_sign_of_life_that_fails_hands_long_runs_back_and_costs_them_no_attemp
 
     async def main() -> None:
         async with open_queue(settings, jobs) as queue, working(settings, jobs):
-            await queue.enqueue("doze")
+            await enqueue(queue, "doze")
             await eventually(lambda: outcomes(queries) == [None])
             async with failing(database_url, queries, "procrastinate_workers", "%heartbeat%"):
                 pass  # the next sign of life is never far
@@ -118,7 +118,7 @@ def test_a_job_that_may_finish_after_a_stop_is_not_taken_away(
         stopping = WorkerProcess(settings, jobs)
         stopped = asyncio.create_task(stopping.run())
         async with open_queue(settings, jobs) as queue:
-            await queue.enqueue("doze")
+            await enqueue(queue, "doze")
             await eventually(lambda: outcomes(queries) == [None])
             stopped_at = queries.value("SELECT clock_timestamp()")
             async with working(settings, jobs):  # would take over what seems dead
@@ -146,7 +146,7 @@ def test_a_failure_told_in_odd_characters_is_kept(database_url: str, queries: Qu
 
     async def main() -> None:
         async with open_queue(settings, jobs) as queue, working(settings, jobs):
-            await queue.enqueue("stumble")
+            await enqueue(queue, "stumble")
             await eventually(lambda: queries.statuses() == ["failed"])
 
     asyncio.run(main())

@@ -16,14 +16,15 @@ import pytest
 
 from autogpt_db.database.provisioning.migration import migrate
 from autogpt_db.database.url import DatabaseUrl
+from autogpt_db.worker import connecting, runner, standing
 from autogpt_db.worker import queue as queue_module
-from autogpt_db.worker import runner
 from autogpt_db.worker.queue import open_queue
 from pgbouncer import PGBOUNCER, PgBouncer
 from waiting import BUSY
 from worker_scenarios import (
     EVERY_SECOND,
     Queries,
+    enqueue,
     eventually,
     jobs_of,
     settings_for,
@@ -178,6 +179,47 @@ def test_missing_tables_are_named_and_waited_for(
     asyncio.run(main())
 
 
+def test_a_queue_that_opens_and_is_closed_to_us_is_lost_once_and_not_ready_each_time(
+    database_url: str,
+    queries: Queries,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(standing, "STEADY", 2.0)
+    said = ""
+
+    def times(event: str) -> int:
+        nonlocal said
+        said += capfd.readouterr().out
+        return said.count(event)
+
+    def opened() -> int:
+        """Return how many sessions this database has had; those that last are counted later."""
+        return int(
+            queries.value(
+                "SELECT sessions FROM pg_stat_database WHERE datname = current_database()"
+            )
+        )
+
+    async def main() -> None:
+        settings = settings_for(database_url, schedule=EVERY_SECOND)
+        async with working(settings, jobs_of(tick)):
+            await eventually(lambda: done(queries) >= 1)
+            assert times("worker_ready") == 1
+            queries.rows("ALTER TABLE autogpt_db.job_run RENAME TO elsewhere")
+            await eventually(lambda: times("queue_lost") == 1)
+            before = opened()
+            # Each try has three: one that is asked before, one for statements, one that listens.
+            await eventually(lambda: opened() >= before + 12)
+            assert (times("queue_lost"), times("worker_ready")) == (1, 1)
+            queries.rows("ALTER TABLE autogpt_db.elsewhere RENAME TO job_run")
+            await one_more(queries)
+            await eventually(lambda: times("worker_ready") == 2)
+            assert times("queue_lost") == 1
+
+    asyncio.run(main())
+
+
 def test_every_session_being_ended_costs_no_tick(database_url: str, queries: Queries) -> None:
     async def main() -> None:
         settings = settings_for(database_url, schedule=EVERY_SECOND)
@@ -196,7 +238,8 @@ def test_every_session_being_ended_costs_no_tick(database_url: str, queries: Que
 def test_a_server_that_answers_no_more_is_left_behind(
     database_url: str, queries: Queries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queue_module, "STATEMENT_LIMIT", 1.0)
+    for module in (connecting, queue_module):
+        monkeypatch.setattr(module, "STATEMENT_LIMIT", 1.0)
 
     async def main() -> None:
         async with relay_to(database_url) as relay:
@@ -234,7 +277,7 @@ def test_behind_a_pooler_nothing_stays_in_the_session(database_url: str, queries
                 ).fetchall()
             assert shown == (path,)
             assert prepared == []
-            await queue.enqueue("tick")
+            await enqueue(queue, "tick")
             await eventually(lambda: done(queries) == 1)
             assert not queries.rows("SELECT 1 FROM pg_stat_activity WHERE query LIKE 'LISTEN%%'")
 
@@ -278,7 +321,7 @@ def test_direct_url_is_preferred_and_brings_notifications_back(
             await eventually(
                 lambda: queries.rows("SELECT 1 FROM pg_stat_activity WHERE query LIKE 'LISTEN%%'")
             )
-            await queue.enqueue("tick")
+            await enqueue(queue, "tick")
             await eventually(lambda: done(queries) == 1)
 
     asyncio.run(main())

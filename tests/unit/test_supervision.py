@@ -36,9 +36,9 @@ def test_the_pause_grows_to_its_bound_and_never_beyond(failures: int, longest: f
     if failures == 1:
         assert pause == 0
     else:
-        assert pause >= 0.7 * min(longest, FIRST_PAUSE)
+        assert pause >= 0.5 * min(longest, FIRST_PAUSE)
     if failures > 12:
-        assert pause >= 0.7 * longest
+        assert pause >= 0.5 * longest
 
 
 def settings_in(directory: Path, *assignments: str) -> Settings:

@@ -9,8 +9,10 @@ import pytest
 
 from autogpt_db.errors import ConfigurationError
 from autogpt_db.settings import Settings, WorkerSettings
-from autogpt_db.worker.queue import QueueConnector, build_app, connection_shares
+from autogpt_db.worker.connecting import QueueConnector
+from autogpt_db.worker.queue import connection_shares
 from autogpt_db.worker.registry import discover, job
+from autogpt_db.worker.scheduling import build_app
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 async def small_job(database: JobDatabase) -> None:
     """Write one row; two, if it is ever committed twice."""
     await database.execute(
-        "INSERT INTO public.written (key, process, at) "
-        "VALUES (%(key)s, pg_backend_pid(), clock_timestamp())",
-        {"key": database.run.key},
+        "INSERT INTO public.written (job_id, process, at) "
+        "VALUES (%(job_id)s, pg_backend_pid(), clock_timestamp())",
+        {"job_id": database.run.job_id},
     )
 
 

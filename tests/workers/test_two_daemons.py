@@ -29,7 +29,7 @@ STOP_TIMEOUT = float(os.environ.get("AUTOGPT_DB_TEST_STOP_TIMEOUT", "3"))
 ENQUEUE = """
 INSERT INTO autogpt_db.procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args)
 SELECT 'small_job', 'small_job', 'small_job:' || n, 'small_job:' || n,
-       jsonb_build_object('timestamp', 0, 'key', n::text)
+       '{"timestamp": 0}'
   FROM generate_series(%(first)s::bigint, %(last)s) AS n
 """
 ENQUEUE_LONG = """
@@ -39,7 +39,7 @@ VALUES ('long_job', 'long_job', 'long_job', 'long_job', '{"timestamp": 0}')
 LONG_RUNS = """
 SELECT outcome, attempt, process FROM autogpt_db.job_run WHERE job = 'long_job' ORDER BY token
 """
-DONE = "SELECT count(DISTINCT key) FROM public.written"
+DONE = "SELECT count(DISTINCT job_id) FROM public.written"
 # Between a job's first start that was taken away and the next start.
 PAUSES = """
 SELECT max(EXTRACT(epoch FROM again.started_at - %(since)s::timestamptz))::float8
@@ -68,7 +68,7 @@ ASSIGNMENTS = (
 @pytest.fixture
 def queries(database_url: str) -> Iterator[Queries]:
     found = Queries(database_url)
-    found.rows("CREATE TABLE public.written (key text, process integer, at timestamptz)")
+    found.rows("CREATE TABLE public.written (job_id bigint, process integer, at timestamptz)")
     found.rows("CREATE TABLE public.steps (step integer, attempt integer)")
     yield found
     found.close()

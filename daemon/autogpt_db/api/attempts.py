@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
+from autogpt_db.backoff import Backoff
 from autogpt_db.database.pool.idempotency import run_once
 from autogpt_db.errors import (
     DatabaseUnavailableError,
@@ -29,9 +29,8 @@ if TYPE_CHECKING:
 
 MOST_RUNS = 2
 """How often one call does its work: once more after a collision or a lost connection."""
-SHORTEST_PAUSE = 0.01
-LONGEST_PAUSE = 0.25
-"""Seconds between two looks at a key that another process holds, or at a database that is away."""
+BETWEEN_LOOKS = Backoff(first=0.01, longest=0.25)
+"""Pauses between two looks at a key that another process holds, or at a database that is away."""
 
 UNDER_WAY = "another call with the same Idempotency-Key is still under way"
 NOT_KNOWN = "the database connection was lost, and it is not known yet whether it was applied"
@@ -90,7 +89,7 @@ class Attempts:
         Raises:
             CallError: It has failed, nothing was written, and nothing is kept.
         """
-        pause = SHORTEST_PAUSE
+        looks = 0
         while True:
             with background.held() as release:
                 kept = await self._attempt(release)
@@ -99,9 +98,9 @@ class Attempts:
             reason = NOT_KNOWN if self.call.in_doubt else UNDER_WAY
             if self.call.given_up:
                 raise DatabaseUnavailableError(f"Given up: {reason}.")
+            looks += 1
             with self.pausing(reason):
-                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
-            pause = min(pause * 1.5, LONGEST_PAUSE)
+                await asyncio.sleep(BETWEEN_LOOKS.pause(looks))
 
     async def _attempt(self, release: Callable[[], None]) -> Kept | None:
         """Do the work or find its outcome; None when it must be tried again."""

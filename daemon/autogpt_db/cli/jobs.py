@@ -54,8 +54,8 @@ def list_(sources: Loads, *, as_json: bool) -> None:
 
     Schedules are those of this host's configuration, in UTC.
     """
-    from autogpt_db.worker.queue import schedule_of
     from autogpt_db.worker.registry import discover
+    from autogpt_db.worker.scheduling import schedule_of
 
     with friendly(), _opened(sources) as administration:
         settings = sources.load().settings
@@ -119,7 +119,7 @@ def history(sources: Loads, job: str | None, *, limit: int, as_json: bool) -> No
         lines = [
             (
                 str(row["job_id"]),
-                row["job"] + (f" {row['key']}" if row["key"] else ""),
+                row["job"],
                 str(row["attempt"]),
                 moment(row["started_at"]),
                 duration(row["seconds"]),
@@ -167,7 +167,7 @@ def failed(sources: Loads, *, limit: int, as_json: bool) -> None:
         lines = [
             (
                 str(row["id"]),
-                row["job"] + (f" {row['key']}" if row["key"] else ""),
+                row["job"],
                 str(row["attempts"]),
                 moment(row["ended_at"]),
                 shortened(row["reason"], 80),

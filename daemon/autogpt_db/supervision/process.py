@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import random
 import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from supervisor.options import decode_wait_status
 from supervisor.process import Subprocess
 from supervisor.states import ProcessStates, SupervisorStates
 
+from autogpt_db.backoff import Backoff
 from autogpt_db.logs.events import processes as log
 from autogpt_db.supervision import clock
 from autogpt_db.supervision.output import PlainLog
@@ -34,6 +34,7 @@ Short, because pauses are for processes that cannot serve, and one that an opera
 killed can: it is needed back at once.
 """
 FIRST_PAUSE = 0.5
+"""Longest pause after a second failure in a row, in seconds."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
@@ -44,17 +45,13 @@ States = ProcessStates
 def pause_before_restart(failures: int, longest: float) -> float:
     """Return the seconds to wait before a process is started again.
 
-    None after the first failure, then doubling up to `longest`, spread so that processes that
-    failed together don't come back together.
+    None after the first failure, then a `Backoff` up to `longest`.
 
     Args:
         failures: Failures in a row, this one included.
         longest: Upper bound, seconds.
     """
-    if failures <= 1:
-        return 0.0
-    pause = min(longest, FIRST_PAUSE * 2.0 ** min(failures - 2, 30))
-    return pause * random.uniform(0.7, 1.0)  # noqa: S311 - spreads restarts, no secret
+    return Backoff(FIRST_PAUSE, longest).pause(failures - 1) if failures > 1 else 0.0
 
 
 @dataclass(eq=False)

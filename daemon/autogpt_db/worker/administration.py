@@ -57,7 +57,7 @@ SELECT name.job,
  ORDER BY name.job
 """
 
-# The priority is queue.ASKED_FIRST.
+# The priority is scheduling.PRIORITY.
 ENQUEUE: LiteralString = """
 INSERT INTO autogpt_db.procrastinate_jobs
        (queue_name, task_name, lock, queueing_lock, priority, args)
@@ -99,7 +99,7 @@ SELECT job.status::text AS status, run.done, run.total, run.outcome, run.reason,
 """
 
 HISTORY: LiteralString = """
-SELECT token, job_id, job, key, attempt, process, started_at, ended_at,
+SELECT token, job_id, job, attempt, process, started_at, ended_at,
        EXTRACT(epoch FROM COALESCE(ended_at, clock_timestamp()) - started_at)::float8 AS seconds,
        COALESCE(outcome, 'running') AS outcome, reason, result, done, total
   FROM autogpt_db.job_run
@@ -127,7 +127,7 @@ SELECT job,
 # The runs are read once, not once for each job.
 FAILED: LiteralString = """
 WITH job AS MATERIALIZED (
-    SELECT id, task_name, args ->> 'key' AS key, attempts
+    SELECT id, task_name, attempts
       FROM autogpt_db.procrastinate_jobs
      WHERE status = 'failed'
      ORDER BY id DESC
@@ -138,7 +138,7 @@ WITH job AS MATERIALIZED (
       JOIN autogpt_db.job_run ON job_run.job_id = job.id
      ORDER BY job_run.job_id, job_run.token DESC
 )
-SELECT job.id, job.task_name AS job, job.key, job.attempts,
+SELECT job.id, job.task_name AS job, job.attempts,
        run.ended_at, run.process, run.reason
   FROM job
   LEFT JOIN run ON run.job_id = job.id

@@ -57,8 +57,8 @@ WITH fetched AS MATERIALIZED (
      WHERE run.job_id = fetched.id
        AND run.ended_at IS NULL
 ), started AS (
-    INSERT INTO autogpt_db.job_run (job_id, job, key, attempt, process)
-    SELECT id, task_name, args ->> 'key', attempts + 1, %(process)s
+    INSERT INTO autogpt_db.job_run (job_id, job, attempt, process)
+    SELECT id, task_name, attempts + 1, %(process)s
       FROM fetched
     RETURNING token
 )
@@ -126,7 +126,6 @@ class JobRun:
         job: The job's name.
         job_id: The queued job.
         attempt: Which attempt it is, from 1.
-        key: What the run is about, for a job that has many.
         handed_back: Whether it was ended by a stop and spends no attempt.
         ended: Whether its end has been committed together with its writes.
         reason: Why it failed.
@@ -142,7 +141,6 @@ class JobRun:
     job: str
     job_id: int
     attempt: int
-    key: str | None = None
     handed_back: bool = False
     ended: bool = False
     reason: str | None = None
@@ -201,7 +199,6 @@ class FetchedJob(Job):
             job=row["task_name"],
             job_id=row["id"],
             attempt=row["attempts"] + 1,
-            key=row["args"].get("key"),
         )
         object.__setattr__(job, "run", run)  # procrastinate's class is frozen
         return job

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import random
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import psycopg
 
+from autogpt_db.backoff import Backoff
 from autogpt_db.database.bounded import answered_within
 from autogpt_db.database.causes import lasting_failure, lasts, refusal_of, remedy_of
 from autogpt_db.database.failures import connection_lost
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found")
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+_BETWEEN_TRIES = Backoff(first=0.05, longest=1.0)
 _ANSWER: Final = 10.0
 """Seconds that a server which let us in gets for an answer."""
 _START_IT: Final = "Start it, or correct DATABASE_URL."
@@ -91,7 +91,7 @@ class ServerAwaited:
 
     def _until(self, target: DatabaseUrl, use: Callable[[Connection], Found]) -> Found:
         deadline = time.monotonic() + self._settings.startup_timeout
-        pause = _FIRST_PAUSE
+        failures = 0
         target.verify_files()
         conninfo = target.conninfo(
             connect_timeout=self._settings.connect_timeout, application_name="autogpt-db main"
@@ -111,6 +111,8 @@ class ServerAwaited:
                 if not (isinstance(error, psycopg.OperationalError) or connection_lost(error)):
                     raise
                 absence = _why_it_is_away(error, target)
+            failures += 1
+            pause = _BETWEEN_TRIES.pause(failures)
             if time.monotonic() + pause > deadline:
                 raise DatabaseUnreachableError(
                     f"PostgreSQL at {target.address} {absence.state} within "
@@ -118,8 +120,7 @@ class ServerAwaited:
                     "database.startup_timeout sets how long to wait."
                 )
             self._tell(target, absence)
-            time.sleep(pause * random.uniform(0.7, 1.0))  # noqa: S311 - spreads retries, no secret
-            pause = min(pause * 2, _LONGEST_PAUSE)
+            time.sleep(pause)
 
     def _tell(self, target: DatabaseUrl, absence: _Absence) -> None:
         reason = absence.reason
