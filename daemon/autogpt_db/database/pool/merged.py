@@ -65,13 +65,20 @@ class Merged:
         return size
 
     def encode(self, calls: Iterable[Mapping[str, Any]]) -> str:
-        """Return the parameters of calls as the array that `batch` reads."""
+        """Return the parameters of calls as the array that `batch` reads.
+
+        Raises:
+            ValueError: One holds U+0000, which PostgreSQL's text cannot: `single` refuses it too.
+                A batch would only where it comes to read that call, which no row may ask for.
+        """
         objects = []
         for place, parameters in enumerate(calls):
             members = [f'{{"place":{place}']
             for name in self.texts:
                 value = parameters[name]
                 if value is not None:
+                    if "\0" in value:
+                        raise ValueError(f"{name} holds U+0000")
                     members.append(f'"{name}":{encode_basestring(value)}')
             for name in self.documents:
                 value = parameters[name]

@@ -1,0 +1,182 @@
+"""The two forms of every merged statement: for one call and for many, with one effect."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from autogpt_db.database.capabilities import Capabilities, ForSchema
+from autogpt_db.database.pool.merged import Merged
+from autogpt_db.database.releases import catalogue_of
+from autogpt_db.operations import load_operations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+CAPABILITIES = Capabilities.of(catalogue_of("v0.6.48"))
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+def merged_statements() -> dict[str, Merged]:
+    """Return every one that a method has, by its place."""
+    load_operations()
+    found: dict[int, tuple[str, Merged]] = {}
+    for name, module in list(sys.modules.items()):
+        if name.startswith("autogpt_db.operations."):
+            for variable, value in vars(module).items():
+                fit = value(CAPABILITIES) if isinstance(value, ForSchema) else value
+                if isinstance(fit, Merged):
+                    found.setdefault(id(value), (f"{name.rpartition('.')[2]}.{variable}", fit))
+    return dict(found.values())
+
+
+MERGED = merged_statements()
+
+# What there is to be found by; a statement's parameters are named alike everywhere.
+IDS = {
+    "node_exec_id": 'SELECT "id" FROM "AgentNodeExecution" ORDER BY 1 LIMIT 4',
+    "graph_exec_id": 'SELECT "id" FROM "AgentGraphExecution" ORDER BY 1 LIMIT 3',
+    "execution_id": 'SELECT "id" FROM "AgentGraphExecution" ORDER BY 1 LIMIT 3',
+    "node_id": 'SELECT "id" FROM "AgentNode" ORDER BY 1 LIMIT 3',
+    "user_id": 'SELECT DISTINCT "userId" FROM "AgentGraphExecution" ORDER BY 1 LIMIT 3',
+}
+TEXTS: Mapping[str, st.SearchStrategy[str | None]] = {
+    "status": st.sampled_from(["QUEUED", "RUNNING", "COMPLETED", "FAILED"]),
+    "allowed": st.sampled_from(["{QUEUED,INCOMPLETE}", "{RUNNING}", "{COMPLETED,QUEUED,RUNNING}"]),
+    "organization_id": st.sampled_from([None, "an organization"]),
+}
+NAMES = st.sampled_from(["a", "b", 'quoted "c"', "back\\slash", "snow ☃", "", "\x00"])
+DOCUMENTS = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text("ab☃\\\"'", max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES.filter("\x00".__ne__), inner),
+    max_leaves=4,
+)
+OBJECTS = st.none() | st.dictionaries(st.sampled_from("ab"), DOCUMENTS, max_size=2).map(json.dumps)
+# Where a method takes an object or nothing, null is nothing.
+OPTIONAL = frozenset({"execution_data", "stats"})
+
+
+@pytest.fixture(scope="module")
+def connection(seeded_database_url_for_module: str) -> Iterator[Connection]:
+    with psycopg.connect(seeded_database_url_for_module) as found:
+        found.execute("SET search_path TO platform, public")
+        found.commit()
+        yield found
+
+
+def values_of(connection: Connection, name: str) -> st.SearchStrategy[str | None]:
+    """Return what a text parameter may be: often something that there is."""
+    if name in TEXTS:
+        return TEXTS[name]
+    if name in IDS:
+        known = [found for (found,) in connection.execute(IDS[name].encode())]
+        assert known, f"the seeded tables have no {name}"
+        return st.sampled_from([*known, *known, "missing"])
+    return NAMES
+
+
+def tables_of(merged: Merged) -> list[str]:
+    return sorted(set(re.findall(r'platform\."(\w+)"(?!\[)', merged.single + merged.batch)))
+
+
+def rows_of(connection: Connection, merged: Merged) -> list[tuple[str, Any]]:
+    """Return the rows of what a statement names that are tables (enums are types)."""
+    found = []
+    for table in tables_of(merged):
+        if connection.execute("SELECT to_regclass(%s)", [f'"{table}"']).fetchone() != (None,):
+            # As text, a JSON null is not a missing value; as JSON they look alike.
+            rows = connection.execute(
+                f"""SELECT to_jsonb(one), one::text ~ '[(,]null[,)]'
+                      FROM "{table}" AS one""".encode()
+            )
+            found += [(table, [row, null]) for row, null in rows]
+    return found
+
+
+class Comparable:
+    """Values without what no two runs have in common: new ids, and the present."""
+
+    def __init__(self, known: object) -> None:
+        self._known = set(re.findall(r"[\w-]{20,}", json.dumps(known, default=str)))
+
+    def __call__(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: self(each) for name, each in value.items()}
+        if isinstance(value, list | tuple):
+            return [self(each) for each in value]
+        if not isinstance(value, str):
+            return value
+        try:
+            moment = dt.datetime.fromisoformat(value).replace(tzinfo=dt.UTC)
+        except ValueError:
+            new = re.fullmatch(r"[0-9a-f-]{36}", value) and value not in self._known
+            return "new" if new else value
+        recent = abs(dt.datetime.now(dt.UTC) - moment) < dt.timedelta(hours=1)
+        return "now" if recent else value
+
+
+def outcome(connection: Connection, merged: Merged, calls: list[dict[str, Any]], *, together: bool
+            ) -> tuple[list[Any], list[tuple[str, Any]]] | None:  # fmt: skip
+    """Return the calls' documents and what the tables hold then; None where one fails."""
+    try:
+        with connection.transaction(force_rollback=True):
+            if together:
+                cursor = connection.execute(merged.batch.encode(), {"calls": merged.encode(calls)})
+                rows = cursor.fetchall() if cursor.description else []
+                by_place: dict[int, Any] = dict(iter(rows))
+                assert len(by_place) == len(rows), "a call has one document"
+                documents = [by_place.get(place) for place in range(len(calls))]
+            else:
+                documents = []
+                for call in calls:
+                    row = connection.execute(merged.single.encode(), call).fetchone()
+                    documents.append(row[0] if row is not None else None)
+            return documents, rows_of(connection, merged)
+    except (psycopg.Error, ValueError):
+        return None
+
+
+def test_there_are_some() -> None:
+    assert len(MERGED) >= 8, sorted(MERGED)
+
+
+@pytest.mark.parametrize("name", sorted(MERGED))
+@settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(data=st.data())
+def test_for_one_call_and_for_many_a_statement_does_and_returns_the_same(
+    connection: Connection, name: str, data: st.DataObject
+) -> None:
+    merged = MERGED[name]
+    call = st.fixed_dictionaries(
+        {text: values_of(connection, text) for text in merged.texts}
+        | {
+            document: OBJECTS if document in OPTIONAL else DOCUMENTS.map(json.dumps)
+            for document in merged.documents
+        }
+    )
+    calls = data.draw(st.lists(call, min_size=1, max_size=6))
+    if merged.key and not merged.shares:  # as `Merger` puts a batch together
+        calls = list({tuple(each[part] for part in merged.key): each for each in calls}.values())
+        calls.sort(key=lambda each: tuple(each[part] for part in merged.key))
+    comparable = Comparable(rows_of(connection, merged))
+    alone = comparable(outcome(connection, merged, calls, together=False))
+    together = comparable(outcome(connection, merged, calls, together=True))
+    connection.rollback()
+    if alone is None or together is None:
+        assert alone == together, "one of the calls is to blame in either form"
+        return
+    assert together[0] == alone[0]
+    assert sorted(map(str, together[1])) == sorted(map(str, alone[1]))
