@@ -22,10 +22,10 @@ most one run of a job waits and one runs.
   counts as dead, which is looked for every 5 s; its jobs then start again on another worker. A
   worker that was only frozen writes nothing any more when it wakes: whatever a run writes
   commits together with a check of its token.
-- **Failures** are tried again after 2, 4, 8 … seconds, at most ten minutes; `jobs run` does it at
-  once. After its last attempt a job is *failed*: `autogpt-db jobs failed` lists it, `jobs requeue`
-  gives it all its attempts again. A worker that dies has spent an attempt, so a job that brings
-  its worker down ends there, too.
+- **Failures** are tried again after up to 2, 4, 8 … seconds (half of it at random), at most ten
+  minutes; `jobs run` does it at once. After its last attempt a job is *failed*:
+  `autogpt-db jobs failed` lists it, `jobs requeue` gives it all its attempts again. A worker that
+  dies has spent an attempt, so a job that brings its worker down ends there, too.
 - **A stop** gives running jobs `worker.stop_timeout` seconds. Then they go back to the queue,
   and no attempt is spent.
 - **A run missed** while no worker was up is made up for once, up to a day later.

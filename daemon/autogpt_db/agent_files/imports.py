@@ -22,7 +22,7 @@ from autogpt_db.agent_files.outcome import (
     ImportOutcome,
     MissingGraph,
 )
-from autogpt_db.database.troubles import quoted
+from autogpt_db.database.quoting import quoted
 from autogpt_db.errors import ConfigurationError, SchemaError
 from autogpt_db.operations.graphs.blocks import AGENT_EXECUTOR_BLOCK
 

@@ -6,10 +6,11 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from autogpt_db.database import troubles
-from autogpt_db.database.troubles import Trouble, quoted
+from autogpt_db.database.quoting import quoted
 from autogpt_db.errors import ConfigurationError, DatabaseUnreachableError
 
 if TYPE_CHECKING:
+    from autogpt_db.database.troubles import Trouble
     from autogpt_db.database.url import DatabaseUrl
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from autogpt_db.database.quoting import quoted
 from autogpt_db.errors import AutogptDbError, ConfigurationError
 from autogpt_db.logs.events import methods as log
 
@@ -90,7 +91,7 @@ def verify_key(connection: psycopg.Connection[Any], settings: Settings, schema_n
     keys = settings.integrations
     if keys.encryption_key is None:
         return 0
-    place = '"' + schema_name.replace('"', '""') + '"'
+    place = quoted(schema_name)
     rows = [
         row
         for table, column, _ in encrypted_columns(connection, schema_name)
@@ -114,7 +115,7 @@ def encrypted_columns(
     connection: psycopg.Connection[Any], schema_name: str
 ) -> list[EncryptedColumn]:
     """Return the columns of encrypted texts that the database has: none until it is migrated."""
-    place = '"' + schema_name.replace('"', '""') + '"'
+    place = quoted(schema_name)
     return [
         each
         for each in ENCRYPTED_COLUMNS
@@ -127,7 +128,7 @@ def encrypted_columns(
 
 def has_credentials(connection: psycopg.Connection[Any], schema_name: str) -> bool:
     """Tell whether anybody has stored credentials."""
-    place = '"' + schema_name.replace('"', '""') + '"'
+    place = quoted(schema_name)
     return any(
         connection.execute(
             f"""SELECT FROM {place}."{table}" WHERE "{column}" <> '' LIMIT 1"""

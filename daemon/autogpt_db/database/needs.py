@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, NamedTuple
 
 from autogpt_db.database import troubles
-from autogpt_db.database.troubles import quoted
+from autogpt_db.database.quoting import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

@@ -15,12 +15,12 @@ from psycopg.conninfo import make_conninfo
 
 from autogpt_db.database.bounded import answered_within
 from autogpt_db.database.hosts import connect
+from autogpt_db.database.quoting import quoted
 from autogpt_db.database.troubles import (
     DATABASE_LIMIT,
     POOLER_LIMIT,
     ROLE_LIMIT,
     SERVER_LIMIT,
-    quoted,
 )
 from autogpt_db.errors import ConfigurationError
 from autogpt_db.logs.events import connections as log

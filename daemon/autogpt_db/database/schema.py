@@ -13,6 +13,7 @@ import msgspec
 
 from autogpt_db.database.capabilities import Capabilities
 from autogpt_db.database.catalogue import READ, Catalogue
+from autogpt_db.database.quoting import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -60,7 +61,7 @@ class Needed:
 
 def read_catalogue(connection: psycopg.Connection[Any], schema_name: str) -> Catalogue:
     """Return what a schema has, and what we may do with it."""
-    place = '"' + schema_name.replace('"', '""') + '"'
+    place = quoted(schema_name)
     row = connection.execute(READ, {"schema": place}).fetchone()
     assert row is not None, "a SELECT without FROM has one row"
     # What is ours is made after this, and proven by itself.

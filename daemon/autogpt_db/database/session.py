@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 import psycopg
 
 from autogpt_db.database import troubles
-from autogpt_db.database.troubles import quoted, setting_statement
+from autogpt_db.database.quoting import quoted
+from autogpt_db.database.troubles import setting_statement
 from autogpt_db.errors import ConfigurationError
 
 if TYPE_CHECKING:

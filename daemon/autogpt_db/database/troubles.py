@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from autogpt_db.database.quoting import literal, quoted
+
 
 class Trouble(NamedTuple):
     """Something that can be the matter.
@@ -343,13 +345,3 @@ def setting_statement(role: str, database: str, name: str, value: str) -> str:
     return (
         f"ALTER ROLE {quoted(role)} IN DATABASE {quoted(database)} SET {name} = {literal(value)};"
     )
-
-
-def quoted(identifier: str) -> str:
-    """Return an SQL identifier in quotes."""
-    return '"' + identifier.replace('"', '""') + '"'
-
-
-def literal(value: str) -> str:
-    """Return an SQL text in quotes."""
-    return "'" + value.replace("'", "''") + "'"

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 from psycopg.conninfo import make_conninfo
 
+from autogpt_db.database.quoting import quoted
 from autogpt_db.database.session import SETTINGS
 from autogpt_db.database.url_text import check_words, take_apart
 from autogpt_db.database.url_tls import (
@@ -199,15 +200,13 @@ class DatabaseUrl:
     @property
     def search_path(self) -> str:
         """Return where AutoGPT's own names are looked for, and those of its extensions."""
-        name = '"' + self.schema.replace('"', '""') + '"'
-        return f"{name},public,extensions"
+        return f"{quoted(self.schema)},public,extensions"
 
     def search_path_to(self, schema: str | None) -> str:
         """Return the search path, with a schema at its end that it doesn't have."""
         if schema is None or schema in {self.schema, "public", "extensions", "pg_catalog"}:
             return self.search_path
-        name = schema.replace('"', '""')
-        return f'{self.search_path},"{name}"'
+        return f"{self.search_path},{quoted(schema)}"
 
     def verify_files(self, name: str = "database.url") -> None:
         """Check that this account can read the files that TLS needs.

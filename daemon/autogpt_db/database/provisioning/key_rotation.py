@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autogpt_db.database.encryption import encrypted_columns, fernet_of
+from autogpt_db.database.quoting import quoted
 from autogpt_db.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class _Rounds:
         self._connection = connection
         self._dry_run = dry_run
         self._present, self._both = Fernet(keys.encryption_key.reveal()), fernet_of(keys)
-        self._place = '"' + schema_name.replace('"', '""') + '"'
+        self._place = quoted(schema_name)
 
     def go(
         self,

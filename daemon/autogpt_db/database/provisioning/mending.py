@@ -20,7 +20,7 @@ from autogpt_db.database.provisioning.ours import (
     read_ours,
 )
 from autogpt_db.database.provisioning.remaking import COLUMN, statements
-from autogpt_db.database.troubles import quoted
+from autogpt_db.database.quoting import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

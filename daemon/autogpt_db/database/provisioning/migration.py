@@ -24,7 +24,7 @@ from autogpt_db.database.provisioning.ours import expected, used_by
 from autogpt_db.database.provisioning.platform_tables import platform_tables, refuse_unready
 from autogpt_db.database.provisioning.rights import open_to_us, refuse_closed, refuse_without_rights
 from autogpt_db.database.provisioning.verification import verify
-from autogpt_db.database.troubles import quoted
+from autogpt_db.database.quoting import quoted
 from autogpt_db.errors import SchemaError
 
 if TYPE_CHECKING:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, LiteralString, NamedTuple
 
 import msgspec
 
+from autogpt_db.database.quoting import quoted
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from typing import Any
@@ -250,8 +252,7 @@ def expected(recorded: Collection[str], schema_name: str) -> dict[Item, str]:
 def _placed(definition: str, schema_name: str) -> str:
     if schema_name == "platform":
         return definition
-    quoted = '"' + schema_name.replace('"', '""') + '"'
-    return _PLATFORM.sub(lambda _: quoted, definition)
+    return _PLATFORM.sub(lambda _: quoted(schema_name), definition)
 
 
 def differences(wanted: Mapping[Item, str], found: Mapping[Item, str]) -> Iterator[Difference]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from autogpt_db.database.quoting import quoted
 from autogpt_db.errors import SchemaAwaitedError, SchemaError
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def platform_tables(connection: psycopg.Connection[Any], schema_name: str) -> Pl
     exist, by_autogpt, readable = row
     if not readable:
         return PlatformTables(exist, by_autogpt, None, settled=True)
-    place = '"' + schema_name.replace('"', '""').replace("%", "%%") + '".'
+    place = quoted(schema_name).replace("%", "%%") + "."
     sql = _UNDER_WAY.replace("platform.", place)
     row = connection.execute(sql.encode(), {"seconds": SETTLED_AFTER}).fetchone()
     assert row is not None

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from autogpt_db.database.provisioning.ours import Difference, Item
-from autogpt_db.database.troubles import quoted
+from autogpt_db.database.quoting import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

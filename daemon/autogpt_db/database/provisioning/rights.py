@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 
 from autogpt_db.database import troubles
-from autogpt_db.database.troubles import quoted
+from autogpt_db.database.quoting import quoted
 from autogpt_db.errors import RightsError
 
 if TYPE_CHECKING:

@@ -23,6 +23,7 @@ from autogpt_db.database.provisioning.embedded.postmaster import (
     end_postmaster,
     read_pid_file,
 )
+from autogpt_db.database.quoting import quoted
 from autogpt_db.errors import ConfigurationError, DatabaseUnreachableError
 from autogpt_db.logs.events import embedded as log
 
@@ -244,7 +245,6 @@ def _command(server: EmbeddedServer, binaries: Binaries, settings: EmbeddedSetti
 
     What stands here wins over data/postgresql.conf, where an operator may set everything else.
     """
-    quoted_socket_directory = str(server.socket_directory).replace('"', '""')
     values = {
         # What is acknowledged is on the disk.
         "fsync": "on",
@@ -253,7 +253,7 @@ def _command(server: EmbeddedServer, binaries: Binaries, settings: EmbeddedSetti
         # Nothing but the socket, and nobody but its owner and root on the way to it.
         "listen_addresses": "",
         "port": str(_PORT),
-        "unix_socket_directories": f'"{quoted_socket_directory}"',
+        "unix_socket_directories": quoted(str(server.socket_directory)),
         "unix_socket_permissions": "0700",
         "max_connections": str(settings.max_connections),
         "shared_buffers": f"{settings.shared_buffers}MB",
