@@ -73,6 +73,7 @@ class SupervisedProcess(Subprocess):  # type: ignore[misc]
     """A process that is restarted for ever.
 
     Attributes:
+        pause: Seconds that its latest failure is followed by.
         restarts: Starts after the first one.
         last_exit: How it ended last, in words; None when it never has.
         pool: The pool's figures of its last heartbeat.
@@ -94,6 +95,7 @@ class SupervisedProcess(Subprocess):  # type: ignore[misc]
     def __init__(self, config: ProcessConfig) -> None:
         super().__init__(config)
         self.failures = 0
+        self.pause = 0.0
         self.restarts = -1
         self.last_exit: str | None = None
         self.pool: dict[str, Any] = {}
@@ -239,9 +241,7 @@ class SupervisedProcess(Subprocess):  # type: ignore[misc]
             how=self.last_exit,
             code=code if code >= 0 else None,
             served_seconds=round(served, 3),
-            again_in_seconds=round(max(0.0, self.delay - now), 3)
-            if self.state == States.BACKOFF
-            else None,
+            again_in_seconds=round(self.pause, 3) if self.state == States.BACKOFF else None,
         )
 
     def _restarts_after(self, code: int) -> bool:
@@ -257,7 +257,8 @@ class SupervisedProcess(Subprocess):  # type: ignore[misc]
         super().change_state(new_state, expected)
         if new_state == States.BACKOFF:
             self.failures += 1
-            self.delay = clock.now() + pause_before_restart(self.failures, self.backoff_max)
+            self.pause = pause_before_restart(self.failures, self.backoff_max)
+            self.delay = clock.now() + self.pause
 
     def give_up(self) -> None:
         """Stop trying, which happens only when the whole tree stops."""
