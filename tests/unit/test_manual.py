@@ -12,6 +12,7 @@ import click
 import pytest
 from tools.reference.manual import manual_pages, visible_commands
 
+from autogpt_db import errors
 from autogpt_db.cli.commands import commands
 from autogpt_db.settings.catalog import options
 from daemon_process import PROGRAM
@@ -40,6 +41,15 @@ def test_every_option_of_the_configuration_is_documented_everywhere() -> None:
         words = f".B {name} {' '.join(option.help.replace('`', '').split())[:40]}"
         assert words in page.replace("`", ""), missing
         assert option.environment_name in page, missing
+
+
+def test_every_exit_code_is_explained() -> None:
+    codes = {code for name, code in vars(errors).items() if name.startswith("EXIT_")}
+    page = (ROOT / "docs" / "reference" / "exit-codes.md").read_text("utf-8")
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)} == codes
+    manual = plain(PROGRAM_PAGE).partition(".SH EXIT STATUS")[2].partition(".SH SIGNALS")[0]
+    assert {int(code) for code in re.findall(r"\.B (\d+) ", manual)} == codes | {1, 2}
+    assert "none answers, however well PostgreSQL is" in manual
 
 
 def test_every_command_and_its_options_are_documented() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -32,3 +33,11 @@ def test_every_option_stands_in_the_configuration_file_at_its_default() -> None:
         assert name in values, f"{option.path} is missing; run: make reference"
         if option.default is not None:
             assert values[name] == option.default, f"{option.path}; run: make reference"
+
+
+def test_the_page_of_the_methods_names_failures_as_replies_do() -> None:
+    page = FILES["docs/reference/methods.md"]
+    assert re.findall(r"^- `\w+Error`:.*", page, re.MULTILINE) == [], "no reply says these"
+    named = set(re.findall(r"^- `(\w+)`, [45]\d\d: ", page, re.MULTILINE))
+    assert {"ValueError", "RecordNotFoundError"} <= named
+    assert not named & {"InvalidValueError", "ResultTooLargeError", "UserNotFoundError"}

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from autogpt_db import __version__, errors
+from autogpt_db import __version__
 from autogpt_db.cli.commands import commands
 from autogpt_db.cli.examples import EXAMPLES
 from autogpt_db.cli.layout import every_command
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from autogpt_db.settings.catalog import Option
 
+_EXIT_CODES_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "exit-codes.md"
+_EXIT_CODES = re.compile(r"^\| (?P<code>\d+) \| [^|]+ \| (?P<when>[^|]+) \|", re.MULTILINE)
 _MARK = re.compile(r"`([^`]+)`")
 
 _DESCRIPTION = """
@@ -194,19 +197,9 @@ def _exit_codes() -> Iterator[tuple[int, str]]:
     yield 0, "Done; of `run`: it was asked to stop."
     yield 1, "The daemon answered a call with an error, or a check of `doctor` failed."
     yield 2, "The command line is wrong."
-    meanings: dict[int, list[str]] = {}
-    for name in vars(errors).values():
-        if (
-            isinstance(name, type)
-            and issubclass(name, errors.AutogptDbError)
-            and "exit_code" in vars(name)
-            and name is not errors.AutogptDbError
-        ):
-            first = (name.__doc__ or "").strip().splitlines()[0]
-            meanings.setdefault(name.exit_code, []).append(first)
-    meanings[errors.EXIT_BUG] = ["A bug: the log has the traceback."]
-    for code, texts in sorted(meanings.items()):
-        yield code, " Or: ".join(_sentence(text) for text in texts)
+    for row in _EXIT_CODES.finditer(_EXIT_CODES_PAGE.read_text("utf-8")):
+        if row["code"] != "0":
+            yield int(row["code"]), row["when"]
 
 
 def _item(name: str, meaning: str) -> Iterator[str]:

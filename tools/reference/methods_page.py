@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tools.reference import NOTICE, IncompleteError
 from tools.sample_calls import examples, where_a_row_goes
 
+from autogpt_db.errors import CallError
 from autogpt_db.operations import load_operations
 
 if TYPE_CHECKING:
@@ -91,6 +92,16 @@ def _docstring(text: str, limits: Mapping[str, str]) -> Iterator[str]:
         elif section in {"Args:", "Raises:"} and line.startswith("    ") and line[4] != " ":
             name, _, meaning = line.strip().partition(": ")
             bound = f" At most `limits.{limits[name]}`." if name in limits else ""
-            yield f"- `{name}`: {meaning}{bound}"
+            shown = _as_replied(name) if section == "Raises:" else f"`{name}`"
+            yield f"- {shown}: {meaning}{bound}"
         else:
             yield line.strip() if section else line
+
+
+def _as_replied(name: str) -> str:
+    """Return what a caller sees of an exception: the reply's `type`, and its status."""
+    kinds = [CallError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    found = next((kind for kind in kinds if kind.__name__ == name), None)
+    return f"`{name}`" if found is None else f"`{found.wire_type}`, {found.status.value}"

@@ -7,7 +7,7 @@ import sys
 from autogpt_db.cli.printing import say
 from autogpt_db.errors import (
     EXIT_CONFIGURATION,
-    EXIT_DATABASE_UNREACHABLE,
+    EXIT_UNAVAILABLE,
     AutogptDbError,
     ConfigurationError,
     RightMissingError,
@@ -35,7 +35,7 @@ class friendly:  # noqa: N801 - reads as a statement
 def _code_of(failure: AutogptDbError) -> int:
     """Return the exit code; what a call's failure is to its caller doesn't say it."""
     if isinstance(failure, ServiceUnavailableError):
-        return EXIT_DATABASE_UNREACHABLE
+        return EXIT_UNAVAILABLE
     if isinstance(failure, RightMissingError | SchemaObjectMissingError):
         return EXIT_CONFIGURATION
     return failure.exit_code

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 EXIT_STOPPED = 0
 EXIT_BACKUP_DAMAGED = 65  # EX_DATAERR
-EXIT_DATABASE_UNREACHABLE = 69  # EX_UNAVAILABLE
+EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE
 EXIT_BUG = 70  # EX_SOFTWARE
 EXIT_RESOURCE_TAKEN = 71  # EX_OSERR
 EXIT_MAINTENANCE_FAILED = 74  # EX_IOERR
@@ -63,7 +63,7 @@ class RightsError(SchemaError):
 class DatabaseUnreachableError(AutogptDbError):
     """PostgreSQL did not answer within the start-up timeout."""
 
-    exit_code = EXIT_DATABASE_UNREACHABLE
+    exit_code = EXIT_UNAVAILABLE
 
 
 class ResourceTakenError(AutogptDbError):

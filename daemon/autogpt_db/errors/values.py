@@ -152,6 +152,22 @@ class NotFoundWithStatusError(NotFoundError):
     status = HTTPStatus.NOT_FOUND
 
 
+class UserNotFoundError(InvalidValueError):
+    """There is no such user."""
+
+    def __init__(self, user_id: str) -> None:
+        """Name the user.
+
+        Args:
+            user_id: Whose row isn't there.
+        """
+        super().__init__(f"User not found with ID: {user_id}")
+
+
+class ExecutionNotFoundError(InvalidValueError):
+    """There is no such execution, or it is another user's."""
+
+
 class GraphNotAccessibleError(InvalidValueError):
     """The user neither owns the graph nor finds it in the marketplace."""
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from autogpt_db import models
 from autogpt_db.database.capabilities import ForSchema
-from autogpt_db.errors import InvalidValueError
+from autogpt_db.errors import ExecutionNotFoundError, InvalidValueError
 from autogpt_db.operations import (
     BOUNDED_CALLS,
     Database,
@@ -178,7 +178,8 @@ async def update_node_execution_status(
         Its NodeExecutionResult as it is now.
 
     Raises:
-        InvalidValueError: There is none, the status is INCOMPLETE, or QUEUED has no input.
+        ExecutionNotFoundError: There is none.
+        InvalidValueError: The status is INCOMPLETE, or QUEUED has no input.
     """
     if status is ExecutionStatus.QUEUED and execution_data is None:
         raise InvalidValueError("The status QUEUED must come with execution_data.")
@@ -199,7 +200,7 @@ async def update_node_execution_status(
             BY_ID(database.capabilities), {"node_exec_id": node_exec_id}
         )
     if document is None:
-        raise InvalidValueError(f"There is no node execution {node_exec_id}.")
+        raise ExecutionNotFoundError(f"There is no node execution {node_exec_id}.")
     return document
 
 

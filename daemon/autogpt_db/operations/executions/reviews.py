@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from autogpt_db import models
 from autogpt_db.database.capabilities import ForSchema
-from autogpt_db.errors import InvalidValueError
+from autogpt_db.errors import ExecutionNotFoundError
 from autogpt_db.operations import (
     Database,
     JsonValue,
@@ -244,12 +244,14 @@ async def cancel_pending_reviews_for_execution(
         How many reviews were rejected.
 
     Raises:
-        InvalidValueError: The user has no such graph execution.
+        ExecutionNotFoundError: The user has no such graph execution.
     """
     row = await database.row(CANCEL_PENDING, {"graph_exec_id": graph_exec_id, "user_id": user_id})
     assert row is not None
     found, cancelled = row
     if not found:
-        raise InvalidValueError(f"Graph execution {graph_exec_id} not found for user {user_id}")
+        raise ExecutionNotFoundError(
+            f"Graph execution {graph_exec_id} not found for user {user_id}"
+        )
     count: int = cancelled
     return count

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from autogpt_db.database.capabilities import ForSchema
-from autogpt_db.errors import InvalidValueError, UniqueViolationError
+from autogpt_db.errors import UniqueViolationError, UserNotFoundError
 from autogpt_db.operations import Database, events, operation
 from autogpt_db.operations.credits.ledger import HISTORY, raw_query
 from autogpt_db.signatures.repeats import harmful
@@ -151,12 +151,12 @@ async def increment_onboarding_runs(database: Database, user_id: str) -> None:
         user_id: Whose run.
 
     Raises:
-        InvalidValueError: There is no such user.
+        UserNotFoundError: There is no such user.
     """
     found = await _count(database, user_id)
     if found is None:
         if not await database.execute(CREATE, {"user_id": user_id}):
-            raise InvalidValueError(f"User not found with ID: {user_id}")
+            raise UserNotFoundError(user_id)
         found = await _count(database, user_id)
     assert found is not None
     _tell(database.settings, user_id, *found)

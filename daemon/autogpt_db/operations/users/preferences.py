@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from autogpt_db import models
-from autogpt_db.errors import InvalidValueError
+from autogpt_db.errors import InvalidValueError, UserNotFoundError
 from autogpt_db.operations import Database, Reply, operation
 from autogpt_db.operations.users import email_address
 from autogpt_db.signatures import moments
@@ -77,11 +77,11 @@ async def get_user_email_verification(database: Database, user_id: str) -> bool:
         user_id: The user.
 
     Raises:
-        InvalidValueError: There is no such user.
+        UserNotFoundError: There is no such user.
     """
     row = await database.row(EMAIL_VERIFIED, {"user_id": user_id})
     if row is None:
-        raise InvalidValueError(f"User not found with ID: {user_id}")
+        raise UserNotFoundError(user_id)
     verified: bool = row[0]
     return verified
 
@@ -96,11 +96,12 @@ async def get_user_notification_preference(
         user_id: The user.
 
     Raises:
-        InvalidValueError: There is no such user, or the stored e-mail address is none.
+        UserNotFoundError: There is no such user.
+        InvalidValueError: The stored e-mail address is none.
     """
     row = await database.row(PREFERENCE, {"user_id": user_id})
     if row is None:
-        raise InvalidValueError(f"User not found with ID: {user_id}")
+        raise UserNotFoundError(user_id)
     email, preferences, daily_limit, now = row
     address = email_address.normalized(email)
     if address is None:

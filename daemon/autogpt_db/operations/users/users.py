@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from autogpt_db import models
 from autogpt_db.database.capabilities import ForSchema
-from autogpt_db.errors import InvalidValueError
+from autogpt_db.errors import UserNotFoundError
 from autogpt_db.operations import Database, Reply, operation
 
 if TYPE_CHECKING:
@@ -76,11 +76,11 @@ async def get_user_by_id(database: Database, user_id: str) -> Reply[models.User]
         A User, as its row is now.
 
     Raises:
-        InvalidValueError: There is no such user.
+        UserNotFoundError: There is no such user.
     """
     document = await database.json(_BY_ID(database.capabilities), {"user_id": user_id})
     if document is None:
-        raise InvalidValueError(f"User not found with ID: {user_id}")
+        raise UserNotFoundError(user_id)
     return document
 
 
