@@ -13,7 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from autogpt_db.metrics import RequestCounters, Store, families
 from autogpt_db.metrics.exposition import Exposition
-from autogpt_db.metrics.store import RECORDS, VALUES, Total, make_directory, read_all, read_own
+from autogpt_db.metrics.layout import RECORDS, VALUES
+from autogpt_db.metrics.reading import make_directory, read_all, read_own
+from autogpt_db.metrics.store import Total
 from autogpt_db.operations import load_operations
 from metrics_reading import Samples, parse, value
 

@@ -14,7 +14,7 @@ from autogpt_db.database.pool.health import Health, HealthWatch
 from autogpt_db.database.pool.metrics import PoolMetrics
 from autogpt_db.metrics import families
 from autogpt_db.metrics.exposition import CONTENT_TYPE, Exposition
-from autogpt_db.metrics.store import read_all, read_own
+from autogpt_db.metrics.reading import read_all, read_own
 
 if TYPE_CHECKING:
     from pathlib import Path

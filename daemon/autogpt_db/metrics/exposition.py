@@ -21,13 +21,13 @@ from autogpt_db.metrics.families import (
     REQUESTS,
     SECONDS,
 )
+from autogpt_db.metrics.layout import SUM, VALUES
 from autogpt_db.metrics.processes import usage
-from autogpt_db.metrics.store import SUM, VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from autogpt_db.metrics.store import Figures
+    from autogpt_db.metrics.reading import Figures
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from autogpt_db.metrics.families import REQUESTS, SECONDS
-from autogpt_db.metrics.store import SUM
+from autogpt_db.metrics.layout import SUM
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

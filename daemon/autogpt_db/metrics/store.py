@@ -10,43 +10,38 @@ from __future__ import annotations
 import math
 import mmap
 import os
-import stat
 import struct
-from contextlib import suppress
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from autogpt_db.metrics.layout import (
+    DIRECTORY,
+    HEADER,
+    KEY,
+    LENGTH,
+    MAGIC,
+    RECORD,
+    RECORDS,
+    SEPARATOR,
+    SIZE,
+    SPARE,
+    SUM,
+    USED_AT,
+    VALUES,
+    WORD,
+    key_at,
+    mapped_file,
+    used_in,
+)
 from autogpt_db.metrics.processes import own_start
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from autogpt_db.metrics.declaration import Family
 
-DIRECTORY = "metrics"
-"""Below the runtime directory."""
-
-RECORDS = 1024
-"""Series that one process may have; what comes in beyond them is counted as `other`."""
-VALUES = 16
-"""Words of a record: a histogram's buckets and, last, its sum."""
-SUM = VALUES - 1
 OTHER = "other"
-
-_WORD = 8
-_KEY = 128
-_RECORD = _KEY + VALUES * _WORD
-_HEADER = struct.Struct("<8sIIIIQd")  # magic, record, records, used, pid, start, started
-_MAGIC = b"adbmetr1"
-_SIZE = _RECORD * (RECORDS + 2)
-_SPARE = (_RECORD * (RECORDS + 1) + _KEY) // _WORD
-"""Where values go for which there is no room: counting never fails."""
-_USED_AT = 16
-_LENGTH = struct.Struct("<H")
-_VALUES = struct.Struct(f"<{VALUES}d")
-_SEPARATOR = "\x1f"
+"""What comes in beyond the series that there is room for is counted as."""
 
 
 class Store:
@@ -67,16 +62,16 @@ class Store:
             name: The process's, `api_00`.
         """
         self.name = name
-        shared = _mapped_file(runtime / DIRECTORY / name) if runtime else None
+        shared = mapped_file(runtime / DIRECTORY / name) if runtime else None
         self.shared = shared is not None
-        self._map = shared or mmap.mmap(-1, _SIZE)
+        self._map = shared or mmap.mmap(-1, SIZE)
         self._places: dict[bytes, int] = {}
         self._used = 0
         if not self._take_over():
-            self._map[: _HEADER.size] = bytes(_HEADER.size)
+            self._map[: HEADER.size] = bytes(HEADER.size)
         start, started = own_start()
-        header = (_MAGIC, _RECORD, RECORDS, self._used, os.getpid(), start, started)
-        self._map[: _HEADER.size] = _HEADER.pack(*header)
+        header = (MAGIC, RECORD, RECORDS, self._used, os.getpid(), start, started)
+        self._map[: HEADER.size] = HEADER.pack(*header)
         self.values = memoryview(self._map).cast("d")
 
     def close(self) -> None:
@@ -91,16 +86,16 @@ class Store:
             family: What is measured.
             labels: Values of its labels, `process` left out.
         """
-        key = _SEPARATOR.join((family.short_name, *labels)).encode()
+        key = SEPARATOR.join((family.short_name, *labels)).encode()
         found = self._places.get(key)
         if found is not None:
             return found
-        if self._used >= RECORDS - _reserve(family) or len(key) > _KEY - _LENGTH.size:
+        if self._used >= RECORDS - _reserve(family) or len(key) > KEY - LENGTH.size:
             others = (OTHER,) * len(labels)
             if labels != others:
                 return self.place(family, *others)
             if self._used >= RECORDS:
-                return _SPARE
+                return SPARE
         return self._add(key)
 
     def set(self, family: Family, value: float | None, *labels: str) -> None:
@@ -119,24 +114,24 @@ class Store:
         self.values[place + SUM] += value
 
     def _add(self, key: bytes) -> int:
-        at = (self._used + 1) * _RECORD
-        self._map[at : at + _LENGTH.size + len(key)] = _LENGTH.pack(len(key)) + key
-        self._map[at + _KEY : at + _RECORD] = bytes(_RECORD - _KEY)
+        at = (self._used + 1) * RECORD
+        self._map[at : at + LENGTH.size + len(key)] = LENGTH.pack(len(key)) + key
+        self._map[at + KEY : at + RECORD] = bytes(RECORD - KEY)
         self._used += 1
         # Last, so that a reader never meets half a record.
-        self._map[_USED_AT : _USED_AT + 4] = struct.pack("<I", self._used)
-        place = self._places[key] = (at + _KEY) // _WORD
+        self._map[USED_AT : USED_AT + 4] = struct.pack("<I", self._used)
+        place = self._places[key] = (at + KEY) // WORD
         return place
 
     def _take_over(self) -> bool:
         """Read which series the predecessor had; False when it was of another program."""
         content = self._map[:]  # of the right size by now, whoever made it
-        used = _used(content)
+        used = used_in(content)
         if used is None:
             return False
         for number in range(used):
-            at = (number + 1) * _RECORD
-            self._places[_key(content, at)] = (at + _KEY) // _WORD
+            at = (number + 1) * RECORD
+            self._places[key_at(content, at)] = (at + KEY) // WORD
         self._used = used
         return True
 
@@ -171,136 +166,6 @@ class Total:
         self._values[self._place + SUM] = self._before[SUM] + total
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What a process's file says.
-
-    Attributes:
-        name: The process's.
-        pid: Its process id, or its last one.
-        start: When that one started, in ticks since the machine did.
-        started: The same, as Unix time.
-        series: Values by family and labels.
-    """
-
-    name: str
-    pid: int
-    start: int
-    started: float
-    series: dict[tuple[str, ...], tuple[float, ...]]
-
-
-def make_directory(runtime: Path) -> Path:
-    """Make the directory of the files, without those that an earlier service left in it.
-
-    Whatever else is there stays: the runtime directory may be somebody's own.
-
-    Where that cannot be done, each process keeps its figures to itself.
-    """
-    directory = runtime / DIRECTORY
-    with suppress(OSError):
-        directory.mkdir(mode=0o700, exist_ok=True)
-        for file in directory.iterdir():
-            if _is_ours(file):
-                file.unlink()
-    return directory
-
-
-def read_all(runtime: Path) -> Iterator[Figures]:
-    """Yield what each process has written, one file at a time.
-
-    Args:
-        runtime: The runtime directory.
-    """
-    try:
-        names = sorted(os.listdir(runtime / DIRECTORY))  # noqa: PTH208 - names are wanted
-    except OSError:
-        return
-    for name in names:
-        with suppress(OSError):
-            found = _read(name, _used_part(runtime / DIRECTORY / name))
-            if found is not None:
-                yield found
-
-
-def read_own(store: Store) -> Figures:
-    """Return what this process has written."""
-    found = _read(store.name, bytes(store.values.cast("B")))
-    assert found is not None, "our own header is right"
-    return found
-
-
-def _read(name: str, content: bytes) -> Figures | None:
-    used = _used(content)
-    if used is None:
-        return None
-    _, _, _, _, pid, start, started = _HEADER.unpack_from(content)
-    series: dict[tuple[str, ...], tuple[float, ...]] = {}
-    for number in range(min(used, len(content) // _RECORD - 1)):
-        at = (number + 1) * _RECORD
-        series[_names(_key(content, at))] = _VALUES.unpack_from(content, at + _KEY)
-    return Figures(name, pid, start, started, series)
-
-
-def _used_part(path: Path) -> bytes:
-    """Return what a file holds, without the room it has left."""
-    with path.open("rb", buffering=0) as file:
-        if os.fstat(file.fileno()).st_size != _SIZE:
-            return b""
-        header = file.read(_RECORD)
-        used = _used(header) or 0
-        return header + file.read(used * _RECORD)
-
-
-# The same names come back with every scrape, from every process.
-@lru_cache(maxsize=8192)
-def _names(key: bytes) -> tuple[str, ...]:
-    return tuple(key.decode("utf-8", "replace").split(_SEPARATOR))
-
-
-def _key(content: bytes, at: int) -> bytes:
-    (length,) = _LENGTH.unpack_from(content, at)
-    return content[at + _LENGTH.size : at + _LENGTH.size + min(length, _KEY - _LENGTH.size)]
-
-
-def _is_ours(path: Path) -> bool:
-    """Tell whether a file is one of this program's, of whatever version."""
-    with suppress(OSError):
-        if stat.S_ISREG(path.lstat().st_mode):  # opening a pipe would wait for its writer
-            with path.open("rb", buffering=0) as file:
-                return file.read(len(_MAGIC)).startswith(_MAGIC[:-1])
-    return False
-
-
-def _used(content: bytes) -> int | None:
-    """Return how many series there are, or None when it isn't a file of this program's."""
-    if len(content) < _RECORD:
-        return None
-    magic, record, records, used, *_ = _HEADER.unpack_from(content)
-    known = magic == _MAGIC and record == _RECORD and records == RECORDS and used <= RECORDS
-    return used if known else None
-
-
 def _reserve(family: Family) -> int:
     """Return the records that a family leaves to others: clients can make many requests."""
     return 64 if family.labels == ("method", "status") else 0
-
-
-def _mapped_file(path: Path) -> mmap.mmap | None:
-    """Map the file, making it where it is missing; None where that cannot be done."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    try:
-        descriptor = os.open(path, flags, 0o600)
-    except OSError:
-        return None
-    try:
-        if os.fstat(descriptor).st_size != _SIZE:
-            os.ftruncate(descriptor, 0)
-        # A page that the file system cannot give would end the process at its first touch.
-        os.posix_fallocate(descriptor, 0, _SIZE)
-        return mmap.mmap(descriptor, _SIZE)
-    except OSError:
-        path.unlink(missing_ok=True)
-        return None
-    finally:
-        os.close(descriptor)

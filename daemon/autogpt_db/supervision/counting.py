@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from autogpt_db.metrics import Store, families
-from autogpt_db.metrics.store import make_directory
+from autogpt_db.metrics.reading import make_directory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
