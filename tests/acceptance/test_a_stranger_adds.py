@@ -37,13 +37,14 @@ DECLARATIONS = [
     f"tests/unit/test_{name}.py"
     for name in (
         "container",
-        "job_figures",
-        "log_fields",
+        "logs_events",
         "manual",
+        "map",
         "metrics",
         "monitoring_pages",
         "reference",
         "settings",
+        "worker_figures",
         "worker_registry",
     )
 ]
@@ -121,7 +122,7 @@ def test_a_job_a_setting_a_metric_and_an_event(stranger: Stranger) -> None:
     stranger.appends("daemon/autogpt_db/logs/events/worker.py", EVENT)
 
     failures = HEADING.split(stranger.fails(*DECLARATIONS))[1:]
-    assert len(failures) > len(DECLARATIONS)
+    assert failures
     assert [text for text in failures if "make reference" not in text] == []
 
     assert stranger.makes_reference() == {
