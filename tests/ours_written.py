@@ -13,7 +13,8 @@ import psycopg
 
 import autogpt_db.database
 from autogpt_db.database.provisioning import migration as migration_module
-from autogpt_db.database.provisioning.migration import migrations
+from autogpt_db.database.provisioning import migration_record
+from autogpt_db.database.provisioning.migration_files import EXTENSIONS, migrations
 from autogpt_db.database.provisioning.ours import History, Item, Step, read_ours
 from postgres_server import PostgresServer
 
@@ -25,9 +26,9 @@ def made(connection: psycopg.Connection[Any]) -> list[History]:
     steps: dict[Item, list[Step]] = {}
     before: dict[Item, str] = {}
     with connection.transaction():
-        connection.execute(migration_module._BOOKKEEPING.encode())
+        connection.execute(migration_record.BOOKKEEPING.encode())
     for migration in migrations():
-        extension = migration_module._EXTENSIONS.get(migration.name)
+        extension = EXTENSIONS.get(migration.name)
         if extension and not migration_module._to_be_had(connection, extension):
             continue
         with connection.transaction():

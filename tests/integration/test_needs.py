@@ -10,7 +10,8 @@ import pytest
 
 from ages import OLD
 from autogpt_db.database.capabilities import Capabilities
-from autogpt_db.database.catalogue import READ, Catalogue
+from autogpt_db.database.catalogue import Catalogue
+from autogpt_db.database.catalogue_statement import READ
 from autogpt_db.operations import load_operations
 from autogpt_db.statements.sql import read
 from service import SERVED

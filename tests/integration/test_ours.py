@@ -11,7 +11,8 @@ import pytest
 
 from api_process import ApiProcess
 from autogpt_db.database.pool import Pool
-from autogpt_db.database.provisioning.migration import migrate, migrations, pending, unsound
+from autogpt_db.database.provisioning.migration import migrate, pending, unsound
+from autogpt_db.database.provisioning.migration_files import migrations
 from autogpt_db.database.provisioning.ours import histories
 from autogpt_db.database.provisioning.rights import closed_to_us
 from autogpt_db.errors import RightsError, SchemaError

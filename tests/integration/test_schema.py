@@ -16,9 +16,9 @@ from autogpt_db.database.provisioning.migration import (
     LOCK,
     MigrationOutcome,
     migrate,
-    migrations,
     pending,
 )
+from autogpt_db.database.provisioning.migration_files import migrations
 from autogpt_db.errors import SchemaError
 from autogpt_db.operations.needed import needed
 from contract_schema import (

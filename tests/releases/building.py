@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from autogpt_db import __version__
-from autogpt_db.database.provisioning.migration import migrations
+from autogpt_db.database.provisioning.migration_files import migrations
 from postgres_server import PostgresServer, clone, unique_name
 from releases.catalogues import DIRECTORY, STATES, catalogue
 from releases.definition import statements
@@ -19,7 +19,7 @@ from releases.definition import statements
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from autogpt_db.database.provisioning.migration import Migration
+    from autogpt_db.database.provisioning.migration_files import Migration
 
 ENCRYPTION_KEY = "dvziYgz0KSK8FENhju0ZYi8-fRTfAdlz6YLhdB_jhNw="
 """What the credentials in the recorded rows are encrypted with: AutoGPT's key for development."""

@@ -8,7 +8,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from autogpt_db.database.provisioning.migration import migrate, migrations, pending, pending_upgrade
+from autogpt_db.database.provisioning.migration import migrate, pending, pending_upgrade
+from autogpt_db.database.provisioning.migration_files import migrations
 from autogpt_db.errors import SchemaAwaitedError
 from private_cluster import fill_as_0_1_0
 from releases.building import PRISMA_MIGRATIONS, build, build_as_0_1_0

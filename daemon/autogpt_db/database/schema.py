@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import msgspec
 
 from autogpt_db.database.capabilities import Capabilities
-from autogpt_db.database.catalogue import READ, Catalogue
+from autogpt_db.database.catalogue import Catalogue
+from autogpt_db.database.catalogue_statement import READ
 from autogpt_db.database.quoting import quoted
 
 if TYPE_CHECKING:

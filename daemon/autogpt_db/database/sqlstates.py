@@ -2,6 +2,8 @@
 
 The one table of it: replies, the log, metrics and the documentation all take their words from here.
 A code's own entry comes before its class's. PostgreSQL's appendix A lists the codes.
+
+One table, and so one module however long it is.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 Refusals at the start, the findings of `doctor` and docs/howto/troubleshoot.md all say it in these
 words. A remedy is what somebody can run: statements end with `;`, commands stand between backticks.
 `{…}` in them stands for a name, which is quoted where it has to be.
+
+One table, and so one module however long it is.
 """
 
 from __future__ import annotations

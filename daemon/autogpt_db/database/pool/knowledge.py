@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, NoReturn
 import psycopg
 
 from autogpt_db.database.capabilities import Capabilities
-from autogpt_db.database.catalogue import READ, Catalogue
+from autogpt_db.database.catalogue import Catalogue
+from autogpt_db.database.catalogue_statement import READ
 from autogpt_db.errors import AutogptDbError
 from autogpt_db.logs.events import database as log
 

@@ -9,17 +9,20 @@ pooler.
 
 from __future__ import annotations
 
-import hashlib
-import re
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import psycopg
-
-from autogpt_db import __version__
 from autogpt_db.database.provisioning.mending import Left, Mending, look, mend, unrecorded
+from autogpt_db.database.provisioning.migration_files import EXTENSIONS, migrations
+from autogpt_db.database.provisioning.migration_record import (
+    BOOKKEEPING,
+    adopted,
+    record,
+    recorded_in,
+    refuse_changed,
+    refuse_newer,
+    scalar,
+)
 from autogpt_db.database.provisioning.ours import expected, used_by
 from autogpt_db.database.provisioning.platform_tables import platform_tables, refuse_unready
 from autogpt_db.database.provisioning.rights import open_to_us, refuse_closed, refuse_without_rights
@@ -30,68 +33,14 @@ from autogpt_db.errors import SchemaError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    import psycopg
+
+    from autogpt_db.database.provisioning.migration_files import Migration
     from autogpt_db.database.provisioning.platform_tables import PlatformTables
     from autogpt_db.database.schema import Needed
 
 LOCK = 0x61757467_70746462
 """Key of the advisory lock: `autgptdb` in ASCII."""
-
-_FILE_NAME = re.compile(r"(?:platform_)?(?P<number>\d{4})_(?P<name>\w+)\.sql")
-# In quotes it is a column's name, or a word of a text.
-_PLATFORM = re.compile(r"""(?<!["'])\bplatform\b(?!["'])""")
-_VECTOR = "0001_vector"
-_EXTENSIONS = {
-    _VECTOR: "vector",
-    "platform_0008_vector": "vector",
-    "platform_0008_trigrams": "pg_trgm",
-}
-"""Files that wait until an extension is to be had."""
-
-_BOOKKEEPING = """
-CREATE SCHEMA IF NOT EXISTS autogpt_db;
-CREATE TABLE IF NOT EXISTS autogpt_db.migration (
-    number integer NOT NULL,
-    name text NOT NULL PRIMARY KEY,
-    checksum text NOT NULL,
-    program_version text NOT NULL,
-    applied_at timestamptz NOT NULL DEFAULT now()
-);
-"""
-
-
-class Migration(NamedTuple):
-    """One file of SQL.
-
-    Attributes:
-        number: Its place; files of one number go by name.
-        name: File name without ending.
-        text: The SQL, with `platform` standing for AutoGPT's schema.
-    """
-
-    number: int
-    name: str
-    text: str
-
-    @property
-    def checksum(self) -> str:
-        """Return the SHA-256 of the text."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
-
-    @property
-    def theirs(self) -> bool:
-        """Tell whether it makes or changes AutoGPT's own tables."""
-        return self.number == 1 or self.upgrade
-
-    @property
-    def upgrade(self) -> bool:
-        """Tell whether it brings tables that we made to those of a later AutoGPT release."""
-        return self.name.startswith("platform_")
-
-    def statements(self, schema_name: str) -> str:
-        """Return the SQL with AutoGPT's schema under its name in this database."""
-        if schema_name == "platform":
-            return self.text
-        return _PLATFORM.sub(lambda _: quoted(schema_name), self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,19 +61,6 @@ class MigrationOutcome:
     kept_aside: Mapping[tuple[str, str], int] = field(default_factory=dict)
     mended: tuple[str, ...] = ()
     left: tuple[Left, ...] = ()
-
-
-@cache
-def migrations() -> tuple[Migration, ...]:
-    """Return every file of migrations/, in order."""
-    found = []
-    for entry in files("autogpt_db.database").joinpath("migrations").iterdir():
-        match = _FILE_NAME.fullmatch(entry.name)
-        if match:
-            name = entry.name.removesuffix(".sql")
-            found.append(Migration(int(match["number"]), name, entry.read_text("utf-8")))
-    # The tables before what hangs on pgvector.
-    return tuple(sorted(found, key=lambda one: (one.number, one.name == _VECTOR, one.name)))
 
 
 def migrate(
@@ -153,9 +89,9 @@ def migrate(
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
         refuse_without_rights(connection, schema_name)
         opened = open_to_us(connection)
-        recorded = _recorded(connection)
-        _refuse_newer(connection, recorded)
-        _refuse_changed(recorded)
+        recorded = recorded_in(connection)
+        refuse_newer(connection, recorded)
+        refuse_changed(recorded)
         tables = platform_tables(connection, schema_name)
         refuse_unready(connection, schema_name, tables, create=create)
         ours = _ours(recorded, tables)
@@ -163,8 +99,8 @@ def migrate(
             verify(connection, schema_name, needed)
         waiting = _waiting(connection, recorded, tables, upgrade=upgrade)
         if waiting:
-            connection.execute(_BOOKKEEPING)
-            waiting = _adopted(connection, waiting, recorded)
+            connection.execute(BOOKKEEPING)
+            waiting = adopted(connection, waiting, recorded)
         names = {*recorded} - {migration.name for migration in waiting}
         _set_search_path(connection, schema_name)
         mending = mend(connection, names, schema_name)
@@ -173,7 +109,7 @@ def migrate(
             _set_search_path(connection, schema_name)
             # No parameters: the file goes as one simple query of many statements.
             connection.execute(migration.statements(schema_name).encode())
-            _record(connection, migration)
+            record(connection, migration)
         if ours and needed is not None:
             verify(connection, schema_name, needed)
         applied = tuple(migration.name for migration in waiting)
@@ -198,9 +134,9 @@ def pending(
     """
     refuse_without_rights(connection, schema_name)
     refuse_closed(connection)
-    recorded = _recorded(connection)
-    _refuse_newer(connection, recorded)
-    _refuse_changed(recorded)
+    recorded = recorded_in(connection)
+    refuse_newer(connection, recorded)
+    refuse_changed(recorded)
     tables = platform_tables(connection, schema_name)
     refuse_unready(connection, schema_name, tables, create=create)
     if tables.exist and needed is not None:
@@ -215,7 +151,7 @@ def unsound(connection: psycopg.Connection[Any], *, schema_name: str) -> Mending
         connection: To the database; nothing is changed.
         schema_name: The schema of AutoGPT's tables.
     """
-    recorded = _recorded(connection)
+    recorded = recorded_in(connection)
     return look(connection, {*recorded} | unrecorded(connection, recorded), schema_name)
 
 
@@ -224,47 +160,8 @@ def pending_upgrade(connection: psycopg.Connection[Any], *, schema_name: str) ->
     tables = platform_tables(connection, schema_name)
     if not tables.exist:
         return []
-    waiting = _waiting(connection, _recorded(connection), tables, upgrade=True)
+    waiting = _waiting(connection, recorded_in(connection), tables, upgrade=True)
     return [one.name for one in waiting if one.upgrade]
-
-
-def _recorded(connection: psycopg.Connection[Any]) -> dict[str, tuple[int, str]]:
-    if _scalar(connection, "SELECT to_regclass('autogpt_db.migration') IS NULL"):
-        return {}
-    try:
-        rows = connection.execute("SELECT name, number, checksum FROM autogpt_db.migration")
-    except psycopg.errors.UndefinedColumn as error:
-        raise SchemaError(
-            "The record of our migrations, autogpt_db.migration, has been changed: "
-            f"{error.diag.message_primary}. DROP TABLE autogpt_db.migration; then `autogpt-db "
-            "migrate` finds by what is there which of them were applied. Nothing has been changed."
-        ) from error
-    return {name: (number, checksum) for name, number, checksum in rows}
-
-
-def _record(connection: psycopg.Connection[Any], migration: Migration) -> None:
-    connection.execute(
-        "INSERT INTO autogpt_db.migration (number, name, checksum, program_version)"
-        " VALUES (%s, %s, %s, %s)",
-        (migration.number, migration.name, migration.checksum, __version__),
-    )
-
-
-def _adopted(
-    connection: psycopg.Connection[Any],
-    waiting: list[Migration],
-    recorded: dict[str, tuple[int, str]],
-) -> list[Migration]:
-    """Record what was applied and is on no record, and return what is still to be applied."""
-    applied = unrecorded(connection, recorded)
-    left = []
-    for migration in waiting:
-        if migration.name in applied and not migration.theirs:
-            _record(connection, migration)
-            recorded[migration.name] = (migration.number, migration.checksum)
-        else:
-            left.append(migration)
-    return left
 
 
 def _refuse_useless(
@@ -305,7 +202,7 @@ def _waiting(
             continue
         if migration.upgrade and tables.exist and not upgrade:
             continue
-        extension = _EXTENSIONS.get(migration.name)
+        extension = EXTENSIONS.get(migration.name)
         if extension is not None and not _to_be_had(connection, extension):
             continue
         found.append(migration)
@@ -318,35 +215,6 @@ def _kept_aside(connection: psycopg.Connection[Any]) -> dict[tuple[str, str], in
         ' GROUP BY "table", reason ORDER BY "table", reason'
     )
     return {(table, reason): count for table, reason, count in rows}
-
-
-def _refuse_newer(
-    connection: psycopg.Connection[Any], recorded: dict[str, tuple[int, str]]
-) -> None:
-    newest = max(migration.number for migration in migrations())
-    beyond = {name: number for name, (number, _) in recorded.items() if number > newest}
-    if beyond:
-        last = max(beyond, key=lambda name: beyond[name])
-        version = _scalar(
-            connection,
-            "SELECT program_version FROM autogpt_db.migration WHERE name = %s",
-            last,
-        )
-        raise SchemaError(
-            f"The database was migrated by autogpt-db {version} (to {last}); this is "
-            f"{__version__}, which knows migrations up to {newest:04}. Install {version} or newer."
-        )
-
-
-def _refuse_changed(recorded: dict[str, tuple[int, str]]) -> None:
-    for migration in migrations():
-        known = recorded.get(migration.name)
-        if known is not None and known[1] != migration.checksum:
-            raise SchemaError(
-                f"Migration {migration.name} was applied with another content than this program's "
-                "(its checksum differs). The installation is damaged, or a file was edited after "
-                "it was applied: reinstall autogpt-db."
-            )
 
 
 def _set_search_path(connection: psycopg.Connection[Any], schema_name: str) -> None:
@@ -366,7 +234,7 @@ def _set_search_path(connection: psycopg.Connection[Any], schema_name: str) -> N
 
 def _to_be_had(connection: psycopg.Connection[Any], extension: str) -> bool:
     return bool(
-        _scalar(
+        scalar(
             connection,
             "SELECT EXISTS (SELECT FROM pg_catalog.pg_available_extensions WHERE name = %s)"
             " OR EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = %s)",
@@ -374,8 +242,3 @@ def _to_be_had(connection: psycopg.Connection[Any], extension: str) -> bool:
             extension,
         )
     )
-
-
-def _scalar(connection: psycopg.Connection[Any], sql: str, *parameters: object) -> Any:
-    row = connection.execute(sql.encode(), parameters or None).fetchone()
-    return row[0] if row else None
