@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from autogpt_db.cli.connecting import http_connection
-from autogpt_db.cli.control import SYSTEM_RUNTIME
+from autogpt_db.cli.runtime import SYSTEM_RUNTIME
 from autogpt_db.errors import ConfigurationError, DatabaseUnreachableError
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from autogpt_db.cli.printing import say
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from autogpt_db.cli.control import Loads
+    from autogpt_db.cli.runtime import Loads
 
 _IGNORE_SPACE = click.option(
     "--ignore-space", is_flag=True, help="Don't ask whether there is room enough."

@@ -13,7 +13,7 @@ from autogpt_db import __version__
 from autogpt_db.cli import completing, shells
 from autogpt_db.cli.calling import call
 from autogpt_db.cli.cluster import backup, restore, upgrade_cluster, verify_backup
-from autogpt_db.cli.control import ctl, runtime_of
+from autogpt_db.cli.control import ctl
 from autogpt_db.cli.doctor import doctor
 from autogpt_db.cli.executions import executions
 from autogpt_db.cli.friendly import friendly
@@ -21,6 +21,7 @@ from autogpt_db.cli.jobs import jobs
 from autogpt_db.cli.layout import SectionedGroup, complete_help
 from autogpt_db.cli.printing import say
 from autogpt_db.cli.psql import psql
+from autogpt_db.cli.runtime import runtime_of
 from autogpt_db.cli.sources import Sources
 from autogpt_db.cli.topics import help_
 from autogpt_db.loading import loading

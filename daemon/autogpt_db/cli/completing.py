@@ -88,7 +88,7 @@ def _processes(context: click.Context, _incomplete: str) -> Found:
 
     A group of one process has that one's name.
     """
-    from autogpt_db.cli.control import runtime_of
+    from autogpt_db.cli.runtime import runtime_of
     from autogpt_db.supervision.status import read_status
 
     socket.setdefaulttimeout(PATIENCE)
@@ -123,7 +123,7 @@ def _assignments(_context: click.Context, _incomplete: str) -> Found:
 
 
 def _topics(context: click.Context, _incomplete: str) -> Found:
-    from autogpt_db.cli.topics import KINDS, heading, topics
+    from autogpt_db.cli.pages import KINDS, heading, topics
 
     if context.params.get("words"):
         return

@@ -12,7 +12,7 @@ from autogpt_db.cli.printing import say
 from autogpt_db.cli.tables import duration, moment, table
 
 if TYPE_CHECKING:
-    from autogpt_db.cli.control import Loads
+    from autogpt_db.cli.runtime import Loads
     from autogpt_db.operations.executions.stuck_executions import Stuck
     from autogpt_db.settings import Settings
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from autogpt_db.cli.control import Loads
+    from autogpt_db.cli.runtime import Loads
     from autogpt_db.database.url import DatabaseUrl
     from autogpt_db.settings import LoadedSettings, Settings
 
@@ -211,7 +211,7 @@ def describe_credentials(sources: Loads) -> Iterator[str]:
     Args:
         sources: Where the settings are; faulty ones are somebody else's business.
     """
-    from autogpt_db.cli.control import runtime_of
+    from autogpt_db.cli.runtime import runtime_of
     from autogpt_db.supervision.credentials import changed_credentials, changed_sentence
     from autogpt_db.supervision.status import read_status
 

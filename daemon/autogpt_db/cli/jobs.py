@@ -19,7 +19,7 @@ from autogpt_db.cli.tables import duration, moment, shortened, table
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from autogpt_db.cli.control import Loads
+    from autogpt_db.cli.runtime import Loads
     from autogpt_db.worker.administration import Administration
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -11,7 +11,7 @@ import click
 from autogpt_db.cli.friendly import friendly
 
 if TYPE_CHECKING:
-    from autogpt_db.cli.control import Loads
+    from autogpt_db.cli.runtime import Loads
     from autogpt_db.database.url import DatabaseUrl
 
 

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger("supervisor")  # noqa: TID251 - a library's sentences are no events
 _STOPPING = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP})
-LONGEST_POLL = 1.0
 
 
 class Log:

@@ -52,7 +52,6 @@ class RollingRestart:
         self._address = address
         self._waiting: list[SupervisedProcess] = []
         self._current: SupervisedProcess | None = None
-        self._failures = 0
         self.running = False
         self._begun = 0
         self._beyond: tuple[str, ...] = ()
@@ -163,7 +162,6 @@ class RollingRestart:
         process = self._current
         if process is None and self._waiting:
             process = self._current = self._waiting.pop(0)
-            self._failures = process.failures
             if process.state in {States.RUNNING, States.STARTING}:
                 process.stop()
         if process is not None:

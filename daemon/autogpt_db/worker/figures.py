@@ -11,10 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, LiteralString
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Iterable, Mapping
 
-    from autogpt_db.database.pool import Database
     from autogpt_db.worker.handle import JobDatabase
 
 REPLACE: LiteralString = """
@@ -37,13 +35,6 @@ SELECT %(job)s, name, labels, value, clock_timestamp()
        measured_at = EXCLUDED.measured_at
 """
 
-READ: LiteralString = """
-SELECT job, name, labels, value, measured_at
-  FROM autogpt_db.job_figure
- ORDER BY job, name, labels::text
- LIMIT %(limit)s
-"""
-
 MOST = 10_000
 
 
@@ -55,15 +46,11 @@ class Figure:
         name: What it says, in Prometheus' manner: `stuck_executions`.
         value: It.
         labels: What it is about.
-        job: Who measured it.
-        measured_at: When.
     """
 
     name: str
     value: float
     labels: Mapping[str, str] = field(default_factory=dict)
-    job: str = ""
-    measured_at: dt.datetime | None = None
 
 
 async def report(database: JobDatabase, figures: Iterable[Figure]) -> None:
@@ -78,12 +65,3 @@ async def report(database: JobDatabase, figures: Iterable[Figure]) -> None:
             "values": [float(figure.value) for figure in given],
         },
     )
-
-
-async def read(database: Database) -> list[Figure]:
-    """Return what all jobs have reported last."""
-    rows = await database.rows(READ, {"limit": MOST})
-    return [
-        Figure(name, value, labels, job, measured_at)
-        for job, name, labels, value, measured_at in rows
-    ]

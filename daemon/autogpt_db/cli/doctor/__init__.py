@@ -12,7 +12,7 @@ from autogpt_db.cli.printing import say
 from autogpt_db.printable import printable
 
 if TYPE_CHECKING:
-    from autogpt_db.cli.control import Loads
+    from autogpt_db.cli.runtime import Loads
 
 __all__ = ["doctor"]
 

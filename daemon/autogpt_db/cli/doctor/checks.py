@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import EventDict
 
-    from autogpt_db.cli.control import Loads
+    from autogpt_db.cli.runtime import Loads
 
 _CHECKS: tuple[Callable[[Situation], Iterator[Finding]], ...] = (
     service.configuration,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from autogpt_db.cli.control import runtime_of
+from autogpt_db.cli.runtime import runtime_of
 from autogpt_db.errors import AutogptDbError, ConfigurationError
 from autogpt_db.settings import LoadedSettings, Settings
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from autogpt_db.cli.control import Loads
+    from autogpt_db.cli.runtime import Loads
     from autogpt_db.database.causes import Refusal
     from autogpt_db.database.provisioning.rights import Closed
     from autogpt_db.database.url import DatabaseUrl

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autogpt_db.cli.connecting import http_connection
-from autogpt_db.cli.control import SYSTEM_RUNTIME
 from autogpt_db.cli.doctor.findings import Finding
+from autogpt_db.cli.runtime import SYSTEM_RUNTIME
 from autogpt_db.errors import ResourceTakenError
 from autogpt_db.supervision.unit import SOCKET, UNIT, awaits_daemon_reload, systemctl_show
 
