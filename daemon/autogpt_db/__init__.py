@@ -1,3 +1,3 @@
 """The AutoGPT Platform's database service as a supervised Linux daemon."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

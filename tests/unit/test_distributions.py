@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -25,6 +26,15 @@ CLIENT = described(CODE)
 def test_all_say_the_same_version() -> None:
     assert SERVICE["project"]["version"] == CLIENT["project"]["version"] == __version__
     assert f"autogpt-db-client=={__version__}" in SERVICE["project"]["dependencies"]
+    locked = tomllib.loads((ROOT / "uv.lock").read_text("utf-8"))["package"]
+    versions = {one["name"]: one["version"] for one in locked}
+    assert versions["autogpt-db"] == versions["autogpt-db-client"] == __version__, "uv lock"
+    for page in (ROOT / "docs/man").iterdir():
+        heading = page.read_text("utf-8").splitlines()[1]
+        assert heading.endswith(f'"autogpt\\-db {__version__}"'), f"{page.name}: make reference"
+    headings = re.findall(r"(?m)^## (.*)", (ROOT / "CHANGELOG.md").read_text("utf-8"))
+    released = [heading for heading in headings if heading != "Unreleased"]
+    assert released[0].split()[0] == __version__, "CHANGELOG.md begins with what is built"
 
 
 def test_they_share_a_package_and_no_file() -> None:
