@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import ssl
 import subprocess
 import sys
 import typing
@@ -32,7 +33,7 @@ from autogpt_db.client.errors import (
     failure,
 )
 from autogpt_db.client.retries import Attempts
-from autogpt_db.client.wire import Exchange, Options
+from autogpt_db.client.wire import Exchange, Options, authorities
 from autogpt_db.operations import load_operations
 
 
@@ -50,6 +51,14 @@ def test_each_method_is_there_with_its_parameters(kind: Any, operation: Any) -> 
     names = {"models": models, "Mapping": Mapping, "Sequence": Sequence, "datetime": datetime}
     hints = typing.get_type_hints(method, None, names | {"Any": Any})
     assert hints.keys() == {parameter.name for parameter in parameters} | {"return"}
+
+
+def test_authorities_are_asked_where_there_is_tls_and_else_not_even_read() -> None:
+    assert authorities("https://autogpt-db:8005") is True
+    none = authorities("http://autogpt-db:8005")
+    assert isinstance(none, ssl.SSLContext)
+    assert none.get_ca_certs() == []
+    assert none.verify_mode is ssl.CERT_REQUIRED, "whatever happens, nobody is believed"
 
 
 def test_it_has_no_methods_beyond_the_registry() -> None:

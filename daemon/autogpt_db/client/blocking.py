@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 
 from autogpt_db.client.methods import Methods
-from autogpt_db.client.wire import CONNECTIONS, DEFAULT_URL, Exchange, Options, changed, connection
+from autogpt_db.client.wire import (
+    CONNECTIONS,
+    DEFAULT_URL,
+    Exchange,
+    Options,
+    authorities,
+    changed,
+    connection,
+)
 
 if TYPE_CHECKING:
     from autogpt_db.client.retries import Retries
@@ -41,7 +49,9 @@ class Client(Methods):
             base_url=base,
             headers=headers,
             transport=httpx.HTTPTransport(
-                uds=socket, limits=httpx.Limits(max_connections=CONNECTIONS)
+                verify=authorities(base),
+                uds=socket,
+                limits=httpx.Limits(max_connections=CONNECTIONS),
             ),
         )
         self._options = changed(Options(), retries, timeout)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import json
 import logging
+import ssl
 import uuid
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -160,6 +161,16 @@ def connection(url: str, token: str | None) -> tuple[str, str | None, dict[bytes
     if sent is not None:
         headers[b"authorization"] = b"Bearer " + sent
     return *checked_url(url), headers
+
+
+def authorities(base: str) -> ssl.SSLContext | bool:
+    """Return whose word httpx takes for a server's name: the world's usual ones.
+
+    Args:
+        base: The service's URL. Without TLS nobody is asked, and reading some 150 certificates for
+            nothing would be nearly all that making a client takes.
+    """
+    return base.startswith("https:") or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 _NO_JSON = object()
