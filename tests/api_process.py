@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 import psycopg
 
+import plain_http
 from daemon_process import PROGRAM, clean_environment
 from once import scratch
 from postgres_server import with_schema
@@ -66,7 +67,7 @@ class ApiProcess:
         self._stdin = stdin
         self.port = 0
         self.address = self.base = ""
-        self.client = httpx.Client()
+        self.client = plain_http.client()
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -93,7 +94,7 @@ class ApiProcess:
         self.port = int(port) if port.isdecimal() else 0  # none where it is a unix socket
         self.base = f"http://127.0.0.1:{self.port}"
         self.client.close()
-        self.client = httpx.Client(base_url=self.base, timeout=PATIENCE)
+        self.client = plain_http.client(base_url=self.base, timeout=PATIENCE)
 
     def stop(self) -> None:
         """End it as hard as can be, and clean up."""

@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import httpx
 from supervisor.xmlrpc import SupervisorTransport
 
+import plain_http
 from once import copy_of, made_once
 from postgres_server import with_schema
 from waiting import PATIENCE, wait_for
@@ -124,7 +124,7 @@ class DaemonProcess:
         self.command = [*command, str(program), *self.set_arguments()]
         self.process: subprocess.Popen[bytes] | None = None
         self.ready_seconds = 0.0
-        self.client = httpx.Client(base_url=self.base, timeout=70)
+        self.client = plain_http.client(base_url=self.base, timeout=70)
         self._notify_path = self.directory / "notify"
         self._notifications: socket.socket | None = None
         self.notified: list[str] = []

@@ -9,8 +9,7 @@ import subprocess
 import threading
 from pathlib import Path
 
-import httpx
-
+import plain_http
 from daemon_process import DaemonProcess
 from waiting import PATIENCE, wait_for
 
@@ -22,7 +21,7 @@ def test_under_load_everything_acknowledged_before_the_backup_is_in_it() -> None
         stop = threading.Event()
 
         def write(client: int) -> None:
-            with httpx.Client(base_url=daemon.base, timeout=60) as connection:
+            with plain_http.client(base_url=daemon.base, timeout=60) as connection:
                 number = 0
                 while not stop.is_set():
                     key = f"{client}-{number}"

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from tools.sample_calls import examples
 
+import plain_http
 from autogpt_db.operations import load_operations
 from daemon_process import DaemonProcess
 from examples import EXAMPLES
@@ -57,7 +58,7 @@ def daemon(seeded_database_url_for_module: str) -> Iterator[DaemonProcess]:
 @pytest.fixture(scope="module")
 def client(daemon: DaemonProcess, request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
     # Longer than the deadline by what a busy machine may need to hand a reply over.
-    with httpx.Client(base_url=daemon.base, timeout=DEADLINE + 5) as found:
+    with plain_http.client(base_url=daemon.base, timeout=DEADLINE + 5) as found:
         yield found
     capture = request.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():

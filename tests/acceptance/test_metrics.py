@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
 import psycopg
 
+import plain_http
 from autogpt_db.metrics import families
 from daemon_process import DaemonProcess
 from load import Writers
@@ -39,7 +39,7 @@ CONDITIONAL = {
 def scrape(daemon: DaemonProcess) -> tuple[Samples, float]:
     """Return what any process answers on a new connection, and the seconds that took."""
     began = time.monotonic()
-    with httpx.Client(base_url=daemon.base, timeout=10) as client:
+    with plain_http.client(base_url=daemon.base, timeout=10) as client:
         client.get("/live")  # TLS contexts and connecting are not the scrape's
         began = time.monotonic()
         reply = client.get("/metrics")

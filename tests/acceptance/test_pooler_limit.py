@@ -9,6 +9,7 @@ import httpx
 import psycopg
 import pytest
 
+import plain_http
 from autogpt_db.database.url import DatabaseUrl
 from daemon_process import DaemonProcess
 from pgbouncer import PGBOUNCER, PgBouncer
@@ -79,7 +80,7 @@ def test_a_start_waits_for_a_place_at_the_pooler(pooler: PgBouncer) -> None:
 
 def test_a_process_that_finds_no_place_is_nobodys_and_comes_back(pooler: PgBouncer) -> None:
     def answer() -> httpx.Response:
-        with httpx.Client(base_url=daemon.base, timeout=30) as client:
+        with plain_http.client(base_url=daemon.base, timeout=30) as client:
             return client.post("/get_user_by_id", json={"user_id": "alice"})
 
     with DaemonProcess(database_url=pooler.url, assignments=SETTINGS) as daemon:

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+import plain_http
 from daemon_process import DaemonProcess, free_port
 from waiting import PATIENCE, wait_for
 
@@ -50,7 +51,9 @@ scrape_configs:
                  f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log,
             )  # fmt: skip
         try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=30) as prometheus:
+            with plain_http.client(
+                base_url=f"http://127.0.0.1:{port}/api/v1", timeout=30
+            ) as prometheus:
 
                 def ask(query: str) -> list[dict[str, Any]]:
                     try:

@@ -10,6 +10,7 @@ import httpx
 import psycopg
 import pytest
 
+import plain_http
 from daemon_process import DaemonProcess
 from postgres_server import unique_name
 from waiting import wait_for
@@ -44,7 +45,7 @@ def answers(daemon: DaemonProcess, calls: int) -> list[httpx.Response]:
     """Return the replies to calls on a new connection each."""
     found = []
     for _ in range(calls):
-        with httpx.Client(base_url=daemon.base, timeout=30) as client:
+        with plain_http.client(base_url=daemon.base, timeout=30) as client:
             found.append(client.post("/get_graph_executions", json={"statuses": ["RUNNING"]}))
     return found
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+import plain_http
 from daemon_process import DaemonProcess, processes_of
 from waiting import wait_for
 
@@ -99,7 +100,7 @@ def test_a_run_survives_the_death_of_each_process(database_url: str) -> None:
         wait_for(lambda: not processes_of(daemon.directory), what="every child to be gone")
         daemon.start()
         daemon.client.close()
-        daemon.client = httpx.Client(base_url=daemon.base, timeout=70)
+        daemon.client = plain_http.client(base_url=daemon.base, timeout=70)
 
         found = call(
             "get_graph_execution",

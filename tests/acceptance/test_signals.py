@@ -10,6 +10,7 @@ import time
 import httpx
 import psycopg
 
+import plain_http
 from daemon_process import LEAN, DaemonProcess, processes_of
 from load import Writers
 from waiting import PATIENCE, wait_for
@@ -24,7 +25,9 @@ def test_a_stop_lets_running_requests_finish(database_url: str) -> None:
             arguments = {"user_id": "u", "node_exec_id": "n", "key": "k", "data": 2}
             request = threading.Thread(
                 target=lambda: replies.append(
-                    httpx.post(f"{daemon.base}/set_execution_kv_data", json=arguments, timeout=30)
+                    plain_http.post(
+                        f"{daemon.base}/set_execution_kv_data", json=arguments, timeout=30
+                    )
                 )
             )
             request.start()

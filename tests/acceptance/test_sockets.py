@@ -9,6 +9,7 @@ import subprocess
 
 import httpx
 
+import plain_http
 from daemon_process import DaemonProcess
 from waiting import wait_for
 
@@ -52,9 +53,9 @@ def test_a_tcp_and_a_unix_socket_of_systemd_s_are_both_served(database_url: str)
                 count = 0
                 for _ in range(8):  # whichever process accepts
                     over_unix = httpx.HTTPTransport(uds=path)
-                    with httpx.Client(transport=over_unix, timeout=10) as client:
+                    with plain_http.client(transport=over_unix, timeout=10) as client:
                         count += client.get("http://localhost/health_check").json() == "OK"
-                    count += httpx.get(f"{base}/health_check", timeout=10).json() == "OK"
+                    count += plain_http.get(f"{base}/health_check", timeout=10).json() == "OK"
                 return count
 
             assert answers() == 16

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import psycopg
 
+import plain_http
 from daemon_process import LEAN, DaemonProcess, processes_of
 from load import Writers
 from waiting import BUSY, PATIENCE, wait_for
@@ -57,7 +58,9 @@ def test_with_every_child_dead_nobody_is_refused(database_url: str) -> None:
         replies: list[httpx.Response] = []
         waiting = [
             threading.Thread(
-                target=lambda: replies.append(httpx.get(f"{daemon.base}/health_check", timeout=30))
+                target=lambda: replies.append(
+                    plain_http.get(f"{daemon.base}/health_check", timeout=30)
+                )
             )
             for _ in range(8)
         ]
@@ -176,7 +179,7 @@ def test_a_second_signal_hastens_the_stop(database_url: str) -> None:
             def write() -> None:
                 try:
                     outcome.append(
-                        httpx.post(
+                        plain_http.post(
                             f"{daemon.base}/set_execution_kv_data",
                             json={"user_id": "u", "node_exec_id": "n", "key": "k", "data": 2},
                             timeout=60,

@@ -13,6 +13,7 @@ import httpx
 import psycopg
 import pytest
 
+import plain_http
 from api_process import ApiProcess, in_background, read_reply, request, running, written
 from autogpt_db.database.provisioning.migration import migrate
 from autogpt_db.metrics import families
@@ -209,7 +210,7 @@ def test_a_full_queue_refuses_at_once(database_url: str) -> None:
             return bool(refused or holding)
 
         # The second may not have reached the queue yet: then this one takes its place.
-        with httpx.Client(base_url=api.base, timeout=10) as other:
+        with plain_http.client(base_url=api.base, timeout=10) as other:
             third = in_background(lambda: other.post("/tell_time", json={}))
             wait_for(overload, what="a refusal")
             assert "queue is full" in assert_unavailable(refused[0])

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+import plain_http
 from api_process import ApiProcess, in_background, read_reply, request
 from daemon_process import free_port
 from upstream_manager import UpstreamManager
@@ -104,7 +105,7 @@ def test_without_a_token_of_ours_the_callers_credentials_pass(
 def test_the_token_is_asked_for_before_anything_is_passed_on(
     api: ApiProcess, upstream: UpstreamManager
 ) -> None:
-    assert httpx.post(f"{api.base}/answer", json={}).status_code == 401
+    assert plain_http.post(f"{api.base}/answer", json={}).status_code == 401
     assert upstream.requests == []
 
 
@@ -187,7 +188,7 @@ def test_it_may_take_longer_than_our_own_methods(
         "api.request_deadline=0.5",
     ) as api:
         slow = in_background(lambda: api.client.post("/sleep_reading", json={"seconds": 9}))
-        passed_on = in_background(lambda: httpx.post(f"{api.base}/hang", json={}, timeout=30))
+        passed_on = in_background(lambda: plain_http.post(f"{api.base}/hang", json={}, timeout=30))
         assert wait_for(lambda: slow)[0].status_code == 503
         assert passed_on == []
         upstream.more.set()
@@ -197,7 +198,7 @@ def test_it_may_take_longer_than_our_own_methods(
 def test_too_many_at_once_are_503(api: ApiProcess, upstream: UpstreamManager) -> None:
     headers = {"authorization": "Bearer ours"}
     held = [
-        in_background(lambda: httpx.post(f"{api.base}/hang", headers=headers, timeout=30))
+        in_background(lambda: plain_http.post(f"{api.base}/hang", headers=headers, timeout=30))
         for _ in range(2)
     ]
     wait_for(lambda: len(upstream.requests) == 2)

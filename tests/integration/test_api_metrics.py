@@ -10,6 +10,7 @@ import httpx
 import psycopg
 import pytest
 
+import plain_http
 from api_process import ApiProcess, read_reply, request, running
 from autogpt_db.metrics import families
 from metrics_reading import Samples, parse, total, value
@@ -227,7 +228,7 @@ def test_scrapes_at_once_are_answered_each(seeded_database_url: str) -> None:
     with ApiProcess(seeded_database_url) as api:
         replies: list[httpx.Response] = []
         threads = [
-            threading.Thread(target=lambda: replies.append(httpx.get(f"{api.base}/metrics")))
+            threading.Thread(target=lambda: replies.append(plain_http.get(f"{api.base}/metrics")))
             for _ in range(8)
         ]
         for thread in threads:

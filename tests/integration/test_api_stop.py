@@ -10,10 +10,10 @@ import threading
 import time
 from pathlib import Path
 
-import httpx
 import psycopg
 import pytest
 
+import plain_http
 from api_process import (
     ApiProcess,
     in_background,
@@ -133,7 +133,7 @@ def test_no_connections_no_waiting(database_url: str) -> None:
 
 def test_the_drain_is_bounded_and_everybody_is_told(database_url: str) -> None:
     with ApiProcess(database_url, "api.drain_timeout=0.5") as api:
-        with httpx.Client(base_url=api.base, timeout=20) as other:
+        with plain_http.client(base_url=api.base, timeout=20) as other:
             reads = in_background(lambda: api.client.post("/sleep_reading", json={"seconds": 30}))
             writes = in_background(
                 lambda: other.post("/sleep_writing", json={"key": "cut", "seconds": 30})

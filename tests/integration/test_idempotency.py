@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import plain_http
 from api_process import ApiProcess, in_background, read_reply, request, running
 from autogpt_db.api.expiry import falls_to_api
 from autogpt_db.cli.agents import call_method
@@ -258,7 +259,7 @@ def test_64_calls_at_once_have_one_effect_and_equal_replies(
 
         def call(number: int) -> httpx.Response:
             process = (one, other)[number % 2]
-            with httpx.Client(base_url=process.base, timeout=30) as client:
+            with plain_http.client(base_url=process.base, timeout=30) as client:
                 barrier.wait()
                 return process.post("count_up", "k", client, counter="c", seconds=0.3, size=1000)
 

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import httpx
 import psycopg
 import pytest
 
+import plain_http
 from api_process import ApiProcess
 from upstream_manager import UpstreamManager
 from waiting import BUSY, PATIENCE, wait_for
@@ -139,7 +139,7 @@ def test_statements_are_put_together_anew_and_nobody_notices(
     ended = threading.Event()
 
     def play() -> None:
-        with httpx.Client(base_url=api.base, timeout=30) as client:
+        with plain_http.client(base_url=api.base, timeout=30) as client:
             while not ended.is_set():
                 reply = client.post(f"/{method}", json={"user_id": "u"})
                 answers[reply.status_code, reply.text] += 1

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import httpx
 
+import plain_http
 from autogpt_db.operations import load_operations
 from daemon_process import DaemonProcess
 
@@ -56,7 +57,7 @@ class Client:
     """
 
     def __init__(self, base: str, heard: Heard, *, patience: float = 60.0) -> None:
-        self._http = httpx.Client(base_url=base, timeout=70)
+        self._http = plain_http.client(base_url=base, timeout=70)
         self._patience = patience
         self.heard = heard
 
