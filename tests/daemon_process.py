@@ -68,6 +68,7 @@ class DaemonProcess:
         database_url: AutoGPT's database; None for a private one.
         assignments: As of `--set`.
         environment: Variables beside this process's own that configure no daemon.
+        modules: Directories of Python modules that it is to find.
         directory: An existing one, of another daemon.
         command: What starts the program, before its own words.
         program: The program.
@@ -92,6 +93,7 @@ class DaemonProcess:
         database_url: str | None = None,
         assignments: Iterable[str] = (),
         environment: Mapping[str, str] | None = None,
+        modules: Iterable[Path] = (),
         directory: Path | None = None,
         command: Iterable[str] = (),
         program: Path = PROGRAM,
@@ -115,7 +117,7 @@ class DaemonProcess:
             *self.everywhere,
             *assignments,
         ]
-        self.environment = clean_environment()
+        self.environment = clean_environment(*modules)
         self.environment |= {"AUTOGPT_DB_CONFIG": str(self.directory / "autogpt-db.toml")}
         (self.directory / "autogpt-db.toml").touch()
         if database_url is not None:

@@ -9,9 +9,10 @@ import psycopg
 import pytest
 from cryptography.fernet import Fernet
 
-from daemon_process import DaemonProcess
+from daemon_process import LEAN, DaemonProcess
 from waiting import wait_for
 
+NO_JOBS = ("worker.processes=0",)
 OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
 
 
@@ -27,7 +28,7 @@ def credentials(secret: str) -> dict[str, Any]:
 
 
 def test_a_key_is_rotated_while_the_service_runs(seeded_database_url: str) -> None:
-    daemon = DaemonProcess(database_url=seeded_database_url)
+    daemon = DaemonProcess(database_url=seeded_database_url, assignments=NO_JOBS)
     configure(daemon, OLD)
     with daemon:
         for user in ("alice", "bob"):
@@ -47,6 +48,7 @@ def test_a_key_is_rotated_while_the_service_runs(seeded_database_url: str) -> No
                 if changed.status_code != 200:
                     failed.append(changed.text)
                 rounds[0] += 1
+                stop.wait(0.01)  # some 50 rounds a second: each moment of a reload has one
 
         def after_some_more() -> None:
             until = rounds[0] + 5
@@ -85,7 +87,9 @@ def test_a_key_is_rotated_while_the_service_runs(seeded_database_url: str) -> No
 def test_nothing_is_re_encrypted_while_a_daemon_there_has_other_keys(
     seeded_database_url: str,
 ) -> None:
-    one, other = (DaemonProcess(database_url=seeded_database_url) for _ in range(2))
+    one, other = (
+        DaemonProcess(database_url=seeded_database_url, assignments=NO_JOBS) for _ in range(2)
+    )
     configure(one, OLD)
     configure(other, OLD)
     with one, other:
@@ -121,9 +125,9 @@ def test_nothing_is_re_encrypted_while_a_daemon_there_has_other_keys(
 def test_others_on_the_database_are_named_until_told_that_they_have_the_key(
     seeded_database_url: str,
 ) -> None:
-    with DaemonProcess(database_url=seeded_database_url) as daemon:
-        configure(daemon, NEW, OLD)
-        assert daemon.run("ctl", "reload", "--wait").returncode == 0
+    daemon = DaemonProcess(database_url=seeded_database_url, assignments=LEAN)
+    configure(daemon, NEW, OLD)
+    with daemon:
         prisma = psycopg.connect(seeded_database_url, application_name="prisma")
         older = psycopg.connect(seeded_database_url, application_name="autogpt-db api")
         with prisma, older:
@@ -142,7 +146,7 @@ def test_others_on_the_database_are_named_until_told_that_they_have_the_key(
 
 def test_a_key_that_decrypts_nothing_ends_the_start_with_78(seeded_database_url: str) -> None:
     with DaemonProcess(
-        database_url=seeded_database_url, environment={"ENCRYPTION_KEY": OLD}
+        database_url=seeded_database_url, assignments=LEAN, environment={"ENCRYPTION_KEY": OLD}
     ) as one:
         one.call("update_user_integrations", user_id="alice", data=credentials("secret"))
     other = DaemonProcess(database_url=seeded_database_url, environment={"ENCRYPTION_KEY": NEW})

@@ -31,13 +31,12 @@ def breakable(
     database_url: str, how: str = "", **arguments: Any
 ) -> Iterator[tuple[DaemonProcess, Path]]:
     """Run a daemon whose API processes break as the yielded file says."""
-    daemon = DaemonProcess(database_url=database_url, **arguments)
+    daemon = DaemonProcess(database_url=database_url, modules=[TESTS], **arguments)
     switch = daemon.directory / "break"
     switch.write_text(how)
     daemon.environment |= {
         "AUTOGPT_DB_TEST_OPERATIONS": "failing_operations",
         "AUTOGPT_DB_TEST_BREAK": str(switch),
-        "PYTHONPATH": str(TESTS),
     }
     try:
         yield daemon, switch

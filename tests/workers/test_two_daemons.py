@@ -80,8 +80,8 @@ def daemon(url: str) -> DaemonProcess:
         assignments=ASSIGNMENTS,
         environment={
             "AUTOGPT_DB_TEST_JOBS": "small_jobs",
-            "PYTHONPATH": str(Path(__file__).parent),
         },
+        modules=[Path(__file__).parent],
     )
 
 
