@@ -6,8 +6,10 @@ RUN := .venv/bin
 # Only the machine's own Python is used, never a downloaded one.
 export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(PYTHON)
-# Most tests wait more than they compute.
-WORKERS ?= 3
+# Most tests wait more than they compute: on two cores, five at a time keep both busy.
+WORKERS ?= 5
+# A file's tests share what they only look at, so they go to one process; the long files first.
+SPREAD := --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help run test quick test-costs fuzz lint types unit integration acceptance environment clean bench bench-trees bench-profile bench-footprint \
@@ -27,12 +29,12 @@ run: .venv/.runtime ## Run the service here, on a PostgreSQL of its own (Ctrl-C 
 	@exec $(RUN)/autogpt-db run
 
 test: .venv/.installed lint types ## Check everything; as root on Debian or Ubuntu the service on a real systemd, too
-	@$(call both_ways,$(RUN)/pytest,-n $(WORKERS) --dist worksteal)
+	@$(call both_ways,$(RUN)/pytest,-n $(WORKERS) $(SPREAD))
 	@$(MAKE) --no-print-directory test-service
 	@$(MAKE) --no-print-directory test-bare SUITES=own ACCOUNTS=ada
 	@$(MAKE) --no-print-directory test-packages SUITES=own
 
-# Three tests at a time drive real processes on what may be a busy machine. One that fails beside
+# Five tests at a time drive real processes on what may be a busy machine. One that fails beside
 # others is tried once more by itself, and said to be: it is a fault to be mended, but not a reason
 # to believe that the product is broken. Exit code 1 alone means that tests have failed.
 both_ways = $(1) $(2) || { [ $$? -eq 1 ] && echo "Once more, one by one, what has failed:" \
@@ -50,10 +52,10 @@ types: .venv/.installed ## Check types, those of tests, bench and tools as well
 quick: .venv/.installed ## Run the tests that concern what has changed since main, for half a minute
 	@files=$$($(RUN)/python tools/changed_tests.py) && [ -n "$$files" ] \
 	|| { echo "Nothing has changed that a quick test concerns; everything: make test" >&2; exit 0; }; \
-	AUTOGPT_DB_TEST_SECONDS=25 $(RUN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $$files
+	AUTOGPT_DB_TEST_SECONDS=25 $(RUN)/pytest -q -n $(WORKERS) $(SPREAD) $$files
 
 test-costs: .venv/.installed ## Run all tests but those on systemd, and print what they cost the processor
-	AUTOGPT_DB_TEST_COSTS=1 $(RUN)/pytest -q -n $(WORKERS) --dist worksteal
+	AUTOGPT_DB_TEST_COSTS=1 $(RUN)/pytest -q -n $(WORKERS) $(SPREAD)
 
 unit integration acceptance: .venv/.installed ## Run one kind of tests
 	$(RUN)/pytest -n $(WORKERS) tests/$@

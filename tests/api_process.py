@@ -49,6 +49,7 @@ class ApiProcess:
         given = [
             "api.port=0",
             "logging.format=json",
+            "database.pool_size=4",  # each connection is a process of PostgreSQL's
             *assignments,
         ]
         self._command = [

@@ -32,6 +32,8 @@ PROGRAM = Path(
 SUPERVISORCTL = Path(sys.executable).parent / "supervisorctl"
 LEAN = ("api.processes=1", "worker.processes=0")
 """Assignments for the smallest tree, where a test is about one process, or about main."""
+NO_WORKER = ("worker.processes=0",)
+"""Assignments for a tree that serves as usual, where a test is about no job."""
 # The machine's own configuration must not reach the daemon under test.
 _SCRUBBED = ("AUTOGPT_DB_", "DATABASE_", "DIRECT_URL", "DB_", "PG", "PYRO_", "NOTIFY_", "LISTEN_",
              "STATE_DIRECTORY", "RUNTIME_DIRECTORY", "XDG_", "JOURNAL_", "LOG_LEVEL")  # fmt: skip

@@ -12,7 +12,7 @@ import pytest
 from autogpt_db.database.provisioning.embedded.backup import back_up
 from autogpt_db.database.provisioning.embedded.maintenance import connect, serving
 from autogpt_db.settings import load_settings
-from daemon_process import DaemonProcess
+from daemon_process import LEAN, DaemonProcess
 from private_cluster import fill_as_0_1_0
 from releases.building import PRISMA_MIGRATIONS, build
 from releases.catalogues import catalogue
@@ -26,7 +26,7 @@ WAITING = "waiting for AutoGPT's migrations"
 
 def test_the_daemon_starts_before_autogpts_migrations(empty_database: str) -> None:
     with psycopg.connect(empty_database, autocommit=True) as autogpt:
-        daemon = DaemonProcess(database_url=empty_database)
+        daemon = DaemonProcess(database_url=empty_database, assignments=LEAN)
         try:
             daemon.launch()
             daemon.wait_notified(f"{WAITING}: The schema 'platform' has no tables")
@@ -60,7 +60,7 @@ def test_the_daemon_starts_before_autogpts_migrations(empty_database: str) -> No
 
 
 def test_a_daemon_that_waits_ends_when_it_is_told_to(empty_database: str) -> None:
-    daemon = DaemonProcess(database_url=empty_database)
+    daemon = DaemonProcess(database_url=empty_database, assignments=LEAN)
     try:
         daemon.launch()
         daemon.wait_notified(WAITING)
@@ -81,7 +81,7 @@ def test_half_a_schema_is_awaited_while_autogpts_migrations_may_go_on(
         # Between two migrations no row is unfinished.
         autogpt.execute('ALTER TABLE platform."AgentNodeExecution" RENAME TO "NotYetThere"')
         autogpt.execute("UPDATE platform._prisma_migrations SET finished_at = now()")
-        daemon = DaemonProcess(database_url=url)
+        daemon = DaemonProcess(database_url=url, assignments=LEAN)
         try:
             daemon.launch()
             daemon.wait_notified(WAITING)
@@ -92,7 +92,7 @@ def test_half_a_schema_is_awaited_while_autogpts_migrations_may_go_on(
 
 
 def test_tables_are_made_elsewhere_only_when_told(empty_database: str) -> None:
-    daemon = DaemonProcess(database_url=empty_database)
+    daemon = DaemonProcess(database_url=empty_database, assignments=LEAN)
     try:
         refused = daemon.run("migrate")
         assert refused.returncode == 78
@@ -123,7 +123,7 @@ def test_tables_that_0_1_0_made_elsewhere_change_only_when_told(empty_database: 
             INSERT INTO platform."Profile" (id, name, username, description, links)
             VALUES ('p9', 'n', 'nobody', '', '{}')
         """)
-        daemon = DaemonProcess(database_url=empty_database)
+        daemon = DaemonProcess(database_url=empty_database, assignments=LEAN)
         try:
             daemon.start()
             assert daemon.stop() == 0
@@ -151,7 +151,7 @@ class Private:
     """A daemon whose private cluster 0.1.0 made, with the contract's rows, and a backup of it."""
 
     def __init__(self) -> None:
-        self.daemon = DaemonProcess()
+        self.daemon = DaemonProcess(assignments=LEAN)
         self.settings = load_settings(
             assignments=self.daemon.assignments[:2], environment={}
         ).settings

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from daemon_process import LEAN, DaemonProcess, processes_of
+from daemon_process import LEAN, NO_WORKER, DaemonProcess, processes_of
 from waiting import BUSY, wait_for
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def test_first_start_reuse_and_recovery_after_kill_9_of_everything() -> None:
 
 
 def test_a_killed_postmaster_is_back_within_five_seconds() -> None:
-    with DaemonProcess(started_before=True) as daemon:
+    with DaemonProcess(started_before=True, assignments=NO_WORKER) as daemon:
         daemon.call("set_execution_kv_data", user_id="u", node_exec_id="n", key="a", data=1)
         pid = daemon.pid_of("postgresql")
         os.kill(pid, signal.SIGKILL)

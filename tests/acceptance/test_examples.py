@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from autogpt_db.operations import load_operations
-from daemon_process import DaemonProcess
+from daemon_process import LEAN, DaemonProcess
 from examples import EXAMPLES, check
 
 SERVED = set(load_operations()) | {"health_check", "health_check_async"}
@@ -16,7 +16,7 @@ SERVED = set(load_operations()) | {"health_check", "health_check_async"}
 
 @pytest.fixture(scope="module")
 def daemon(witness_database_url: str) -> Iterator[DaemonProcess]:
-    with DaemonProcess(database_url=witness_database_url) as running:
+    with DaemonProcess(database_url=witness_database_url, assignments=LEAN) as running:
         yield running
 
 

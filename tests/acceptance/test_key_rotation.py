@@ -9,10 +9,9 @@ import psycopg
 import pytest
 from cryptography.fernet import Fernet
 
-from daemon_process import LEAN, DaemonProcess
+from daemon_process import LEAN, NO_WORKER, DaemonProcess
 from waiting import wait_for
 
-NO_JOBS = ("worker.processes=0",)
 OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
 
 
@@ -28,7 +27,7 @@ def credentials(secret: str) -> dict[str, Any]:
 
 
 def test_a_key_is_rotated_while_the_service_runs(seeded_database_url: str) -> None:
-    daemon = DaemonProcess(database_url=seeded_database_url, assignments=NO_JOBS)
+    daemon = DaemonProcess(database_url=seeded_database_url, assignments=NO_WORKER)
     configure(daemon, OLD)
     with daemon:
         for user in ("alice", "bob"):
@@ -88,7 +87,7 @@ def test_nothing_is_re_encrypted_while_a_daemon_there_has_other_keys(
     seeded_database_url: str,
 ) -> None:
     one, other = (
-        DaemonProcess(database_url=seeded_database_url, assignments=NO_JOBS) for _ in range(2)
+        DaemonProcess(database_url=seeded_database_url, assignments=NO_WORKER) for _ in range(2)
     )
     configure(one, OLD)
     configure(other, OLD)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from daemon_process import DaemonProcess, processes_of
+from daemon_process import LEAN, DaemonProcess, processes_of
 from waiting import wait_for
 
 PROGRAM = Path(__file__).parents[1] / "program_of_the_family.py"
@@ -87,7 +87,7 @@ def test_started_after_ready_logged_by_name_and_stopped_first_so_that_its_last_w
 
 def test_files_are_for_the_service_s_account_alone() -> None:
     """Whoever it is started by, and whatever an earlier version has left."""
-    with daemon_with(None) as (daemon, directory):
+    with daemon_with(None, assignments=LEAN) as (daemon, directory):
         (directory / "executor.conf").write_text(section(daemon, "executor", "umask"))
         daemon.runtime.mkdir()
         for name in ("api_00.log", "api_00.log.1"):
@@ -183,7 +183,7 @@ def test_one_that_fails_is_started_again_with_pauses_and_never_given_up(database
 
 
 def test_a_killed_one_is_back_at_once_and_none_outlives_main(database_url: str) -> None:
-    with daemon_with(database_url) as (daemon, directory):
+    with daemon_with(database_url, assignments=LEAN) as (daemon, directory):
         (directory / "a.conf").write_text(section(daemon, "executor"))
         daemon.start()
         wait_for(lambda: lines_of(daemon, "executor"), what="the program")
@@ -206,7 +206,10 @@ def test_no_secret_and_no_socket_of_the_daemon_reaches_it(database_url: str) -> 
         "OF_NO_CONCERN": "kept",
     }
     del environment["AUTOGPT_DB_API_TOKEN"]  # the program calls without one
-    with daemon_with(database_url, environment=environment) as (daemon, directory):
+    with daemon_with(database_url, assignments=LEAN, environment=environment) as (
+        daemon,
+        directory,
+    ):
         (directory / "a.conf").write_text(
             section(daemon, "executor", options='environment=DATABASE_URL="its own",B="2"')
         )
@@ -226,7 +229,7 @@ def test_no_secret_and_no_socket_of_the_daemon_reaches_it(database_url: str) -> 
 
 
 def test_a_reload_adds_removes_and_replaces_and_leaves_the_rest_alone(database_url: str) -> None:
-    with daemon_with(database_url) as (daemon, directory):
+    with daemon_with(database_url, assignments=LEAN) as (daemon, directory):
         for name in ("same", "gone", "changed"):
             (directory / f"{name}.conf").write_text(section(daemon, name))
         daemon.start()
@@ -253,7 +256,7 @@ def test_a_reload_adds_removes_and_replaces_and_leaves_the_rest_alone(database_u
 
 
 def test_a_faulty_file_is_named_and_nothing_else_suffers(database_url: str) -> None:
-    with daemon_with(database_url) as (daemon, directory):
+    with daemon_with(database_url, assignments=LEAN) as (daemon, directory):
         good, bad = directory / "good.conf", directory / "bad.conf"
         good.write_text(section(daemon, "good"))
         bad.write_text("[program:api]\ncommand=/bin/true\n")
@@ -284,7 +287,7 @@ def test_a_faulty_file_is_named_and_nothing_else_suffers(database_url: str) -> N
 
 
 def test_supervisorctl_reread_and_update_work_as_everywhere(database_url: str) -> None:
-    with daemon_with(database_url) as (daemon, directory):
+    with daemon_with(database_url, assignments=LEAN) as (daemon, directory):
         daemon.start()
         (directory / "late.conf").write_text(section(daemon, "late"))
         assert "late: available" in daemon.supervisorctl("reread").stdout

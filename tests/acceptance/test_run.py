@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 import plain_http
-from daemon_process import DaemonProcess, processes_of
+from daemon_process import LEAN, DaemonProcess, processes_of
 from waiting import wait_for
 
 EXAMPLE = Path(__file__).parents[2] / "etc" / "examples" / "greeter.json"
@@ -133,7 +133,8 @@ def test_a_run_survives_the_death_of_each_process(database_url: str) -> None:
 
 
 def test_a_terminal_s_start_ends_with_what_to_try(database_url: str) -> None:
-    with DaemonProcess(database_url=database_url, assignments=["logging.format=console"]) as daemon:
+    settings = [*LEAN, "logging.format=console"]
+    with DaemonProcess(database_url=database_url, assignments=settings) as daemon:
         (line,) = [each for each in daemon.log().splitlines() if ": ready " in each]
         print(line)
         found = re.search(r"curl (\S+), or: autogpt-db status", line)
@@ -144,7 +145,7 @@ def test_a_terminal_s_start_ends_with_what_to_try(database_url: str) -> None:
 
 def test_a_terminal_shows_no_job_s_first_run(database_url: str) -> None:
     """What was due at a start anyway; whoever starts a job again sees it end."""
-    settings = ["logging.format=console", "worker.watch_schedule=never"]
+    settings = ["api.processes=1", "logging.format=console", "worker.watch_schedule=never"]
     with DaemonProcess(database_url=database_url, assignments=settings) as daemon:
         run = ("jobs", "run", "watch_executions", "--wait")
         for _ in range(2):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon_process import DaemonProcess, processes_of
+from daemon_process import LEAN, DaemonProcess, processes_of
 from postgres_server import with_schema
 from waiting import wait_for
 
@@ -113,7 +113,9 @@ def test_no_process_leaves_its_memory_behind(daemon: DaemonProcess) -> None:
 
 
 def test_a_secret_given_on_the_command_line_is_told(database_url: str) -> None:
-    with DaemonProcess(database_url=database_url, assignments=["redis.password=x"]) as daemon:
+    with DaemonProcess(
+        database_url=database_url, assignments=[*LEAN, "redis.password=x"]
+    ) as daemon:
         (event,) = daemon.events("settings")
         assert "redis.password is a secret" in event["notice"]
 

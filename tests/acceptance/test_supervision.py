@@ -18,7 +18,7 @@ import httpx
 import psycopg
 
 import plain_http
-from daemon_process import LEAN, DaemonProcess, processes_of
+from daemon_process import LEAN, NO_WORKER, DaemonProcess, processes_of
 from load import Writers
 from waiting import BUSY, PATIENCE, wait_for
 
@@ -50,7 +50,7 @@ def state_of(daemon: DaemonProcess, name: str) -> str:
 
 
 def test_with_every_child_dead_nobody_is_refused(database_url: str) -> None:
-    with DaemonProcess(database_url=database_url) as daemon:
+    with DaemonProcess(database_url=database_url, assignments=NO_WORKER) as daemon:
         pids = [daemon.pid_of(name) for name in APIS]
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)  # both are alive, and accept nothing
@@ -73,7 +73,7 @@ def test_with_every_child_dead_nobody_is_refused(database_url: str) -> None:
 
 
 def test_running_means_ready_and_a_restart_waits_for_it(database_url: str) -> None:
-    with breakable(database_url) as (daemon, switch):
+    with breakable(database_url, assignments=LEAN) as (daemon, switch):
         daemon.start()
         switch.write_text("slow")
         with subprocess.Popen(
@@ -113,7 +113,7 @@ def test_a_child_that_keeps_failing_is_started_for_ever_with_pauses_and_named(
 
 
 def test_a_child_whose_loop_hangs_is_replaced(database_url: str) -> None:
-    assignments = ["api.processes=1", "supervision.heartbeat_timeout=2"]
+    assignments = [*LEAN, "supervision.heartbeat_timeout=2"]
     with breakable(database_url, assignments=assignments) as (daemon, _):
         daemon.start()
         pid = daemon.pid_of("api:api_00")

@@ -296,7 +296,7 @@ def test_its_sessions_end_with_it(database_url: str) -> None:
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
             " AND application_name = 'autogpt-db api'"
         )
-        assert observer.execute(sessions).fetchone() == (8,)
+        assert observer.execute(sessions).fetchone() == (4,)
         api.signal()
         assert api.exit_code() == 0
         wait_for(lambda: observer.execute(sessions).fetchone() == (0,), what="their end")
