@@ -12,6 +12,8 @@ from textwrap import dedent
 from checkout import copy_checkout
 
 PROGRAMS = Path(sys.executable).parent
+# Neither the environment is to be made here, nor anything of the make that runs the tests.
+_REFERENCE = ("make", "-o", ".venv/.installed", f"RUN={PROGRAMS}", "reference")
 
 
 class Stranger:
@@ -69,14 +71,21 @@ class Stranger:
         with (self.root / path).open("a", encoding="utf-8") as file:
             file.write(dedent(text))
 
+    def cannot_make_reference(self) -> str:
+        """Run `make reference`, which must fail and change nothing; return what it says."""
+        before = self.changed()
+        done = self._done(*_REFERENCE)
+        assert done.returncode, done.stdout
+        assert self.changed() == before
+        return done.stderr
+
     def makes_reference(self) -> set[str]:
         """Run `make reference`; return the files that it has changed.
 
         What was written by hand until now counts as done.
         """
         self._commit("by hand")
-        # Neither the environment is to be made here, nor anything of the make that runs the tests.
-        self._run("make", "-o", ".venv/.installed", f"RUN={PROGRAMS}", "reference")
+        self._run(*_REFERENCE)
         return self.changed()
 
     def changed(self) -> set[str]:

@@ -1,0 +1,164 @@
+"""Whoever adds a method writes its function, a row of sample calls and its test.
+
+In a copy of the tree, as CONTRIBUTING.md says; what is missing is said by what fails without it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checkout import ROOT
+from stranger import Stranger, git_is_there
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [
+    pytest.mark.skipif(not git_is_there(), reason="needs git"),
+    pytest.mark.timeout(900),
+]
+
+# Those that look at all methods, or at what is made of them.
+OF_ALL = [
+    f"tests/unit/{path.name}"
+    for path in sorted((ROOT / "tests/unit").glob("test_*.py"))
+    if re.search(r"\b(load_operations|generated_files|describe)\b", path.read_text("utf-8"))
+]
+DERIVED = [f"tests/unit/test_{name}.py" for name in ("client", "reference", "sample_calls")]
+OF_EACH = [
+    f"tests/integration/test_{name}.py"
+    for name in ("declarations", "plans", "statements", "timezones")
+]
+HEADING = re.compile(r"^_+ \S.* _+$", re.MULTILINE)
+"""Of a failure, in what pytest says."""
+
+OPERATIONS = '''
+    """Where users are, as far as clocks go."""
+
+    from __future__ import annotations
+
+    from autogpt_db import models
+    from autogpt_db.operations import Database, Reply, operation
+    from autogpt_db.signatures.repeats import harmless
+
+    CHOSEN = """
+    SELECT json_build_object('user_id', "id", 'timezone', "timezone")
+      FROM platform."User"
+     WHERE "id" = %(user_id)s
+    """
+
+    CHOOSE = """
+    UPDATE platform."User"
+       SET "timezone" = %(timezone)s
+     WHERE "id" = %(user_id)s
+    """
+
+
+    @operation(reads=True)
+    async def get_user_timezone(database: Database, user_id: str) -> RETURNED:
+        """Return the time zone that a user has chosen, or null.
+
+        Args:
+            user_id: The user.
+        """
+        return await database.json(CHOSEN, {"user_id": user_id})
+
+
+    @operation(reads=False, repeat=harmless("Chooses the same again."))
+    async def set_user_timezone(database: Database, user_id: str, timezone: str) -> None:
+        """Choose a user's time zone; an unknown user is passed over.
+
+        Args:
+            user_id: The user.
+            timezone: Its name in the IANA's database.
+        """
+        await database.execute(CHOOSE, {"user_id": user_id, "timezone": timezone})
+'''
+PLACE = "daemon/autogpt_db/operations/users/timezones.py"
+MODEL = '''
+
+    class UserTimezone(TypedDict):
+        """Where a user is, as far as clocks go."""
+
+        user_id: str
+        timezone: str
+'''
+SAMPLES = """
+    "get_user_timezone": [{"user_id": USER}],
+    "set_user_timezone": [{"user_id": USER, "timezone": "Europe/Vienna"}],
+"""
+ITS_TEST = '''
+    """Users choose time zones."""
+
+    from __future__ import annotations
+
+    from typing import TYPE_CHECKING
+
+    import pytest
+
+    from service import Service
+
+    if TYPE_CHECKING:
+        from collections.abc import Iterator
+
+
+    @pytest.fixture
+    def service(seeded_database_url: str) -> Iterator[Service]:
+        with Service(seeded_database_url) as running:
+            yield running
+
+
+    def test_a_users_timezone(service: Service) -> None:
+        service.call("set_user_timezone", user_id="alice", timezone="Europe/Vienna")
+        found = service.call("get_user_timezone", user_id="alice")
+        assert found == {"user_id": "alice", "timezone": "Europe/Vienna"}
+        assert service.call("get_user_timezone", user_id="nobody") is None
+'''
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> Stranger:
+    return Stranger(tmp_path / "tree")
+
+
+def test_a_read_and_a_write_with_a_model(stranger: Stranger) -> None:
+    stranger.writes(PLACE, OPERATIONS.replace("RETURNED", "Reply[models.UserTimezone | None]"))
+    stranger.appends("daemon/autogpt_db/models/users.py", MODEL)
+
+    said = stranger.cannot_make_reference()
+    assert "get_user_timezone has no sample call: add a row" in said
+    assert "tools/sample_calls/users.py" in said
+    assert "Traceback" not in said
+
+    stranger.inserts("tools/sample_calls/users.py", '    "get_user_by_id"', SAMPLES)
+    failures = HEADING.split(stranger.fails(*DERIVED))[1:]
+    needed = ("make reference", "write a test of ")
+    assert [text for text in failures if not any(each in text for each in needed)] == []
+    assert all(any(each in text for text in failures) for each in needed)
+
+    stranger.writes("tests/integration/test_timezones.py", ITS_TEST)
+    assert stranger.makes_reference() == {
+        "daemon/autogpt_db/client/async_methods.py",
+        "daemon/autogpt_db/client/methods.py",
+        "daemon/autogpt_db/client/models.py",
+        "daemon/autogpt_db/models/__init__.py",
+        "docs/reference/methods.md",
+        "docs/reference/models.md",
+    }
+    stranger.checks_style()
+    stranger.checks_types(PLACE, "daemon/autogpt_db/client", "tests/integration/test_timezones.py")
+    stranger.tests(*OF_ALL)
+    stranger.tests("-k", "timezone or two_statements", *OF_EACH)
+
+
+# The last because there is no such model.
+@pytest.mark.parametrize("annotation", ["bytes | None", "Reply[models.UserTimezone | None]"])
+def test_a_method_that_does_not_say_what_it_returns(stranger: Stranger, annotation: str) -> None:
+    stranger.writes(PLACE, OPERATIONS.replace("RETURNED", annotation))
+    said = stranger.cannot_make_reference()
+    assert "get_user_timezone" in said
+    assert "-> Reply[models.X]" in said
+    assert "Traceback" not in said
