@@ -25,12 +25,14 @@ NEEDED = {
 OURS = {"extra_operations", "__main__", "__mp_main__"}
 # What compilers and multiprocessing put there: belongs to one of those above.
 GENERATED = ("_cython_", "cython_runtime", "_sysconfigdata")
+# What a machine's own Python loads before anything of ours, as Debian's does.
+BEFORE_ALL = {"sitecustomize", "usercustomize"}
 
 
 def loaded(api: ApiProcess) -> set[str]:
-    """Return the top-level modules that are neither the standard library's nor generated."""
+    """Return the top-level modules that are neither Python's own nor generated."""
     names = {name.partition(".")[0] for name in api.call("loaded_modules")}
-    names -= set(sys.stdlib_module_names) | OURS
+    names -= set(sys.stdlib_module_names) | OURS | BEFORE_ALL
     return {name for name in names if not name.startswith(GENERATED)}
 
 

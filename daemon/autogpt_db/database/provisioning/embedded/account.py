@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import pwd
-import signal
-import subprocess
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
+from autogpt_db.database.provisioning.embedded.programs import Account, run
 from autogpt_db.errors import ConfigurationError
 from autogpt_db.logs.events import embedded as log
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
 EVERYBODYS = "nobody"
 """The account that anything may run as; no good owner of data."""
 _CANDIDATES = ("autogpt-db", "postgres", EVERYBODYS)
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
-
-
-class Account(NamedTuple):
-    """An unprivileged account.
-
-    Attributes:
-        name: As in the account database, or the number where it has no entry.
-        user_id: Its user.
-        group_id: Its only group.
-    """
-
-    name: str
-    user_id: int
-    group_id: int
 
 
 def choose_account(wanted: str | None, data: Path) -> Account | None:
@@ -86,78 +67,6 @@ def choose_account(wanted: str | None, data: Path) -> Account | None:
         f"embedded.user: there is no account {wanted or ' or '.join(_CANDIDATES)} for PostgreSQL, "
         "which refuses to run as root. Make one (useradd --system autogpt-db), or name one."
     )
-
-
-def start_process(
-    command: Sequence[str],
-    account: Account | None,
-    *,
-    death_signal: signal.Signals,
-    **options: Any,
-) -> subprocess.Popen[bytes]:
-    """Start a program under `account`, to get `death_signal` when this process dies.
-
-    Call it in the main thread: the kernel sends the signal when the thread that forked ends.
-
-    Raises:
-        OSError: It cannot be started.
-    """
-    parent = os.getpid()
-
-    def tie() -> None:
-        # After the change of account, which clears it.
-        _libc.prctl(_PR_SET_PDEATHSIG, int(death_signal))
-        if os.getppid() != parent:
-            os._exit(1)  # the parent died before the signal was armed
-
-    if account is not None:
-        options |= {
-            "user": account.user_id,
-            "group": account.group_id,
-            "extra_groups": [account.group_id],
-        }
-    return subprocess.Popen(
-        command,
-        preexec_fn=tie,  # noqa: PLW1509 - main has no thread when it forks (architecture, rule 3)
-        **options,
-    )
-
-
-def run(
-    command: Sequence[str],
-    account: Account | None,
-    *,
-    text: str = "",
-    cwd: Path | None = None,
-    seconds: float = 300,
-) -> tuple[int, str, str]:
-    """Run a program under `account` and return its exit code, output and errors.
-
-    Raises:
-        OSError: It cannot be started.
-        subprocess.TimeoutExpired: It took longer than `seconds`; it has been killed.
-    """
-    with start_process(
-        command,
-        account,
-        death_signal=signal.SIGTERM,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=cwd or "/",
-        env=environment(),
-    ) as process:
-        try:
-            output, errors = process.communicate(text.encode(), seconds)
-        except BaseException:
-            process.kill()
-            raise
-    return process.returncode, output.decode("utf-8", "replace"), errors.decode("utf-8", "replace")
-
-
-def environment() -> dict[str, str]:
-    """Return what PostgreSQL's programs see: nothing that a PG… variable of ours could bend."""
-    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
 
 
 def check_passage(account: Account | None, directory: Path) -> None:

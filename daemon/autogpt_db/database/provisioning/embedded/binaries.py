@@ -11,13 +11,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from autogpt_db.database.provisioning.embedded.account import Account, run
+from autogpt_db.database.provisioning.embedded.programs import run
 from autogpt_db.errors import ConfigurationError
 from autogpt_db.logs.events import embedded as log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from autogpt_db.database.provisioning.embedded.programs import Account
     from autogpt_db.settings import EmbeddedSettings
 
 _OLDEST_MAJOR = 15

@@ -10,14 +10,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autogpt_db.database.provisioning.embedded.account import run
+from autogpt_db.database.provisioning.embedded.programs import run
 from autogpt_db.database.url import EMBEDDED_NAME
 from autogpt_db.errors import ConfigurationError
 from autogpt_db.logs.events import embedded as log
 
 if TYPE_CHECKING:
-    from autogpt_db.database.provisioning.embedded.account import Account
     from autogpt_db.database.provisioning.embedded.binaries import Binaries
+    from autogpt_db.database.provisioning.embedded.programs import Account
 
 _UNFINISHED = "data.unfinished-"
 _BUILTIN_LOCALE_SINCE = 17

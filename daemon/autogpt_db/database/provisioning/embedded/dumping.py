@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import re
 import shutil
-import signal
 import subprocess
 import tempfile
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from autogpt_db.database.provisioning.embedded.account import environment, run, start_process
 from autogpt_db.database.provisioning.embedded.maintenance import connect, connection_options
+from autogpt_db.database.provisioning.embedded.programs import run, running
 from autogpt_db.database.provisioning.embedded.server import EmbeddedServer
 from autogpt_db.errors import MaintenanceError
 
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from autogpt_db.database.provisioning.embedded.account import Account
     from autogpt_db.database.provisioning.embedded.binaries import Binaries
+    from autogpt_db.database.provisioning.embedded.programs import Account
     from autogpt_db.settings import Settings
 
 KNOWN_OPTIONS = frozenset({"n_distinct", "n_distinct_inherited"})
@@ -189,43 +188,29 @@ class _Move:
         """Send the rows from one server to the other; nothing of them lies on the disk between."""
         written = [*self._command("pg_dump", self._old), "--section=data", name]
         read = [*self._psql(strict=True), f"--dbname={name}"]
-        options: dict[str, Any] = {"cwd": "/", "env": environment()}
-        ending = signal.SIGTERM
         sent = 0
-        with tempfile.TemporaryFile() as said:
-            dump = start_process(
-                written,
-                self._account,
-                death_signal=ending,
-                stdout=subprocess.PIPE,
-                stderr=said,
-                **options,
-            )
-            psql = start_process(
+        with (
+            tempfile.TemporaryFile() as said,
+            running(written, self._account, stdout=subprocess.PIPE, stderr=said) as dump,
+            running(
                 read,
                 self._account,
-                death_signal=ending,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=said,
-                **options,
-            )
-            with dump, psql:
-                assert dump.stdout is not None
-                assert psql.stdin is not None
-                try:
-                    while block := dump.stdout.read(_BLOCK):
-                        psql.stdin.write(block)
-                        sent += len(block)
-                        self._progress(f"copying {name}", min(0.99, sent / max(size, 1)))
-                    psql.stdin.close()
-                except BrokenPipeError:
-                    dump.terminate()  # psql has said why
-                except BaseException:
-                    dump.terminate()
-                    psql.terminate()
-                    raise
-                codes = psql.wait(), dump.wait()
+            ) as psql,
+        ):
+            assert dump.stdout is not None
+            assert psql.stdin is not None
+            try:
+                while block := dump.stdout.read(_BLOCK):
+                    psql.stdin.write(block)
+                    sent += len(block)
+                    self._progress(f"copying {name}", min(0.99, sent / max(size, 1)))
+                psql.stdin.close()
+            except BrokenPipeError:
+                dump.terminate()  # psql has said why
+            codes = psql.wait(), dump.wait()
             said.seek(0)
             if any(codes):
                 raise _failed("pg_dump" if not codes[0] else "psql", said.read())

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autogpt_db.database.provisioning.directory_lock import DirectoryLock
-from autogpt_db.database.provisioning.embedded.account import (
-    choose_account,
-    environment,
-    start_process,
-)
+from autogpt_db.database.provisioning.embedded.account import choose_account
 from autogpt_db.database.provisioning.embedded.binaries import Binaries, find_binaries
 from autogpt_db.database.provisioning.embedded.cluster import data_version
+from autogpt_db.database.provisioning.embedded.programs import running
 from autogpt_db.database.provisioning.embedded.server import EmbeddedServer
 from autogpt_db.database.url import EMBEDDED_NAME, database_url
 from autogpt_db.errors import (
@@ -33,7 +29,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from autogpt_db.database.provisioning.embedded.account import Account
+    from autogpt_db.database.provisioning.embedded.programs import Account
     from autogpt_db.settings import Settings
 
 _LINE_END = re.compile(rb"[\r\n]")
@@ -220,33 +216,29 @@ def run_tool(
     """
     name = Path(command[0]).name
     said: list[str] = []
-    try:
-        process = start_process(
-            command,
-            account,
-            death_signal=signal.SIGTERM,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd=cwd or "/",
-            env=environment(),
-        )
-    except OSError as error:
-        raise MaintenanceError(f"{command[0]} cannot be started: {error.strerror}.") from None
-    with process:
+    with ExitStack() as stack:
         try:
-            assert process.stdout is not None
-            rest = b""
-            while piece := os.read(process.stdout.fileno(), 65536):
-                *lines, rest = _LINE_END.split(rest + piece)
-                for line in lines:
-                    text = line.decode("utf-8", "replace").strip()
-                    said[:] = [*said[-199:], text] if text else said
-                    on_line(text)
-            code = process.wait()
-        except BaseException:
-            process.terminate()
-            raise
+            process = stack.enter_context(
+                running(
+                    command,
+                    account,
+                    cwd=cwd,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                )
+            )
+        except OSError as error:
+            raise MaintenanceError(f"{command[0]} cannot be started: {error.strerror}.") from None
+        assert process.stdout is not None
+        rest = b""
+        while piece := os.read(process.stdout.fileno(), 65536):
+            *lines, rest = _LINE_END.split(rest + piece)
+            for line in lines:
+                text = line.decode("utf-8", "replace").strip()
+                said[:] = [*said[-199:], text] if text else said
+                on_line(text)
+        code = process.wait()
     if code != 0:
         said.append(rest.decode("utf-8", "replace").strip())
         # The first of what looks like a reason, else the last of what was said.

@@ -29,7 +29,7 @@ from autogpt_db.errors import ConfigurationError, MaintenanceError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from autogpt_db.database.provisioning.embedded.account import Account
+    from autogpt_db.database.provisioning.embedded.programs import Account
     from autogpt_db.settings import Settings
 
 

@@ -10,18 +10,18 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from autogpt_db.database.provisioning.directory_lock import make_directory, unusable
-from autogpt_db.database.provisioning.embedded.account import (
-    check_passage,
-    choose_account,
-    environment,
-    start_process,
-)
+from autogpt_db.database.provisioning.embedded.account import check_passage, choose_account
 from autogpt_db.database.provisioning.embedded.binaries import find_binaries
 from autogpt_db.database.provisioning.embedded.cluster import data_version, initialise
 from autogpt_db.database.provisioning.embedded.postmaster import (
     end_leftovers,
     end_postmaster,
     read_pid_file,
+)
+from autogpt_db.database.provisioning.embedded.programs import (
+    environment,
+    signals_held,
+    start_process,
 )
 from autogpt_db.database.quoting import quoted
 from autogpt_db.errors import ConfigurationError, DatabaseUnreachableError
@@ -30,8 +30,8 @@ from autogpt_db.logs.events import embedded as log
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from autogpt_db.database.provisioning.embedded.account import Account
     from autogpt_db.database.provisioning.embedded.binaries import Binaries
+    from autogpt_db.database.provisioning.embedded.programs import Account
     from autogpt_db.settings import EmbeddedSettings
 
 LOG_LIMIT = 10 * 1024 * 1024
@@ -173,29 +173,31 @@ class EmbeddedServer:
         self.trim_log()
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         output = os.open(self.log_path, flags, 0o600)
-        try:
-            self.log_begins = written = os.fstat(output).st_size
-            self._process = start_process(
-                self.command,
-                self.account,
-                # A killed main takes PostgreSQL along, by a fast shutdown.
-                death_signal=signal.SIGINT,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                cwd="/",
-                env=self.environment,
-                # Ctrl-C on a terminal is main's business: PostgreSQL goes last.
-                start_new_session=True,
-            )
-        finally:
-            os.close(output)
-        self.pid = self._process.pid
-        try:
-            self._wait_until_ready(written)
-        except BaseException:
-            self.stop()
-            raise
+        with signals_held() as let_through:
+            try:
+                self.log_begins = written = os.fstat(output).st_size
+                self._process = start_process(
+                    self.command,
+                    self.account,
+                    # A killed main takes PostgreSQL along, by a fast shutdown.
+                    death_signal=signal.SIGINT,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    cwd="/",
+                    env=self.environment,
+                    # Ctrl-C on a terminal is main's business: PostgreSQL goes last.
+                    start_new_session=True,
+                )
+            finally:
+                os.close(output)
+            self.pid = self._process.pid
+            try:
+                let_through()
+                self._wait_until_ready(written)
+            except BaseException:
+                self.stop()
+                raise
 
     def _wait_until_ready(self, written: int) -> None:
         assert self._process is not None
