@@ -17,20 +17,20 @@ from autogpt_db.supervision.systemd import notify, watchdog_interval
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from autogpt_db.supervision.family import Family
     from autogpt_db.supervision.process import SupervisedProcess
+    from autogpt_db.supervision.process_table import ProcessTable
 
 
 class Announcer:
     """Tell readiness when every process has reported it, and the state in words when it changes.
 
     Args:
-        family: The processes.
+        table: The processes.
         database: The database and its address, for the words.
     """
 
-    def __init__(self, family: Family, *, database: str) -> None:
-        self._family = family
+    def __init__(self, table: ProcessTable, *, database: str) -> None:
+        self._table = table
         self._database = database
         self._started = clock.now()
         self._said = ""
@@ -40,36 +40,36 @@ class Announcer:
 
     def __call__(self) -> None:
         """Say what is new; called at each turn of Supervisor's loop."""
-        family = self._family
+        table = self._table
         begins = (
-            not family.served
-            and not family.stopping_now
+            not table.served
+            and not table.stopping_now
             and all(
-                p.state == States.RUNNING for p in family.processes() if not isinstance(p, Program)
+                p.state == States.RUNNING for p in table.processes() if not isinstance(p, Program)
             )
         )
         if begins:
-            family.served = True
+            table.served = True
         words = self.words()
         if words != self._said:
             self._said = words
             notify(f"STATUS={words}")
-        if family.stopping_now:
+        if table.stopping_now:
             return
         if begins:
             notify("READY=1")
             log.serving(
-                address=", ".join(address_of(listener) for listener in family.listeners),
+                address=", ".join(address_of(listener) for listener in table.listeners),
                 processes=", ".join(
-                    p.name for p in family.processes() if not isinstance(p, Program)
+                    p.name for p in table.processes() if not isinstance(p, Program)
                 ),
                 database=self._database,
                 seconds=round(clock.now() - self._started, 3),
             )
             if format_in_use() == "console":
                 self._tell_what_to_try()
-            family.release_programs()
-        deaf = family.hears_nobody(before=self._deaf)
+            table.release_programs()
+        deaf = table.hears_nobody(before=self._deaf)
         if deaf and not self._deaf:
             log.children_unheard(reason="no process reports; systemd restarts all of them")
         self._deaf = deaf
@@ -81,7 +81,7 @@ class Announcer:
 
     def _tell_what_to_try(self) -> None:
         """Tell a person at a terminal that nothing more is to be waited for, and what to try."""
-        for listener in self._family.listeners:
+        for listener in self._table.listeners:
             address = address_of(listener)
             if address.startswith("http"):
                 log.ready(next=f"curl {address}/health_check, or: autogpt-db status")
@@ -92,8 +92,8 @@ class Announcer:
         counts: dict[str, Counter[bool]] = {}
         trouble = []
         work: list[str] = []
-        family = self._family
-        for process in family.processes():
+        table = self._table
+        for process in table.processes():
             running = process.serves
             if isinstance(process, Program) and process.idle_by_design:
                 continue
@@ -108,24 +108,24 @@ class Announcer:
                 trouble += [words for words in pool_trouble(process) if words not in trouble]
         tally = ", ".join(f"{count[True]}/{count.total()} {name}" for name, count in counts.items())
         trouble += [
-            f"{path.name} is faulty (see the log)" for path in family.options.programs.faults
+            f"{path.name} is faulty (see the log)" for path in table.options.programs.faults
         ]
         trouble += self._trouble_of_all()
-        if self._family.stopping_now:
+        if self._table.stopping_now:
             return f"stopping: {tally} still running"
-        state = "serving" if self._family.served else "starting"
+        state = "serving" if self._table.served else "starting"
         words = f"{state}: {tally}, {self._database}"
         return "; ".join([words, *work, *trouble])
 
     def _trouble_of_all(self) -> Iterator[str]:
         """Yield in words what is wrong with no process of its own."""
-        missing = (self._family.schema or {}).get("not_served")
+        missing = (self._table.schema or {}).get("not_served")
         if missing:
             yield f"{missing} methods lack something in the database (see the status)"
         if self._deaf:
             yield "no process reports any more"
-        if self._family.notice is not None:
-            yield self._family.notice
+        if self._table.notice is not None:
+            yield self._table.notice
 
 
 def pool_trouble(process: SupervisedProcess) -> list[str]:

@@ -35,19 +35,19 @@ class ControlInterface:
             `uptime_seconds`, `restarts`, `last_exit`, `pool`.
         """
         tree = self._tree
-        family = tree.family
+        table = tree.table
         return json.dumps(
             {
                 "version": __version__,
                 "pid": os.getpid(),
-                "address": [address_of(listener) for listener in family.listeners],
-                "inherited": family.inherited,
+                "address": [address_of(listener) for listener in table.listeners],
+                "inherited": table.inherited,
                 "database": tree.database,
-                "state": "stopping" if family.stopping_now else "running",
+                "state": "stopping" if table.stopping_now else "running",
                 "words": tree.announcer.words(),
                 "credentials": os.environ.get("CREDENTIALS_DIRECTORY") or None,
-                "schema": family.schema,
-                "processes": [_describe(process) for process in family.processes()],
+                "schema": table.schema,
+                "processes": [_describe(process) for process in table.processes()],
             }
         )
 

@@ -9,7 +9,7 @@ from autogpt_db.supervision.process import States
 from autogpt_db.supervision.program_files import ProgramGroup
 
 if TYPE_CHECKING:
-    from autogpt_db.supervision.family import Family
+    from autogpt_db.supervision.process_table import ProcessTable
 
 
 class ProgramChanges:
@@ -18,17 +18,17 @@ class ProgramChanges:
     A program that is as it was is left alone.
 
     Args:
-        family: The processes.
+        table: The processes.
     """
 
-    def __init__(self, family: Family) -> None:
-        self._family = family
+    def __init__(self, table: ProcessTable) -> None:
+        self._table = table
         self._leaving: list[str] = []
 
     def begin(self) -> None:
         """Stop what is gone or has changed; start what is new."""
         wanted = self._wanted()
-        groups = self._family.groups
+        groups = self._table.groups
         programs = [
             name for name, group in groups.items() if isinstance(group.config, ProgramGroup)
         ]
@@ -38,22 +38,22 @@ class ProgramChanges:
         for name, config in wanted.items():
             if name not in groups:
                 log.program_added(child=name)
-                self._family.add_group(config)
+                self._table.add_group(config)
 
     def step(self) -> bool:
         """Go on; tell whether everything is done."""
         wanted = self._wanted()
         for name in list(self._leaving):
-            group = self._family.groups.get(name)
+            group = self._table.groups.get(name)
             for process in group.processes.values() if group is not None else ():
                 if process.state in {States.RUNNING, States.STARTING, States.BACKOFF}:
                     process.stop()
-            if group is None or self._family.remove_group(name):
+            if group is None or self._table.remove_group(name):
                 self._leaving.remove(name)
                 if name in wanted:
-                    self._family.add_group(wanted[name])
+                    self._table.add_group(wanted[name])
         return not self._leaving
 
     def _wanted(self) -> dict[str, ProgramGroup]:
-        configs = self._family.options.process_group_configs
+        configs = self._table.options.process_group_configs
         return {config.name: config for config in configs if isinstance(config, ProgramGroup)}

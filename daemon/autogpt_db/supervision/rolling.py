@@ -20,8 +20,8 @@ from autogpt_db.supervision.systemd import notify, notify_reloading
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from autogpt_db.supervision.family import Family
     from autogpt_db.supervision.process import SupervisedProcess
+    from autogpt_db.supervision.process_table import ProcessTable
 
 _NEEDS_RESTART = (
     "state_directory",
@@ -41,13 +41,13 @@ class RollingRestart:
     Replaces stock behaviour: a reload stops everything, closes the sockets, and starts again.
 
     Args:
-        family: The processes.
+        table: The processes.
         reload: Reads the settings anew; raises `ConfigurationError`.
         address: `host:port` of the listening socket, for the configuration.
     """
 
-    def __init__(self, family: Family, reload: Callable[[], Settings], address: str) -> None:
-        self._family = family
+    def __init__(self, table: ProcessTable, reload: Callable[[], Settings], address: str) -> None:
+        self._table = table
         self._reload = reload
         self._address = address
         self._waiting: list[SupervisedProcess] = []
@@ -56,13 +56,13 @@ class RollingRestart:
         self._begun = 0
         self._beyond: tuple[str, ...] = ()
         self._outcomes: dict[int, list[str]] = {}
-        self._programs = ProgramChanges(family)
+        self._programs = ProgramChanges(table)
         self._restarts: deque[Restart] = deque()
         self._restart: Restart | None = None
 
     def request(self) -> int:
         """Ask for a reload; return the number by which `outcome` knows it."""
-        self._family.options.reload_requested = True
+        self._table.options.reload_requested = True
         return self._begun + 1
 
     def restart(self, process: ReportingProcess) -> Restart:
@@ -85,12 +85,12 @@ class RollingRestart:
         for problem in problems:
             starting.configuration_invalid(problem=problem)
         log.reload_refused(reason="the settings before stay in effect")
-        self._family.notice = notice
+        self._table.notice = notice
 
     def __call__(self) -> None:
         """Take the next step, if there is one."""
-        options = self._family.options
-        if self._family.stopping_now:
+        options = self._table.options
+        if self._table.stopping_now:
             return
         if options.reload_requested and not self.running:
             options.reload_requested = False
@@ -115,46 +115,46 @@ class RollingRestart:
             notify("READY=1")
             return
         self.running = True
-        self._waiting = [p for p in self._family.processes() if isinstance(p, ReportingProcess)]
+        self._waiting = [p for p in self._table.processes() if isinstance(p, ReportingProcess)]
 
     def _take(self, settings: Settings) -> None:
-        family = self._family
+        table = self._table
         changed = [
             path
             for path in _NEEDS_RESTART
-            if _value(settings, path) != _value(family.started_with, path)
-            and not (family.inherited and path in _ADDRESS)
+            if _value(settings, path) != _value(table.started_with, path)
+            and not (table.inherited and path in _ADDRESS)
         ]
-        warn_of_unused_address(family, settings)
+        warn_of_unused_address(table, settings)
         for path in changed:
             log.restart_needed(option=path, reason="a reload cannot change it")
         self._beyond = tuple(changed)
-        runtime = family.settings.paths.runtime
-        text = render(settings, self._address, family.embedded)
+        runtime = table.settings.paths.runtime
+        text = render(settings, self._address, table.embedded)
         write_configuration(text, runtime)
         write_effective(settings, runtime)
-        family.options.supervision = settings.supervision
-        family.options.process_config(do_usage=False)
-        family.settings = settings
+        table.options.supervision = settings.supervision
+        table.options.process_config(do_usage=False)
+        table.settings = settings
         self._programs.begin()
-        for config in family.options.process_group_configs:
+        for config in table.options.process_group_configs:
             if isinstance(config, ProgramGroup):
                 continue
-            group = family.groups.get(config.name)
+            group = table.groups.get(config.name)
             if group is None:
-                family.add_group(config)
+                table.add_group(config)
                 continue
             group.config = config
             wanted = {process.name: process for process in config.process_configs}
             for name, process_config in wanted.items():
                 if name in group.processes:
                     group.processes[name].config = process_config
-                    family.apply_settings(group.processes[name])
+                    table.apply_settings(group.processes[name])
                 else:
-                    group.processes[name] = family.make_process(group, process_config)
+                    group.processes[name] = table.make_process(group, process_config)
         self._names = {
             process.name
-            for config in family.options.process_group_configs
+            for config in table.options.process_group_configs
             for process in config.process_configs
         }
 
@@ -169,7 +169,7 @@ class RollingRestart:
         elif self._restart is not None:
             self._end_restart(self._restart)
         elif self._programs.step():
-            faults = self._family.options.programs.faults.items()
+            faults = self._table.options.programs.faults.items()
             left_out = [f"{path}: {fault}" for path, fault in faults]
             left_out += [
                 f"{path}: changed, and a reload cannot change it; the rest was reloaded. Restart "
@@ -195,12 +195,12 @@ class RollingRestart:
                 self._end_restart(self._restart, f"{process.name}: {reason}")
                 return
             log.reload_stopped(child=process.name, reason=reason)
-            self._family.notice = f"the last reload stopped at {process.name} (see the log)"
+            self._table.notice = f"the last reload stopped at {process.name} (see the log)"
             self._finish(f"{process.name}: {reason}")
 
     def _nothing_lost_by(self, process: SupervisedProcess) -> bool:
         """Tell whether one that is up and cannot work is no worse than the others: an outage."""
-        others = [p for p in self._family.processes() if isinstance(p, ReportingProcess)]
+        others = [p for p in self._table.processes() if isinstance(p, ReportingProcess)]
         return (
             isinstance(process, ReportingProcess)
             and process.state in {States.STARTING, States.RUNNING}
@@ -226,7 +226,7 @@ class RollingRestart:
         self._waiting = []
         if not problems:
             named = ", ".join(self._beyond)
-            self._family.notice = f"{named} changed, which needs a restart" if named else None
+            self._table.notice = f"{named} changed, which needs a restart" if named else None
             log.reloaded()
         self._note([*problems, *left_out])
         notify("READY=1")
@@ -236,7 +236,7 @@ class RollingRestart:
         self._outcomes.pop(self._begun - _REMEMBERED, None)
 
 
-def warn_of_unused_address(family: Family, settings: Settings) -> None:
+def warn_of_unused_address(table: ProcessTable, settings: Settings) -> None:
     """Say that the socket's unit decides where systemd listens, if the settings say otherwise."""
     api, usual = settings.api, Settings().api
     unused = [
@@ -247,12 +247,8 @@ def warn_of_unused_address(family: Family, settings: Settings) -> None:
         )
         if given != default
     ]
-    listening = [address_of(listener) for listener in family.listeners]
-    if (
-        family.inherited
-        and unused
-        and not any(serves(one, api.host, api.port) for one in listening)
-    ):
+    listening = [address_of(listener) for listener in table.listeners]
+    if table.inherited and unused and not any(serves(one, api.host, api.port) for one in listening):
         log.address_not_used(
             options=", ".join(unused),
             address=", ".join(listening),

@@ -20,10 +20,10 @@ from autogpt_db.supervision.announcing import Announcer
 from autogpt_db.supervision.configuration import render, write_configuration
 from autogpt_db.supervision.counting import TreeMetrics
 from autogpt_db.supervision.embedded_log import EmbeddedLog
-from autogpt_db.supervision.family import Family
 from autogpt_db.supervision.file_modes import keep_to_ourselves
 from autogpt_db.supervision.options import Options
 from autogpt_db.supervision.output import ChildOutput
+from autogpt_db.supervision.process_table import ProcessTable
 from autogpt_db.supervision.programs import Program
 from autogpt_db.supervision.rolling import RollingRestart, warn_of_unused_address
 from autogpt_db.supervision.systemd import take_sockets
@@ -66,7 +66,7 @@ def run_processes(manager: DatabaseManager, *, reload: Callable[[], Settings]) -
         write_effective(settings, runtime)
         os.environ[FORMAT] = format_in_use()
         options = Options(file, hidden=is_configuration, settings=settings.supervision)
-        family = Family(
+        table = ProcessTable(
             options,
             settings,
             listeners,
@@ -74,13 +74,13 @@ def run_processes(manager: DatabaseManager, *, reload: Callable[[], Settings]) -
             inherited=bool(inherited),
             embedded=manager.embedded,
         )
-        warn_of_unused_address(family, settings)
+        warn_of_unused_address(table, settings)
         output = ChildOutput(finished=format_in_use() != "journal")
         embedded_log = EmbeddedLog(manager.embedded, output) if manager.embedded else None
         tree = Tree(
-            family,
-            Announcer(family, database=f"{manager.server} at {manager.url.address}"),
-            RollingRestart(family, reload, address),
+            table,
+            Announcer(table, database=f"{manager.server} at {manager.url.address}"),
+            RollingRestart(table, reload, address),
             output,
             database=manager.url.address,
             embedded_log=embedded_log,

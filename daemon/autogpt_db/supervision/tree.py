@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
     from autogpt_db.supervision.announcing import Announcer
     from autogpt_db.supervision.embedded_log import EmbeddedLog
-    from autogpt_db.supervision.family import Family, Group
     from autogpt_db.supervision.kinds import ReportingProcess
     from autogpt_db.supervision.output import ChildOutput
     from autogpt_db.supervision.process import Restart, SupervisedProcess
+    from autogpt_db.supervision.process_table import Group, ProcessTable
     from autogpt_db.supervision.rolling import RollingRestart
 
 
 class Tree(Supervisor):  # type: ignore[misc]
-    """Supervisor's loop over the family of processes.
+    """Supervisor's loop over the table of processes.
 
     Attributes:
-        family: The processes.
+        table: The processes.
         announcer: Tells the outside how they are.
         rolling: Restarts them one by one.
         database: The database's address.
@@ -44,7 +44,7 @@ class Tree(Supervisor):  # type: ignore[misc]
 
     def __init__(
         self,
-        family: Family,
+        table: ProcessTable,
         announcer: Announcer,
         rolling: RollingRestart,
         output: ChildOutput,
@@ -55,22 +55,22 @@ class Tree(Supervisor):  # type: ignore[misc]
         """Take what the loop turns.
 
         Args:
-            family: The processes.
+            table: The processes.
             announcer: Tells the outside how they are.
             rolling: Restarts them one by one.
             output: Takes what they write.
             database: The database's address.
             embedded_log: Follows what the private PostgreSQL writes, if there is one.
         """
-        self.family = family  # Supervisor's own constructor asks for its groups
-        super().__init__(family.options)
+        self.table = table  # Supervisor's own constructor asks for its groups
+        super().__init__(table.options)
         self.announcer = announcer
         self.rolling = rolling
         self.database = database
         self.stop_groups: list[Group] | None = None
         self.stop_signals = 0
         self.stop_reason: str | None = None
-        self.each_turn: list[Callable[[], None]] = [rolling, announcer, family.show]
+        self.each_turn: list[Callable[[], None]] = [rolling, announcer, table.show]
         if embedded_log is not None:
             self.each_turn.append(embedded_log)
         self._subscriptions = (
@@ -78,22 +78,22 @@ class Tree(Supervisor):  # type: ignore[misc]
             (events.ProcessLogStderrEvent, output.take),
             (events.SupervisorStoppingEvent, lambda _event: notify("STOPPING=1")),
         )
-        family.options.poller.next_due = self._next_due
+        table.options.poller.next_due = self._next_due
         self._wake_reader, self._wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     @property
     def process_groups(self) -> dict[str, Any]:
         """Return the groups, by name."""
-        return self.family.groups
+        return self.table.groups
 
     @process_groups.setter
     def process_groups(self, groups: dict[str, Any]) -> None:
         # Supervisor starts with none, and says so twice.
-        self.family.groups = groups
+        self.table.groups = groups
 
     def processes(self) -> Iterator[SupervisedProcess]:
         """Yield every process, in the order of their start."""
-        return self.family.processes()
+        return self.table.processes()
 
     def request_restart(self, process: ReportingProcess) -> Restart:
         """Ask for one process to be restarted in its turn; return how that goes."""
@@ -104,7 +104,7 @@ class Tree(Supervisor):  # type: ignore[misc]
     def run(self) -> None:
         """Run until everything has stopped."""
         wake = Source(self._wake_reader, self._drain_wake)
-        sources = {source.fd: source for source in (wake, self.family.beats.source)}
+        sources = {source.fd: source for source in (wake, self.table.beats.source)}
         asyncore.socket_map.update(sources)
         # Replaces stock behaviour: Python restarts an interrupted poll (PEP 475), so a signal is
         # seen up to a second late, and a child that exits is taken for one that stays up.
@@ -118,7 +118,7 @@ class Tree(Supervisor):  # type: ignore[misc]
             self.options.close_httpservers()
             for descriptor in sources:
                 asyncore.socket_map.pop(descriptor, None)
-            self.family.beats.close()
+            self.table.beats.close()
             os.close(self._wake_reader)
             os.close(self._wake_writer)
 
@@ -135,11 +135,11 @@ class Tree(Supervisor):  # type: ignore[misc]
 
     def add_process_group(self, config: ProcessGroupConfig) -> bool:
         """Add a group, made of our own kinds of process."""
-        return self.family.add_group(config)
+        return self.table.add_group(config)
 
     def remove_process_group(self, name: str) -> bool:
         """Remove a group whose processes have all stopped."""
-        return self.family.remove_group(name)
+        return self.table.remove_group(name)
 
     # The loop ----------------------------------------------------------------------------------
 

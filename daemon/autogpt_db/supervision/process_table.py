@@ -40,7 +40,7 @@ _CLASSES: dict[str, type[SupervisedProcess]] = {
 _TO_BE_HEARD = frozenset({States.STARTING, States.RUNNING, States.BACKOFF})
 
 
-class Family:
+class ProcessTable:
     """The processes of the tree, by groups.
 
     Attributes:
@@ -186,10 +186,10 @@ class Family:
 class Group(ProcessGroup):  # type: ignore[misc]
     """Processes of one program."""
 
-    def __init__(self, config: ProcessGroupConfig, family: Family) -> None:
+    def __init__(self, config: ProcessGroupConfig, table: ProcessTable) -> None:
         self.config = config
         self.processes: dict[str, Any] = {
-            process.name: family.make_process(self, process) for process in config.process_configs
+            process.name: table.make_process(self, process) for process in config.process_configs
         }
 
     def get_unstopped_processes(self) -> list[SupervisedProcess]:
@@ -204,9 +204,9 @@ class Group(ProcessGroup):  # type: ignore[misc]
 class ApiGroup(Group, FastCGIProcessGroup):  # type: ignore[misc]
     """Processes that share the listening sockets."""
 
-    def __init__(self, config: ProcessGroupConfig, family: Family) -> None:
-        self.socket_manager = Listeners(list(family.listeners))
-        Group.__init__(self, config, family)
+    def __init__(self, config: ProcessGroupConfig, table: ProcessTable) -> None:
+        self.socket_manager = Listeners(list(table.listeners))
+        Group.__init__(self, config, table)
 
 
 _GROUPS: dict[str, type[Group]] = {"api": ApiGroup}
