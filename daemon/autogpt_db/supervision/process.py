@@ -33,7 +33,7 @@ LASTING = 1.0
 Short, because pauses are for processes that cannot serve, and one that an operator or the kernel
 killed can: it is needed back at once.
 """
-FIRST_PAUSE = 0.5
+FIRST_PAUSE = 0.7
 """Longest pause after a second failure in a row, in seconds."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
