@@ -2,7 +2,7 @@
 
 The same calls with a key of their own and without one, by turns, so that both meet the same machine.
 Of each it prints the processor time of a call, the daemon's and PostgreSQL's, and the ratio of both
-ways in each round.
+ways in each round. What the daemon uses when nobody calls is taken off.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import argparse
 import random
 import statistics
 import tempfile
+import time
 from pathlib import Path
 
-from bench.contenders import Daemon
+from bench.contenders import Daemon, cpu_seconds
 from bench.data import Size
 from bench.measuring import Bench, Measurement
 from bench.sections import database
@@ -21,6 +22,8 @@ from bench.server import Server
 from bench.works import WORKS, Work
 
 CLIENTS = (1, 8, 64)
+IDLE = 3.0
+"""Seconds in which the daemon is watched doing nothing."""
 WRITES = "upsert_execution_output,update_node_execution_status"
 
 
@@ -41,23 +44,41 @@ def main() -> None:
         Daemon(server, name) as daemon,
     ):
         bench = Bench(server, name, size, Path(directory))
+        idle = _idle(daemon)
         for work in works:
             for clients in given.clients:
-                _compare(bench, daemon, work, clients, given.rounds, given.seconds)
+                _compare(bench, daemon, work, clients, given.rounds, given.seconds, idle)
+
+
+def _idle(daemon: Daemon) -> float:
+    """Return the processor time that the daemon uses in a second in which nobody calls."""
+    before = sum(cpu_seconds(daemon.pids).values())
+    time.sleep(IDLE)
+    return (sum(cpu_seconds(daemon.pids).values()) - before) / IDLE
 
 
 def _compare(
-    bench: Bench, daemon: Daemon, work: Work, clients: int, rounds: int, seconds: float
+    bench: Bench,
+    daemon: Daemon,
+    work: Work,
+    clients: int,
+    rounds: int,
+    seconds: float,
+    idle: float,
 ) -> None:
+    def cost(measured: Measurement) -> float:
+        """Return the daemon's processor time for a call, in microseconds."""
+        return (measured.server_cpu / measured.answers - idle / measured.rate) * 1e6
+
     found: dict[bool, list[Measurement]] = {False: [], True: []}
     for number in range(rounds + 1):  # the first warms up
         for keyed in random.sample((False, True), 2):
             measured = bench.measure(daemon, work, clients=clients, seconds=seconds, keyed=keyed)
             if number:
                 found[keyed].append(measured)
-    ratios = [_cost(one) / _cost(other) for other, one in zip(*found.values(), strict=True)]
+    ratios = [cost(one) / cost(other) for other, one in zip(*found.values(), strict=True)]
     told = ", ".join(
-        f"{'keyed' if keyed else 'unkeyed'} {statistics.median(map(_cost, each)):.0f} us"
+        f"{'keyed' if keyed else 'unkeyed'} {statistics.median(map(cost, each)):.0f} us"
         f" (PostgreSQL {statistics.median(one.postgresql_cpu / one.answers for one in each) * 1e6:.0f})"
         for keyed, each in found.items()
     )
@@ -66,11 +87,6 @@ def _compare(
         f" ({', '.join(f'{ratio:.2f}' for ratio in ratios)})",
         flush=True,
     )
-
-
-def _cost(measured: Measurement) -> float:
-    """Return the daemon's processor time for a call, in microseconds."""
-    return measured.server_cpu / measured.answers * 1e6
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -197,18 +198,97 @@ def test_a_failed_statement_that_the_operation_deals_with_does_not_end_it(
     assert [status for *_, status in kept(outside)] == [200, 200]
 
 
-def test_calls_with_keys_are_never_merged(api: Keyed, outside: psycopg.Connection[Any]) -> None:
-    def keep(number: int) -> None:
-        data = {"user_id": "u", "node_exec_id": "n", "key": f"k{number}", "data": number}
-        reply = api.post("set_execution_kv_data", f"key-{number}", **data)
-        assert reply.status_code == 200, reply.text
+def test_calls_whose_one_statement_may_be_merged_are_merged_and_keep_their_replies(
+    api: Keyed, outside: psycopg.Connection[Any]
+) -> None:
+    def keep_all() -> list[tuple[int, dict[str, str], bytes]]:
+        """Send so many at once that some have to come along with others."""
+        with ExitStack() as stack:
+            connections = [stack.enter_context(api.connect()) for _ in range(40)]
+            for number, connection in enumerate(connections):
+                data = {"user_id": "u", "node_exec_id": "n", "key": f"k{number}"}
+                body = json.dumps(data | {"data": {"n": number}}).encode()
+                key = f'idempotency-key: odd"\\{number}'
+                connection.sendall(request("set_execution_kv_data", body, key))
+            return [read_reply(connection) for connection in connections]
 
-    with ThreadPoolExecutor(24) as pool:
-        list(pool.map(keep, range(24)))
-    transactions = outside.execute(
-        'SELECT count(DISTINCT xmin::text) FROM platform."AgentNodeExecutionKeyValueData"'
+    for number, (status, headers, body) in enumerate(keep_all()):
+        assert (status, json.loads(body)) == (200, {"n": number})
+        assert "idempotency-replayed" not in headers
+    found = outside.execute(
+        "SELECT count(*), count(DISTINCT transaction_id) FROM autogpt_db.idempotency_key"
     ).fetchone()
-    assert transactions == (24,)
+    assert found is not None
+    assert found[0] == 40
+    assert found[1] < 40
+    # Where some have been done before, only the others are done.
+    outside.execute("DELETE FROM autogpt_db.idempotency_key WHERE key LIKE '%3'")
+    outside.execute("""UPDATE platform."AgentNodeExecutionKeyValueData" SET data = '"now"'""")
+    for number, (status, headers, body) in enumerate(keep_all()):
+        assert (status, json.loads(body)) == (200, {"n": number})
+        assert ("idempotency-replayed" in headers) == (number % 10 != 3)
+    rows = outside.execute('SELECT data FROM platform."AgentNodeExecutionKeyValueData"').fetchall()
+    assert rows.count(("now",)) == 36
+
+
+def test_what_a_merged_statement_refuses_is_kept_as_well(
+    seeded_database_url: str,
+) -> None:
+    with (
+        Keyed(seeded_database_url) as api,
+        psycopg.connect(seeded_database_url, autocommit=True) as outside,
+    ):
+        output = {"node_exec_id": "nobody", "output_name": "o", "output_data": 1}
+        first = api.post("upsert_execution_output", "k1", **output)
+        assert first.status_code == 400
+        assert_replayed(api.post("upsert_execution_output", "k1", **output), first)
+        # A status that may not follow the present one changes nothing; another statement says so.
+        (done,) = outside.execute(
+            """SELECT id FROM platform."AgentNodeExecution" WHERE "executionStatus" = 'COMPLETED'
+               LIMIT 1"""
+        ).fetchall()
+        back = {"node_exec_id": done[0], "status": "QUEUED", "execution_data": {}}
+        first = api.post("update_node_execution_status", "k2", **back)
+        assert first.json()["status"] == "COMPLETED", first.text
+        assert_replayed(api.post("update_node_execution_status", "k2", **back), first)
+        assert_failed(
+            api.post("update_node_execution_status", "k2", **back | {"status": "FAILED"}),
+            422,
+            "ValueError",
+        )
+        # And what is done is done once.
+        output = {"node_exec_id": done[0], "output_name": "once", "output_data": {"a": "ä"}}
+        first = api.post("upsert_execution_output", "k3", **output)
+        assert (first.status_code, first.content) == (200, b"null")
+        assert_replayed(api.post("upsert_execution_output", "k3", **output), first)
+        count = outside.execute(
+            'SELECT count(*) FROM platform."AgentNodeExecutionInputOutput" WHERE name = %s',
+            ("once",),
+        ).fetchone()
+        assert count == (1,)
+        assert kept(outside) == [
+            ("update_node_execution_status", "k2", 200),
+            ("upsert_execution_output", "k1", 400),
+            ("upsert_execution_output", "k3", 200),
+        ]
+
+
+def test_a_merged_reply_too_large_to_be_kept_undoes_its_call(
+    database_url: str, outside: psycopg.Connection[Any]
+) -> None:
+    def keep(api: Keyed, key: str | None, size: int) -> httpx.Response:
+        data = {"user_id": "u", "node_exec_id": "n", "key": "k", "data": "x" * size}
+        return api.post("set_execution_kv_data", key, **data)
+
+    with Keyed(database_url, "idempotency.reply_limit=2000") as api:
+        words = assert_failed(keep(api, "k", 2000), 400, "ValueError")
+        assert "idempotency.reply_limit" in words
+        assert kept(outside) == []
+        assert not outside.execute(
+            'SELECT FROM platform."AgentNodeExecutionKeyValueData"'
+        ).fetchall()
+        assert keep(api, "k", 1998).status_code == 200
+        assert keep(api, None, 2000).status_code == 200
 
 
 def test_the_command_line_takes_a_key(
@@ -508,6 +588,21 @@ def test_a_call_that_loses_every_connection_is_known_to_have_written_nothing(
     assert "nothing was written" in words
     assert (counted(outside), kept(outside)) == (0, [])
     assert behind_proxy.count("k").status_code == 200
+
+
+@pytest.mark.parametrize("cut", ["before", "after"])
+def test_a_connection_lost_under_a_merged_statement_is_resolved_through_the_key(
+    proxy: CuttingProxy, behind_proxy: Keyed, outside: psycopg.Connection[Any], cut: str
+) -> None:
+    data = {"user_id": "u", "node_exec_id": "n", "key": "k", "data": 1}
+    proxy.word, proxy.cuts = b"claimed_calls", [cut]
+    first = behind_proxy.post("set_execution_kv_data", "k", **data)
+    assert proxy.cuts == []
+    assert (first.status_code, first.content) == (200, b"1"), first.text
+    again = behind_proxy.post("set_execution_kv_data", "k", **data)
+    assert (again.content, again.headers["idempotency-replayed"]) == (b"1", "true")
+    assert kept(outside) == [("set_execution_kv_data", "k", 200)]
+    assert "autogpt_db_keyed_calls_resolved_total 1\n" in behind_proxy.client.get("/metrics").text
 
 
 @pytest.mark.parametrize(("losses", "status"), [(1, 200), (2, 503)])

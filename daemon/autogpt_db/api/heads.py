@@ -32,6 +32,8 @@ LARGEST_BODY = 65_536
 KNOWN_HEADS = 4096
 """Heads that are remembered."""
 
+# A line that the next doesn't go on with: without it the others mean the same.
+_KEY_LINE = re.compile(rb"\r\n(?i:idempotency-key):[ \t]*([\x21-\x7e]{1,255})(?=\r\n[^ \t])").search
 _REQUEST_ID = re.compile(rb"[0-9A-Za-z][0-9A-Za-z._:/+=@-]{0,127}").fullmatch
 
 
@@ -110,11 +112,7 @@ class Heads:
         try:
             head = self._known[text]
         except KeyError:
-            head = self._read(text)
-            if head is None or (head.key is None and head.request_id is None):
-                if len(self._known) >= KNOWN_HEADS:
-                    self._known.clear()
-                self._known[text] = head
+            head = self._with_key(text) or self._learn(text)
         return None if head is None else (head, end)
 
     def made(
@@ -179,6 +177,28 @@ class Heads:
                 and not (coded or expects)
             ),
         )
+
+    def _with_key(self, text: bytes) -> Head | None:
+        """Return a head that is known but for its idempotency key, as each call has its own."""
+        line = _KEY_LINE(text) if text.startswith(b"POST ") else None
+        if line is None:
+            return None
+        rest = text[: line.start()] + text[line.end() :]
+        head = self._known.get(rest) or self._learn(rest)
+        if head is None or head.key is not None:
+            return None
+        place, headers = text.count(b"\r\n", 0, line.start()), head.headers
+        entry = b"idempotency-key", line[1]
+        return head._replace(key=line[1], headers=[*headers[:place], entry, *headers[place:]])
+
+    def _learn(self, text: bytes) -> Head | None:
+        """Read a head, and remember what it says unless that is for one call only."""
+        head = self._read(text)
+        if head is None or (head.key is None and head.request_id is None):
+            if len(self._known) >= KNOWN_HEADS:
+                self._known.clear()
+            self._known[text] = head
+        return head
 
     def _read(self, text: bytes) -> Head | None:
         """Parse a head by itself; None where it is unusual, or doesn't end where `text` does."""

@@ -17,13 +17,17 @@ from typing import TYPE_CHECKING, Any
 from autogpt_db.api.attempts import NOT_KNOWN, UNDER_WAY, Answer, Attempts, reused
 from autogpt_db.api.calls import encode
 from autogpt_db.database.pool.idempotency import Outcome, Slot
+from autogpt_db.database.pool.merged import NotKeptError
 from autogpt_db.errors import (
     CallError,
     IdempotencyKeyInvalidError,
     IdempotencyKeyReusedError,
     InternalError,
+    LockedError,
+    OutcomeUnknownError,
     PoolExhaustedError,
     ReplyNotKeptError,
+    StatementCollidedError,
 )
 from autogpt_db.metrics import families
 
@@ -31,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from autogpt_db.api.calls import Call
-    from autogpt_db.api.decoding import Decoding
+    from autogpt_db.api.decoding import Arguments
     from autogpt_db.database.pool import Database, Pool
     from autogpt_db.metrics import Store
     from autogpt_db.operations import Operation
@@ -54,45 +58,43 @@ class _Flight:
     fingerprint: bytes
     end: asyncio.Future[Outcome | None]
 
-    @contextmanager
-    def ending(self, call: Call) -> Iterator[None]:
-        """Tell those who wait how the call failed, when it does."""
-        try:
-            yield
-        except CallError as error:
-            self._fail(None if call.given_up else error)
-            raise
-        except Exception:
-            self._fail(InternalError(call.request_id))
-            raise
-        except BaseException:
-            self._fail(None)
-            raise
-
-    def _fail(self, error: CallError | None) -> None:
-        if error is None:
-            self.end.set_result(None)
-        else:
+    def fail(self, call: Call, error: BaseException) -> None:
+        """Tell those who wait how it failed; where it was given up, one of them begins anew."""
+        if isinstance(error, CallError) and not call.given_up:
             self.end.set_exception(error)
-            self.end.exception()  # if nobody waits, asyncio need not say so
+        elif isinstance(error, Exception) and not isinstance(error, CallError):
+            self.end.set_exception(InternalError(call.request_id))
+        else:
+            self.end.set_result(None)
+            return
+        self.end.exception()  # if nobody waits, asyncio need not say so
+
+
+def check_key(key: bytes) -> None:
+    """Refuse what is no key.
+
+    Raises:
+        IdempotencyKeyInvalidError: It is none, or several.
+    """
+    if not _KEY.fullmatch(key):
+        raise IdempotencyKeyInvalidError(
+            f"The header Idempotency-Key must be given once and be 1 to {LONGEST_KEY} visible "
+            "ASCII characters."
+        )
 
 
 class KeyedCalls:
     """The calls with a key in one process."""
 
-    def __init__(
-        self, database: Pool, settings: Settings, store: Store, decoding: Decoding
-    ) -> None:
+    def __init__(self, database: Pool, settings: Settings, store: Store) -> None:
         """Begin with none.
 
         Args:
             database: The process's pool.
             settings: How long and how much is kept, and how many may wait.
             store: Where they are counted.
-            decoding: Reads the bodies.
         """
         self._database = database
-        self._decoding = decoding
         self._store = store
         # A rate needs a zero to start from.
         for answer in ("first", "replayed", "refused"):
@@ -103,76 +105,87 @@ class KeyedCalls:
         self._flights: dict[tuple[str, bytes], _Flight] = {}
         self._waiting = 0
 
-    async def call(self, call: Call, operation: Operation, body: list[bytes], key: bytes) -> Answer:
+    async def call(
+        self, call: Call, operation: Operation, arguments: Arguments, key: bytes
+    ) -> Answer:
         """Answer a call of a write.
 
         Args:
             call: The request.
             operation: What it calls.
-            body: The request's body, to be taken out of the list. Other bytes under the same key
-                are another content.
+            arguments: Its arguments, and the body's digest: other bytes under the same key are
+                another content.
             key: The header's value.
 
         Raises:
-            IdempotencyKeyInvalidError: The header is no key.
             IdempotencyKeyReusedError: The key came before, with another content.
             ReplyNotKeptError: The reply is too large to be kept.
-            CallError: The arguments don't fit, or the service failed: neither is kept.
+            CallError: The service failed, which is not kept.
         """
+        place = operation.name, key
         try:
-            answer = await self._answer(call, operation, body, key)
+            while (flight := self._flights.get(place)) is not None:
+                if flight.fingerprint != arguments.digest:
+                    raise reused(operation.name)
+                with self._waits(call, UNDER_WAY):
+                    outcome = await asyncio.shield(flight.end)
+                if outcome is not None:
+                    self._store.add(families.KEYED_CALLS, 1, "replayed")
+                    return Answer(*outcome, replayed=True)
+            flight = _Flight(arguments.digest, asyncio.get_running_loop().create_future())
+            self._flights[place] = flight
+            try:
+                answer = await self._lead(call, operation, arguments, key)
+            except BaseException as error:
+                flight.fail(call, error)
+                raise
+            finally:
+                del self._flights[place]
         except IdempotencyKeyReusedError:
             self._store.add(families.KEYED_CALLS, 1, "refused")
             raise
+        flight.end.set_result(Outcome(answer.status, answer.reply))
         self._store.add(families.KEYED_CALLS, 1, "replayed" if answer.replayed else "first")
         return answer
 
-    async def _answer(
-        self, call: Call, operation: Operation, body: list[bytes], key: bytes
-    ) -> Answer:
-        if not _KEY.fullmatch(key):
-            raise IdempotencyKeyInvalidError(
-                f"The header Idempotency-Key must be given once and be 1 to {LONGEST_KEY} visible "
-                "ASCII characters."
-            )
-        arguments, fingerprint = await self._decoding.read(operation, body.pop(), digest=True)
-        place = operation.name, key
-        while (flight := self._flights.get(place)) is not None:
-            if flight.fingerprint != fingerprint:
-                raise reused(operation.name)
-            with self._waits(call, UNDER_WAY):
-                outcome = await asyncio.shield(flight.end)
-            if outcome is not None:
-                return Answer(*outcome, replayed=True)
-        flight = _Flight(fingerprint, asyncio.get_running_loop().create_future())
-        self._flights[place] = flight
-        try:
-            with flight.ending(call):
-                answer = await self._lead(call, operation, arguments, flight, key)
-        finally:
-            del self._flights[place]
-        flight.end.set_result(Outcome(answer.status, answer.reply))
-        return answer
-
     async def _lead(
-        self,
-        call: Call,
-        operation: Operation,
-        arguments: dict[str, Any],
-        flight: _Flight,
-        key: bytes,
+        self, call: Call, operation: Operation, arguments: Arguments, key: bytes
     ) -> Answer:
-        async def work(database: Database) -> Outcome:
-            return self._bounded(operation.name, await _outcome(operation, database, arguments))
+        slot = Slot(operation.name, key.decode("ascii"), arguments.digest, self._options.keep)
+        values = arguments.values
+        if operation.at_once and (answer := await self._at_once(call, operation, values, slot)):
+            return answer
 
-        slot = Slot(operation.name, key.decode("ascii"), flight.fingerprint, self._options.keep)
+        async def work(database: Database) -> Outcome:
+            return self._bounded(operation.name, await _outcome(operation, database, values))
+
         attempts = Attempts(
-            self._database, call, slot, work, lambda reason: self._waits(call, reason)
-        )
+            self._database, call, slot, work, lambda reason: self._waits(call, reason),
+            runs=int(call.in_doubt), lost=call.in_doubt,
+        )  # fmt: skip
         answer = await attempts.settle()
         if attempts.lost:
             self._store.add(families.KEYED_RESOLVED, 1)
         return answer
+
+    async def _at_once(
+        self, call: Call, operation: Operation, arguments: dict[str, Any], slot: Slot
+    ) -> Answer | None:
+        """Do and keep it with one statement, as most can be; None: it takes a transaction."""
+        call.handle = handle = self._database.keyed_call(
+            slot, deadline=call.deadline, most_bytes=self._options.reply_limit
+        )
+        try:
+            await operation.call(handle, arguments)
+        except (NotKeptError, LockedError, StatementCollidedError):
+            pass  # nothing was written
+        except OutcomeUnknownError:
+            call.in_doubt = True
+            call.waits_for = NOT_KNOWN
+        except CallError as error:
+            if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+        return None if handle.kept is None else Answer(HTTPStatus.OK, handle.kept, replayed=False)
 
     def _bounded(self, method: str, outcome: Outcome) -> Outcome:
         size, limit = len(outcome.reply), self._options.reply_limit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from hashlib import sha256
 from itertools import count
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote
@@ -10,7 +11,9 @@ from urllib.parse import quote
 from autogpt_db.api.asgi import pass_to
 from autogpt_db.api.body import whole
 from autogpt_db.api.calls import NO_HEADERS, Call
+from autogpt_db.api.decoding import Arguments
 from autogpt_db.api.heads import Heads
+from autogpt_db.api.idempotency import check_key
 from autogpt_db.api.unknown import PASSED_ON, UnknownArguments, UnknownMethods, method_name
 from autogpt_db.errors import (
     ArgumentsNotHonouredError,
@@ -125,15 +128,21 @@ class Rpc:
         call = self._call(way, head)
         operation = head.operation
         assert operation is not None, "a quick call is one of an operation"
+        keyed = head.key is not None and not operation.reads
         try:
             call.hold(self._bodies.memory, len(data))
-            if head.key is None or operation.reads:
-                arguments = self._bodies.decoding.at_once(operation, data)
-                if arguments is not None:
-                    return self._running.start(call, self._operate(call, operation, arguments))
+            if keyed:
+                check_key(head.key or b"")
+            values = self._bodies.decoding.at_once(operation, data)
+            if values is not None:
+                if not keyed:
+                    return self._running.start(call, self._operate(call, operation, values))
+                arguments = Arguments(values, sha256(data).digest())
+                return self._running.start(call, self._keep(call, operation, arguments))
+        except ArgumentsNotHonouredError:
+            pass  # it is met again, and passed on where that may be
         except CallError as error:
-            if not isinstance(error, ArgumentsNotHonouredError):
-                return self._running.start(call, _raise(error))
+            return self._running.start(call, _raise(error))
         return self._running.start(call, self._serve_data(call, operation, [data]))
 
     def _call(self, way: Way, head: Head) -> Call:
@@ -181,20 +190,29 @@ class Rpc:
         self, call: Call, operation: Operation, data: list[bytes]
     ) -> bytes | None:
         """Serve a call whose body is all there; None: it has its reply."""
-        key = call.head.key
+        keyed = call.head.key is not None and not operation.reads
         try:
             async with self._bodies.place(len(data[0]), call.deadline):
-                if key is None or operation.reads:
-                    arguments, _ = await self._bodies.decoding.read(operation, data.pop())
-                    return await self._operate(call, operation, arguments)
-                call.reads = False
-                status, reply, call.replayed = await self._keyed.call(call, operation, data, key)
+                if keyed:
+                    check_key(call.head.key or b"")
+                read = self._bodies.decoding.read(operation, data.pop(), digest=keyed)
+                arguments = await read
+                if keyed:
+                    return await self._keep(call, operation, arguments)
+                return await self._operate(call, operation, arguments.values)
         except ArgumentsNotHonouredError as error:
             await self._serve_elsewhere(call, operation, error)
             return None
+
+    async def _keep(self, call: Call, operation: Operation, arguments: Arguments) -> bytes | None:
+        """Serve a write with an idempotency key."""
+        call.reads = False
+        answer = await self._keyed.call(call, operation, arguments, call.head.key or b"")
+        call.replayed = answer.replayed
         if call.given_up:
-            return reply
-        call.reply(status, reply, [_REPLAYED] if call.replayed else NO_HEADERS)
+            return answer.reply
+        headers = [_REPLAYED] if answer.replayed else NO_HEADERS
+        call.reply(answer.status, answer.reply, headers)
         return None
 
     async def _serve_elsewhere(

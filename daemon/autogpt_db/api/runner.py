@@ -119,7 +119,7 @@ async def _serve(
             return serving.run_path_lacks if fallback is None else None
 
         others = build_app(database, operations, state, metrics, lacking)
-        keyed = KeyedCalls(database, settings, store, bodies.decoding)
+        keyed = KeyedCalls(database, settings, store)
         rpc = Rpc(
             database,
             serving,

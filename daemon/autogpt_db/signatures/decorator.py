@@ -23,6 +23,7 @@ def operation(
     *,
     reads: bool,
     heavy: bool = False,
+    at_once: bool = False,
     repeat: Repeat | None = None,
     spares: Collection[str] = (),
     honoured: Mapping[str, str] | None = None,
@@ -39,6 +40,8 @@ def operation(
     Args:
         reads: True when it only reads.
         heavy: True when it may read much (lists, reports): such calls wait in a lane of their own.
+        at_once: True when all it does, beside reading its arguments, is one merged statement with
+            an `answer`: calls with idempotency keys are then merged as well.
         repeat: What a repeat without an idempotency key does: `harmless` or `harmful`. Each write
             of the package says so.
         spares: Tables that it does without where they are missing, and then answers less.
@@ -61,6 +64,7 @@ def operation(
                 function,
                 reads=reads,
                 heavy=heavy,
+                at_once=at_once,
                 repeat=repeat,
                 spares=spares,
                 honoured=honoured,

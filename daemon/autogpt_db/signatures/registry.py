@@ -47,6 +47,7 @@ class Operation:
         name: Its name on the wire: `POST /{name}`.
         reads: Whether it only reads, so that it may be repeated, cancelled, or sent to a replica.
         heavy: Whether it may read much; such calls share a part of the connections.
+        at_once: Whether all it does is one merged statement, which can keep its reply, too.
         repeat: What a blind repeat does; None where it wasn't said, and for what only reads.
         spares: Tables that it does without where they are missing.
         subject: The folder it stands in, as a heading: `executions`, `graphs` …
@@ -63,6 +64,7 @@ class Operation:
         *,
         reads: bool,
         heavy: bool = False,
+        at_once: bool = False,
         repeat: Repeat | None = None,
         spares: Collection[str] = (),
         honoured: Mapping[str, str] | None = None,
@@ -76,6 +78,7 @@ class Operation:
         self.name = function.__name__
         self.reads = reads
         self.heavy = heavy
+        self.at_once = at_once
         self.repeat = repeat
         self.spares = frozenset(spares)
         self.subject = function.__module__.rpartition(".")[0].rpartition(".")[2]

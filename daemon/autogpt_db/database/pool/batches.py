@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from autogpt_db.database.pool.merged import KeyedMerged, NotKeptError
 from autogpt_db.errors import (
     DeadlineExceededError,
     LockedError,
@@ -15,33 +16,14 @@ from autogpt_db.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import LiteralString
 
-    from autogpt_db.database.pool.merged import Merged
+    from autogpt_db.database.pool.merged import Merged, Sender
     from autogpt_db.database.pool.reply_sizes import ReplySizes
 
 LARGEST_BATCH = 64
 """Calls in one statement: more gain nothing, and make the first ones wait for the last."""
 ISOLATED_AT_ONCE = 4
 """Calls of failed batches of one kind that are sent at once, each by itself."""
-
-
-class Sender(Protocol):
-    """What a batch is sent through: one call (`call.Call`).
-
-    Attributes:
-        pool_wait: Seconds that it waited for a connection.
-    """
-
-    pool_wait: float
-
-    async def json(self, sql: LiteralString, parameters: Mapping[str, Any]) -> bytes | None:
-        """Return the document in the first column of the first row."""
-
-    async def rows(
-        self, sql: LiteralString, parameters: Mapping[str, Any]
-    ) -> list[tuple[Any, ...]]:
-        """Return all rows."""
 
 
 class _Alone:
@@ -104,7 +86,7 @@ class BatchSender:
 
     def __init__(
         self,
-        merged: Merged,
+        merged: Merged | KeyedMerged,
         open_call: Callable[[], Sender],
         figures: Figures,
         replies: ReplySizes,
@@ -120,6 +102,7 @@ class BatchSender:
             let_go: Called with a key whose calls have all been sent by themselves.
         """
         self._merged = merged
+        self._leaves_out = isinstance(merged, KeyedMerged)
         self._open_call = open_call
         self._figures = figures
         self._replies = replies
@@ -136,10 +119,8 @@ class BatchSender:
         sender = self._open_call()
         self._figures.add_batch(len(batch))
         try:
-            rows = await sender.rows(
-                self._merged.batch,
-                {"calls": self._merged.encode([call.parameters for call in batch])},
-            )
+            parameters = self._merged.parameters_of([call.parameters for call in batch])
+            rows = await sender.rows(self._merged.batch, parameters)
         except (DeadlineExceededError, LockedError, StatementCollidedError):
             await self._isolate(batch, held)  # nothing was written; one of them met a lock
         except ServiceUnavailableError as error:
@@ -151,7 +132,10 @@ class BatchSender:
             documents = dict(rows)
             for place, call in enumerate(batch):
                 call.waited = sender.pool_wait
-                self._answer(call, documents.get(place))
+                if place in documents or not self._leaves_out:
+                    self._answer(call, documents.get(place))
+                else:
+                    _fail(call, NotKeptError())
 
     async def _isolate(self, batch: list[MergedCall], held: set[tuple[Any, ...]]) -> None:
         """Send each by itself, so that only the wrong ones fail, and only the locked ones wait.
@@ -181,7 +165,7 @@ class BatchSender:
         sender = self._open_call()
         self._figures.add_batch(1)
         try:
-            document = await sender.json(self._merged.single, call.parameters)
+            document = await self._merged.alone(sender, call.parameters)
         except Exception as error:  # noqa: BLE001 - it is the caller's to deal with
             _fail(call, error)
         else:

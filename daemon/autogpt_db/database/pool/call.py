@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from autogpt_db.database.pool.batches import MergedCall
     from autogpt_db.database.pool.connections import Connections
     from autogpt_db.database.pool.lanes import Lane
-    from autogpt_db.database.pool.merged import Merged
+    from autogpt_db.database.pool.merged import KeyedMerged, Merged
     from autogpt_db.database.pool.pooled import PooledConnection
     from autogpt_db.database.pool.sending import Fetch
 
@@ -91,6 +91,11 @@ class Call(Sending):
 
     async def merged(self, merged: Merged, parameters: Mapping[str, Any]) -> bytes | None:
         """Return a document like `json`, its statement merged with those of other calls."""
+        return await self._merge(merged, parameters)
+
+    async def _merge(
+        self, merged: Merged | KeyedMerged, parameters: Mapping[str, Any]
+    ) -> bytes | None:
         merger = self._connections.mergers.get(merged) or self._new_merger(merged)
         call = self._merging = merger.submit(parameters)
         try:
@@ -100,7 +105,7 @@ class Call(Sending):
                 self.row_count += document is not None
                 return document
             self._merging = None  # nothing has been sent yet
-            document = await self.json(merged.single, parameters)
+            document = await merged.alone(self, parameters)
             merger.replies.note(call.identity, document)
             return document
         finally:
@@ -109,7 +114,7 @@ class Call(Sending):
                 self._merging = None
                 self.statements += call.taken
 
-    def _new_merger(self, merged: Merged) -> Merger:
+    def _new_merger(self, merged: Merged | KeyedMerged) -> Merger:
         connections, name = self._connections, self._name
 
         def open_call() -> Call:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import LiteralString, NoReturn
 
     from autogpt_db.database.pool.knowledge import Knowledge
-    from autogpt_db.database.pool.merged import Merged
+    from autogpt_db.database.pool.merged import KeyedMerged, Merged
     from autogpt_db.database.pool.merging import Merger
     from autogpt_db.database.pool.pooled import PooledConnection
     from autogpt_db.database.url import DatabaseUrl
@@ -116,7 +116,7 @@ class Connections:
         self.patience = settings.database.pool_timeout or settings.api.request_deadline
         self._size = size
         self._statements: dict[str, str] = {}
-        self.mergers: dict[Merged, Merger] = {}
+        self.mergers: dict[Merged | KeyedMerged, Merger] = {}
         self.helpers = helpers
         self.knowledge = knowledge
         self.faults = Faults(url)

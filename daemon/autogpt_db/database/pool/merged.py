@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from json.encoder import encode_basestring
-from typing import TYPE_CHECKING, Any, LiteralString
+from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 BOUNDED_CALLS: LiteralString = (
     "json_to_recordset((SELECT %(calls)s::json FROM set_config('lock_timeout', '1s', true)))"
@@ -17,6 +18,68 @@ BOUNDED_CALLS: LiteralString = (
 Reading them bounds, for this statement alone, how long it waits for a row that another transaction
 holds: the others in the batch have nothing to do with that row.
 """
+_CLAIMED_CALLS: LiteralString = """json_to_recordset((
+    SELECT autogpt_db.claimed_calls_v1(%(calls)s::json, %(method)s::text, %(keys)s::text[])
+      FROM set_config('lock_timeout', '1s', true)
+))"""
+
+
+_KEPT: LiteralString = """replied (place, reply) AS (
+    SELECT place, convert_to(COALESCE(document::text, 'null'), 'UTF8')
+      FROM answered
+), kept AS (
+    INSERT INTO autogpt_db.idempotency_key (method, key, fingerprint, status, reply)
+    SELECT %(method)s::text,
+           (%(keys)s::text[])[replied.place + 1],
+           decode((%(fingerprints)s::text[])[replied.place + 1], 'hex'),
+           200,
+           CASE
+               WHEN octet_length(replied.reply) <= %(most_bytes)s::integer THEN replied.reply
+               ELSE autogpt_db.refused_reply_v1(octet_length(replied.reply))
+           END
+      FROM replied
+)"""
+
+KEEPING = "idempotency key"
+"""Among the parameters of a call with an idempotency key, its `Keeping`."""
+
+
+class Keeping(NamedTuple):
+    """Under what a call's reply is kept.
+
+    Attributes:
+        method: The method that the key belongs to.
+        key: The client's key.
+        fingerprint: Digest of the call's content, in hexadecimal digits.
+        most_bytes: Of its reply.
+    """
+
+    method: str
+    key: str
+    fingerprint: str
+    most_bytes: int
+
+
+class Sender(Protocol):
+    """What statements are sent through: one call (`call.Call`).
+
+    Attributes:
+        pool_wait: Seconds that it waited for a connection.
+    """
+
+    pool_wait: float
+
+    async def json(self, sql: LiteralString, parameters: Mapping[str, Any]) -> bytes | None:
+        """Return the document in the first column of the first row."""
+
+    async def rows(
+        self, sql: LiteralString, parameters: Mapping[str, Any]
+    ) -> list[tuple[Any, ...]]:
+        """Return all rows."""
+
+
+class NotKeptError(Exception):
+    """A call with an idempotency key that has to be done in a transaction of its own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +100,9 @@ class Merged:
         shares: Whether calls with the same key may share a batch nevertheless, because the batch
             does them in their order.
         reads: Whether it only reads.
+        answer: Place and document as the batch's last SELECT has them: that is where calls with
+            idempotency keys keep their replies.
+        keyed_batch: The batch for those calls, where it differs in more than that.
     """
 
     single: LiteralString
@@ -46,10 +112,37 @@ class Merged:
     key: tuple[str, ...] = ()
     shares: bool = False
     reads: bool = False
+    answer: tuple[LiteralString, LiteralString] | None = None
+    keyed_batch: LiteralString | None = None
 
     def __post_init__(self) -> None:
         assert self.reads or self.key, "writes without a key would lose their order"
         assert self.reads or BOUNDED_CALLS in self.batch, "a batch that writes bounds its waits"
+
+    @cached_property
+    def keyed(self) -> KeyedMerged | None:
+        """Return the same for calls with idempotency keys; None where each goes by itself."""
+        if self.answer is None:
+            return None
+        place, document = self.answer
+        batch = self.keyed_batch or self.batch
+        last = f"SELECT {place}, {document}"
+        assert batch.count(last) == batch.count(BOUNDED_CALLS) == 1, "one place for each"
+        ahead, _, behind = batch.replace(BOUNDED_CALLS, _CLAIMED_CALLS).partition(last)
+        text: LiteralString = f"""{ahead}, answered (place, document) AS MATERIALIZED (
+{last}{behind}), {_KEPT}
+SELECT place, document
+  FROM answered
+"""
+        return KeyedMerged(text, self)
+
+    async def alone(self, sender: Sender, parameters: Mapping[str, Any]) -> bytes | None:
+        """Send one call by itself, and return its document."""
+        return await sender.json(self.single, parameters)
+
+    def parameters_of(self, calls: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Return the batch's parameters."""
+        return {"calls": self.encode(calls)}
 
     def size_of(self, parameters: Mapping[str, Any]) -> int:
         """Return how many characters a call adds to a batch, about.
@@ -86,3 +179,46 @@ class Merged:
                     members.append(f'"{name}":{value}')
             objects.append(",".join(members))
         return "[" + "},".join(objects) + "}]"
+
+
+class KeyedMerged:
+    """A statement for many calls with idempotency keys, which keeps their replies as well.
+
+    It leaves calls out whose key is held or used: those fail with `NotKeptError`. Parameters have
+    the call's `Keeping` besides.
+    """
+
+    reads = False
+
+    def __init__(self, batch: LiteralString, merged: Merged) -> None:
+        """Take the statement, and what it was made of."""
+        self.batch = batch
+        self.key = merged.key
+        self.shares = merged.shares
+        self.texts = merged.texts
+        self.size_of = merged.size_of
+        self._encode = merged.encode
+
+    async def alone(self, sender: Sender, parameters: Mapping[str, Any]) -> bytes | None:
+        """Send one call by itself, and return its document.
+
+        Raises:
+            NotKeptError: Its key is held or used.
+        """
+        rows = await sender.rows(self.batch, self.parameters_of([parameters]))
+        if not rows:
+            raise NotKeptError
+        document: bytes | None = rows[0][1]
+        return document
+
+    def parameters_of(self, calls: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Return the batch's parameters."""
+        all_kept: list[Keeping] = [call[KEEPING] for call in calls]
+        keys = [one.key.replace("\\", "\\\\").replace('"', '\\"') for one in all_kept]
+        return {
+            "calls": self._encode(calls),
+            "method": all_kept[0].method,
+            "keys": '{"' + '","'.join(keys) + '"}',
+            "fingerprints": "{" + ",".join([one.fingerprint for one in all_kept]) + "}",
+            "most_bytes": all_kept[0].most_bytes,
+        }

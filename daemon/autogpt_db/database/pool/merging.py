@@ -29,8 +29,7 @@ from autogpt_db.errors import OutcomeUnknownError, PoolExhaustedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from autogpt_db.database.pool.batches import Sender
-    from autogpt_db.database.pool.merged import Merged
+    from autogpt_db.database.pool.merged import KeyedMerged, Merged, Sender
 
 LARGEST_READ = 16
 """Calls that only read in one statement: of the first ones it is not known how much they bring."""
@@ -68,7 +67,9 @@ class Merger:
         replies: How much its calls have brought lately.
     """
 
-    def __init__(self, merged: Merged, open_call: Callable[[], Sender], *, limit: int) -> None:
+    def __init__(
+        self, merged: Merged | KeyedMerged, open_call: Callable[[], Sender], *, limit: int
+    ) -> None:
         """Start with nothing waiting.
 
         Args:

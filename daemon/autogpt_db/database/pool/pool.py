@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from autogpt_db.database.pool.call import Call
 from autogpt_db.database.pool.connections import Connections
+from autogpt_db.database.pool.keyed_call import KeyedCall
 from autogpt_db.database.pool.knowledge import TIMEOUT, Knowledge
 from autogpt_db.database.pool.pulse import Pulse
 from autogpt_db.database.pool.room_watch import watch_room
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from autogpt_db.database.pool.connections import PoolFigures
     from autogpt_db.database.pool.faults import Faults
+    from autogpt_db.database.pool.idempotency import Slot
     from autogpt_db.database.pool.lanes import Lane
     from autogpt_db.database.pool.lending import Counts
     from autogpt_db.database.pool.merging import Merger
@@ -124,6 +126,16 @@ class Pool:
         return Call(
             self._connections, name, reads=reads, deadline=deadline, heavy=heavy, urgent=urgent
         )
+
+    def keyed_call(self, slot: Slot, *, deadline: float, most_bytes: int) -> KeyedCall:
+        """Return what a call with an idempotency key goes through, if one statement does it.
+
+        Args:
+            slot: The key's place.
+            deadline: `time.monotonic()` moment after which nobody waits for the answer.
+            most_bytes: Of its reply.
+        """
+        return KeyedCall(self._connections, slot, deadline=deadline, most_bytes=most_bytes)
 
     def _look_call(self) -> Call:
         return self.call("catalogue", reads=True, deadline=time.monotonic() + TIMEOUT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, LiteralString
 
 from autogpt_db.operations import (
     BOUNDED_CALLS,
@@ -31,6 +31,9 @@ SELECT call.place, to_json(stored."data")
 """,
     texts=("user_id", "key"),
     reads=True,
+)
+_TRUTHY: LiteralString = (
+    'CASE WHEN autogpt_db.truthy_v1(stored."data") THEN to_json(stored."data") END'
 )
 # A JSON null reads as a missing member, so it is put back.
 _SET = Merged(
@@ -64,14 +67,14 @@ WITH call AS MATERIALIZED (
            "updatedAt" = EXCLUDED."updatedAt"
     RETURNING stored."userId", stored."key", stored."data"
 )
-SELECT call.place,
-       CASE WHEN autogpt_db.truthy_v1(stored."data") THEN to_json(stored."data") END
+SELECT call.place, {_TRUTHY}
   FROM stored
   JOIN call ON call.user_id = stored."userId" AND call.key = stored."key"
 """,
     texts=("user_id", "key", "node_exec_id"),
     documents=("data",),
     key=("user_id", "key"),
+    answer=("call.place", _TRUTHY),
 )
 
 
@@ -90,7 +93,9 @@ async def get_execution_kv_data(database: Database, user_id: str, key: str) -> R
 
 
 @operation(
-    reads=False, repeat=harmless("Stores the same again, over what others have stored since.")
+    reads=False,
+    at_once=True,
+    repeat=harmless("Stores the same again, over what others have stored since."),
 )
 async def set_execution_kv_data(
     database: Database, user_id: str, node_exec_id: str, key: str, data: JsonValue

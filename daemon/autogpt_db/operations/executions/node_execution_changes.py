@@ -111,6 +111,7 @@ SELECT execution.place, row_to_json(result)
         texts=("node_exec_id", "status", "allowed"),
         documents=("execution_data", "stats"),
         key=("node_exec_id",),
+        answer=("execution.place", "row_to_json(result)"),
     )
 )
 
@@ -153,10 +154,32 @@ SELECT autogpt_db.ordered_id_v1(call.place), call.output_name, autogpt_db.now_v1
     # A node execution's outputs keep the order of their calls.
     key=("node_exec_id",),
     shares=True,
+    answer=("call.place", "NULL::json"),
+    keyed_batch=f"""
+WITH call AS MATERIALIZED (
+    SELECT *
+      FROM {BOUNDED_CALLS} AS call (
+               place integer, output_name text, node_exec_id text, output_data jsonb
+           )
+), added AS (
+    INSERT INTO platform."AgentNodeExecutionInputOutput"
+           ("id", "name", "time", "referencedByOutputExecId", "data")
+    SELECT autogpt_db.ordered_id_v1(call.place), call.output_name, autogpt_db.now_v1(),
+           call.node_exec_id, call.output_data
+      FROM call
+     ORDER BY call.place
+)
+SELECT call.place, NULL::json
+  FROM call
+""",
 )
 
 
-@operation(reads=False, repeat=harmless("A status that was reached stays, and so do its times."))
+@operation(
+    reads=False,
+    at_once=True,
+    repeat=harmless("A status that was reached stays, and so do its times."),
+)
 async def update_node_execution_status(
     database: Database,
     node_exec_id: str,
@@ -241,7 +264,9 @@ async def update_node_execution_status_batch(
 
 
 @operation(
-    reads=False, repeat=harmful("Adds the output again: the outputs of one name make a list.")
+    reads=False,
+    at_once=True,
+    repeat=harmful("Adds the output again: the outputs of one name make a list."),
 )
 async def upsert_execution_output(
     database: Database, node_exec_id: str, output_name: str, output_data: JsonValue | None

@@ -174,12 +174,17 @@ SELECT execution.place, {_pair(capabilities, "execution.input_name", "execution.
         texts=("node_id", "graph_exec_id", "input_name"),
         documents=("input_data", "received"),
         key=("graph_exec_id", "node_id"),
+        answer=(
+            "execution.place",
+            _pair(capabilities, "execution.input_name", "execution.received"),
+        ),
     )
 )
 
 
 @operation(
     reads=False,
+    at_once=True,
     repeat=harmful(
         "Gives the value to the next execution that waits for it, or to a new one. With "
         "`node_exec_id` it is refused with 400: the input is there."
