@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from autogpt_db.api.metrics import Metrics
-    from autogpt_db.api.state import State
+    from autogpt_db.api.running import State
     from autogpt_db.database.pool import Pool
     from autogpt_db.operations import Operation
 

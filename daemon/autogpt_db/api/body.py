@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from autogpt_db.api.refusals import body_too_large
+from autogpt_db.errors import BodyTooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -101,7 +101,7 @@ class Body:
             part, complete = self.take(), self.complete
             size += len(part)
             if size > limit:
-                raise body_too_large(limit)
+                raise BodyTooLargeError(limit)
             yield part
             if complete:
                 return

@@ -14,7 +14,6 @@ import msgspec
 from autogpt_db.api.body import AHEAD, Body
 from autogpt_db.api.flow import Flow
 from autogpt_db.api.reader import Reader
-from autogpt_db.api.refusals import refusal_of
 from autogpt_db.api.replies import CLOSE, CONTINUE
 from autogpt_db.errors import BodyTimeoutError, PipelineTooLongError
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from autogpt_db.api.calls import Call
     from autogpt_db.api.heads import Head, Header
     from autogpt_db.api.rpc import Rpc
-    from autogpt_db.api.state import State
+    from autogpt_db.api.running import State
     from autogpt_db.errors import CallError, RequestRefusedError
 
 PIPELINE_LIMIT = 64
@@ -120,7 +119,7 @@ class Connection(Flow):
         """Have a request served, or refused, and return where its body goes."""
         self.expect_body()
         body = Body(self, self._send_continue if head.expects else None)
-        body.refusal = refusal or refusal_of(head, self._limits, self._state.memory)
+        body.refusal = refusal or head.refusal(self._limits.body_limit, self._state.memory)
         if self._busy or self.writing_paused:
             self._line_up(head, body)
         else:

@@ -7,11 +7,15 @@ import select
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, cast
 
-from autogpt_db.api.half_closed import HalfClosed
 from autogpt_db.api.replies import BEGINNING, JOINED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from autogpt_db.api.unread import UnreadReplies
+
+FIRST_LOOK, NEXT_LOOK = 0.05, 0.5
+"""Seconds after which it is looked whether a reset came, first and then again and again."""
 
 
 class Flow(asyncio.Protocol, ABC):
@@ -137,3 +141,38 @@ class Flow(asyncio.Protocol, ABC):
         poller = select.poll()
         poller.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
         return bool(poller.poll(0))
+
+
+class HalfClosed:
+    """A connection whose client has closed its side, while a reply is awaited.
+
+    Args:
+        transport: The connection.
+        loop: The event loop.
+        leave: Called when the client turns out to be gone.
+    """
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        loop: asyncio.AbstractEventLoop,
+        leave: Callable[[], None],
+    ) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._leave = leave
+        self._poller = select.poll()
+        self._poller.register(transport.get_extra_info("socket").fileno(), 0)
+        self._timer = loop.call_later(FIRST_LOOK, self._look)
+
+    def close(self) -> None:
+        """Look no more."""
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        if self._transport.is_closing():
+            return
+        if self._poller.poll(0):  # an error or the end of both directions: nothing else is awaited
+            self._leave()
+        else:
+            self._timer = self._loop.call_later(NEXT_LOOK, self._look)

@@ -15,9 +15,17 @@ from urllib.parse import unquote
 
 import httptools
 
+from autogpt_db.errors import (
+    BodyTooLargeError,
+    CallError,
+    HeadTooLargeError,
+    UpgradeRefusedError,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from autogpt_db.api.memory import Memory
     from autogpt_db.operations import Operation
     from autogpt_db.settings.api import ApiSettings
 
@@ -76,6 +84,20 @@ class Head(NamedTuple):
     key: bytes | None
     operation: Operation | None
     quick: bool
+
+    def refusal(self, body_limit: int, memory: Memory) -> CallError | None:
+        """Return why the request is refused before anything of its body is read, if it is."""
+        if self.is_too_long:
+            return HeadTooLargeError("The request's head", HEAD_LIMIT)
+        if self.verb == "CONNECT":
+            return UpgradeRefusedError("This server is no proxy; send it requests of its own.")
+        if self.size > body_limit:
+            return BodyTooLargeError(body_limit)
+        try:
+            memory.check(self.size)
+        except CallError as error:
+            return error
+        return None
 
 
 class Heads:

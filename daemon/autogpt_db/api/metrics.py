@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from autogpt_db.api.state import State
+    from autogpt_db.api.running import State
     from autogpt_db.database.pool import Pool
     from autogpt_db.database.pool.queue_figures import QueueFigures
     from autogpt_db.helpers import Helpers

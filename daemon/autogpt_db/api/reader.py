@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import httptools
 
 from autogpt_db.api.heads import HEAD_LIMIT
-from autogpt_db.api.refusals import head_too_large, trailers_too_large
-from autogpt_db.errors import CallError, RequestRefusedError
+from autogpt_db.errors import CallError, HeadTooLargeError, RequestRefusedError
 
 if TYPE_CHECKING:
     from autogpt_db.api.body import Body
@@ -19,28 +18,15 @@ if TYPE_CHECKING:
 _OFFER = frozenset({b"upgrade", b"http2-settings"})
 
 
-class Taker(Protocol):
-    """Who is told of what was read: the self._taker."""
-
+class _Taker(Protocol):  # the connection, which is told of what was read
     discarding: bool
 
-    def expect_head(self) -> None:
-        """Start the clock for a request's head."""
-
-    def expect_body(self) -> None:
-        """Start the clock for a request's body."""
-
-    def take_whole(self, head: Head, data: bytes) -> None:
-        """Have a quick call served that is all there."""
-
-    def take_head(self, head: Head, refusal: CallError | None = None) -> Body:
-        """Have a request served, and return where its body goes."""
-
-    def take_end(self) -> None:
-        """Take note that all of a body has come."""
-
-    def refuse(self, error: RequestRefusedError) -> None:
-        """Answer what cannot be a request."""
+    def expect_head(self) -> None: ...
+    def expect_body(self) -> None: ...
+    def take_whole(self, head: Head, data: bytes) -> None: ...
+    def take_head(self, head: Head, refusal: CallError | None = None) -> Body: ...
+    def take_end(self) -> None: ...
+    def refuse(self, error: RequestRefusedError) -> None: ...
 
 
 class Reader:
@@ -59,7 +45,7 @@ class Reader:
         body: What is being read of one that was told of; None between bodies.
     """
 
-    def __init__(self, taker: Taker, heads: Heads, memory: Memory) -> None:
+    def __init__(self, taker: _Taker, heads: Heads, memory: Memory) -> None:
         self._taker = taker
         self._heads = heads
         self._memory = memory
@@ -188,7 +174,7 @@ class Reader:
         self._data = b""
         if self.in_head:
             if self.head_bytes > HEAD_LIMIT:
-                self._taker.refuse(head_too_large())
+                self._taker.refuse(HeadTooLargeError("The request's head", HEAD_LIMIT))
         elif self.in_body and not self._piece_came:
             self._count_between(len(data))
 
@@ -265,7 +251,8 @@ class Reader:
         """Bound what comes between the pieces of a body, and behind it: nothing of it is kept."""
         self._between += size
         if self._between > HEAD_LIMIT:
-            self._taker.refuse(trailers_too_large())
+            what = "What stands behind the request's body or between its chunks"
+            self._taker.refuse(HeadTooLargeError(what, HEAD_LIMIT))
 
 
 def _without_offer(parser: httptools.HttpRequestParser, url: bytes, headers: list[Header]) -> bytes:

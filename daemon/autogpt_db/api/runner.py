@@ -22,10 +22,9 @@ from autogpt_db.api.memory import map_large_blocks
 from autogpt_db.api.metrics import Metrics
 from autogpt_db.api.request_log import RequestLog
 from autogpt_db.api.rpc import HEALTH_PATHS, Rpc
-from autogpt_db.api.running import Running
+from autogpt_db.api.running import Running, State
 from autogpt_db.api.server import Server
 from autogpt_db.api.serving import Serving
-from autogpt_db.api.state import State
 from autogpt_db.api.unknown import UnknownArguments
 from autogpt_db.api.unread import UnreadReplies
 from autogpt_db.database.pool import Call, Pool

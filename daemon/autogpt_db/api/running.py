@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from autogpt_db.api.replies import ReplyHeads
 from autogpt_db.errors import CallError, InternalError
 from autogpt_db.logs import REQUEST_ID
 from autogpt_db.logs.events import api as log
@@ -13,7 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from autogpt_db.api.calls import Call
+    from autogpt_db.api.flow import Flow
     from autogpt_db.api.memory import Memory
+    from autogpt_db.api.unread import UnreadReplies
+    from autogpt_db.settings.api import ApiSettings
 
 
 class Running:
@@ -77,3 +82,26 @@ class Running:
             del self._calls[call]
             self._memory.give(call.held)
             call.log()
+
+
+@dataclass
+class State:
+    """What all connections of a process share.
+
+    Attributes:
+        limits: The settings' bounds.
+        memory: What requests bring.
+        unread: What replies wait for their clients to read them.
+        running: The calls under way.
+        draining: True once the process was asked to stop.
+        connections: Those that are open.
+        reply_heads: What every reply begins with.
+    """
+
+    limits: ApiSettings
+    memory: Memory
+    unread: UnreadReplies
+    running: Running
+    draining: bool = False
+    connections: set[Flow] = field(default_factory=set)
+    reply_heads: ReplyHeads = field(default_factory=ReplyHeads)

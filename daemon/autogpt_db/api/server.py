@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from autogpt_db.api.accepting import Acceptor
     from autogpt_db.api.rpc import Rpc
-    from autogpt_db.api.state import State
+    from autogpt_db.api.running import State
 
     Accepting = Callable[[Sequence[socket.socket], Callable[[], asyncio.Protocol]], Acceptor]
 

@@ -65,6 +65,9 @@ class BodyTooLargeError(RequestRefusedError):
 
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The request's body is larger than {limit} bytes (api.body_limit).")
+
 
 class BodyTooCostlyError(RequestRefusedError):
     """A body within `api.body_limit` that takes more time or memory to read than it may."""
@@ -102,9 +105,12 @@ class BodyTimeoutError(RequestRefusedError):
 
 
 class HeadTooLargeError(RequestRefusedError):
-    """A request line and headers beyond the server's bound."""
+    """A request line and headers beyond the server's bound, or trailers and the like."""
 
     status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+
+    def __init__(self, what: str, limit: int) -> None:
+        super().__init__(f"{what} is larger than {limit} bytes.")
 
 
 class UpgradeRefusedError(RequestRefusedError):
