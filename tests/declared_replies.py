@@ -13,7 +13,8 @@ from autogpt_db.api.openapi import describe
 from autogpt_db.operations import load_operations
 
 _DOCUMENT = describe(load_operations())
-_MODELS = _DOCUMENT["components"]["schemas"]
+MODELS: dict[str, Any] = _DOCUMENT["components"]["schemas"]
+"""The models' schemas, by name."""
 _TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,),
     "array": (list,),
@@ -51,7 +52,7 @@ def fault(method: str, value: Any, *, whole: bool = True) -> str | None:
 
 def _fault(schema: Any, value: Any, path: str, whole: bool) -> str | None:
     if "$ref" in schema:
-        return _fault(_MODELS[schema["$ref"].rpartition("/")[2]], value, path, whole)
+        return _fault(MODELS[schema["$ref"].rpartition("/")[2]], value, path, whole)
     if "anyOf" in schema:
         faults = [_fault(each, value, path, whole) for each in schema["anyOf"]]
         return None if None in faults else " | ".join(map(str, faults))

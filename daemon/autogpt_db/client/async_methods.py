@@ -349,9 +349,9 @@ class AsyncMethods(ABC):
         execution_id: str,
         include_node_executions: bool = False,
         organization_id: str | None = None,
-    ) -> models.GraphExecution | models.GraphExecutionWithNodes | None:
+    ) -> models.GraphExecutionWithNodes | models.GraphExecution | None:
         """Return an execution that a user sees, with its inputs and outputs, or null."""
-        result: models.GraphExecution | models.GraphExecutionWithNodes | None = await self._call(
+        result: models.GraphExecutionWithNodes | models.GraphExecution | None = await self._call(
             "get_graph_execution",
             {
                 "user_id": user_id,

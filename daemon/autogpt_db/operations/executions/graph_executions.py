@@ -150,7 +150,7 @@ async def get_graph_execution(
     execution_id: str,
     include_node_executions: bool = False,
     organization_id: str | None = None,
-) -> Reply[models.GraphExecution | models.GraphExecutionWithNodes | None]:
+) -> Reply[models.GraphExecutionWithNodes | models.GraphExecution | None]:
     """Return an execution that a user sees, with its inputs and outputs, or null.
 
     Args:
