@@ -36,7 +36,8 @@ READ = {
     "tests/integration/test_schema.py": ("daemon/autogpt_db/database/migrations/*",),
     "tests/unit/test_manual.py": ("docs/*", "README.md"),
     "tests/unit/test_reference.py": ("docs/reference/*", "etc/*", "deploy/systemd/*"),
-    "tests/unit/test_monitoring_pages.py": ("docs/howto/*", "deploy/*"),
+    "tests/unit/test_map.py": ("docs/architecture.md", "CONTRIBUTING.md", "pyproject.toml"),
+    "tests/unit/test_monitoring_pages.py": ("docs/monitoring/*", "tools/reference/*.toml"),
     "tests/unit/test_container.py": ("deploy/*",),
     "tests/unit/test_releases.py": ("tests/releases/*", "daemon/autogpt_db/database/releases.json"),
 }

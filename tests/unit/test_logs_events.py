@@ -80,6 +80,23 @@ def test_no_event_is_named_by_a_literal() -> None:
     assert literal == set(), "use the declaration in logs/events/: `log.host_silent(…)`, or `.name`"
 
 
+def test_another_level_is_one_that_the_declaration_says() -> None:
+    names = {logging.getLevelName(level): level for level in (10, 20, 30, 40, 50)}
+    for path, module in sources():
+        for node in ast.walk(module):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr == "at"
+                and isinstance(node.func.value, ast.Attribute)
+                and node.func.value.attr in all_events()
+            ):
+                named = {each.id for each in ast.walk(node.args[0]) if isinstance(each, ast.Name)}
+                levels = {names[name] for name in named & names.keys()}
+                known = {*all_events()[node.func.value.attr].levels}
+                assert levels <= known, f"{path}:{node.lineno}: declare it, @event(…)"
+
+
 def test_whoever_reads_a_warning_is_told_what_to_do() -> None:
     untold = [
         name
