@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(300)
 
 
-def run(*words: str | Path) -> str:
-    done = subprocess.run(
+def attempt(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [str(word) for word in words],
         cwd=ROOT,
         # Another make's variables, which runs these tests, are not for this one.
@@ -33,6 +33,10 @@ def run(*words: str | Path) -> str:
         text=True,
         check=False,
     )
+
+
+def run(*words: str | Path) -> str:
+    done = attempt(*words)
     assert done.returncode == 0, (words, done.stdout, done.stderr)
     return done.stdout
 
@@ -138,6 +142,17 @@ def test_what_they_bring_is_listed_as_it_is_locked(files: Path) -> None:
     for name, version in (service | slim).items():
         assert version == locked[name], name
     assert not {"pytest", "ruff", "twine"} & service.keys()
+
+
+def test_a_release_that_is_not_to_be_had_costs_no_file(tmp_path: Path) -> None:
+    """Neither where its mirror has no such one, nor where no new system can be made."""
+    made = [tmp_path / name for name in ("SHA256SUMS", f"autogpt-db_{__version__}+old1_amd64.deb")]
+    for file in made:
+        file.touch()
+    done = attempt("make", "--no-print-directory", "dist", f"DIST={tmp_path}", "SUITES=nosuch")
+    assert done.returncode != 0
+    assert "systemd-lab: " in done.stderr, done
+    assert sorted(tmp_path.iterdir()) == made
 
 
 def test_every_file_has_a_checksum(files: Path) -> None:
