@@ -63,6 +63,25 @@ def test_a_reload_says_that_only_a_restart_takes_a_new_token(service: Guest) -> 
     service.run("systemctl", "reload", UNIT)
 
 
+def test_the_first_credential_of_all_is_a_change_as_well(service: Guest) -> None:
+    """A service without any may have no directory for them, and systemd names it none."""
+    drop_in = "[Service]\nLoadCredential=\nLoadCredential=autogpt-db:/root/elsewhere/\n"
+    service.drop_in("elsewhere.conf", "[Service]\nLoadCredential=\n")
+    service.run("systemctl", "restart", UNIT)
+    assert json.loads(service.run("autogpt-db", "status", "--json"))["credentials"] is None
+    try:
+        service.path("/root/elsewhere").mkdir()
+        service.path("/root/elsewhere/redis_password").write_text("new")
+        service.drop_in("elsewhere.conf", drop_in)
+        refused = service.attempt("systemctl", "reload", UNIT)
+        assert refused.returncode != 0
+        assert "redis_password changed" in service.property("StatusText")
+    finally:
+        service.run("rm", "-r", "/root/elsewhere")
+        service.drop_in("elsewhere.conf", None)
+        service.run("systemctl", "restart", UNIT)
+
+
 def test_a_credential_named_one_by_one_and_one_that_is_encrypted_are_seen_too(
     service: Guest,
 ) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from autogpt_db.settings.catalog import options
 from autogpt_db.settings.sources import DIRECTORY_CREDENTIAL
-from autogpt_db.supervision.unit import unit_settings
+from autogpt_db.supervision.unit import UNIT, systemctl_show, unit_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,15 +31,11 @@ def changed_credentials(tree: Mapping[str, Any]) -> list[str]:
         Names as in /etc/autogpt-db/credentials: `api_token`. Nothing for an account that may read
         neither side.
     """
-    given = tree.get("credentials")
-    if not given:
+    directory = _given(tree)
+    if directory is None:
         return []
-    # As the service sees it: the commands of its unit (ExecReload=) find /run/credentials closed.
-    directory = Path(f"/proc/{tree['pid']}/root{given}")
     found: set[str] = set()
     try:
-        if not directory.is_dir():
-            return []
         for setting in ("LoadCredential", "LoadCredentialEncrypted"):
             encrypted = setting.endswith("Encrypted")
             for value in unit_settings(setting, unit=directory.name):
@@ -49,6 +45,25 @@ def changed_credentials(tree: Mapping[str, Any]) -> list[str]:
     except PermissionError:
         return []
     return sorted(found)
+
+
+def _given(tree: Mapping[str, Any]) -> Path | None:
+    """Return where the service has its credentials; None where there are none, or one may not look.
+
+    It need not be there: systemd 255 removes it, or names none, where nothing is to be put into it.
+    """
+    place = tree.get("credentials")
+    if not place:
+        if systemctl_show("MainPID").get("MainPID") != str(tree["pid"]):
+            return None
+        place = f"/run/credentials/{UNIT}"
+    # As the service sees it: its unit's commands (ExecReload=) find /run/credentials closed.
+    root = Path(f"/proc/{tree['pid']}/root")
+    try:
+        (root / "proc").stat()
+    except OSError:
+        return None
+    return root / str(place).lstrip("/")
 
 
 def changed_sentence(names: Sequence[str]) -> str:
