@@ -37,9 +37,9 @@ class AsyncMethods(ABC):
         )
         return result
 
-    async def backfill_missing_embeddings(self, batch_size: int = 10) -> dict[str, Any]:
+    async def backfill_missing_embeddings(self, batch_size: int = 10) -> models.EmbeddingBackfill:
         """Make embeddings for what has none; all fail without a provider."""
-        result: dict[str, Any] = await self._call(
+        result: models.EmbeddingBackfill = await self._call(
             "backfill_missing_embeddings",
             {"batch_size": batch_size},
             reads=False,
@@ -88,9 +88,9 @@ class AsyncMethods(ABC):
         )
         return result
 
-    async def cleanup_orphaned_embeddings(self) -> dict[str, Any]:
+    async def cleanup_orphaned_embeddings(self) -> models.EmbeddingCleanup:
         """Delete embeddings of what is no longer there to be found."""
-        result: dict[str, Any] = await self._call(
+        result: models.EmbeddingCleanup = await self._call(
             "cleanup_orphaned_embeddings",
             {},
             reads=False,
@@ -272,9 +272,9 @@ class AsyncMethods(ABC):
         )
         return result
 
-    async def get_embedding_stats(self) -> dict[str, Any]:
+    async def get_embedding_stats(self) -> models.EmbeddingStats:
         """Tell how much of what is searched by meaning has an embedding."""
-        result: dict[str, Any] = await self._call(
+        result: models.EmbeddingStats = await self._call(
             "get_embedding_stats",
             {},
             reads=True,
@@ -306,9 +306,9 @@ class AsyncMethods(ABC):
         self,
         days_back: int = 30,
         min_executions: int = 10,
-    ) -> list[dict[str, Any]]:
+    ) -> list[models.FrequentlyExecutedGraph]:
         """List graphs and users by the number of ended executions, most first."""
-        result: list[dict[str, Any]] = await self._call(
+        result: list[models.FrequentlyExecutedGraph] = await self._call(
             "get_frequently_executed_graphs",
             {"days_back": days_back, "min_executions": min_executions},
             reads=True,

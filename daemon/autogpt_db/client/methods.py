@@ -37,9 +37,9 @@ class Methods(ABC):
         )
         return result
 
-    def backfill_missing_embeddings(self, batch_size: int = 10) -> dict[str, Any]:
+    def backfill_missing_embeddings(self, batch_size: int = 10) -> models.EmbeddingBackfill:
         """Make embeddings for what has none; all fail without a provider."""
-        result: dict[str, Any] = self._call(
+        result: models.EmbeddingBackfill = self._call(
             "backfill_missing_embeddings",
             {"batch_size": batch_size},
             reads=False,
@@ -88,9 +88,9 @@ class Methods(ABC):
         )
         return result
 
-    def cleanup_orphaned_embeddings(self) -> dict[str, Any]:
+    def cleanup_orphaned_embeddings(self) -> models.EmbeddingCleanup:
         """Delete embeddings of what is no longer there to be found."""
-        result: dict[str, Any] = self._call(
+        result: models.EmbeddingCleanup = self._call(
             "cleanup_orphaned_embeddings",
             {},
             reads=False,
@@ -269,9 +269,9 @@ class Methods(ABC):
         )
         return result
 
-    def get_embedding_stats(self) -> dict[str, Any]:
+    def get_embedding_stats(self) -> models.EmbeddingStats:
         """Tell how much of what is searched by meaning has an embedding."""
-        result: dict[str, Any] = self._call(
+        result: models.EmbeddingStats = self._call(
             "get_embedding_stats",
             {},
             reads=True,
@@ -300,9 +300,9 @@ class Methods(ABC):
         self,
         days_back: int = 30,
         min_executions: int = 10,
-    ) -> list[dict[str, Any]]:
+    ) -> list[models.FrequentlyExecutedGraph]:
         """List graphs and users by the number of ended executions, most first."""
-        result: list[dict[str, Any]] = self._call(
+        result: list[models.FrequentlyExecutedGraph] = self._call(
             "get_frequently_executed_graphs",
             {"days_back": days_back, "min_executions": min_executions},
             reads=True,

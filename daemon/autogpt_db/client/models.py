@@ -14,6 +14,13 @@ from autogpt_db.models.credentials import (
     UserIntegrations,
     UserPasswordCredentials,
 )
+from autogpt_db.models.embeddings import (
+    EmbeddingBackfill,
+    EmbeddingCleanup,
+    EmbeddingCoverage,
+    EmbeddingDeletion,
+    EmbeddingStats,
+)
 from autogpt_db.models.execution_arguments import CredentialsMetaInput, GraphExecutionStats
 from autogpt_db.models.executions import (
     AgentExecutionStatus,
@@ -47,6 +54,7 @@ from autogpt_db.models.monitoring import (
     AccuracyLatestData,
     AccuracyTrendsResponse,
     BlockErrorStats,
+    FrequentlyExecutedGraph,
     MarketplaceGraphData,
     UserExecutionSummaryStats,
 )
@@ -81,6 +89,12 @@ __all__ = [
     "BlockErrorStats",
     "ChangelogEntry",
     "CredentialsMetaInput",
+    "EmbeddingBackfill",
+    "EmbeddingCleanup",
+    "EmbeddingCoverage",
+    "EmbeddingDeletion",
+    "EmbeddingStats",
+    "FrequentlyExecutedGraph",
     "Graph",
     "GraphExecution",
     "GraphExecutionMeta",

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
         UserIntegrations,
         UserPasswordCredentials,
     )
+    from autogpt_db.models.embeddings import (
+        EmbeddingBackfill,
+        EmbeddingCleanup,
+        EmbeddingCoverage,
+        EmbeddingDeletion,
+        EmbeddingStats,
+    )
     from autogpt_db.models.execution_arguments import CredentialsMetaInput, GraphExecutionStats
     from autogpt_db.models.executions import (
         AgentExecutionStatus,
@@ -54,6 +61,7 @@ if TYPE_CHECKING:
         AccuracyLatestData,
         AccuracyTrendsResponse,
         BlockErrorStats,
+        FrequentlyExecutedGraph,
         MarketplaceGraphData,
         UserExecutionSummaryStats,
     )
@@ -101,6 +109,12 @@ __all__ = [
     "BlockErrorStats",
     "ChangelogEntry",
     "CredentialsMetaInput",
+    "EmbeddingBackfill",
+    "EmbeddingCleanup",
+    "EmbeddingCoverage",
+    "EmbeddingDeletion",
+    "EmbeddingStats",
+    "FrequentlyExecutedGraph",
     "Graph",
     "GraphExecution",
     "GraphExecutionMeta",

@@ -15,6 +15,14 @@ class BlockErrorStats(TypedDict):
     failed_executions: int
 
 
+class FrequentlyExecutedGraph(TypedDict):
+    """A graph and a user, and how often it has been executed for them lately."""
+
+    graph_id: str
+    user_id: str
+    execution_count: int
+
+
 class MarketplaceGraphData(TypedDict):
     """A graph of the marketplace, and how often it has been executed lately."""
 

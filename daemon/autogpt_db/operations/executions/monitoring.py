@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from autogpt_db import models
 from autogpt_db.operations import Database, Reply, operation
@@ -165,7 +165,7 @@ async def get_block_error_stats(
 @operation(reads=True, heavy=True)
 async def get_frequently_executed_graphs(
     database: Database, days_back: int = 30, min_executions: int = 10
-) -> Reply[list[dict[str, Any]]]:
+) -> Reply[list[models.FrequentlyExecutedGraph]]:
     """List graphs and users by the number of ended executions, most first.
 
     Args:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from autogpt_db import models
 from autogpt_db.errors import InvalidValueError, SchemaObjectMissingError
 from autogpt_db.gateways.embedding_source import EmbeddingError, embed
 from autogpt_db.logs.events import methods as log
@@ -33,7 +34,7 @@ MOST_DELETED = 1000
 
 
 @operation(reads=True, heavy=True, spares=(EMBEDDINGS,))
-async def get_embedding_stats(database: Database) -> dict[str, Any]:
+async def get_embedding_stats(database: Database) -> models.EmbeddingStats:
     """Tell how much of what is searched by meaning has an embedding.
 
     That are the marketplace's approved versions, and as far as the database has them users' agents,
@@ -65,7 +66,7 @@ async def get_embedding_stats(database: Database) -> dict[str, Any]:
 )
 async def backfill_missing_embeddings(
     database: Database, batch_size: BatchSize = 10
-) -> dict[str, Any]:
+) -> models.EmbeddingBackfill:
     """Make embeddings for what has none; all fail without a provider.
 
     Users' own texts are sent to the provider, unless `embeddings.private_texts` is false.
@@ -98,7 +99,7 @@ async def backfill_missing_embeddings(
 
 
 @operation(reads=False, repeat=harmless("Finds no orphans, and returns 0."), spares=(EMBEDDINGS,))
-async def cleanup_orphaned_embeddings(database: Database) -> dict[str, Any]:
+async def cleanup_orphaned_embeddings(database: Database) -> models.EmbeddingCleanup:
     """Delete embeddings of what is no longer there to be found.
 
     Returns:
@@ -114,7 +115,7 @@ async def cleanup_orphaned_embeddings(database: Database) -> dict[str, Any]:
             for name, count in rows:
                 deleted[name] += count
             more = any(count >= MOST_DELETED for _, count in rows)
-        by_type: dict[str, Any] = {name: _deletion(count) for name, count in deleted.items()}
+        by_type = {name: _deletion(count) for name, count in deleted.items()}
     except SchemaObjectMissingError as error:
         by_type = {name: {"deleted": 0, "error": str(error)} for name in deleted}
     total = sum(deleted.values())
@@ -124,7 +125,7 @@ async def cleanup_orphaned_embeddings(database: Database) -> dict[str, Any]:
     }
 
 
-def _coverage(total: int, covered: int) -> dict[str, Any]:
+def _coverage(total: int, covered: int) -> models.EmbeddingCoverage:
     return {
         "total": total,
         "with_embeddings": covered,
@@ -133,7 +134,7 @@ def _coverage(total: int, covered: int) -> dict[str, Any]:
     }
 
 
-def _deletion(deleted: int) -> dict[str, Any]:
+def _deletion(deleted: int) -> models.EmbeddingDeletion:
     if not deleted:
         return {"deleted": 0, "message": "No orphaned embeddings"}
     message = f"Deleted {deleted} orphaned embeddings"
