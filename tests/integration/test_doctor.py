@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import resource
 import shutil
 import socket
 import time
@@ -29,12 +30,17 @@ Examine = Callable[..., dict[str, list[Finding]]]
 
 
 @pytest.fixture
-def examined(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Examine:
-    """Return a function that examines a stopped service on a migrated database."""
+def examined(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Examine]:
+    """Yield a function that examines a stopped service on a migrated database."""
     file = tmp_path / "autogpt-db.toml"
     file.touch()
     for name in ("DATABASE_URL", "CREDENTIALS_DIRECTORY", "AUTOGPT_DB_CONFIG"):
         monkeypatch.delenv(name, raising=False)
+    # What the shell of whoever runs the tests allows is not what is examined here.
+    files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
     def examine_with(
         *assignments: str, content: str = "", url: str | None = None
@@ -47,7 +53,8 @@ def examined(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch)
             found.setdefault(finding.check, []).append(finding)
         return found
 
-    return examine_with
+    yield examine_with
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
 
 
 def test_a_sound_installation_has_nothing_to_do(examined: Examine) -> None:

@@ -7,9 +7,10 @@ that line either where it holds a part of the password.
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from autogpt_db.database.causes import refusal_of
+from autogpt_db.database.causes import ANOTHER, refusal_of
 
 if TYPE_CHECKING:
     import psycopg
@@ -27,8 +28,16 @@ def raw_reason(error: BaseException) -> str:
         error: What the driver raised.
     """
     lines = str(error).strip().splitlines() or ["no reason given"]
-    text = lines[-1] if lines[-1].startswith("FATAL") else lines[0]
+    text = lines[-1] if lines[-1].startswith("FATAL") else _telling(lines)
     return re.sub(r"^.*(FATAL:\s+|failed: )", "", text).strip().rstrip(".")
+
+
+def _telling(lines: list[str]) -> str:
+    # A name like localhost has several addresses, each with a line: who answers there and refuses
+    # us for good says more than that nobody listens at the first.
+    own = takewhile(lambda line: not line.startswith(ANOTHER), lines)
+    found = ((line, refusal_of(line)) for line in own)
+    return next((line for line, refusal in found if refusal and refusal.lasts), lines[0])
 
 
 def reason_of(error: psycopg.Error, target: DatabaseUrl) -> str:

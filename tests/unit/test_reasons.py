@@ -1,0 +1,41 @@
+"""Why a connection failed, of libpq's many lines the one that tells."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from autogpt_db.database.causes import ANOTHER
+from autogpt_db.database.reasons import raw_reason
+
+NOBODY = (
+    'connection failed: connection to server at "localhost" (::1), port 5432 failed: Connection'
+    " refused\n\tIs the server running on that host and accepting TCP/IP connections?\n"
+)
+SECOND = 'connection to server at "localhost" (127.0.0.1), port 5432 failed: '
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        'server certificate for "127.0.0.1" does not match host name "localhost"',
+        'FATAL:  password authentication failed for user "autogpt"',
+        'FATAL:  database "platform" does not exist',
+    ],
+)
+def test_the_address_that_refuses_for_good_says_more_than_one_where_nobody_listens(
+    refusal: str,
+) -> None:
+    reason = raw_reason(psycopg.OperationalError(NOBODY + SECOND + refusal))
+    assert reason == refusal.removeprefix("FATAL:  ")
+
+
+def test_else_the_first_address_is_told_of() -> None:
+    assert raw_reason(psycopg.OperationalError(NOBODY + SECOND + "timeout expired")) == (
+        "Connection refused"
+    )
+
+
+def test_another_host_is_not_an_address_of_the_first() -> None:
+    other = f"{ANOTHER}host: 'b', port: None, hostaddr: None: password authentication failed"
+    assert raw_reason(psycopg.OperationalError(NOBODY + other)) == "Connection refused"
