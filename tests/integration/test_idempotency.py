@@ -273,6 +273,33 @@ def test_what_a_merged_statement_refuses_is_kept_as_well(
         ]
 
 
+def test_an_input_that_is_given_with_a_key_is_given_once(seeded_database_url: str) -> None:
+    with (
+        Keyed(seeded_database_url) as api,
+        psycopg.connect(seeded_database_url, autocommit=True) as outside,
+    ):
+        (place,) = outside.execute(
+            'SELECT "agentNodeId", "agentGraphExecutionId"'
+            ' FROM platform."AgentNodeExecution" LIMIT 1'
+        ).fetchall()
+        given_input = {
+            "node_id": place[0],
+            "graph_exec_id": place[1],
+            "input_name": "given once",
+            "input_data": {"a": ["ä", None]},
+        }
+        first = api.post("upsert_execution_input", "k", **given_input)
+        assert first.status_code == 200, first.text
+        assert first.json()[1]["given once"] == given_input["input_data"]
+        assert_replayed(api.post("upsert_execution_input", "k", **given_input), first)
+        count = outside.execute(
+            'SELECT count(*) FROM platform."AgentNodeExecutionInputOutput" WHERE name = %s',
+            ("given once",),
+        ).fetchone()
+        assert count == (1,)
+        assert kept(outside) == [("upsert_execution_input", "k", 200)]
+
+
 def test_a_merged_reply_too_large_to_be_kept_undoes_its_call(
     database_url: str, outside: psycopg.Connection[Any]
 ) -> None:
