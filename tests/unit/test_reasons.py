@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from autogpt_db.database.causes import ANOTHER
+from autogpt_db.database.causes import ANOTHER, lasts
 from autogpt_db.database.reasons import raw_reason
 
 NOBODY = (
@@ -26,8 +26,9 @@ SECOND = 'connection to server at "localhost" (127.0.0.1), port 5432 failed: '
 def test_the_address_that_refuses_for_good_says_more_than_one_where_nobody_listens(
     refusal: str,
 ) -> None:
-    reason = raw_reason(psycopg.OperationalError(NOBODY + SECOND + refusal))
-    assert reason == refusal.removeprefix("FATAL:  ")
+    error = psycopg.OperationalError(NOBODY + SECOND + refusal)
+    assert raw_reason(error) == refusal.removeprefix("FATAL:  ")
+    assert lasts(error)
 
 
 def test_else_the_first_address_is_told_of() -> None:
@@ -36,6 +37,24 @@ def test_else_the_first_address_is_told_of() -> None:
     )
 
 
+def test_of_two_machines_with_one_name_the_other_may_come_back() -> None:
+    first = NOBODY.replace("::1", "10.0.0.1")
+    second = SECOND.replace("127.0.0.1", "10.0.0.2")
+    error = psycopg.OperationalError(first + second + "FATAL:  password authentication failed")
+    assert raw_reason(error) == "password authentication failed"
+    assert not lasts(error)
+
+
 def test_another_host_is_not_an_address_of_the_first() -> None:
     other = f"{ANOTHER}host: 'b', port: None, hostaddr: None: password authentication failed"
-    assert raw_reason(psycopg.OperationalError(NOBODY + other)) == "Connection refused"
+    error = psycopg.OperationalError(NOBODY + other)
+    assert raw_reason(error) == "Connection refused"
+
+
+def test_each_host_must_refuse_for_good() -> None:
+    other = f"{ANOTHER}host: 'b', port: None, hostaddr: None: "
+    refused = SECOND + 'FATAL:  database "x" does not exist\n'
+    assert lasts(psycopg.OperationalError(refused + other + "password authentication failed"))
+    assert not lasts(psycopg.OperationalError(refused + other + "timeout expired"))
+    assert not lasts(psycopg.OperationalError(NOBODY))
+    assert not lasts(psycopg.OperationalError(""))

@@ -38,6 +38,12 @@ ANOTHER: Final = "- "
 """What the line of each further host begins with, where none of several lets us in."""
 NO_SLOT: Final = "it has no connection slot left"
 
+_NOBODY_LISTENS: Final = Refusal(
+    r"[Cc]onnection refused|No such file or directory", "nobody listens there"
+)
+_PLACE: Final = re.compile(r'server at "[^"]*" \([^)]*\), port \d+')
+_LOOPBACK: Final = re.compile(r"\((::1|127\.[\d.]+)\)")
+
 # libpq gives no SQLSTATE for a connection that was refused, only words, and those may name what a
 # malformed URL holds in the wrong place: they are recognised, and never quoted.
 REFUSALS: Final = (
@@ -77,7 +83,7 @@ REFUSALS: Final = (
         r"session is read-only|server is in hot standby|not read-only",
         "none of its hosts takes writes",
     ),
-    Refusal(r"[Cc]onnection refused|No such file or directory", "nobody listens there"),
+    _NOBODY_LISTENS,
     Refusal(r"timeout expired|[Tt]imed out", "it does not answer in time"),
     Refusal(
         r"could not translate host|[Nn]ame or service not known|resolution",
@@ -115,15 +121,26 @@ def refusal_of(text: str) -> Refusal | None:
 def lasts(error: BaseException) -> bool:
     """Tell whether no waiting helps: each of the hosts, where there are several, refuses for good.
 
+    A name's addresses count as hosts, but for this machine's own: where nobody listens at one of
+    those, and somebody at the other, they are the same server.
+
     Args:
         error: What `hosts.connect` raised.
     """
-    first, *further = str(error).strip().splitlines() or [""]
-    # Several hosts have a line each; lines of libpq's own are about the same one.
-    others = [line for line in further if line.startswith(ANOTHER)]
-    about_first = "\n".join([first, *(line for line in further if line not in others)])
-    refusals = [refusal_of(text) for text in (about_first, *others)]
-    return all(refusal is not None and refusal.lasts for refusal in refusals)
+    attempts: dict[str, list[str]] = {"": []}
+    told = attempts[""]
+    for line in str(error).strip().splitlines():
+        place = _PLACE.search(line)
+        if line.startswith(ANOTHER) or place is not None:
+            told = attempts.setdefault(line if place is None else place[0], [])
+        told.append(line)
+    refusals = {place: refusal_of("\n".join(lines)) for place, lines in attempts.items() if lines}
+    elsewhere = [
+        refusal
+        for place, refusal in refusals.items()
+        if refusal is not _NOBODY_LISTENS or not _LOOPBACK.search(place)
+    ]
+    return bool(elsewhere) and all(refusal is not None and refusal.lasts for refusal in elsewhere)
 
 
 def remedy_of(refusal: Refusal | None, target: DatabaseUrl) -> str:
