@@ -184,9 +184,3 @@ def test_what_is_stuck_is_listed_with_what_would_be_done(
     assert shown.endswith("1 that has not ended is older: --days 41 looks at it, too.\n")
     (row,) = json.loads(answer(daemon, "executions", "stuck", "--days", "30", "--json"))
     assert (row["id"], row["kind"], row["action"]) == ("waits", "queued", "report")
-
-
-def test_an_unknown_job_is_refused_by_name(daemon: DaemonProcess) -> None:
-    done = daemon.run("jobs", "run", "nonesuch")
-    assert done.returncode == 78
-    assert "There is no job 'nonesuch'; there are: age_notification_batches" in done.stderr

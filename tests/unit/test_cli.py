@@ -216,7 +216,15 @@ def test_ctl_s_help_has_all_of_supervisor_s_commands() -> None:
         ("call get_credits user_id=u --timeout nan", "nan is no number of seconds above 0"),
         ("ctl reload --timeout 0", "0 is no number of seconds above 0"),
         ("ctl rolling-restart --timeout 1e300", "1e+300 is no number of seconds above 0"),
-        ("jobs run refresh_store --timeout -1", "-1 is no number of seconds above 0"),
+        ("jobs run refresh_store_views --timeout -1", "-1 is no number of seconds above 0"),
+        (
+            "jobs run refresh_store",
+            "There is no job refresh_store. Did you mean refresh_store_views",
+        ),
+        ("jobs pause xyzzy", "There is no job xyzzy. `autogpt-db jobs list` lists them."),
+        ("jobs resume ''", "There is no job . `autogpt-db jobs list` lists them."),
+        ("jobs history xyzzy", "There is no job xyzzy."),
+        ("methods --release 0.5.0", "'0.5.0' is none of the releases known: 0.6.48 to 0.7.2."),
     ],
 )
 def test_what_cannot_be_sent_or_waited_for_is_a_bad_command_line(words: str, said: str) -> None:

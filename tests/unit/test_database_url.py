@@ -141,6 +141,8 @@ def test_what_is_displayed_leads_to_the_same_place(text: str) -> None:
         ("postgresql://h/d?password=a&SECRET", "write & as %26"),
         ("postgresql://h/d?port=SECRET", "port must be a whole number"),
         ("postgresql://h/d?sslmode=SECRET", "sslmode must be one of"),
+        ('"postgresql://u:SECRET@h/d"', "write it without any"),
+        ("'host=h password=SECRET'", "write it without any"),
         ("host=h password=a SECRET", "single quotes"),
         ("host=h password=a SECRET=1", "single quotes"),
         ("host=h password='a SECRET", "not quoted right"),

@@ -19,6 +19,7 @@ from autogpt_db.cli.executions import executions
 from autogpt_db.cli.friendly import friendly
 from autogpt_db.cli.jobs import jobs
 from autogpt_db.cli.layout import SectionedGroup, complete_help
+from autogpt_db.cli.parameters import release as known_release
 from autogpt_db.cli.printing import say
 from autogpt_db.cli.psql import psql
 from autogpt_db.cli.runtime import runtime_of
@@ -247,6 +248,7 @@ def status(sources: Sources, *, as_json: bool) -> None:
 @click.option(
     "--release",
     metavar="NUMBER",
+    callback=known_release,
     shell_complete=completing.releases,
     help="What becomes of each method on a database of this AutoGPT release, such as 0.6.59.",
 )

@@ -12,6 +12,7 @@ import click
 from autogpt_db.cli import completing
 from autogpt_db.cli.friendly import friendly
 from autogpt_db.cli.layout import SectionedGroup
+from autogpt_db.cli.parameters import job as job_name
 from autogpt_db.cli.parameters import seconds
 from autogpt_db.cli.printing import say
 from autogpt_db.cli.tables import duration, moment, shortened, table
@@ -84,7 +85,7 @@ def list_(sources: Loads, *, as_json: bool) -> None:
 
 
 @jobs.command()
-@click.argument("job", shell_complete=completing.jobs)
+@click.argument("job", callback=job_name, shell_complete=completing.jobs)
 @click.option("--wait", is_flag=True, help="Wait for its end, showing progress; fail if it fails.")
 @click.option(
     "--timeout",
@@ -104,7 +105,7 @@ def run(sources: Loads, job: str, *, wait: bool, timeout: float) -> None:
 
 
 @jobs.command()
-@click.argument("job", required=False, shell_complete=completing.jobs)
+@click.argument("job", required=False, callback=job_name, shell_complete=completing.jobs)
 @_LIMIT
 @_JSON
 @click.pass_obj
@@ -133,7 +134,7 @@ def history(sources: Loads, job: str | None, *, limit: int, as_json: bool) -> No
 
 
 @jobs.command()
-@click.argument("job", shell_complete=completing.jobs)
+@click.argument("job", callback=job_name, shell_complete=completing.jobs)
 @click.pass_obj
 def pause(sources: Loads, job: str) -> None:
     """Start no further run of JOB, on no host; one that runs goes on."""
@@ -143,7 +144,7 @@ def pause(sources: Loads, job: str) -> None:
 
 
 @jobs.command()
-@click.argument("job", shell_complete=completing.jobs)
+@click.argument("job", callback=job_name, shell_complete=completing.jobs)
 @click.pass_obj
 def resume(sources: Loads, job: str) -> None:
     """Start runs of JOB again."""

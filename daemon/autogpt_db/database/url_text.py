@@ -56,6 +56,11 @@ def take_apart(text: str, name: str) -> Parts:
     """
     text = text.strip()
     scheme = _SCHEME.match(text)
+    if text.startswith(("'", '"')):
+        raise ConfigurationError(
+            f"{name}: begins with a quotation mark. A shell takes those away, a file keeps them: "
+            "write it without any around it."
+        )
     if scheme is None:
         return Parts({}, _keywords(text, name))
     if scheme[0] not in _SCHEMES:
