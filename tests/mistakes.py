@@ -38,8 +38,14 @@ def url(before: str, after: str) -> tuple[tuple[str, str], ...]:
 MISTAKES = {
     "an option that is none": Mistake("did you mean api.port?", "[api]\nprot = 1"),
     "a section that is none": Mistake("nonsense: is not an option", "[nonsense]\nanswer = 42"),
-    "a word for a number": Mistake("api.processes: ", "[api]\nprocesses = 'many'"),
-    "a number out of bounds": Mistake("api.port: ", "[api]\nport = 70000"),
+    "a word for a number": Mistake(
+        "api.processes: expected `int`, got `str` (got 'many'); expected whole number, 1 to 64",
+        "[api]\nprocesses = 'many'",
+    ),
+    "a number out of bounds": Mistake(
+        "api.port: expected `int` <= 65535 (got 70000); expected whole number, 0 to 65535",
+        "[api]\nport = 70000",
+    ),
     "no TOML": Mistake("is not valid TOML", "[api"),
     "a path that is relative": Mistake("Expected an absolute path".lower(), "state_directory='x'"),
     "an address for all without token": Mistake(
@@ -64,7 +70,10 @@ MISTAKES = {
             ),
         ),
     ),
-    "no URL": Mistake("database.url: ", credentials=(("database_url", "127.0.0.1:5432"),)),
+    "no URL": Mistake(
+        "database.url: is neither a URL nor key=value text",
+        credentials=(("database_url", "127.0.0.1:5432"),),
+    ),
     "the wrong password": Mistake(
         'password authentication failed for user "autogpt"',
         credentials=url("geheim-4711", "another"),
@@ -78,25 +87,30 @@ MISTAKES = {
         credentials=url("/autogpt?", "/elsewhere?"),
     ),
     "certificates without a file of them": Mistake(
-        "sslrootcert",
+        "/no/such.pem, which its parameter sslrootcert names (the authorities), does not exist",
         credentials=(("database_url", f"{URL}&sslmode=verify-full&sslrootcert=/no/such.pem"),),
     ),
     "TLS that the server has not": Mistake(
         "server does not support SSL",
         credentials=(("database_url", f"{URL}&sslmode=require"),),
     ),
-    "quotes around the URL": Mistake("database.url: ", credentials=(("database_url", f'"{URL}"'),)),
+    "quotes around the URL": Mistake(
+        "database.url: begins with a quotation mark", credentials=(("database_url", f'"{URL}"'),)
+    ),
     "a slash in the password": Mistake(
         "write / as %2F", credentials=url("geheim-4711", "geheim/4711")
     ),
     "a parameter that is none": Mistake(
-        "sslmod", credentials=(("database_url", f"{URL}&sslmod=require"),)
+        "a parameter that neither libpq nor Prisma knows (is sslmode meant?)",
+        credentials=(("database_url", f"{URL}&sslmod=require"),),
     ),
     "an sslmode that is none": Mistake(
-        "sslmode", credentials=(("database_url", f"{URL}&sslmode=yes"),)
+        "sslmode must be one of disable, allow, prefer, require, verify-ca, verify-full",
+        credentials=(("database_url", f"{URL}&sslmode=yes"),),
     ),
     "verify-full without certificates": Mistake(
-        "sslrootcert", credentials=(("database_url", f"{URL}&sslmode=verify-full"),)
+        "add sslrootcert=/path/to/authorities.pem",
+        credentials=(("database_url", f"{URL}&sslmode=verify-full"),),
     ),
     "a role that may not log in": Mistake(
         "is not permitted to log in",
@@ -115,7 +129,8 @@ MISTAKES = {
         credentials=url("/autogpt?", "/closed?"),
     ),
     "a database that holds not all text": Mistake(
-        "LATIN1", credentials=url("/autogpt?", "/latin?")
+        "is encoded in LATIN1; autogpt-db, as AutoGPT, needs UTF8",
+        credentials=url("/autogpt?", "/latin?"),
     ),
     "a database that lets nobody in": Mistake(
         "not currently accepting connections", credentials=url("/autogpt?", "/template0?")
@@ -141,7 +156,8 @@ ONLY_THE_SERVICE_S = {
         undo="chmod 755 /etc/autogpt-db",
     ),
     "certificates in root's home": Mistake(
-        "/root/provider.pem",
+        "/root/provider.pem, which its parameter sslrootcert names (the authorities), cannot be "
+        "read",
         credentials=(("database_url", f"{URL}&sslmode=prefer&sslrootcert=/root/provider.pem"),),
         root="cp /etc/ssl/certs/ca-certificates.crt /root/provider.pem",
         undo="rm /root/provider.pem",
@@ -154,10 +170,10 @@ WAITS = {
         "Connection refused", credentials=url(":5432/", ":5433/"), code=69
     ),
     "a host that is none": Mistake(
-        "db.invalid", credentials=url("127.0.0.1", "db.invalid"), code=69
+        "db.invalid:5432", credentials=url("127.0.0.1", "db.invalid"), code=69
     ),
     "a database that is set to read-only": Mistake(
-        "read-only",
+        "set to read-only",
         credentials=(("database_url", URL),),
         sql="ALTER DATABASE autogpt SET default_transaction_read_only = on",
         back="ALTER DATABASE autogpt RESET default_transaction_read_only",
