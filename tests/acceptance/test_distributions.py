@@ -69,12 +69,19 @@ def installed(directory: Path, *wanted: str) -> Path:
     return python.parent
 
 
+def named_by_the_page(files: Path) -> list[str]:
+    """Return what install.md's `pip install` names, as a shell understands it."""
+    page = (ROOT / "docs/howto/install.md").read_text("utf-8").splitlines()
+    (line,) = (each for each in page if each.startswith("pip install "))
+    words = line.removeprefix("pip install ").replace("dist/", f"{files}/")
+    return run("bash", "-c", f"printf '%s\\n' {words}").splitlines()
+
+
 @pytest.fixture(scope="module")
 def daemon(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaemonProcess]:
     """Yield the daemon of the wheels, with the PostgreSQL that they bring."""
-    service, slim = wheel(files, "autogpt_db"), wheel(files, "autogpt_db_client")
     directory = tmp_path_factory.mktemp("service") / "of-wheels"
-    programs = installed(directory, f"{service}[embedded]", str(slim))
+    programs = installed(directory, *named_by_the_page(files))
     with DaemonProcess(program=programs / "autogpt-db") as running:
         yield running
 

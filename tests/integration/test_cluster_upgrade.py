@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +20,14 @@ from autogpt_db.database.provisioning.embedded.upgrade import upgrade
 from autogpt_db.database.provisioning.manager import DatabaseManager
 from autogpt_db.errors import ConfigurationError, MaintenanceError, ResourceTakenError
 from autogpt_db.settings import EmbeddedSettings, Settings, load_settings
+from console_sessions import matches, steps
+from daemon_process import PROGRAM
 from postgres_server import SYSTEM_15, binaries, has_server
 from private_cluster import fill, look
 
 NEWER = Path(os.environ.get("AUTOGPT_DB_TEST_NEWER_POSTGRES", binaries()))
+
+PAGE = Path(__file__).parents[2] / "docs" / "howto" / "back-up-and-restore.md"
 
 pytestmark = pytest.mark.skipif(not has_server(SYSTEM_15), reason="needs Debian's postgresql-15")
 
@@ -41,6 +47,21 @@ def old() -> Iterator[Settings]:
 
 def unpinned(settings: Settings) -> Settings:
     return msgspec.structs.replace(settings, embedded=EmbeddedSettings())
+
+
+def typed(settings: Settings, command: str) -> subprocess.CompletedProcess[str]:
+    """Type a command of the page's at a terminal; what it shows comes as `stdout`."""
+    environment = {
+        "PATH": f"{PROGRAM.parent}:{os.environ['PATH']}",
+        "TERM": "xterm",
+        "AUTOGPT_DB_STATE_DIRECTORY": str(settings.paths.state),
+        "AUTOGPT_DB_RUNTIME_DIRECTORY": str(settings.paths.runtime),
+    }
+    return subprocess.run(
+        ["script", "--quiet", "--return", "--command", command, "/dev/null"],
+        env=environment, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
 
 
 def version_of(settings: Settings) -> int:
@@ -120,16 +141,21 @@ def test_what_the_newer_one_refuses_is_known_before_and_moved_by_dump(old: Setti
         connection.execute('GRANT SELECT ON platform."User" TO reader')
         connection.execute("CREATE DATABASE another")
     before = look(old)
-    with pytest.raises(MaintenanceError, match=r"refuses \(pg_attver\).*--by-dump"):
-        upgrade(unpinned(old))
+    page = steps(PAGE.read_text("utf-8"), prompt="# ")
+    refusing, moving = (each for each in page if "upgrade-cluster" in each.command)
+    done = typed(old, refusing.command)
+    assert done.returncode == 74, done
+    assert re.search(r"refuses \(pg_attver\).*upgrade-cluster --by-dump", done.stdout)
     assert look(old) == before
     assert names_in(old) <= {"data", "socket", "postgresql.log"}
 
-    shown: list[tuple[str, float]] = []
-    done = upgrade(unpinned(old), by_dump=True, progress=lambda *step: shown.append(step))
-    print(f"\nfrom {done.before} to {done.after} by dump in {done.seconds:.1f} s")
-    assert done.not_carried_over == ["the columns' option pg_attver"]
-    assert [share for what, share in shown if what == "copying autogpt_db"][-1] > 0
+    done = typed(old, moving.command)
+    assert done.returncode == 0, done
+    assert re.search(r"copying autogpt_db … +\d+%", done.stdout), "how far it is"
+    said = "\n".join(done.stdout.rpartition("\x1b[K")[2].splitlines())
+    print(f"\n{said}")
+    assert matches(moving.output.replace("/var/lib/autogpt-db", str(old.paths.state)), said)
+    (kept,) = (old.paths.state / "postgresql").glob("data.before-upgrade-15-*")
     new = unpinned(old)
     assert version_of(new) > 15
     assert look(new) == before
@@ -145,7 +171,7 @@ def test_what_the_newer_one_refuses_is_known_before_and_moved_by_dump(old: Setti
         assert connection.execute(others).fetchone() == (1,)
     with DatabaseManager(new):
         pass
-    assert (done.kept / "PG_VERSION").read_text().strip() == "15"
+    assert (kept / "PG_VERSION").read_text().strip() == "15"
     assert names_in(old) <= {"data", "socket", "postgresql.log", "data.before-upgrade-15"}
 
 
@@ -167,10 +193,28 @@ def test_a_dump_that_cannot_be_read_leaves_the_old_cluster(old: Settings) -> Non
             "LANGUAGE sql IMMUTABLE RETURN n > 0"
         )
     before = look(old)
+    shown: list[tuple[str, float]] = []
     with pytest.raises(MaintenanceError, match=r"psql failed: .*bad.*as it was"):
-        upgrade(unpinned(old), by_dump=True)
+        upgrade(unpinned(old), by_dump=True, progress=lambda *step: shown.append(step))
+    shares = [share for what, share in shown if what == "copying autogpt_db"]
+    assert shares == sorted(shares)
+    assert shares[-1] > 0
     assert look(old) == before
     assert names_in(old) <= {"data", "socket", "postgresql.log"}
+
+
+@pytest.mark.parametrize("by_dump", [False, True], ids=["pg_upgrade", "dump"])
+def test_room_is_asked_for_before_anything_is_touched(
+    old: Settings, monkeypatch: pytest.MonkeyPatch, by_dump: bool
+) -> None:
+    with serving(old):
+        pass
+    full = shutil.disk_usage("/")._replace(free=2**20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: full)
+    with pytest.raises(MaintenanceError, match=r"has 1\.0 MiB free, and the new cluster may take"):
+        upgrade(unpinned(old), by_dump=by_dump)
+    assert names_in(old) <= {"data", "socket", "postgresql.log"}
+    assert version_of(old) == 15
 
 
 def test_there_has_to_be_something_newer_and_the_service_has_to_be_stopped(old: Settings) -> None:
