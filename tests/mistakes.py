@@ -146,18 +146,20 @@ MISTAKES = {
 
 ONLY_THE_SERVICE_S = {
     "a file that the service may not read": Mistake(
-        "autogpt-db.toml: cannot be read: Permission denied",
+        "autogpt-db.toml: cannot be read: Permission denied. The account that reads it has to be "
+        "let in: chmod 755 /etc/autogpt-db; chmod 644 /etc/autogpt-db/autogpt-db.toml",
         root="chmod 600 /etc/autogpt-db/autogpt-db.toml",
         undo="chmod 644 /etc/autogpt-db/autogpt-db.toml",
     ),
     "a directory of files that is root's alone": Mistake(
-        "autogpt-db.toml: cannot be read: Permission denied",
+        "autogpt-db.toml: cannot be read: Permission denied. The account that reads it has to be "
+        "let in: chmod 755 /etc/autogpt-db; chmod 644 /etc/autogpt-db/autogpt-db.toml",
         root="chmod 700 /etc/autogpt-db",
         undo="chmod 755 /etc/autogpt-db",
     ),
     "certificates in root's home": Mistake(
         "/root/provider.pem, which its parameter sslrootcert names (the authorities), cannot be "
-        "read",
+        "read by this account: put it where that may read it, such as /etc/autogpt-db",
         credentials=(("database_url", f"{URL}&sslmode=prefer&sslrootcert=/root/provider.pem"),),
         root="cp /etc/ssl/certs/ca-certificates.crt /root/provider.pem",
         undo="rm /root/provider.pem",

@@ -240,7 +240,8 @@ def test_a_closed_etc_is_told_as_such(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(sources, "SYSTEM_CREDENTIALS", tmp_path / "credentials")
     told = as_nobody(lambda: load_settings(environment={}))
     assert told.startswith("ConfigurationError: ")
-    assert told.endswith("autogpt-db.toml: cannot be read: Permission denied.")
+    assert "autogpt-db.toml: cannot be read: Permission denied. The account that reads" in told
+    assert "; chmod 644 " in told
 
 
 @pytest.mark.parametrize("token", ["s3cr3t\nb", " s3cr3t", "s3cr3t ", "s3cr3t\x7f", "s3cr3t\udcff"])

@@ -123,7 +123,12 @@ def check_tls_files(parameters: Mapping[str, str], name: str) -> None:
         path = parameters.get(word)
         if path and not os.access(path, os.R_OK):
             closed = is_there(Path(path))
-            there = "cannot be read by this account" if closed else "does not exist"
+            there = (
+                "cannot be read by this account: put it where that may read it, such as "
+                "/etc/autogpt-db (home directories are hidden from the service)"
+                if closed
+                else "does not exist"
+            )
             raise ConfigurationError(
                 f"{name}: {path}, which its parameter {word} names (the {what}), {there}."
             )

@@ -157,6 +157,12 @@ def _from_file(
     try:
         with path.open("rb") as stream:
             content = tomllib.load(stream)
+    except PermissionError as error:
+        problems.append(
+            f"{path}: cannot be read: {error.strerror}. The account that reads it has to be let "
+            f"in: chmod 755 {path.parent}; chmod 644 {path} (secrets belong into credentials)."
+        )
+        return
     except OSError as error:
         problems.append(f"{path}: cannot be read: {error.strerror}.")
         return
