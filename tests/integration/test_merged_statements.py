@@ -61,8 +61,12 @@ DOCUMENTS = st.recursive(
     max_leaves=4,
 )
 OBJECTS = st.none() | st.dictionaries(st.sampled_from("ab"), DOCUMENTS, max_size=2).map(json.dumps)
-# Where a method takes an object or nothing, null is nothing.
-OPTIONAL = frozenset({"execution_data", "stats"})
+# Where a method takes an object or nothing, or a value or nothing, null is nothing.
+OPTIONAL = {
+    "execution_data": OBJECTS,
+    "stats": OBJECTS,
+    "output_data": st.none() | DOCUMENTS.filter(lambda value: value is not None).map(json.dumps),
+}
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +167,7 @@ def test_for_one_call_and_for_many_a_statement_does_and_returns_the_same(
     call = st.fixed_dictionaries(
         {text: values_of(connection, text) for text in merged.texts}
         | {
-            document: OBJECTS if document in OPTIONAL else DOCUMENTS.map(json.dumps)
+            document: OPTIONAL.get(document, DOCUMENTS.map(json.dumps))
             for document in merged.documents
         }
     )

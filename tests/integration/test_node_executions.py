@@ -355,6 +355,17 @@ def test_an_input_comes_back_as_it_was_sent(service: Service) -> None:
     assert get(service, "x4")["input_data"] == {"a": {"text": "ä"}}
 
 
+def test_an_output_of_null_has_no_value_however_many_come_at_once(service: Service) -> None:
+    output = {"node_exec_id": "b1", "output_name": "nothing", "output_data": None}
+    service.call("upsert_execution_output", **output)
+    assert service.together([("upsert_execution_output", output)] * 8) == [None] * 8
+    assert service.rows(
+        """SELECT data IS NULL, count(*) FROM "AgentNodeExecutionInputOutput"
+            WHERE name = 'nothing' GROUP BY 1"""
+    ) == [(True, 9)]
+    assert service.call("get_execution_outputs_by_node_exec_id", node_exec_id="b1") == {}
+
+
 def test_values_of_one_millisecond_keep_their_order_wherever_their_rows_lie(
     service: Service,
 ) -> None:

@@ -143,7 +143,7 @@ RETURNING NULL::json
 INSERT INTO platform."AgentNodeExecutionInputOutput"
        ("id", "name", "time", "referencedByOutputExecId", "data")
 SELECT autogpt_db.ordered_id_v1(call.place), call.output_name, autogpt_db.now_v1(),
-       call.node_exec_id, COALESCE(call.output_data, 'null')
+       call.node_exec_id, call.output_data
   FROM {BOUNDED_CALLS} AS call (
            place integer, output_name text, node_exec_id text, output_data jsonb
        )
