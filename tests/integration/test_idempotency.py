@@ -20,6 +20,7 @@ from api_process import ApiProcess, in_background, read_reply, request, running
 from autogpt_db.api.expiry import falls_to_api
 from autogpt_db.cli.agents import call_method
 from autogpt_db.database.pool import Pool
+from autogpt_db.database.pool.merging import MOST_CHARACTERS
 from autogpt_db.settings import ApiSettings, DatabaseSettings, Secret, Settings
 from autogpt_db.worker.registry import discover
 from cutting_proxy import CuttingProxy
@@ -316,6 +317,19 @@ def test_a_merged_reply_too_large_to_be_kept_undoes_its_call(
         ).fetchall()
         assert keep(api, "k", 1998).status_code == 200
         assert keep(api, None, 2000).status_code == 200
+
+
+def test_a_call_too_large_to_be_merged_has_a_transaction(api: Keyed) -> None:
+    def merged() -> str:
+        lines = api.client.get("/metrics").text.splitlines()
+        return next(each for each in lines if each.startswith("autogpt_db_merged_batch_size_count"))
+
+    data = {"user_id": "u", "node_exec_id": "n", "key": "k", "data": "x" * MOST_CHARACTERS}
+    before = merged()
+    first = api.post("set_execution_kv_data", "k", **data)
+    assert (first.status_code, first.json()) == (200, data["data"])
+    assert_replayed(api.post("set_execution_kv_data", "k", **data), first)
+    assert merged() == before
 
 
 def test_the_command_line_takes_a_key(

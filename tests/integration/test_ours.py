@@ -227,24 +227,39 @@ def test_what_is_closed_to_us_is_named_and_opened(connection: Connection, revoke
         connection.execute(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}".encode())
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        "DROP TABLE autogpt_db.idempotency_key",
-        "DROP FUNCTION autogpt_db.claim_idempotency_key_v1",
-        "ALTER TABLE autogpt_db.idempotency_key DROP CONSTRAINT idempotency_key_pkey",
-        # Whose values are gone with it, and which no row can be without.
+# Calls that the keys' place is needed for: one whose single statement keeps its reply, and one that
+# has a transaction.
+KEYED: dict[str, dict[str, Any]] = {
+    "set_execution_kv_data": {"user_id": "u", "node_exec_id": "n", "key": "k", "data": 1},
+    "clear_all_user_notification_batches": {"user_id": "u"},
+}
+GONE = [
+    ("DROP TABLE autogpt_db.idempotency_key", tuple(KEYED)),
+    # Whose values are gone with it, and which no row can be without.
+    (
         "TRUNCATE autogpt_db.idempotency_key; ALTER TABLE autogpt_db.idempotency_key DROP status",
-    ],
+        tuple(KEYED),
+    ),
+    (
+        "DROP FUNCTION autogpt_db.claim_idempotency_key_v1",
+        ("clear_all_user_notification_batches",),
+    ),
+    (
+        "ALTER TABLE autogpt_db.idempotency_key DROP CONSTRAINT idempotency_key_pkey",
+        ("clear_all_user_notification_batches",),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "method"), [(change, method) for change, methods in GONE for method in methods]
 )
 def test_calls_with_a_key_whose_place_is_gone_are_told_and_come_back(
-    database_url: str, connection: Connection, change: str
+    database_url: str, connection: Connection, change: str, method: str
 ) -> None:
-    given = {"user_id": "u", "node_exec_id": "n", "key": "k", "data": 1}
-
     def call(key: str) -> httpx.Response:
         headers = {"idempotency-key": key}
-        return api.client.post("/set_execution_kv_data", json=given, headers=headers)
+        return api.client.post(f"/{method}", json=KEYED[method], headers=headers)
 
     with ApiProcess(database_url) as api:
         assert call("before").status_code == 200
@@ -256,6 +271,26 @@ def test_calls_with_a_key_whose_place_is_gone_are_told_and_come_back(
         assert "`autogpt-db migrate`" in told["ours_missing"]["remedy"]
         migrate(connection, schema_name="platform", needed=needed())
         wait_for(lambda: call("after").status_code == 200, seconds=10, what="the keys' place")
+
+
+@pytest.mark.parametrize("name", ["claimed_calls_v1", "refused_reply_v1"])
+def test_without_what_merges_calls_with_keys_each_has_a_transaction(
+    database_url: str, connection: Connection, name: str
+) -> None:
+    def call(key: str) -> httpx.Response:
+        method = "set_execution_kv_data"
+        headers = {"idempotency-key": key}
+        return api.client.post(f"/{method}", json=KEYED[method], headers=headers)
+
+    with ApiProcess(database_url) as api:
+        assert call("before").status_code == 200
+        connection.execute(f"DROP FUNCTION autogpt_db.{name}".encode())
+        assert any(name in what for what in unsound(connection, schema_name="platform").mended)
+        first, again = call("without"), call("without")
+        assert (first.status_code, first.content) == (200, b"1"), first.text
+        assert (again.content, again.headers["idempotency-replayed"]) == (b"1", "true")
+        assert call("before").headers["idempotency-replayed"] == "true"
+        assert not api.events("internal_error")
 
 
 def test_what_goes_missing_later_is_noticed_until_it_is_back(

@@ -266,9 +266,9 @@ def rows(counts: dict[str, int], later: dict[str, int]) -> Iterator[str]:
     yield (
         "What a call sends to PostgreSQL, BEGIN and COMMIT included, as the server's own log has "
         "it. Written and checked by `tests/integration/test_statements.py`. Calls that come in "
-        "together may share one. An `Idempotency-Key` adds its transaction and its row. AutoGPT's "
-        "numbers are those of its February 2026 snapshot, with its own engine; where none stands, "
-        "they were not counted. What isn't listed costs one or two."
+        "together may share one. An `Idempotency-Key` adds its row, and a transaction to what is "
+        "not merged. AutoGPT's numbers are those of its February 2026 snapshot, with its own "
+        "engine; where none stands, they were not counted. What isn't listed costs one or two."
     )
     yield ""
     yield "| call | here | AutoGPT |"

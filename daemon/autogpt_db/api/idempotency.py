@@ -203,7 +203,7 @@ class KeyedCalls:
 
         Raises:
             PoolExhaustedError: Too many wait already. A call that has lost its connection may
-                always wait: there are no more of those than connections.
+                always wait: there are no more of those than a batch on each connection.
         """
         if reason is not NOT_KNOWN and self._waiting >= self._options.max_waiting:
             raise PoolExhaustedError(

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import psycopg
+
 from autogpt_db.database.pool.call import Call
+from autogpt_db.database.pool.knowledge import smells_of_migration
 from autogpt_db.database.pool.merged import KEEPING, Keeping, NotKeptError
+from autogpt_db.database.pool.merging import MOST_CHARACTERS
+from autogpt_db.errors import CallError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,9 +56,17 @@ class KeyedCall(Call):
         keyed = merged.keyed
         if keyed is None or self.kept is not None:
             raise NotKeptError
+        if keyed.size_of(parameters) > MOST_CHARACTERS:
+            # As one array it would be copied several times, here and there.
+            raise NotKeptError
         self._sending = True
         try:
             document = await self._merge(keyed, {**parameters, KEEPING: self._keeping})
+        except (CallError, psycopg.Error) as error:
+            if not smells_of_migration(error):
+                raise
+            # AutoGPT's tables or what is ours: only statements about one of them tell which.
+            raise NotKeptError from error
         finally:
             self._sending = False
         self.kept = b"null" if document is None else document
