@@ -232,6 +232,52 @@ def test_calls_whose_one_statement_may_be_merged_are_merged_and_keep_their_repli
     assert rows.count(("now",)) == 36
 
 
+def test_batches_of_two_processes_with_the_same_keys_do_each_call_once(
+    seeded_database_url: str,
+) -> None:
+    """Send outputs to both, of which every fifth is refused; some keys have several contents."""
+    with (
+        Keyed(seeded_database_url) as one,
+        Keyed(seeded_database_url) as other,
+        psycopg.connect(seeded_database_url, autocommit=True) as outside,
+        ExitStack() as stack,
+    ):
+        (known,) = outside.execute('SELECT id FROM platform."AgentNodeExecution" LIMIT 1')
+        sent = []
+        for number in range(40):
+            for copy, api in enumerate((one, other, one)):
+                output = {
+                    "node_exec_id": "nobody" if number % 5 == 4 else known[0],
+                    "output_name": f"twice {number}",
+                    "output_data": [number, copy if number % 7 == 6 else None],
+                }
+                connection = stack.enter_context(api.connect())
+                sent.append((number, connection, json.dumps(output).encode()))
+        for number, connection, body in sent:
+            connection.sendall(
+                request("upsert_execution_output", body, f"idempotency-key: {number}")
+            )
+        answers: dict[int, list[tuple[int, bool]]] = {}
+        for number, connection, _ in sent:
+            status, headers, _ = read_reply(connection)
+            answers.setdefault(number, []).append((status, "idempotency-replayed" in headers))
+        rows = outside.execute(
+            'SELECT name, count(*) FROM platform."AgentNodeExecutionInputOutput"'
+            " WHERE name LIKE 'twice %' GROUP BY 1"
+        ).fetchall()
+        done = [number for number in range(40) if number % 5 != 4]
+        assert sorted(rows) == sorted((f"twice {number}", 1) for number in done)
+        for number, found in answers.items():
+            first = 400 if number % 5 == 4 else 200
+            others = 422 if number % 7 == 6 else first
+            assert sorted(found) == sorted([(first, False)] + [(others, others != 422)] * 2), (
+                number,
+                found,
+            )
+        assert len(kept(outside)) == 40
+        assert not [*one.events("internal_error"), *other.events("internal_error")]
+
+
 def test_what_a_merged_statement_refuses_is_kept_as_well(
     seeded_database_url: str,
 ) -> None:

@@ -167,6 +167,22 @@ def test_a_repeat_is_known_to_the_other_version(url: str, earlier_program: Path)
             assert (first.status_code, first.json()) == (200, BALANCE - 7 * number)
             assert again.headers["idempotency-replayed"] == "true"
             assert again.content == first.content
+            # One whose single statement keeps its reply now; before, it had a transaction as well.
+            value: dict[str, Any] = {
+                "user_id": "u",
+                "node_exec_id": "n",
+                "key": "k",
+                "data": {"ä": [number]},
+            }
+            first = one.client.post("/set_execution_kv_data", json=value, headers=key)
+            again = other.client.post("/set_execution_kv_data", json=value, headers=key)
+            assert (first.status_code, first.json()) == (200, value["data"])
+            assert again.headers["idempotency-replayed"] == "true"
+            assert again.content == first.content
+            value["data"] = 0
+            for each in (one, other):
+                reply = each.client.post("/set_execution_kv_data", json=value, headers=key)
+                assert reply.status_code == 422, reply.text
 
 
 def test_the_version_before_serves_on_and_says_what_to_do_when_it_is_restarted(
