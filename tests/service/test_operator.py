@@ -148,6 +148,10 @@ def test_the_manual_and_what_to_start_from_are_installed(service: Guest) -> None
             installed = f"/usr/share/doc/autogpt-db/{file.parent.name}/{file.name}"
             assert service.path(installed).read_text() == file.read_text()
     print("installed as they are here: two manual pages, docs/monitoring, etc/examples")
+    index = service.path("/usr/share/doc/autogpt-db/index.md")
+    linked = re.findall(r"\]\((\S+)\)", index.read_text())
+    assert len(linked) > 20  # all that it leads to is there
+    assert [each for each in linked if not (index.parent / each).exists()] == []
     page = service.run("autogpt-db", "help", "install")
     assert page == (ROOT / "docs/howto/install.md").read_text().strip()
     for shell, place in (

@@ -51,3 +51,11 @@ def test_what_the_program_says_names_no_page_that_an_installation_lacks() -> Non
         if file.name == "reference.py":  # it writes them
             continue
         assert not strings.search(file.read_text("utf-8")), file
+
+
+def test_the_index_leads_to_every_page() -> None:
+    index = ROOT / "docs" / "index.md"
+    linked = re.findall(r"(?m)^- \[(.+)\]\((.+)\)$", index.read_text("utf-8"))
+    assert {index.parent / place for _, place in linked} >= {*PAGES}
+    for _, place in linked:
+        assert (index.parent / place).exists(), place

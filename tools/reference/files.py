@@ -8,6 +8,7 @@ from tools.reference.alerts import alert_rules
 from tools.reference.client import client_modules
 from tools.reference.dashboard import dashboard
 from tools.reference.events import journal_catalogue, log_fields_page
+from tools.reference.index_page import index_page
 from tools.reference.jobs_page import jobs_page
 from tools.reference.layout import text_of
 from tools.reference.manual import manual_pages
@@ -46,6 +47,7 @@ def generated_files() -> Mapping[str, str]:
         "docs/reference/postgresql-refusals.md": refusals_page(),
         "docs/howto/troubleshoot.md": troubles_page(),
         "docs/reference/releases.md": text_of(releases_page()),
+        "docs/index.md": text_of(index_page()),
         **manual_pages(),
         "daemon/autogpt_db/models/__init__.py": text_of(models_module()),
         **client_modules(),
