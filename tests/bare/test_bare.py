@@ -51,6 +51,12 @@ def make_run(shell: Shell) -> None:
         return shell.run("""grep -q '"event":"serving"' ~/log""")[0] == 0
 
     wait_for(ready, seconds=300, what="the service that make run starts")
+    # Nobody is left in the dark while it prepares.
+    prepared = shell.check("cat ~/log")
+    for said in ("Making the environment", "Compiling", '"event":"embedded_initialising"'):
+        assert said in prepared
+    if shell.check("id -u") != "0":  # only root's PostgreSQL has an account of its own to tell of
+        assert "account" not in prepared
     readme = (ROOT / "README.md").read_text("utf-8")
     runtime = shell.check("ls -d /run/autogpt-db ~/.local/state/autogpt-db/run 2>/dev/null || true")
     assert len(runtime.split()) == 1, runtime
