@@ -67,6 +67,12 @@ def test_back_up_and_restore(service: Guest) -> None:
     assert len(kept - before) == 1, "another one, and the old one is gone"
     assert "autogpt-db-20200101T000000Z" not in kept
     service.run("systemd-analyze", "verify", "/etc/systemd/system/autogpt-db-backup.timer")
+    (enable,) = re.findall(r"^`(systemctl enable [^`]*)`", section(page, "Back up"), re.MULTILINE)
+    typed(service, enable)
+    try:
+        assert service.property("NextElapseUSecRealtime", "autogpt-db-backup.timer")
+    finally:
+        service.run("systemctl", "disable", "--now", "autogpt-db-backup.timer")
 
     service.call(*WRITE, "data=2")
     stop, restore, start = root_s(section(page, "Restore"))

@@ -47,6 +47,11 @@ def test_the_readmes_two_commands_and_its_journal_query(fresh_guest: Guest) -> N
     print(f"{install} && {start}: {guest.property('StatusText')}\n{shown[-1]}")
     assert "method=" in shown[-1]
     assert call.split()[2] in shown[-1]
+    # What move-to-a-managed-postgresql.md sends its readers to.
+    page = (ROOT / "docs/howto/move-to-a-managed-postgresql.md").read_text()
+    (programs,) = re.findall(r"`(/opt/autogpt-db/\S+/bin)`", page)
+    for name in ("pg_dump", "pg_restore", "psql"):
+        assert " 18." in guest.run("sh", "-c", f"{programs}/{name} --version")
     # Installed over a running service: it is restarted. Removed: only what is ours to keep stays.
     main = guest.main_pid()
     guest.run("sh", "-c", "cd /clone && UV=/usr/local/bin/uv UV_OFFLINE=1 make install")
