@@ -692,6 +692,38 @@ def test_a_connection_lost_under_a_merged_statement_is_resolved_through_the_key(
     assert "autogpt_db_keyed_calls_resolved_total 1\n" in behind_proxy.client.get("/metrics").text
 
 
+@pytest.mark.parametrize("cuts", [("before", "after"), ("after", "before")])
+def test_each_call_of_a_batch_whose_connection_is_lost_is_resolved_by_itself(
+    proxy: CuttingProxy, seeded_database_url: str, cuts: tuple[str, str]
+) -> None:
+    # The first statement may be one call's; one behind it is of many.
+    proxy.word, proxy.cuts = b"claimed_calls", list(cuts)
+    with (
+        Keyed(proxy.url(seeded_database_url)) as api,
+        psycopg.connect(seeded_database_url, autocommit=True) as outside,
+        ExitStack() as stack,
+    ):
+        (known,) = outside.execute('SELECT id FROM platform."AgentNodeExecution" LIMIT 1')
+        connections = [stack.enter_context(api.connect()) for _ in range(40)]
+        for number, connection in enumerate(connections):
+            output = {"node_exec_id": known[0], "output_name": f"cut {number}", "output_data": 1}
+            body = json.dumps(output).encode()
+            connection.sendall(
+                request("upsert_execution_output", body, f"idempotency-key: {number}")
+            )
+        for connection in connections:
+            status, _, reply = read_reply(connection)
+            assert (status, reply) == (200, b"null")
+        assert proxy.cuts == []
+        found = outside.execute(
+            'SELECT count(*), count(DISTINCT name) FROM platform."AgentNodeExecutionInputOutput"'
+            " WHERE name LIKE 'cut %'"
+        ).fetchone()
+        assert found == (40, 40)
+        assert len(kept(outside)) == 40
+        assert len(api.events("outcome_found")) >= len(cuts)
+
+
 @pytest.mark.parametrize(("losses", "status"), [(1, 200), (2, 503)])
 def test_a_connection_lost_before_the_work_began_is_no_doubt(
     proxy: CuttingProxy,
