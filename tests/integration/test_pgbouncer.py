@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
+from api_process import ApiProcess, read_reply, request
 from autogpt_db.database.pool import Pool
 from autogpt_db.errors import CallError, OutcomeUnknownError
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
@@ -49,6 +52,36 @@ def test_a_server_that_ends_a_session_before_its_commit_leaves_the_outcome_unkno
         return ends
 
     assert asyncio.run(main()) == [OutcomeUnknownError.__name__] * TIMES
+
+
+def test_calls_with_keys_that_are_merged_are_done_once_whatever_session_they_get(
+    pooled_url: str, database_url: str
+) -> None:
+    with ApiProcess(pooled_url) as api, ExitStack() as stack:
+
+        def send_all() -> list[tuple[int, bool, bytes]]:
+            connections = [stack.enter_context(api.connect()) for _ in range(40)]
+            for number, connection in enumerate(connections):
+                value = {"user_id": "u", "node_exec_id": "n", "key": f"k{number}", "data": [number]}
+                body = json.dumps(value).encode()
+                connection.sendall(
+                    request("set_execution_kv_data", body, f"idempotency-key: {number}")
+                )
+            replies = [read_reply(connection) for connection in connections]
+            return [
+                (status, "idempotency-replayed" in headers, body)
+                for status, headers, body in replies
+            ]
+
+        assert send_all() == [(200, False, b"[%d]" % number) for number in range(40)]
+        assert send_all() == [(200, True, b"[%d]" % number) for number in range(40)]
+        with psycopg.connect(database_url) as outside:
+            found = outside.execute("SELECT count(*) FROM autogpt_db.idempotency_key").fetchone()
+            locks = outside.execute(
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database ="
+                " (SELECT oid FROM pg_database WHERE datname = current_database())"
+            ).fetchone()
+        assert (found, locks) == ((40,), (0,))
 
 
 def terminate(outside: psycopg.Connection[tuple[object, ...]], pid: int) -> None:
