@@ -14,19 +14,26 @@ BACKLOG = 4096
 """Connections that wait while every process is being replaced; net.core.somaxconn caps it."""
 
 
-def open_listeners(host: str, port: int) -> list[socket.socket]:
+_REMEDIES = {
+    errno.EACCES: " An ordinary account has ports from 1024 on: choose another api.port.",
+    errno.EADDRNOTAVAIL: " Choose an api.host that `ip address` shows, or 127.0.0.1.",
+}
+
+
+def open_listeners(host: str, port: int, *, listen: bool = True) -> list[socket.socket]:
     """Open a socket for each address that a name stands for, and listen on it.
 
     Args:
         host: A name or an address; or a path, for a unix socket.
         port: TCP port; for 0 the kernel chooses one, the same for all addresses.
+        listen: False only to see whether it could: then nobody is in a start's way.
 
     Raises:
         ResourceTakenError: Another process listens there; the message names it if it can be seen.
         ConfigurationError: The address is none of this machine's, or the path is something else's.
     """
     if host.startswith("/"):
-        return [_bound(socket.AF_UNIX, host, host)]
+        return [_bound(socket.AF_UNIX, host, host, listen=listen)]
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except socket.gaierror as error:
@@ -41,7 +48,7 @@ def open_listeners(host: str, port: int) -> list[socket.socket]:
             chosen = listeners[0].getsockname()[1] if listeners else address[1]
             target = (address[0], chosen, *address[2:])
             try:
-                listeners.append(_bound(family, target, f"{host}:{port}"))
+                listeners.append(_bound(family, target, f"{host}:{port}", listen=listen))
             except ConfigurationError as error:
                 refused.append(error)  # localhost is ::1 too, where the machine may have no IPv6
     except ResourceTakenError:
@@ -129,7 +136,9 @@ def remove_stale_socket(path: Path, option: str) -> None:
     )
 
 
-def _bound(family: int, address: str | tuple[str | int, ...], name: str) -> socket.socket:
+def _bound(
+    family: int, address: str | tuple[str | int, ...], name: str, *, listen: bool
+) -> socket.socket:
     if family == socket.AF_UNIX:
         remove_stale_socket(Path(str(address)), "api.host")
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -140,7 +149,7 @@ def _bound(family: int, address: str | tuple[str | int, ...], name: str) -> sock
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.bind(address)
-        return prepare(listener)
+        return prepare(listener) if listen else listener
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
@@ -150,4 +159,5 @@ def _bound(family: int, address: str | tuple[str | int, ...], name: str) -> sock
             ) from None
         raise ConfigurationError(
             f"api.host, api.port: cannot listen at {name}: {error.strerror}."
+            f"{_REMEDIES.get(error.errno or 0, '')}"
         ) from None

@@ -79,6 +79,19 @@ def test_a_taken_port_is_71_and_names_the_holder(
         assert processes_of(daemon.directory) == []
 
 
+def test_an_address_of_another_machine_is_78_for_the_check_as_well(
+    make_daemon: MakeDaemon, database_url: str
+) -> None:
+    assignments = ["api.host=192.0.2.1", "api.trusted_network=true"]
+    daemon = make_daemon(database_url=database_url, assignments=assignments)
+    checked = daemon.run("check", "--here")
+    assert checked.returncode == 78, checked
+    assert "cannot listen at 192.0.2.1" in checked.stderr
+    assert ended(daemon) == 78
+    (record,) = daemon.events("configuration_invalid")
+    assert record["problem"] in checked.stderr
+
+
 @pytest.mark.parametrize("option", ["state_directory", "runtime_directory"])
 def test_two_daemons_cannot_share_a_directory(
     make_daemon: MakeDaemon, database_url: str, option: str

@@ -210,6 +210,13 @@ def test_a_port_that_another_holds(examined: Examine) -> None:
     assert f"pid {os.getpid()}" in finding.text
 
 
+def test_an_address_that_is_none_of_this_machine_s(examined: Examine) -> None:
+    finding = only(examined("api.host=192.0.2.1", "api.trusted_network=true"), "address")
+    assert finding.level == "fail"
+    assert "cannot listen at 192.0.2.1" in finding.text
+    assert "`ip address` shows" in finding.text
+
+
 def test_a_faulty_program_file(examined: Examine, tmp_path: Path) -> None:
     directory = tmp_path / "programs.d"
     directory.mkdir()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from autogpt_db.errors import DatabaseUnreachableError
+from autogpt_db.errors import DatabaseUnreachableError, ResourceTakenError
 from autogpt_db.settings.catalog import options
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def check_everything(settings: Settings) -> Iterator[str]:
     from autogpt_db.supervision.sandbox import refuse_closed_way
 
     yield "configuration: valid"
+    _check_address(settings)
     yield from _describe_programs(settings)
     target = direct_database_url(settings)
     refuse_closed_way(target)
@@ -76,6 +78,19 @@ def check_everything(settings: Settings) -> Iterator[str]:
         ) from None
     except psycopg.ProgrammingError as error:
         raise DatabaseManager.refused(error) from None
+
+
+def _check_address(settings: Settings) -> None:
+    """Refuse an address that no start could listen at; who has it may be the service itself."""
+    from autogpt_db.listening import open_listeners
+    from autogpt_db.supervision.unit import has_socket_unit
+
+    api = settings.api
+    if has_socket_unit() or api.host.startswith("/"):
+        return
+    with suppress(ResourceTakenError):
+        for listener in open_listeners(api.host, api.port, listen=False):
+            listener.close()
 
 
 def _check_session(

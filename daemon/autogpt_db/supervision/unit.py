@@ -99,6 +99,11 @@ def _drop_ins(unit: str) -> list[Path]:
     return [found[name] for name in sorted(found)]
 
 
+def has_socket_unit() -> bool:
+    """Tell whether systemd says where the service listens: its files are there, seen by anybody."""
+    return any((place / SOCKET).is_file() for place in _PLACES)
+
+
 def socket_addresses() -> list[str]:
     """Return where the socket's unit has systemd listen, as `listening.address_of` writes it.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from autogpt_db.cli.connecting import http_connection
 from autogpt_db.cli.doctor.findings import Finding
 from autogpt_db.cli.runtime import SYSTEM_RUNTIME
-from autogpt_db.errors import ResourceTakenError
+from autogpt_db.errors import ConfigurationError, ResourceTakenError
 from autogpt_db.supervision.unit import SOCKET, UNIT, awaits_daemon_reload, systemctl_show
 
 if TYPE_CHECKING:
@@ -109,6 +109,8 @@ def addresses(situation: Situation) -> Iterator[Finding]:
         except ResourceTakenError:
             text = f"{api.host}:{api.port} is taken by {holder_of(api.port)}, not by the service"
             yield Finding("fail", "address", text, "Stop that, or choose another api.port.")
+        except ConfigurationError as error:
+            yield Finding("fail", "address", str(error).rstrip("."))
         else:
             yield Finding("ok", "address", f"{api.host}:{api.port} is free")
         return
