@@ -278,6 +278,37 @@ def test_batches_of_two_processes_with_the_same_keys_do_each_call_once(
         assert not [*one.events("internal_error"), *other.events("internal_error")]
 
 
+def test_a_locked_row_holds_up_only_its_own_call_of_a_batch_with_keys(
+    database_url: str, outside: psycopg.Connection[Any]
+) -> None:
+    def body(number: int) -> bytes:
+        call = {"user_id": "u", "node_exec_id": "n", "key": f"k{number}", "data": number + 1}
+        return json.dumps(call).encode()
+
+    with (
+        Keyed(database_url, "database.lock_timeout=0") as api,
+        psycopg.connect(database_url) as blocker,
+        ExitStack() as stack,
+    ):
+        api.post("set_execution_kv_data", None, **json.loads(body(21)))
+        blocker.execute('UPDATE platform."AgentNodeExecutionKeyValueData" SET data = NULL')
+        connections = [stack.enter_context(api.connect()) for _ in range(40)]
+        for number, connection in enumerate(connections):
+            connection.sendall(
+                request("set_execution_kv_data", body(number), f"idempotency-key: {number}")
+            )
+        locked = connections.pop(21)
+        for connection in connections:
+            status, headers, _ = read_reply(connection)
+            assert (status, "idempotency-replayed" in headers) == (200, False)
+        assert len(kept(outside)) == 39
+        blocker.rollback()
+        assert read_reply(locked)[::2] == (200, b"22")
+        assert kept(outside) == sorted(
+            ("set_execution_kv_data", str(number), 200) for number in range(40)
+        )
+
+
 def test_what_a_merged_statement_refuses_is_kept_as_well(
     seeded_database_url: str,
 ) -> None:
