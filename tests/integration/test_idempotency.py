@@ -717,6 +717,7 @@ def test_a_connection_lost_under_a_merged_statement_is_resolved_through_the_key(
     first = behind_proxy.post("set_execution_kv_data", "k", **data)
     assert proxy.cuts == []
     assert (first.status_code, first.content) == (200, b"1"), first.text
+    assert "idempotency-replayed" not in first.headers
     again = behind_proxy.post("set_execution_kv_data", "k", **data)
     assert (again.content, again.headers["idempotency-replayed"]) == (b"1", "true")
     assert kept(outside) == [("set_execution_kv_data", "k", 200)]
@@ -743,8 +744,9 @@ def test_each_call_of_a_batch_whose_connection_is_lost_is_resolved_by_itself(
                 request("upsert_execution_output", body, f"idempotency-key: {number}")
             )
         for connection in connections:
-            status, _, reply = read_reply(connection)
+            status, headers, reply = read_reply(connection)
             assert (status, reply) == (200, b"null")
+            assert "idempotency-replayed" not in headers, "they have all come for the first time"
         assert proxy.cuts == []
         found = outside.execute(
             'SELECT count(*), count(DISTINCT name) FROM platform."AgentNodeExecutionInputOutput"'

@@ -72,6 +72,8 @@ class Attempts:
         lost: Whether a connection was lost. Once the work has begun only the key tells then what
             became of it.
         publish: Publishes what the latest run had to tell.
+        merged_away: Whether the connection was lost under a merged statement that was to do the
+            work: whose row it is then that stands there, ours most likely, nobody knows.
     """
 
     database: Pool
@@ -82,6 +84,7 @@ class Attempts:
     runs: int = 0
     lost: bool = False
     publish: Callable[[], None] = _nothing
+    merged_away: bool = False
 
     async def settle(self) -> Answer:
         """Attempt it until its end is known, for as long as the client waits.
@@ -148,7 +151,8 @@ class Attempts:
         if kept.fingerprint != self.slot.fingerprint:
             raise reused(self.slot.method)
         status, reply = kept.outcome
-        ours = kept.transaction_id == self.slot.transaction_id
+        written = self.slot.transaction_id
+        ours = kept.transaction_id == written if written else self.merged_away
         if self.lost:
             log.outcome_found(method=self.slot.method, runs=self.runs)
         if ours and status < HTTPStatus.BAD_REQUEST:

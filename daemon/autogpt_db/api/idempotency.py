@@ -161,7 +161,7 @@ class KeyedCalls:
 
         attempts = Attempts(
             self._database, call, slot, work, lambda reason: self._waits(call, reason),
-            runs=int(call.in_doubt), lost=call.in_doubt,
+            runs=int(call.in_doubt), lost=call.in_doubt, merged_away=call.in_doubt,
         )  # fmt: skip
         answer = await attempts.settle()
         if attempts.lost:
