@@ -234,7 +234,9 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for each in (folder, folder / "deeper"):
         (each / "__init__.py").touch()
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(sys, "modules", sys.modules.copy())
+    # Without those of that name that other tests in this process have imported.
+    kept = {name: each for name, each in sys.modules.items() if not name.startswith(folder.name)}
+    monkeypatch.setattr(sys, "modules", kept)
     return folder
 
 
