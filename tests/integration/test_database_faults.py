@@ -169,6 +169,37 @@ def test_a_database_set_to_read_only_is_told_as_that_and_keeps_its_connections(
         assert (line["failure"], line["sqlstate"]) == ("WritesRefusedError", "25006")
 
 
+def test_a_repeat_with_a_key_is_answered_by_a_database_that_takes_no_writes(
+    own_server: PostgresServer, own_database_url: str
+) -> None:
+    with psycopg.connect(own_database_url, autocommit=True) as connection:
+        migrate(connection, schema_name="platform", create=True)
+    with (
+        ApiProcess(own_database_url, "database.pool_size=4") as api,
+        psycopg.connect(own_server.url("postgres"), autocommit=True) as administrator,
+    ):
+
+        def keep(key: str) -> httpx.Response:
+            headers = {"idempotency-key": key}
+            arguments = {**KEY, "key": "k", "data": "kept"}
+            return api.client.post("/set_execution_kv_data", json=arguments, headers=headers)
+
+        assert keep("before").status_code == 200
+        administrator.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        administrator.execute("SELECT pg_reload_conf()")
+        try:
+            wait_for(lambda: write(api, "during").status_code == 503, what="the setting")
+            again = keep("before")
+            assert (again.status_code, again.content) == (200, b'"kept"'), again.text
+            assert again.headers["idempotency-replayed"] == "true"
+            assert "set to read-only; nothing was written" in refused(keep("during"))
+        finally:
+            administrator.execute("SET default_transaction_read_only = off")
+            administrator.execute("ALTER SYSTEM RESET default_transaction_read_only")
+            administrator.execute("SELECT pg_reload_conf()")
+        wait_for(lambda: keep("during").status_code == 200, seconds=3 * BUSY, what="writes again")
+
+
 def test_what_sessions_were_given_at_their_start_does_not_outlive_its_end(
     own_server: PostgresServer, own_database_url: str
 ) -> None:

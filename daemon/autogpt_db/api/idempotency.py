@@ -28,6 +28,7 @@ from autogpt_db.errors import (
     PoolExhaustedError,
     ReplyNotKeptError,
     StatementCollidedError,
+    WritesRefusedError,
 )
 from autogpt_db.metrics import families
 
@@ -179,6 +180,8 @@ class KeyedCalls:
             await operation.call(handle, arguments)
         except (NotKeptError, LockedError, StatementCollidedError):
             pass  # nothing was written
+        except WritesRefusedError:
+            pass  # nor is it, but a repeat's reply can be read
         except OutcomeUnknownError:
             call.in_doubt = True
             call.waits_for = NOT_KNOWN
