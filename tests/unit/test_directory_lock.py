@@ -9,8 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from autogpt_db.cli.inspect import check_everything
 from autogpt_db.database.provisioning.directory_lock import DirectoryLock
 from autogpt_db.errors import ConfigurationError, ResourceTakenError
+from autogpt_db.settings import load_settings
+from autogpt_db.supervision import unit
+from unprivileged import as_nobody
 
 # Holds the lock, says so, and waits for its standard input to end.
 HOLDER = """
@@ -100,3 +104,18 @@ def test_a_link_in_the_locks_place_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="state_directory"):
         DirectoryLock(tmp_path).__enter__()
     assert not (tmp_path / "precious").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, who may write everywhere")
+@pytest.mark.parametrize("place", ["/usr", "/usr/none/such", "a closed one"])
+def test_a_check_says_of_one_that_cannot_be_used_what_a_start_does(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unit, "_PLACES", ())  # a unit would make them
+    tmp_path.chmod(0o700)
+    directory = tmp_path / "state" if place == "a closed one" else Path(place)
+    assignments = [f"state_directory={directory}", "runtime_directory=/tmp/none-such"]
+    settings = load_settings(environment={}, assignments=assignments).settings
+    told = as_nobody(lambda: list(check_everything(settings)))
+    assert told.startswith(f"ConfigurationError: state_directory: {directory} cannot be used: ")
+    assert told == as_nobody(lambda: DirectoryLock(directory).__enter__())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -52,11 +54,14 @@ def check_everything(settings: Settings) -> Iterator[str]:
     from autogpt_db.database.reasons import reason_of
     from autogpt_db.database.url import direct_database_url
     from autogpt_db.supervision.sandbox import refuse_closed_way
+    from autogpt_db.supervision.unit import has_socket_unit
 
     yield "configuration: valid"
-    _check_address(settings)
-    yield from _describe_programs(settings)
     target = direct_database_url(settings)
+    if not has_socket_unit():  # whose unit makes the directories, and says where to listen
+        _check_directories(settings, target)
+        _check_address(settings)
+    yield from _describe_programs(settings)
     refuse_closed_way(target)
     try:
         connection, _ = connect(settings, "check")
@@ -80,13 +85,31 @@ def check_everything(settings: Settings) -> Iterator[str]:
         raise DatabaseManager.refused(error) from None
 
 
+def _check_directories(settings: Settings, target: DatabaseUrl) -> None:
+    """Refuse a directory that a start could not make or write to, in its words."""
+    from autogpt_db.database.provisioning.directory_lock import unusable
+
+    wanted = {"runtime_directory": settings.paths.runtime}
+    if target.embedded:
+        wanted = {"state_directory": settings.paths.state, **wanted}
+    for option, directory in wanted.items():
+        missing = [one for one in (directory, *directory.parents) if not os.path.exists(one)]  # noqa: PTH110 - of a closed one it tells no more
+        there = missing[-1].parent if missing else directory
+        if not os.access(there, os.W_OK | os.X_OK):
+            number = errno.EROFS if os.statvfs(there).f_flag & os.ST_RDONLY else errno.EACCES
+            place = directory / "lock"
+            if missing:
+                place = missing[-1] if os.access(there, os.X_OK) else directory
+            error = OSError(number, os.strerror(number), str(place))
+            raise unusable(directory, error, option)
+
+
 def _check_address(settings: Settings) -> None:
     """Refuse an address that no start could listen at; who has it may be the service itself."""
     from autogpt_db.listening import open_listeners
-    from autogpt_db.supervision.unit import has_socket_unit
 
     api = settings.api
-    if has_socket_unit() or api.host.startswith("/"):
+    if api.host.startswith("/"):
         return
     with suppress(ResourceTakenError):
         for listener in open_listeners(api.host, api.port, listen=False):
