@@ -126,7 +126,8 @@ def test_one_killed_one_frozen_every_job_done_and_none_twice(
         signal_tree(frozen, signal.SIGSTOP)
         thaw_at = time.monotonic() + FROZEN
         wait_for(lambda: time.monotonic() >= thaw_at, seconds=FROZEN + 5)
-        signal_tree(frozen, signal.SIGCONT)
+        # Main comes last: it replaces a process that has been silent.
+        signal_tree(frozen[::-1], signal.SIGCONT)
         wait_for(
             lambda: queries.value(DONE) == JOBS and not doing(queries),
             seconds=900,
