@@ -5,7 +5,6 @@ docs/reference/metrics.md and the dashboard derive from them.
 
 from __future__ import annotations
 
-import inspect
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -27,11 +26,6 @@ if TYPE_CHECKING:
 def declared_in(module: ModuleType) -> list[Family]:
     """Return the metrics that a file declares, in its order."""
     return [found for found in vars(module).values() if isinstance(found, Family)]
-
-
-def title_of(module: ModuleType) -> str:
-    """Return what a file's metrics are about: the heading they stand below."""
-    return (inspect.getdoc(module) or "").partition("\n")[0].removesuffix(".")
 
 
 SECTIONS = (requests, pools, processes, jobs, measured, database)
