@@ -73,6 +73,7 @@ EXCEPTIONS = {
     "empty_user_notification_batch": _BATCHES,
     "clear_all_user_notification_batches": _BATCHES,
     "remove_notifications_from_batch": _BATCHES,
+    "get_user_default_team (of a user who has none)": _ORGANIZATION,
     "resolve_default_tenancy (of a user who has none)": _ORGANIZATION,
     "add_store_agent_to_library (by a user without an organization)": _ORGANIZATION,
     "increment_onboarding_runs (first run ever)": (
@@ -175,6 +176,8 @@ SEQUENCE = [
 
 
 LATER = [
+    Call("get_user_default_team", ALICE),
+    Call("get_user_default_team", {"user_id": "frank"}, "of a user who has none"),
     Call("resolve_default_tenancy", ALICE),
     Call("resolve_default_tenancy", {"user_id": "erin"}, "of a user who has none"),
     Call("add_store_agent_to_library", {**ALICE, "store_listing_version_id": "slv1"}),

@@ -76,6 +76,8 @@ class Otherwise(NamedTuple):
 
 _LIBRARY = "update_library_agent and the methods of folders aren't served"
 _NEW_ENTRY = "create_library_agent isn't served"
+_MADE_FOR_ERIN = "create_library_agent isn't served, which makes erin an organization"
+_SPENT_BY_ACME = "spend_org_credits isn't served"
 _SPENT_FOR_ALICE = (
     "spend_org_credits isn't served: it gives to the user whose own organization it is"
 )
@@ -140,6 +142,40 @@ OTHERWISE: dict[str, tuple[Otherwise, ...]] = {
             )
             for user, graph in (("carol", "g4"), ("gina", "g5"), ("erin", "g8"))
         ),
+        *(
+            Otherwise(table, _MADE_FOR_ERIN, where, only="recorded")
+            for table, where in (
+                ("OrgBalance", {"orgId": "<uuid>"}),
+                ("OrgMember", {"userId": "erin"}),
+                ("Organization", {"bootstrapUserId": "erin"}),
+                (
+                    "OrganizationProfile",
+                    {
+                        "j": {
+                            "avatarUrl": None,
+                            "bio": None,
+                            "displayName": "Erin",
+                            "socialLinks": None,
+                            "username": "dave-smith-1",
+                        }
+                    },
+                ),
+                (
+                    "OrganizationSeatAssignment",
+                    {
+                        "j": {
+                            "assignedByUserId": "erin",
+                            "seatType": "FREE",
+                            "status": "ACTIVE",
+                            "userId": "erin",
+                        }
+                    },
+                ),
+                ("Team", {"createdByUserId": "erin"}),
+                ("TeamMember", {"userId": "erin"}),
+            )
+        ),
+        Otherwise("OrgBalance", _SPENT_BY_ACME, {"orgId": "org-1"}, frozenset({"balance"})),
         Otherwise(
             "PendingHumanReview",
             "delete_review_by_node_exec_id isn't served",
@@ -163,20 +199,13 @@ UNTOUCHED: dict[str, frozenset[str]] = {
             "CoPilotUnderstanding",
             "IntegrationCredential",
             "LibraryFolder",
-            "OrgBalance",
             "OrgCreditTransaction",
-            "OrgMember",
-            "Organization",
-            "OrganizationProfile",
-            "OrganizationSeatAssignment",
             "PlatformCostLog",
             "PlatformLink",
             "PlatformLinkToken",
             "PlatformUserLink",
             "PushSubscription",
             "SharedExecutionFile",
-            "Team",
-            "TeamMember",
             "UserWorkspace",
             "UserWorkspaceFile",
         }

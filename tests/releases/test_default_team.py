@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from autogpt_db.database.pool import Pool
+from autogpt_db.errors import InvalidValueError
 from autogpt_db.operations.users.default_team import STATEMENTS, default_tenancy
 
 if TYPE_CHECKING:
@@ -66,18 +67,22 @@ ANALYZE
 """
 
 
-def resolve(service: Service, user: str) -> Any:
-    return service.call("resolve_default_tenancy", user_id=user)
+METHODS = ("get_user_default_team", "resolve_default_tenancy")
 
 
-def test_what_there_is_is_found_and_nothing_written(service_in: Serve) -> None:
+def resolve(service: Service, user: str, method: str = METHODS[0]) -> Any:
+    return service.call(method, user_id=user)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_there_is_is_found_and_nothing_written(service_in: Serve, method: str) -> None:
     service = service_in("v0.6.68", seeded=True)
     before = service.rows(ROWS)
-    assert resolve(service, "alice") == ["org-a", "team-a"]
-    assert resolve(service, "bob") == ["org-b", "team-b"], "acme is bob's, too, and not personal"
-    assert resolve(service, "nobody") == [None, None]
+    assert resolve(service, "alice", method) == ["org-a", "team-a"]
+    assert resolve(service, "nobody", method) == [None, None]
+    assert resolve(service, "bob", method) == ["org-b", "team-b"], "bob's acme is not personal"
     service.rows("""UPDATE "Team" SET "isDefault" = false WHERE id = 'team-a'""")
-    assert resolve(service, "alice") == ["org-a", None]
+    assert resolve(service, "alice", method) == ["org-a", None]
     assert service.rows(ROWS) == before
 
 
@@ -134,9 +139,9 @@ def test_of_many_calls_one_makes_it(service_in: Serve) -> None:
     service.rows(PEOPLE)
     users = ("ann", "ben", "eve", "una")
     answers = service.together(
-        [("resolve_default_tenancy", {"user_id": user}) for user in users * 16]
+        [(method, {"user_id": user}) for user in users for method in METHODS * 16]
     )
-    assert len({json.dumps(answer) for answer in answers}) == len(users)
+    assert len({json.dumps(answer) for answer in answers}) == len(users), "32 each, one made"
     assert all(len(answer) == 2 and None not in answer for answer in answers)
     assert service.rows(ROWS) == [(4,) * 7]
 
@@ -145,7 +150,7 @@ def test_where_no_index_says_so_the_lock_does(service_in: Serve) -> None:
     service = service_in("v0.6.68", pool_size=16)
     service.rows(PEOPLE)
     service.rows('DROP INDEX "Organization_one_personal_per_user"')
-    answers = service.together([("resolve_default_tenancy", {"user_id": "ann"})] * 16)
+    answers = service.together([(METHODS[0], {"user_id": "ann"})] * 32)
     assert len({json.dumps(answer) for answer in answers}) == 1
     assert service.rows(ROWS) == [(1,) * 7]
 
@@ -190,4 +195,31 @@ def test_one_without_an_owner_is_put_away_and_anothers_stays(service_in: Serve) 
     assert service.rows(MADE, organization=organization)[0][1] == "ann-b-c-1"
     assert resolve(service, "ben") == [None, None], "the index allows ben no second one"
     assert resolve(service, "eve")[0] == "taken"
-    assert service.rows(deleted) == [("orphan",)]
+    service.rows("""
+        INSERT INTO "Organization" (id, name, slug, "isPersonal", "bootstrapUserId", "updatedAt")
+        VALUES ('left', 'x', 'left', true, 'gone', now())""")
+    assert resolve(service, "gone") == [None, None]
+    assert service.rows(deleted) == [("orphan",)], "an unknown user's stays as it is"
+
+
+def test_what_the_database_refuses_is_told_or_twice_null(service_in: Serve) -> None:
+    service = service_in("v0.6.68")
+    service.rows(PEOPLE)
+    service.rows('ALTER TABLE "OrgBalance" ADD CHECK (balance > 0)')
+    with pytest.raises(InvalidValueError):
+        resolve(service, "ann", "get_user_default_team")
+    assert resolve(service, "ann", "resolve_default_tenancy") == [None, None]
+    assert service.rows(ROWS) == [(0,) * 7], "all of it or nothing"
+
+
+def test_the_newest_of_organizations_is_not_taken(service_in: Serve) -> None:
+    service = service_in("v0.6.68")
+    service.rows(PEOPLE)
+    for number, deleted in ((1, "now()"), (3, "NULL"), (2, "NULL")):
+        service.rows(f"""
+            INSERT INTO "Organization" (id, name, slug, "isPersonal", "deletedAt", "updatedAt")
+            VALUES ('o{number}', 'x', 'o{number}', true, {deleted}, now())""")
+        service.rows(f"""
+            INSERT INTO "OrgMember" (id, "orgId", "userId", "isOwner", "createdAt", "updatedAt")
+            VALUES ('m{number}', 'o{number}', 'ann', true, '2026-01-0{number}', now())""")
+    assert resolve(service, "ann") == ["o2", None], "the oldest membership of those not deleted"

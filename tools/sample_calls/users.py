@@ -15,6 +15,7 @@ CALLS: Mapping[str, list[Arguments]] = {
     "cleanup_expired_oauth_tokens": [{}],
     "get_active_user_ids_in_timerange": [{"start_time": BEGIN, "end_time": END}],
     "get_user_by_id": [{"user_id": USER}],
+    "get_user_default_team": [{"user_id": USER_WITHOUT_TEAM}],
     "get_user_email_by_id": [{"user_id": USER}],
     "get_user_email_verification": [{"user_id": USER}],
     "get_user_integrations": [{"user_id": USER}],

@@ -618,6 +618,15 @@ class Methods(ABC):
         )
         return result
 
+    def get_user_default_team(self, user_id: str) -> list[str | None]:
+        """Return a user's own organization and its default team, made for a user who has none."""
+        result: list[str | None] = self._call(
+            "get_user_default_team",
+            {"user_id": user_id},
+            reads=False,
+        )
+        return result
+
     def get_user_email_by_id(self, user_id: str) -> str | None:
         """Return a user's e-mail address as it is stored, or null."""
         result: str | None = self._call(
@@ -765,7 +774,7 @@ class Methods(ABC):
         return result
 
     def resolve_default_tenancy(self, user_id: str) -> list[str | None]:
-        """Return a user's own organization and its default team, made for a user who has none."""
+        """Return what `get_user_default_team` does, and twice null where that fails."""
         result: list[str | None] = self._call(
             "resolve_default_tenancy",
             {"user_id": user_id},

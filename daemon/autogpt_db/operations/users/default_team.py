@@ -56,6 +56,7 @@ UPDATE platform."Organization" AS organization
          FROM platform."OrgMember" AS membership
         WHERE membership."orgId" = organization."id" AND membership."isOwner"
    )
+   AND EXISTS (SELECT FROM platform."User" WHERE "User"."id" = %(user_id)s)
 """
 
 # The slug is the part of the e-mail address before the @, with a number where that is taken.
@@ -187,10 +188,27 @@ TENANCY = ForSchema(lambda capabilities: STATEMENTS if capabilities.expert_runs 
 
 
 @operation(reads=False, repeat=harmless("Finds what the first call has made."))
+async def get_user_default_team(database: Database, user_id: str) -> tuple[str | None, str | None]:
+    """Return a user's own organization and its default team, made for a user who has none.
+
+    What is made is the organization with its owner, profile, seat, balance and default team. Calls
+    for one user queue up, and one makes it.
+
+    Args:
+        user_id: The user.
+
+    Returns:
+        Both ids; null for what there is not, as for an unknown user, and twice null where others
+        keep this user from having one.
+    """
+    return await find_or_make(database, STATEMENTS, user_id)
+
+
+@operation(reads=False, repeat=harmless("Finds what the first call has made."))
 async def resolve_default_tenancy(
     database: Database, user_id: str
 ) -> tuple[str | None, str | None]:
-    """Return a user's own organization and its default team, made for a user who has none.
+    """Return what `get_user_default_team` does, and twice null where that fails.
 
     Args:
         user_id: The user.
@@ -205,7 +223,7 @@ async def resolve_default_tenancy(
 async def default_tenancy(database: Database, statements: Statements, user_id: str) -> Tenancy:
     """Return what `resolve_default_tenancy` does, for other methods."""
     try:
-        return await _find_or_make(database, statements, user_id)
+        return await find_or_make(database, statements, user_id)
     except ServiceUnavailableError:
         raise  # it passes, and a repeat gets an answer
     except CallError as error:
@@ -213,7 +231,12 @@ async def default_tenancy(database: Database, statements: Statements, user_id: s
         return None, None
 
 
-async def _find_or_make(database: Database, statements: Statements, user_id: str) -> Tenancy:
+async def find_or_make(database: Database, statements: Statements, user_id: str) -> Tenancy:
+    """Return what `get_user_default_team` does, for other methods.
+
+    Raises:
+        CallError: The database refused, in other words than that something is taken.
+    """
     parameters = {"user_id": user_id}
     found = await database.row(statements.find, parameters)
     for _ in range(ATTEMPTS):
