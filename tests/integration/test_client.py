@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -173,13 +174,28 @@ def test_a_token_of_any_letters(seeded_database_url_for_module: str, tmp_path: P
             assert client.call("echo", text="x")
         with Client(api.base, token=token + "!") as client, pytest.raises(TokenRefusedError):
             client.call("echo", text="x")
-        own = [f"runtime_directory={tmp_path / 'none'}", f"api.port={api.port}", given]
-        words = [word for each in own for word in ("--set", each)]
-        done = subprocess.run(
-            [PROGRAM, *words, "call", "echo", "text=x"],
-            env=clean_environment(), capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        done = _called(api, tmp_path, "echo", "text=x", given=[given])
         assert done.returncode == 0, done
+
+
+def test_a_call_without_what_it_takes_is_shown_where_that_stands(
+    api: ApiProcess, tmp_path: Path
+) -> None:
+    done = _called(api, tmp_path, "get_credits")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["detail"][0]["loc"][-1] == "user_id"
+    assert done.stderr == "autogpt-db: `autogpt-db call get_credits --help` says what it takes.\n"
+
+
+def _called(
+    api: ApiProcess, directory: Path, *call: str, given: Iterable[str] = ()
+) -> subprocess.CompletedProcess[str]:
+    own = [f"runtime_directory={directory / 'none'}", f"api.port={api.port}", *given]
+    words = [word for each in own for word in ("--set", each)]
+    return subprocess.run(
+        [PROGRAM, *words, "call", *call],
+        env=clean_environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
 
 
 def test_who_answers_something_else_is_said_to() -> None:

@@ -7,6 +7,7 @@ import pwd
 import resource
 import shutil
 import socket
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,17 +15,21 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from autogpt_db.cli.directories import refuse_unusable
 from autogpt_db.cli.doctor import checks, host
 from autogpt_db.cli.doctor.checks import examine
-from autogpt_db.cli.doctor.findings import Finding
+from autogpt_db.cli.doctor.findings import Finding, Situation
 from autogpt_db.cli.inspect import check_everything
 from autogpt_db.cli.methods import describe_methods
 from autogpt_db.cli.sources import Sources
 from autogpt_db.database.troubles import TROUBLES
+from autogpt_db.errors import ConfigurationError
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
 from autogpt_db.settings import sources as settings_sources
+from autogpt_db.supervision import unit
 from postgres_server import with_schema
 from releases.building import TABLES
+from unprivileged import as_nobody
 
 Examine = Callable[..., dict[str, list[Finding]]]
 
@@ -152,7 +157,11 @@ def test_what_the_service_would_warn_about_is_a_finding(
         connection.execute('DROP TABLE IF EXISTS platform."UnifiedContentEmbedding" CASCADE')
     (finding,) = [one for one in examined()["schema"] if one.level == "warn"]
     assert "UnifiedContentEmbedding" in finding.text
-    assert "pgvector" in finding.remedy
+    assert finding.remedy == (
+        "install pgvector for the server's PostgreSQL, where its distribution has it (Debian 12 "
+        "has none for 15; apt.postgresql.org does), and restart, or run AutoGPT's migrations; "
+        "store search does without until then"
+    )
     assert capfd.readouterr().out == "", "what is printed is doctor's alone"
 
 
@@ -223,6 +232,31 @@ def test_a_faulty_program_file(examined: Examine, tmp_path: Path) -> None:
     (directory / "x.conf").write_text("[program:api]\ncommand=/bin/true\n")
     found = examined(f"supervision.programs_directory={directory}")
     assert "x.conf is left out" in only(found, "programs").text
+
+
+def test_a_directory_that_no_start_could_use(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unit, "_PLACES", ())  # a unit would make them
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        file = directory / "autogpt-db.toml"
+        file.touch(0o644)
+        given = (f"database.url={with_schema(database_url)}", f"runtime_directory={name}/run")
+        situation = Situation(Sources(file, given))
+        assert situation.target.embedded is False
+
+        def refused() -> str:
+            with pytest.raises(ConfigurationError) as checked:
+                refuse_unusable(situation.settings, embedded=False)
+            (finding,) = (one for one in host.permissions(situation) if one.level == "fail")
+            assert f"{finding.text}. {finding.remedy}" == str(checked.value)
+            return finding.text
+
+        directory.chmod(0o555)
+        text = refused() if os.geteuid() else as_nobody(refused)
+        directory.chmod(0o755)
+    assert text == f"runtime_directory: {name}/run cannot be used: Permission denied ({name}/run)"
 
 
 def test_secrets_that_others_may_read(

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from autogpt_db.supervision.status import format_status
+from autogpt_db.errors import DatabaseUnreachableError
+from autogpt_db.supervision import unit
+from autogpt_db.supervision.status import connected, format_status
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def lines(schema: dict[str, Any] | None) -> list[str]:
@@ -29,3 +34,19 @@ def test_the_release_and_the_methods_that_lack_something_are_named() -> None:
     found |= {"not_served": 3, "lacking": ["get_graph", "get_node"]}
     _, named = lines(found)
     assert named.endswith(": get_graph, get_node and 1 more")
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_who_asks_in_vain_is_told_how_it_is_started_on_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, installed: bool
+) -> None:
+    monkeypatch.setattr(unit, "_PLACES", (tmp_path,))
+    if installed:
+        (tmp_path / unit.UNIT).touch()
+    with pytest.raises(DatabaseUnreachableError) as told, connected(tmp_path) as proxy:
+        proxy.supervisor.getState()
+    text = str(told.value)
+    assert text.startswith(f"No daemon answers at {tmp_path}/")
+    assert "Start it with `systemctl start autogpt-db` or `autogpt-db run`" in text or not installed
+    assert ("systemctl" in text) is ("journalctl" in text) is installed
+    assert "`autogpt-db run`, or say with --config or --set which one you mean." in text

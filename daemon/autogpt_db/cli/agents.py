@@ -65,12 +65,9 @@ def call_method(
         response = connection.getresponse()
         content = response.read()
     except (OSError, HTTPException) as error:
-        raise DatabaseUnreachableError(
-            f"The daemon does not answer at {address} ({error}). One that still waits for the "
-            "database says so in its log and in `systemctl status autogpt-db`. Start it with "
-            "`systemctl start autogpt-db` or `autogpt-db run`, or say with --config or --set which "
-            "one you mean."
-        ) from None
+        from autogpt_db.supervision.unit import not_answering
+
+        raise DatabaseUnreachableError(not_answering(address, error)) from None
     finally:
         connection.close()
     try:

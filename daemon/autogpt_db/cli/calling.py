@@ -16,7 +16,7 @@ from autogpt_db.printable import printable
 if TYPE_CHECKING:
     from autogpt_db.cli.sources import Sources
 
-_OK, _NOT_FOUND = 200, 404
+_OK, _NOT_FOUND, _UNFIT = 200, 404, 422
 
 
 class MethodCall(click.Command):
@@ -107,6 +107,8 @@ def call(
             say(text)
         if status == _NOT_FOUND:
             _explain(method)
+        if status == _UNFIT:
+            say(f"autogpt-db: `autogpt-db call {method} --help` says what it takes.", error=True)
         if status != _OK:
             sys.exit(1)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from autogpt_db.cli.directories import refuse_unusable
 from autogpt_db.errors import DatabaseUnreachableError, ResourceTakenError
 from autogpt_db.settings.catalog import options
 
@@ -59,7 +58,7 @@ def check_everything(settings: Settings) -> Iterator[str]:
     yield "configuration: valid"
     target = direct_database_url(settings)
     if not has_socket_unit():  # whose unit makes the directories, and says where to listen
-        _check_directories(settings, target)
+        refuse_unusable(settings, embedded=target.embedded)
         _check_address(settings)
     yield from _describe_programs(settings)
     refuse_closed_way(target)
@@ -83,25 +82,6 @@ def check_everything(settings: Settings) -> Iterator[str]:
         ) from None
     except psycopg.ProgrammingError as error:
         raise DatabaseManager.refused(error) from None
-
-
-def _check_directories(settings: Settings, target: DatabaseUrl) -> None:
-    """Refuse a directory that a start could not make or write to, in its words."""
-    from autogpt_db.database.provisioning.directory_lock import unusable
-
-    wanted = {"runtime_directory": settings.paths.runtime}
-    if target.embedded:
-        wanted = {"state_directory": settings.paths.state, **wanted}
-    for option, directory in wanted.items():
-        missing = [one for one in (directory, *directory.parents) if not os.path.exists(one)]  # noqa: PTH110 - of a closed one it tells no more
-        there = missing[-1].parent if missing else directory
-        if not os.access(there, os.W_OK | os.X_OK):
-            number = errno.EROFS if os.statvfs(there).f_flag & os.ST_RDONLY else errno.EACCES
-            place = directory / "lock"
-            if missing:
-                place = missing[-1] if os.access(there, os.X_OK) else directory
-            error = OSError(number, os.strerror(number), str(place))
-            raise unusable(directory, error, option)
 
 
 def _check_address(settings: Settings) -> None:

@@ -11,6 +11,7 @@ from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from autogpt_db.errors import DatabaseUnreachableError
 from autogpt_db.supervision.configuration import CONTROL_SOCKET
+from autogpt_db.supervision.unit import not_answering
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,10 +57,7 @@ def connected(runtime: Path) -> Iterator[xmlrpc.client.ServerProxy]:
         ) from None
     except (OSError, xmlrpc.client.Error) as error:
         raise DatabaseUnreachableError(
-            f"No daemon answers at {runtime / CONTROL_SOCKET} ({error}). One that still waits for "
-            "the database says so in its log and in `systemctl status autogpt-db`. Start it with "
-            "`systemctl start autogpt-db` or `autogpt-db run`, or say with --config or --set which "
-            "one you mean."
+            not_answering(str(runtime / CONTROL_SOCKET), error)
         ) from None
     finally:
         transport.close()

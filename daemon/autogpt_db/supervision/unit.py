@@ -8,6 +8,7 @@ from pathlib import Path
 
 UNIT = "autogpt-db.service"
 SOCKET = "autogpt-db.socket"
+READ_THE_LOG = "journalctl -u autogpt-db"
 # systemd.unit(5): of two files of one name the first counts.
 _PLACES = tuple(
     Path(each)
@@ -102,6 +103,27 @@ def _drop_ins(unit: str) -> list[Path]:
 def has_socket_unit() -> bool:
     """Tell whether systemd says where the service listens: its files are there, seen by anybody."""
     return any((place / SOCKET).is_file() for place in _PLACES)
+
+
+def not_answering(place: str, reason: object) -> str:
+    """Say that no daemon answers, and how one is started on this machine.
+
+    Args:
+        place: Where it was asked.
+        reason: What was heard instead.
+    """
+    start, log = "`autogpt-db run`", "its log"
+    if has_unit_file():
+        start, log = f"`systemctl start autogpt-db` or {start}", f"{log} (`{READ_THE_LOG}`)"
+    return (
+        f"No daemon answers at {place} ({reason}). One that still waits for the database says so "
+        f"in {log}. Start it with {start}, or say with --config or --set which one you mean."
+    )
+
+
+def has_unit_file() -> bool:
+    """Tell whether the service is installed as systemd's: its files are there, seen by anybody."""
+    return any((place / UNIT).is_file() for place in _PLACES)
 
 
 def socket_addresses() -> list[str]:

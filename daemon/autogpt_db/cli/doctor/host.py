@@ -13,12 +13,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autogpt_db.cli.directories import refuse_unusable
 from autogpt_db.cli.doctor.findings import Finding
 from autogpt_db.database.provisioning.embedded.account import EVERYBODYS
+from autogpt_db.errors import ConfigurationError
 from autogpt_db.settings.catalog import options
 from autogpt_db.settings.sources import DEFAULT_FILE, SYSTEM_CREDENTIALS
 from autogpt_db.supervision.credentials import changed_credentials
-from autogpt_db.supervision.unit import systemctl_show
+from autogpt_db.supervision.unit import has_socket_unit, systemctl_show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,6 +86,13 @@ def permissions(situation: Situation) -> Iterator[Finding]:
     """Look who owns the directories, and who may write to them and to the configuration."""
     paths = situation.settings.paths
     sound = True
+    if not has_socket_unit() and not situation.problems:  # whose unit makes the directories
+        try:
+            refuse_unusable(situation.settings, embedded=situation.target.embedded)
+        except ConfigurationError as error:
+            sound = False
+            text, _, remedy = str(error).partition(". ")
+            yield Finding("fail", "permissions", text, remedy)
     for path in (paths.state, paths.runtime, DEFAULT_FILE):
         try:
             status = path.stat()
