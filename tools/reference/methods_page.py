@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 from tools.reference import NOTICE, IncompleteError
 from tools.sample_calls import examples, where_a_row_goes
 
+from autogpt_db.database.releases import RELEASES
 from autogpt_db.errors import CallError
 from autogpt_db.operations import load_operations
+from autogpt_db.operations.coverage import first_release_with
 from autogpt_db.signatures.replies import reply_schema
 from autogpt_db.signatures.schemas import Schemas
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from autogpt_db.database.releases import Release
     from autogpt_db.operations import Operation
 
 
@@ -46,6 +49,12 @@ def methods_page() -> Iterator[str]:
         "those are named that its statements change; what PostgreSQL itself looks up or deletes "
         "because of foreign keys is not."
     )
+    yield ""
+    yield (
+        "A method *for databases of* some release *and later* needs tables or columns that AutoGPT "
+        "has had since then. With an older one it is passed on to AutoGPT's own service or, where "
+        "there is none, answered with 404."
+    )
     samples = examples()
     for operation in sorted(load_operations().values(), key=lambda found: found.name):
         reply_schema(operation.function, Schemas())  # or it says what is wrong with it
@@ -58,7 +67,7 @@ def methods_page() -> Iterator[str]:
         yield ""
         yield f"`{operation.signature}` · {'reads' if operation.reads else 'writes'}"
         yield ""
-        yield from _touched(operation)
+        yield from _touched(operation, first_release_with(operation.name))
         limits = {each.name: each.limit for each in operation.parameters if each.limit}
         yield from _docstring(operation.description, limits)
         example = next(filter(None, samples[operation.name]), None)
@@ -66,7 +75,9 @@ def methods_page() -> Iterator[str]:
             yield from ("", f"For example: `{json.dumps(example)}`")
 
 
-def _touched(operation: Operation) -> Iterator[str]:
+def _touched(operation: Operation, release: Release) -> Iterator[str]:
+    if release != RELEASES[0]:
+        yield f"- For databases of AutoGPT v{release.name} and later"
     for verb, written in (("Writes", True), ("Reads", False)):
         names = [f"`{table.name}`" for table in operation.tables if table.written is written]
         if names:

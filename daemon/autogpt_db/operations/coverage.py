@@ -43,6 +43,21 @@ def coverage(release: Release) -> Mapping[str, Served]:
     }
 
 
+def first_release_with(method: str) -> Release:
+    """Return the first release whose database has all that a method of ours needs.
+
+    Args:
+        method: The method.
+
+    Raises:
+        LookupError: No known release has it.
+    """
+    for release in RELEASES:
+        if method not in _lacking(release.state):
+            return release
+    raise LookupError(f"{method}: no known release of AutoGPT has all that it needs.")
+
+
 @cache
 def all_methods() -> tuple[str, ...]:
     """Return every method that any known release has, by name."""
