@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from bench.data import Size, fill
 
+import plans_later
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -29,6 +31,9 @@ ROWS = {
     "NotificationEvent": SIZE.node_executions,
 }
 """Tables that grow with every execution, and how many rows they have here."""
+
+LATER_ROWS = plans_later.rows(SIZE)
+"""Those that only later releases have."""
 
 # What other methods leave behind, a row for each node execution.
 _TRACES = """
@@ -146,8 +151,16 @@ UPDATE pg_class AS stored
 _PLAN = re.compile(r"duration: [\d.]+ ms  plan:\n((?:\t.*\n)+)")
 
 
-def make(url: str) -> None:
-    """Make the rows in an empty database, and statistics as of one a hundred times as large."""
+def make(url: str, *, later: bool = False) -> None:
+    """Make the rows in an empty database, and statistics as of one a hundred times as large.
+
+    Args:
+        url: The database.
+        later: Whether it has the latest release's tables, which get rows as well.
+    """
+    tables, distinct_values = ROWS, _DISTINCT
+    if later:
+        tables, distinct_values = tables | LATER_ROWS, distinct_values | plans_later.DISTINCT
     fill(partial(psycopg.connect, url, autocommit=True), SIZE, say=lambda _text: None)
     with psycopg.connect(url, autocommit=True) as connection:
         values: dict[str, Any] = {**SIZE.values(), "node_executions": SIZE.node_executions}
@@ -157,17 +170,20 @@ def make(url: str) -> None:
         connection.execute(_TRACES.format(**values).encode())
         moments = {name: _stretched(name) for name in ("created", "added", "time")}
         connection.execute(_MOMENTS.format(**moments).encode())
+        if later:
+            plans_later.make(connection, SIZE)
         connection.execute(_SPREAD.encode())
-        for (table, column), distinct in _DISTINCT.items():
+        for (table, column), distinct in distinct_values.items():
             altered = f'platform."{table}" ALTER COLUMN "{column}"'
             connection.execute(f"ALTER TABLE {altered} SET (n_distinct = {distinct})".encode())
         connection.execute("VACUUM (FULL, ANALYZE)")
-        tables = [f'platform."{name}"' for name in ROWS]
-        keys = [column for _, column in _DISTINCT]
+        scaled = {
+            "smaller": SMALLER,
+            "tables": [f'platform."{name}"' for name in tables],
+            "keys": [column for _, column in distinct_values],
+        }
         with psycopg.ClientCursor(connection) as cursor:  # two statements at once
-            cursor.execute(
-                _STATISTICS.encode(), {"smaller": SMALLER, "tables": tables, "keys": keys}
-            )
+            cursor.execute(_STATISTICS.encode(), scaled)
         connection.execute(_NEWS.encode())
 
 

@@ -10,7 +10,7 @@ import psycopg
 
 from autogpt_db.database.capabilities import Capabilities
 from autogpt_db.database.pool import Pool
-from autogpt_db.database.releases import catalogue_of
+from autogpt_db.database.releases import RELEASES, catalogue_of, first_release_of
 from autogpt_db.errors import CallError
 from autogpt_db.operations import load_operations
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
@@ -31,6 +31,16 @@ SERVED = {
     if not operation.needs(Capabilities.of(_FIRST)).lacks(_FIRST)
 }
 """Those that AutoGPT v0.6.48's tables have all for, which tests start from."""
+
+FIRST = {
+    name: operation
+    for name, operation in SERVED.items()
+    if first_release_of(name) in {RELEASES[0].name, None}
+}
+"""Those of them that v0.6.48 calls, or nobody: they are played on its tables and rows."""
+
+LATER = sorted(OPERATIONS.keys() - FIRST.keys())
+"""All others: they are played on the tables and rows of the latest release."""
 
 
 class Service:

@@ -7,27 +7,30 @@ statistics of a full-size database: 2 million node executions, 4 million input a
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bench.data import NODES_PER_GRAPH, identifier
-from cryptography.fernet import Fernet
+from bench.data import NODES_PER_GRAPH, PLAIN_BLOCK, identifier
+from psycopg.conninfo import conninfo_to_dict
 from tools.sample_calls import filled, roles, sample_calls
 
 import plans
 from autogpt_db.settings import CreditsSettings, IntegrationsSettings, Secret
-from plans import ROWS, SIZE, Plans
+from plans import LATER_ROWS, ROWS, SIZE, Plans
 from postgres_server import clone, unique_name
-from service import SERVED, Service
+from releases.building import ENCRYPTION_KEY, LATEST
+from service import FIRST, LATER, Service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from tools.sample_calls import Arguments
     from tools.sample_calls.roles import Role
 
     from postgres_server import PostgresServer
+    from releases.building import ReleaseDatabases
 
 MOST_TOUCHED = 0.05
 """Share of a large table's rows that one scan may look at; what is asked for is less."""
@@ -50,7 +53,11 @@ def node_execution(n: int) -> str:
 
 
 def user(n: int) -> str:
-    return identifier(f"u{_execution(n) % SIZE.users}")
+    return identifier(f"u{_user(n)}")
+
+
+def _user(n: int) -> int:
+    return _execution(n) % SIZE.users
 
 
 def graph(n: int) -> str:
@@ -89,6 +96,20 @@ ROLES: dict[Role, Callable[[int], Any]] = {
     roles.CREATOR: lambda _n: "zero",
     roles.AGENT: lambda _n: "graph-0",
     roles.SEARCHED: lambda _n: "graph",
+    roles.USER_WITHOUT_TEAM: lambda n: identifier(f"u{SIZE.users - 1 - n}"),
+    roles.USER_WITHOUT_WORKSPACE: lambda n: identifier(f"u{SIZE.users - 1 - n}"),
+    roles.WORKSPACE: lambda n: identifier(f"w{_user(n)}"),
+    roles.FILE: lambda n: identifier(f"f{_user(n)}-3"),
+    roles.FILE_PATH: lambda _n: "/3.txt",
+    roles.CREDENTIAL: lambda n: identifier(f"ic{_user(n)}-3"),
+    roles.ORGANIZATION: lambda n: identifier(f"c{_user(n)}"),
+    roles.TEAM: lambda n: identifier(f"tc{_user(n)}"),
+    roles.PERSONAL_ORGANIZATION: lambda n: identifier(f"o{_user(n)}"),
+    roles.ENDPOINT: lambda _n: "https://push.example.com/3",
+    roles.DESCRIBED_BLOCK: lambda _n: PLAIN_BLOCK,
+    roles.EXPERT: lambda n: identifier(f"x{_user(n)}-1"),
+    roles.BRIEFING: lambda n: identifier(f"ub{_user(n)}-3"),
+    roles.BRIEFING_DATE: lambda _n: "2025-10-04",
     roles.BEGIN: lambda _n: _DAY.isoformat(),
     roles.END: lambda _n: (_DAY + timedelta(days=1)).isoformat(),
 }
@@ -124,24 +145,55 @@ def large_template(postgres_server: PostgresServer, migrated_template: str) -> s
     return name
 
 
+@pytest.fixture(scope="module")
+def latest_template(releases: ReleaseDatabases) -> str:
+    url = releases.fresh(LATEST, ours=True)
+    plans.make(url, later=True)
+    return str(conninfo_to_dict(url)["dbname"])
+
+
 @pytest.fixture(scope="module", params=["custom", "generic"])
 def large(
     request: pytest.FixtureRequest, postgres_server: PostgresServer, large_template: str
 ) -> Iterator[tuple[Service, Plans]]:
     """Yield operations on the database and the plans they lead to, of either kind."""
-    url = clone(postgres_server, large_template, unique_name("plans"))
-    plans.explain_everything(url, generic=request.param == "generic")
+    with explained(postgres_server, large_template, request.param) as found:
+        yield found
+
+
+@pytest.fixture(scope="module", params=["custom", "generic"])
+def latest(
+    request: pytest.FixtureRequest, postgres_server: PostgresServer, latest_template: str
+) -> Iterator[tuple[Service, Plans]]:
+    """Yield the same on a database of the latest release's tables."""
+    with explained(postgres_server, latest_template, request.param) as found:
+        yield found
+
+
+@contextmanager
+def explained(server: PostgresServer, template: str, kind: str) -> Iterator[tuple[Service, Plans]]:
+    url = clone(server, template, unique_name("plans"))
+    plans.explain_everything(url, generic=kind == "generic")
     sections: dict[str, Any] = {
         "credits": CreditsSettings(enabled=True),
-        "integrations": IntegrationsSettings(encryption_key=Secret(Fernet.generate_key().decode())),
+        "integrations": IntegrationsSettings(encryption_key=Secret(ENCRYPTION_KEY)),
     }
     with Service(url, **sections) as service:
-        yield service, Plans(postgres_server.directory / "log")
+        yield service, Plans(server.directory / "log")
 
 
-@pytest.mark.parametrize("method", sorted(SERVED))
+@pytest.mark.parametrize("method", sorted(FIRST))
 def test_an_operation_goes_by_indexes(large: tuple[Service, Plans], method: str) -> None:
-    service, logged = large
+    check_scans(*large, method, ROWS)
+
+
+@pytest.mark.parametrize("method", LATER)
+def test_a_later_operation_goes_by_indexes(latest: tuple[Service, Plans], method: str) -> None:
+    check_scans(*latest, method, ROWS | LATER_ROWS)
+
+
+def check_scans(service: Service, logged: Plans, method: str, rows: Mapping[str, int]) -> None:
+    """Assert that a method goes by indexes where a table has many rows."""
     if method in NEED_VECTOR and not service.value("SELECT to_regtype('vector') IS NOT NULL"):
         pytest.skip("its statements need pgvector")
     logged.scans()
@@ -153,10 +205,10 @@ def test_an_operation_goes_by_indexes(large: tuple[Service, Plans], method: str)
         )
         failures = [one for one in answers if isinstance(one, BaseException)]
         assert not failures, failures
-    scans = [scan for scan in logged.scans() if scan.table in ROWS]
+    scans = [scan for scan in logged.scans() if scan.table in rows]
     sequential = [scan for scan in scans if scan.kind == "Seq Scan"]
     assert not sequential, "\n".join(map(str, sequential))
-    long = [scan for scan in scans if scan.touched > MOST_TOUCHED * ROWS[scan.table]]
+    long = [scan for scan in scans if scan.touched > MOST_TOUCHED * rows[scan.table]]
     assert not long, "\n".join(map(str, long))
 
 

@@ -30,7 +30,10 @@ TABLES = os.environ.get("AUTOGPT_DB_TEST_TABLES", "v0.6.48")
 OLD_STORE = TABLES == "v0.6.48"
 """Whether the marketplace is that of v0.6.50 and before: a listing shows its highest version."""
 
-SEEDED = ("v0.6.68", "v0.7.2")
+LATEST = "v0.7.2"
+"""The newest state, which has all tables."""
+
+SEEDED = ("v0.6.68", LATEST)
 """States with calls to replay in order, and the rows that these start from."""
 
 _SEEDS = {

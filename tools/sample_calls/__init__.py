@@ -1,8 +1,9 @@
 """Sample calls of every method, in a module for each subject: the one table for tests and pages.
 
 A call names what it is about by roles (`USER`, `EXECUTION`). Whoever sends it fills in those that
-its database has: the rows that recorded calls start from, or a large database's. A method's calls
-touch, between them, every table that its statements name; one of a write has an effect.
+its database has: the rows that recorded calls start from, or a large database's. Calls of what only
+later releases have are sent to a database of the latest release. A method's calls touch, between
+them, every table that its statements name; one of a write has an effect.
 """
 
 from __future__ import annotations

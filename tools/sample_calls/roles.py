@@ -12,7 +12,8 @@ class Role:
 
     Attributes:
         meaning: What it is.
-        example: The one among the rows that recorded calls start from; pages show it.
+        example: The one among the rows that recorded calls start from; pages show it. Of a method
+            that only later releases call, the one among those of the latest release.
     """
 
     meaning: str
@@ -45,6 +46,20 @@ LISTING = Role("a listed version of a graph that the user doesn't have", "slv1")
 CREATOR = Role("who offers an agent in the marketplace", "bobp")
 AGENT = Role("the agent's name in its address", "cool-agent")
 SEARCHED = Role("a word of a listing", "cool")
+
+USER_WITHOUT_WORKSPACE = Role("a user who has kept no file yet", "carol")
+WORKSPACE = Role("the user's workspace", "ws-a")
+FILE = Role("a file of the workspace", "wf1")
+FILE_PATH = Role("the file's path", "/documents/report.pdf")
+CREDENTIAL = Role("a credential of the user's", "ic1")
+ORGANIZATION = Role("an organization with a balance of its own", "org-1")
+TEAM = Role("a team of the organization", "team-1")
+PERSONAL_ORGANIZATION = Role("the user's own organization", "org-a")
+ENDPOINT = Role("where a browser of the user's takes messages", "https://fcm.googleapis.com/a1")
+DESCRIBED_BLOCK = Role("a block that has a description", "e189baac-8c20-45a1-94a7-55177ea42565")
+EXPERT = Role("an expert of the user's", "x1")
+BRIEFING = Role("a briefing of the user's", "ub2")
+BRIEFING_DATE = Role("the briefing's day", "2026-01-10")
 
 BEGIN = Role("the first moment of a time range with executions", "2026-01-01T00:00:00Z")
 END = Role("its last moment", "2026-01-31T00:00:00Z")
