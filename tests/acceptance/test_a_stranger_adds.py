@@ -127,6 +127,7 @@ def test_a_job_a_setting_a_metric_and_an_event(stranger: Stranger) -> None:
 
     assert stranger.makes_reference() == {
         "daemon/autogpt_db/settings/schedules.py",
+        "daemon/autogpt_db/statements/needs.json",
         "docs/man/autogpt-db.toml.5",
         "docs/monitoring/dashboard.json",
         "docs/reference/jobs.md",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from autogpt_db.database.capabilities import Capabilities, ForSchema
 from autogpt_db.database.needs import Needs
 from autogpt_db.database.pool.merged import Merged
+from autogpt_db.statements.remembered import key_of, remembered
 from autogpt_db.statements.sql import is_whole, read, read_parts
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ _READ = ("autogpt_db.operations", "autogpt_db.signatures", "autogpt_db.worker.jo
 
 # What follows `::` is a type. Tables stand in quotes where they are named like a class.
 _MENTIONED = re.compile(r'(?<!::)\bplatform\."?(\w+)"?')
-_COLUMN = re.compile(r'\w\."\w+"')
+_NAMING = re.compile(rf'{_MENTIONED.pattern}|\w\."\w+"')
+"""What names a table, or a column of one."""
 _WRITTEN = re.compile(r'\b(?:INSERT INTO|UPDATE|DELETE FROM)\s+platform\."?(\w+)"?')
 
 
@@ -57,10 +59,30 @@ def needs_of(function: Callable[..., Any], capabilities: Capabilities) -> Needs:
         function: The function.
         capabilities: What the database has.
     """
+    texts = statements_of(function, capabilities)
+    needs = remembered(key_of(texts))
+    return read_off(texts) if needs is None else needs
+
+
+def statements_of(function: Callable[..., Any], capabilities: Capabilities) -> set[str]:
+    """Return the texts that a function names from which something can be read.
+
+    Args:
+        function: The function.
+        capabilities: What the database has.
+    """
     texts = texts_of(function, capabilities)
+    return {text for text in texts if _names_something(text) or is_whole(text)}
+
+
+def read_off(texts: Iterable[str]) -> Needs:
+    """Return what statements need, and what parts of statements need beside them.
+
+    Args:
+        texts: As `statements_of` returns them.
+    """
     whole = [text for text in texts if is_whole(text)]
-    parts = sorted(text for text in texts if not is_whole(text) and _MENTIONED.search(text))
-    parts += [text for text in texts if not is_whole(text) and _COLUMN.search(text)]
+    parts = sorted(text for text in texts if not is_whole(text))
     needs = reduce(or_, map(read, whole), Needs())
     return needs | read_parts(parts, needs.tables) if parts else needs
 
@@ -101,6 +123,11 @@ def _members(thing: Any, fit: Capabilities) -> Iterable[Any]:
         case type() if _is_read(thing):
             return [one for one in vars(thing).values() if isinstance(one, FunctionType)]
     return ()
+
+
+def _names_something(text: str) -> bool:
+    # What neither stands in is nearly every text, and the pattern would try each of its characters.
+    return ("platform." in text or '."' in text) and bool(_NAMING.search(text))
 
 
 def _is_read(thing: FunctionType | type) -> bool:

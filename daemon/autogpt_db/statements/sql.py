@@ -20,6 +20,7 @@ from autogpt_db.statements.tokens import QUERIES, flat, is_table, is_type, token
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+_BEGINNINGS = tuple(QUERIES)
 # With its schema, as every name of ours is written.
 _OURS = re.compile(r"\bautogpt_db\.(\w+)")
 
@@ -60,10 +61,11 @@ def _of_ours(text: str) -> Needs:
 
 def is_whole(text: str) -> bool:
     """Tell whether a text is a whole statement, and not a part of one."""
+    if not text.lstrip().startswith(_BEGINNINGS):
+        return False
     words = text.split()
     return (
         (len(words) > 2 or text.rstrip().endswith(")"))  # noqa: PLR2004 - more than a beginning
-        and words[:1] != []
         and words[0] in QUERIES
         and text.count("(") == text.count(")")
         and words[-1] not in {"FROM", "WHERE", "AND", ","}

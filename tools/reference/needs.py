@@ -1,0 +1,49 @@
+"""What methods and jobs need of the databases of all known releases, so that no start reads it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from autogpt_db.database.capabilities import Capabilities
+from autogpt_db.database.catalogue import Catalogue
+from autogpt_db.database.releases import RELEASES, catalogue_of
+from autogpt_db.operations import load_operations
+from autogpt_db.signatures.tables import read_off, statements_of
+from autogpt_db.statements.remembered import key_of
+from autogpt_db.worker.registry import discover
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from autogpt_db.database.needs import Needs
+
+
+def needs_file() -> Iterator[str]:
+    """Yield the file's lines: one for each set of texts, by its key."""
+    functions = [operation.function for operation in load_operations().values()]
+    functions += [job.function for job in discover().values()]
+    # One that has nothing stands for a database before anybody has made a table in it.
+    catalogues = [Catalogue(), *(catalogue_of(release.state) for release in RELEASES)]
+    lines: dict[str, str] = {}
+    for capabilities in set(map(Capabilities.of, catalogues)):
+        for function in functions:
+            texts = statements_of(function, capabilities)
+            lines[key_of(texts)] = _line(read_off(texts))
+    yield "{"
+    yield ",\n".join(f'"{key}": {lines[key]}' for key in sorted(lines))
+    yield "}"
+
+
+def _line(needs: Needs) -> str:
+    fields = {name: _ordered(found) for name, found in asdict(needs).items() if found}
+    return msgspec.json.encode(fields).decode()
+
+
+def _ordered(found: Any) -> Any:
+    """Return sets, and sets within them, as sorted lists."""
+    if isinstance(found, frozenset):
+        return sorted(map(_ordered, found))
+    return tuple(map(_ordered, found)) if isinstance(found, tuple) else found
