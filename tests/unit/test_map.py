@@ -14,6 +14,12 @@ PATH = re.compile(r"`((?:[\w.<>-]+/)+[\w.*-]*|[\w-]+\.(?:py|toml|json|md))`")
 MADE = ("dist/", "build/", "<runtime>/")
 """What these stand before is made by a build, or by a process."""
 
+LONGEST_MODULE = 300
+TABLES = {"database/sqlstates.py", "database/troubles.py"}
+"""Modules that are one table each, which nobody reads from its beginning to its end."""
+WRITTEN = {"client/async_methods.py", "client/methods.py", "client/models.py"}
+"""Those that `make reference` writes."""
+
 
 def part(page: str, heading: str) -> str:
     """Return what stands below a heading, up to the next."""
@@ -86,3 +92,16 @@ def test_the_words_are_in_order_and_in_use() -> None:
         text = (PACKAGE / file).read_text("utf-8").lower()
         stem = r"[\s_]".join(re.escape(each) for each in word.split())
         assert re.search(stem, text), f"{file} does not say {word!r}"
+
+
+def test_no_module_is_two_things() -> None:
+    long = {
+        str(path.relative_to(PACKAGE)): lines
+        for path in PACKAGE.rglob("*.py")
+        if (lines := path.read_text("utf-8").count("\n")) > LONGEST_MODULE
+    }
+    named = TABLES | WRITTEN
+    assert {path for path in named if not (PACKAGE / path).is_file()} == set()
+    assert {path: lines for path, lines in long.items() if path not in named} == {}, (
+        "past 300 lines: are these two things?"
+    )

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from autogpt_db import __version__
 from autogpt_db.cli import completing, shells
 from autogpt_db.cli.calling import call
+from autogpt_db.cli.children import api, worker
 from autogpt_db.cli.cluster import backup, restore, upgrade_cluster, verify_backup
 from autogpt_db.cli.control import ctl
 from autogpt_db.cli.doctor import doctor
@@ -26,11 +25,6 @@ from autogpt_db.cli.runtime import runtime_of
 from autogpt_db.cli.sources import Sources
 from autogpt_db.cli.topics import help_
 from autogpt_db.loading import loading
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from autogpt_db.settings import Settings
 
 SECTIONS = {
     "The service": ("run", "status", "check", "doctor", "config", "ctl"),
@@ -84,26 +78,6 @@ def run(sources: Sources) -> None:
         from autogpt_db.main import main as page
 
     sys.exit(page(sources.settings))
-
-
-@commands.command(hidden=True)
-@click.pass_obj
-def api(sources: Sources) -> None:
-    """Run one API process (supervision starts these)."""
-    with loading():
-        from autogpt_db.api import run_api
-
-    sys.exit(_child(sources, run_api, "api"))
-
-
-@commands.command(hidden=True)
-@click.pass_obj
-def worker(sources: Sources) -> None:
-    """Run one worker process (supervision starts these)."""
-    with loading():
-        from autogpt_db.worker import run_worker
-
-    sys.exit(_child(sources, run_worker, "worker"))
 
 
 @commands.command()
@@ -270,21 +244,8 @@ def methods(sources: Sources, *, release: str | None, as_json: bool) -> None:
             say(line)
 
 
-def _child(sources: Sources, run_child: Callable[[Settings], int], name: str) -> int:
-    from autogpt_db.lifecycle import describe_failure
-    from autogpt_db.logs import bind_process, configure_logging, hold_records
-
-    hold_records()
-    bind_process(os.environ.get("SUPERVISOR_PROCESS_NAME", name))
-    try:
-        settings = sources.child_settings()
-        configure_logging(settings.logging)
-        return run_child(settings)
-    except BaseException as error:  # noqa: BLE001 - whatever it is, it is logged and has a code
-        return describe_failure(error)
-
-
 for command in (
+    api,
     backup,
     call,
     ctl,
@@ -296,6 +257,7 @@ for command in (
     restore,
     upgrade_cluster,
     verify_backup,
+    worker,
 ):
     commands.add_command(command)
 complete_help(commands)
