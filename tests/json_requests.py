@@ -109,6 +109,8 @@ def valid(schema: dict[str, Any]) -> Texts:  # noqa: PLR0911 - a kind each
     if kind == "string":
         if schema.get("format") == "date-time":
             return st.datetimes().map(lambda moment: f'"{moment.isoformat()}Z"')
+        if schema.get("format") == "date":
+            return st.dates().map(lambda day: f'"{day.isoformat()}"')
         return strings
     if kind == "integer":
         least, most = schema.get("minimum", -(2**31)), schema.get("maximum", 2**31 - 1)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import typing
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
@@ -49,8 +49,8 @@ def test_each_method_is_there_with_its_parameters(kind: Any, operation: Any) -> 
         if not wanted.required:
             assert given_.default == wanted.default
     assert inspect.iscoroutinefunction(method) == (kind is AsyncClient)
-    names = {"models": models, "Mapping": Mapping, "Sequence": Sequence, "datetime": datetime}
-    hints = typing.get_type_hints(method, None, names | {"Any": Any})
+    names = {"models": models, "Mapping": Mapping, "Sequence": Sequence, "Any": Any}
+    hints = typing.get_type_hints(method, None, names | {"date": date, "datetime": datetime})
     assert hints.keys() == {parameter.name for parameter in parameters} | {"return"}
 
 

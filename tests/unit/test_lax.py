@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any, Literal
 
@@ -91,14 +91,17 @@ def assert_agrees(
         with pytest.raises(lax.RefusedError) as refused:
             convert(value)
         assert kind(refused.value.kind) == kind(entry["type"])
-        if kind(entry["type"]) != "datetime":
+        if kind(entry["type"]) not in {"date", "datetime"}:
             assert refused.value.message == entry["msg"]
         return
     assert same(convert(value), expected)
 
 
 def kind(name: str) -> str:
-    # For text the model tells apart whether the date or the time is at fault: we do not.
+    # For text the model tells apart whether the date or the time is at fault: we do not, and look
+    # for a time before the year 0.
+    if name in {"date_parsing", "date_from_datetime_parsing", "date_from_datetime_inexact"}:
+        return "date"
     return "datetime" if name in {"datetime_parsing", "datetime_from_date_parsing"} else name
 
 
@@ -169,6 +172,38 @@ def test_moments(value: Any) -> None:
     except OverflowError:  # the model's moment lies beyond the years 1 to 9999 in UTC
         with pytest.raises(lax.RefusedError):
             lax.moment(value)
+
+
+midnights = st.builds(
+    "{}{}{}".format,
+    st.dates().map(str) | st.sampled_from(["2026-02-30", "0000-01-01", "2026-1-2"]),
+    st.sampled_from(["", "T00:00", " 00:00:00", "_00:00:00.000000", "t00:00:00.001", "T24:00:00"]),
+    offsets,
+)
+days = st.one_of(
+    st.integers(-1_000_000, 4_000_000).map(lambda day: day * 86400),
+    st.integers(-1_000_000, 4_000_000).map(lambda day: day * 86400.0),
+    st.integers(-1_000_000, 4_000_000).map(lambda day: day * 86_400_000),
+)
+
+
+@settings(max_examples=1000)
+@given(midnights | moments | days | days.map(str) | unix_times | json_values | number_texts)
+@example("2026-01-10T00:00:00.0000001Z")
+@example("2026-01-10Z")
+@example(86400.0001)
+@example(253402300800000)
+@example(1e300)
+@example(math.nan)
+def test_dates(value: Any) -> None:
+    assert_agrees(lax.date, date, value)
+
+
+@pytest.mark.parametrize("value", ["2026-01-10T05:00:00Z", 86401, "86400.5"])
+def test_a_moment_within_a_day_is_no_date(value: Any) -> None:
+    with pytest.raises(lax.RefusedError, match="should have zero time") as refused:
+        lax.date(value)
+    assert refused.value.kind == "date_from_datetime_inexact"
 
 
 @pytest.mark.parametrize("value", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])

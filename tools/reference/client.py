@@ -8,7 +8,7 @@ import json
 import types
 import typing
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tools.reference.layout import call_like, docstring, imports, text_of
@@ -64,7 +64,7 @@ def _methods(operations: list[Operation], *, is_async: bool) -> Iterator[str]:
     yield ""
     yield "if TYPE_CHECKING:"
     yield "    from collections.abc import Mapping, Sequence"
-    yield "    from datetime import datetime"
+    yield "    from datetime import date, datetime"
     yield ""
     yield "    from autogpt_db.client import models"
     yield ""
@@ -136,13 +136,19 @@ def taken(hint: Any) -> str:
     Raises:
         TypeError: No type of the client's stands for it.
     """
-    plain = {str: "str", int: "int", float: "float", bool: "bool", types.NoneType: "None"}
+    plain = {
+        str: "str",
+        int: "int",
+        float: "float",
+        bool: "bool",
+        types.NoneType: "None",
+        datetime: "datetime | str",
+        date: "date | str",
+    }
     if hint in plain:
         return plain[hint]
     if hint is Any:
         return "Any"
-    if hint is datetime:
-        return "datetime | str"
     if isinstance(hint, type) and issubclass(hint, enum.StrEnum):
         return _labels(tuple(member.value for member in hint))
     if typing.is_typeddict(hint):

@@ -97,6 +97,8 @@ def type_words(schema: Mapping[str, Any]) -> str:
     kind = str(schema.get("type", ""))
     if schema.get("format") == "date-time":
         return "moment"
+    if schema.get("format") == "date":
+        return "date"
     if kind == "array" and (items := schema.get("items")):
         return f"JSON list of {type_words(items)}"
     return _WORDS.get(kind, _ANY)

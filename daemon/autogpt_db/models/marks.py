@@ -38,3 +38,6 @@ class Format(NamedTuple):
 
 Moment = Annotated[str, Format("date-time")]
 """A moment as RFC 3339 has it, in UTC."""
+
+Date = Annotated[str, Format("date")]
+"""A date as RFC 3339 has it."""

@@ -6,7 +6,7 @@ import enum
 import types
 import typing
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired
 
@@ -34,6 +34,7 @@ _SCHEMAS: dict[Any, dict[str, Any]] = {
     float: {"type": "number"},
     bool: {"type": "boolean"},
     datetime: {"type": "string", "format": "date-time"},
+    date: {"type": "string", "format": "date"},
 }
 
 # Inside a document an integer has no bounds, and text may hold U+0000, which the cleaner removes.
@@ -61,6 +62,8 @@ def shape_of(annotation: Any) -> Shape:
         return Integer(32)
     if annotation is datetime:
         return Scalar(str, lax.moment, _SCHEMAS[datetime], moments.from_text)
+    if annotation is date:
+        return Scalar(str, lax.date, _SCHEMAS[date], moments.date_from_text)
     if typing.get_origin(annotation) is Annotated:
         return _marked_shape(annotation)
     return _common_shape(annotation, shape_of)

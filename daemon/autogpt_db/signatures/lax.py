@@ -121,6 +121,29 @@ def moment(value: Any) -> Any:
     raise RefusedError("datetime_type", "Input should be a valid datetime")
 
 
+def date(value: Any) -> Any:
+    """Return a date from ISO text or unix time, of the date or of its first moment."""
+    try:
+        if isinstance(value, str):
+            return moments.date_from_text(value)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return moments.date_from_unix_time(value)
+    except moments.InexactError:
+        raise RefusedError(
+            "date_from_datetime_inexact",
+            "Datetimes provided to dates should have zero time - e.g. be exact dates",
+        ) from None
+    except ValueError as error:
+        raise RefusedError(
+            "date_from_datetime_parsing",
+            f"Input should be a valid date or datetime, {error}",
+            error=str(error),
+        ) from None
+    except OverflowError:
+        pass
+    raise RefusedError("date_type", "Input should be a valid date")
+
+
 def label(value: Any, labels: type[Label]) -> Label:
     """Return the member of an enumeration that has exactly this value."""
     if isinstance(value, str):

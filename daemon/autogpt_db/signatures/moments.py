@@ -1,4 +1,4 @@
-"""Moments in time as AutoGPT's clients write them, and as its columns hold them.
+"""Moments in time and dates as AutoGPT's clients write them, and as its columns hold them.
 
 Every timestamp column is TIMESTAMP(3) without zone, holding UTC. So a moment becomes a naive
 datetime in UTC, cut to milliseconds; text without offset is UTC.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive UTC is what the columns hold
 _SECONDS_LIMIT = 20_000_000_000
@@ -38,12 +38,51 @@ def from_text(text: str) -> datetime:
     Raises:
         ValueError: It is neither, or beyond the years 1 to 9999; the message says which.
     """
+    written = _from_text(text)
+    return as_stored(written) if written.tzinfo else _cut(written)
+
+
+def date_from_text(text: str) -> date:
+    """Return the date that ISO text, or the text of a unix time, of its first moment stands for.
+
+    What offset it is written with plays no part: the date is the one that is written.
+
+    Raises:
+        InexactError: It is another moment than midnight.
+        ValueError: It is neither, or beyond the years 1 to 9999; the message says which.
+    """
+    return _exact(_from_text(text))
+
+
+def date_from_unix_time(number: float) -> date:
+    """Return the date that begins so many seconds, or milliseconds beyond 2·10^10, after 1970.
+
+    Raises:
+        InexactError: It is another moment than midnight.
+        ValueError: It is not a number, or beyond the years 1 to 9999.
+        OverflowError: It is an integer beyond every double.
+    """
+    return _exact(_from_unix_time(number))
+
+
+class InexactError(ValueError):
+    """A moment in the place of a date that is not the first of its day."""
+
+
+def _exact(written: datetime) -> date:
+    if written.time() != time():
+        raise InexactError("it has a time of day")
+    return written.date()
+
+
+def _from_text(text: str) -> datetime:
+    """Return the moment as it is written, with its offset; a unix time has none."""
     found = _ISO.fullmatch(text)
     if found is None:
         if _NUMERIC.fullmatch(text):
-            return from_unix_time(float(text) if "." in text else int(text))
+            return _from_unix_time(float(text) if "." in text else int(text))
         raise ValueError("the text is neither an ISO 8601 date and time nor a unix time")
-    written = datetime(
+    return datetime(
         int(found["year"]),
         int(found["month"]),
         int(found["day"]),
@@ -53,7 +92,6 @@ def from_text(text: str) -> datetime:
         int((found["fraction"] or "")[:6].ljust(6, "0")),
         tzinfo=_offset(found),
     )
-    return as_stored(written)
 
 
 def as_stored(moment: datetime) -> datetime:
@@ -75,6 +113,10 @@ def from_unix_time(number: float) -> datetime:
         ValueError: It is not a number, or beyond the years 1 to 9999.
         OverflowError: It is an integer beyond every double.
     """
+    return _cut(_from_unix_time(number))
+
+
+def _from_unix_time(number: float) -> datetime:
     float(number)  # raises for what is beyond any moment and any double
     if math.isnan(number):
         raise ValueError("NaN values not permitted")
@@ -85,12 +127,11 @@ def from_unix_time(number: float) -> datetime:
     microseconds = round((number - whole) * (1_000_000 // unit))
     try:
         seconds, rest = divmod(whole, unit)
-        moment = _EPOCH + timedelta(
+        return _EPOCH + timedelta(
             seconds=seconds, microseconds=rest * (1_000_000 // unit) + microseconds
         )
     except OverflowError:
         raise ValueError("the year is out of range") from None
-    return _cut(moment)
 
 
 def _offset(found: re.Match[str]) -> timezone:
