@@ -39,13 +39,18 @@ OLD_NAMES = Instead(
     added=frozenset({"agentGraphId", "agentGraphVersions"}),
 )
 
+DATA_ERROR = Instead("the class breaks AutoGPT's own client", status=400, error="ValueError")
+
 INSTEAD: dict[str, dict[int, Instead]] = {
     "v0.6.68": {
         5: TIED,
         **dict.fromkeys((60, 61, 62, 63, 64, 65, 67), OWNER),
         73: OLD_NAMES,
     },
-    "v0.7.2": dict.fromkeys((221, 256, 257), OWNER),
+    "v0.7.2": {
+        109: DATA_ERROR,
+        **dict.fromkeys((221, 256, 257), OWNER),
+    },
 }
 """By state and the call's number in calls.json."""
 

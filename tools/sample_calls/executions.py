@@ -119,6 +119,7 @@ CALLS: Mapping[str, list[Arguments]] = {
             "editable": True,
         }
     ],
+    "get_pending_reviews_for_user": [{"user_id": USER, "page": 1, "page_size": 2}],
     "get_user_execution_summary_data": [{"user_id": USER, **RANGE}],
     "has_pending_reviews_for_graph_exec": [{"graph_exec_id": REVIEWED_EXECUTION}],
     "set_execution_kv_data": [

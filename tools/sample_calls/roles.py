@@ -63,3 +63,7 @@ BRIEFING_DATE = Role("the briefing's day", "2026-01-10")
 
 BEGIN = Role("the first moment of a time range with executions", "2026-01-01T00:00:00Z")
 END = Role("its last moment", "2026-01-31T00:00:00Z")
+
+BRIEFING = Role("a briefing of the user's", "ub1")
+DAY = Role("the day of a briefing of the user's", "2026-01-08")
+EXPERT = Role("an expert of the user's", "x1")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
+    from datetime import date, datetime
 
     from autogpt_db.client import models
 
@@ -102,6 +102,20 @@ class Methods(ABC):
         result: None = self._call(
             "clear_all_user_notification_batches",
             {"user_id": user_id},
+            reads=False,
+        )
+        return result
+
+    def create_briefing(
+        self,
+        user_id: str,
+        briefing_date: date | str,
+        content: Mapping[str, Any],
+    ) -> models.UserBriefing:
+        """Make a user's briefing of a day, or return the one that there is, as it is."""
+        result: models.UserBriefing = self._call(
+            "create_briefing",
+            {"user_id": user_id, "briefing_date": briefing_date, "content": content},
             reads=False,
         )
         return result
@@ -226,6 +240,15 @@ class Methods(ABC):
         )
         return result
 
+    def get_auth_user_flag_fields(self, user_id: str) -> models.AuthUserFlagFields | None:
+        """Return what feature flags go by of a user's sign-in, or null for who has none."""
+        result: models.AuthUserFlagFields | None = self._call(
+            "get_auth_user_flag_fields",
+            {"user_id": user_id},
+            reads=True,
+        )
+        return result
+
     def get_block_error_stats(
         self,
         start_time: datetime | str,
@@ -235,6 +258,19 @@ class Methods(ABC):
         result: list[models.BlockErrorStats] = self._call(
             "get_block_error_stats",
             {"start_time": start_time, "end_time": end_time},
+            reads=True,
+        )
+        return result
+
+    def get_briefing_for_date(
+        self,
+        user_id: str,
+        briefing_date: date | str,
+    ) -> models.UserBriefing | None:
+        """Return a user's briefing of a day, or null."""
+        result: models.UserBriefing | None = self._call(
+            "get_briefing_for_date",
+            {"user_id": user_id, "briefing_date": briefing_date},
             reads=True,
         )
         return result
@@ -461,6 +497,15 @@ class Methods(ABC):
         )
         return result
 
+    def get_latest_briefings(self, user_id: str, limit: int = 5) -> list[models.UserBriefing]:
+        """List a user's briefings, that of the latest day first."""
+        result: list[models.UserBriefing] = self._call(
+            "get_latest_briefings",
+            {"user_id": user_id, "limit": limit},
+            reads=True,
+        )
+        return result
+
     def get_latest_node_execution(
         self,
         node_id: str,
@@ -470,6 +515,28 @@ class Methods(ABC):
         result: models.NodeExecutionResult | None = self._call(
             "get_latest_node_execution",
             {"node_id": node_id, "graph_eid": graph_eid},
+            reads=True,
+        )
+        return result
+
+    def get_library_agent_id_by_graph_id(self, user_id: str, graph_id: str) -> str | None:
+        """Return the id of a user's library agent of a graph, or null."""
+        result: str | None = self._call(
+            "get_library_agent_id_by_graph_id",
+            {"user_id": user_id, "graph_id": graph_id},
+            reads=True,
+        )
+        return result
+
+    def get_library_agent_refs_by_graph_ids(
+        self,
+        user_id: str,
+        graph_ids: Sequence[str],
+    ) -> list[models.LibraryAgentReference]:
+        """Return a user's library agents of graphs, one for each graph that the library has."""
+        result: list[models.LibraryAgentReference] = self._call(
+            "get_library_agent_refs_by_graph_ids",
+            {"user_id": user_id, "graph_ids": graph_ids},
             reads=True,
         )
         return result
@@ -562,6 +629,20 @@ class Methods(ABC):
                 "team_id": team_id,
             },
             reads=False,
+        )
+        return result
+
+    def get_pending_reviews_for_user(
+        self,
+        user_id: str,
+        page: int = 1,
+        page_size: int = 25,
+    ) -> list[models.PendingReview]:
+        """List what waits for a user's review, the newest first."""
+        result: list[models.PendingReview] = self._call(
+            "get_pending_reviews_for_user",
+            {"user_id": user_id, "page": page, "page_size": page_size},
+            reads=True,
         )
         return result
 
@@ -703,6 +784,15 @@ class Methods(ABC):
         )
         return result
 
+    def get_user_subscription_tier(self, user_id: str) -> str:
+        """Return a user's subscription tier; NO_TIER where the user has none."""
+        result: str = self._call(
+            "get_user_subscription_tier",
+            {"user_id": user_id},
+            reads=True,
+        )
+        return result
+
     def has_pending_reviews_for_graph_exec(self, graph_exec_id: str) -> bool:
         """Tell whether a graph execution waits for a person."""
         result: bool = self._call(
@@ -752,6 +842,15 @@ class Methods(ABC):
                 "include_nodes": include_nodes,
             },
             reads=True,
+        )
+        return result
+
+    def mark_briefing_delivered(self, user_id: str, briefing_id: str) -> None:
+        """Say that a briefing has been delivered now; another user's, or none, is passed over."""
+        result: None = self._call(
+            "mark_briefing_delivered",
+            {"user_id": user_id, "briefing_id": briefing_id},
+            reads=False,
         )
         return result
 
@@ -807,6 +906,20 @@ class Methods(ABC):
                 "metadata": metadata,
                 "fail_insufficient_credits": fail_insufficient_credits,
             },
+            reads=False,
+        )
+        return result
+
+    def update_briefing_content(
+        self,
+        user_id: str,
+        briefing_id: str,
+        content: Mapping[str, Any],
+    ) -> None:
+        """Replace what a briefing says; another user's, or none, is passed over."""
+        result: None = self._call(
+            "update_briefing_content",
+            {"user_id": user_id, "briefing_id": briefing_id, "content": content},
             reads=False,
         )
         return result

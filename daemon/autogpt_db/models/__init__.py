@@ -12,6 +12,7 @@ import pkgutil
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from autogpt_db.models.briefings import UserBriefing
     from autogpt_db.models.credentials import (
         APIKeyCredentials,
         HostScopedCredentials,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     )
     from autogpt_db.models.library import (
         LibraryAgent,
+        LibraryAgentReference,
         LibraryAgentResponse,
         LibraryAgentSort,
         LibraryAgentStatus,
@@ -74,7 +76,7 @@ if TYPE_CHECKING:
     )
     from autogpt_db.models.pages import Pagination
     from autogpt_db.models.plain import JsonValue
-    from autogpt_db.models.reviews import ReviewResult, ReviewStatus
+    from autogpt_db.models.reviews import PendingReview, ReviewResult, ReviewStatus
     from autogpt_db.models.spending import UsageTransactionMetadata
     from autogpt_db.models.store import (
         ChangelogEntry,
@@ -82,7 +84,12 @@ if TYPE_CHECKING:
         StoreAgentDetails,
         StoreAgentsResponse,
     )
-    from autogpt_db.models.users import AutoTopUpConfig, NotificationPreference, User
+    from autogpt_db.models.users import (
+        AuthUserFlagFields,
+        AutoTopUpConfig,
+        NotificationPreference,
+        User,
+    )
 else:  # type checkers are to know what there is, and what isn't
 
     def __getattr__(name: str) -> Any:
@@ -103,6 +110,7 @@ __all__ = [
     "AccuracyLatestData",
     "AccuracyTrendsResponse",
     "AgentExecutionStatus",
+    "AuthUserFlagFields",
     "AutoTopUpConfig",
     "BaseGraph",
     "BaseNotificationData",
@@ -126,6 +134,7 @@ __all__ = [
     "HostScopedCredentials",
     "JsonValue",
     "LibraryAgent",
+    "LibraryAgentReference",
     "LibraryAgentResponse",
     "LibraryAgentSort",
     "LibraryAgentStatus",
@@ -143,6 +152,7 @@ __all__ = [
     "OAuth2Credentials",
     "OAuthState",
     "Pagination",
+    "PendingReview",
     "RecentExecution",
     "ReviewResult",
     "ReviewStatus",
@@ -152,6 +162,7 @@ __all__ = [
     "StoreAgentsResponse",
     "UsageTransactionMetadata",
     "User",
+    "UserBriefing",
     "UserExecutionSummaryStats",
     "UserIntegrations",
     "UserNotificationBatchDTO",

@@ -32,6 +32,14 @@ class RecentExecution(TypedDict):
     activity_summary: str | None
 
 
+class LibraryAgentReference(TypedDict):
+    """An agent in a user's library, in short."""
+
+    id: str
+    graph_id: str
+    name: str
+
+
 class MarketplaceListingCreator(TypedDict):
     """Who offers an agent in the marketplace."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
+from autogpt_db.models.marks import Moment
+
 ReviewStatus = Literal[
     "WAITING",
     "APPROVED",
@@ -20,3 +22,30 @@ class ReviewResult(TypedDict):
     message: str
     processed: bool
     node_exec_id: str
+
+
+class PendingReview(TypedDict):
+    """What a person is asked, and where it comes from."""
+
+    node_exec_id: str
+    node_id: str
+    user_id: str
+    graph_exec_id: str
+    graph_id: str
+    graph_version: int
+    payload: dict[str, Any] | list[Any] | str | float | bool | None
+    instructions: str | None
+    editable: bool
+    status: ReviewStatus
+    review_message: str | None
+    expert_id: str | None
+    expert_name: str | None
+    expert_avatar_url: str | None
+    agent_name: str | None
+    library_agent_id: str | None
+    session_id: str | None
+    was_edited: bool | None
+    processed: bool
+    created_at: Moment
+    updated_at: Moment | None
+    reviewed_at: Moment | None

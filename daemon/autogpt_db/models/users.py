@@ -40,6 +40,14 @@ class User(TypedDict):
     subscription_tier: NotRequired[str]
 
 
+class AuthUserFlagFields(TypedDict):
+    """What feature flags go by, of who signs in."""
+
+    role: str | None
+    email: str | None
+    created_at: Moment | None
+
+
 class NotificationPreference(TypedDict):
     """Where and about what a user wants to be notified."""
 

@@ -59,6 +59,20 @@ _BY_ID = ForSchema(_user)
 _EMAIL: LiteralString = """
 SELECT to_json("email") FROM platform."User" WHERE "id" = %(user_id)s
 """
+_TIER_OF: LiteralString = """
+SELECT to_json(COALESCE("subscriptionTier"::text, 'NO_TIER'))
+  FROM platform."User"
+ WHERE "id" = %(user_id)s
+"""
+_FLAG_FIELDS: LiteralString = """
+SELECT json_build_object(
+           'role', "role",
+           'email', "email",
+           'created_at', autogpt_db.iso_v1("createdAt")
+       )
+  FROM platform."UserAuthIdentity"
+ WHERE "id" = %(user_id)s
+"""
 
 
 @operation(reads=True)
@@ -92,3 +106,31 @@ async def get_user_email_by_id(database: Database, user_id: str) -> Reply[str | 
         user_id: The user.
     """
     return await database.json(_EMAIL, {"user_id": user_id})
+
+
+@operation(reads=True)
+async def get_user_subscription_tier(database: Database, user_id: str) -> Reply[str]:
+    """Return a user's subscription tier; NO_TIER where the user has none.
+
+    Args:
+        user_id: The user.
+
+    Raises:
+        UserNotFoundError: There is no such user.
+    """
+    document = await database.json(_TIER_OF, {"user_id": user_id})
+    if document is None:
+        raise UserNotFoundError(user_id)
+    return document
+
+
+@operation(reads=True)
+async def get_auth_user_flag_fields(
+    database: Database, user_id: str
+) -> Reply[models.AuthUserFlagFields | None]:
+    """Return what feature flags go by of a user's sign-in, or null for who has none.
+
+    Args:
+        user_id: The user.
+    """
+    return await database.json(_FLAG_FIELDS, {"user_id": user_id})
