@@ -1,7 +1,8 @@
 """The file that AutoGPT's "export agent" writes, read and validated.
 
-Exports of every age are taken: members that are not named here are ignored, links may stand at the
-graph, at the nodes, or at both.
+Exports of every age are taken: members that are not named here are ignored (whose it was, its
+organization and team there, what AutoGPT computes anew), links may stand at the graph, at the
+nodes, or at both.
 """
 
 from __future__ import annotations
