@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import re
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -17,11 +18,18 @@ from autogpt_db.database.capabilities import Capabilities, ForSchema
 from autogpt_db.database.pool.merged import Merged
 from autogpt_db.database.releases import catalogue_of
 from autogpt_db.operations import load_operations
+from releases.building import LATEST
+from service import FIRST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-CAPABILITIES = Capabilities.of(catalogue_of("v0.6.48"))
+    from releases.building import ReleaseDatabases
+
+FIRST_CAPABILITIES = Capabilities.of(catalogue_of("v0.6.48"))
+LATEST_CAPABILITIES = Capabilities.of(catalogue_of(LATEST))
+ON_FIRST_TABLES = {operation.function.__module__ for operation in FIRST.values()}
+"""Modules whose methods are tried on the first release's tables; all others' on the latest's."""
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -32,8 +40,9 @@ def merged_statements() -> dict[str, Merged]:
     found: dict[int, tuple[str, Merged]] = {}
     for name, module in list(sys.modules.items()):
         if name.startswith("autogpt_db.operations."):
+            has = FIRST_CAPABILITIES if name in ON_FIRST_TABLES else LATEST_CAPABILITIES
             for variable, value in vars(module).items():
-                fit = value(CAPABILITIES) if isinstance(value, ForSchema) else value
+                fit = value(has) if isinstance(value, ForSchema) else value
                 if isinstance(fit, Merged):
                     found.setdefault(id(value), (f"{name.rpartition('.')[2]}.{variable}", fit))
     return dict(found.values())
@@ -70,11 +79,34 @@ OPTIONAL = {
 
 
 @pytest.fixture(scope="module")
-def connection(seeded_database_url_for_module: str) -> Iterator[Connection]:
-    with psycopg.connect(seeded_database_url_for_module) as found:
+def first(seeded_database_url_for_module: str) -> Iterator[Connection]:
+    with connected(seeded_database_url_for_module) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def latest(releases: ReleaseDatabases) -> Iterator[Connection]:
+    url = releases.fresh(LATEST, seeded=True, ours=True)
+    with connected(url) as found:
+        yield found
+    releases.drop(url)
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Connection]:
+    with psycopg.connect(url) as found:
         found.execute("SET search_path TO platform, public")
         found.commit()
         yield found
+
+
+@pytest.fixture
+def connection(request: pytest.FixtureRequest, name: str) -> Connection:
+    """Return one to a database that has the tables of a statement."""
+    modules = {module.rpartition(".")[2] for module in ON_FIRST_TABLES}
+    fixture = "first" if name.partition(".")[0] in modules else "latest"
+    found: Connection = request.getfixturevalue(fixture)
+    return found
 
 
 def values_of(connection: Connection, name: str) -> st.SearchStrategy[str | None]:

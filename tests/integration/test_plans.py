@@ -101,6 +101,7 @@ ROLES: dict[Role, Callable[[int], Any]] = {
     roles.WORKSPACE: lambda n: identifier(f"w{_user(n)}"),
     roles.FILE: lambda n: identifier(f"f{_user(n)}-3"),
     roles.FILE_PATH: lambda _n: "/3.txt",
+    roles.NEW_FILE: lambda n: f"new-file-{n}",
     roles.CREDENTIAL: lambda n: identifier(f"ic{_user(n)}-3"),
     roles.ORGANIZATION: lambda n: identifier(f"c{_user(n)}"),
     roles.TEAM: lambda n: identifier(f"tc{_user(n)}"),

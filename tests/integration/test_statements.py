@@ -33,6 +33,7 @@ DATABASE = "counted"
 ALICE = {"user_id": "alice"}
 BATCH = {"user_id": "alice", "notification_type": "AGENT_RUN"}
 EVENT = {"type": "AGENT_RUN", "user_id": "alice", "data": {"a": 1}}
+FILE = examples()["create_workspace_file"][0]
 NODE = {"node_id": "n-std", "graph_exec_id": "e1", "input_name": "data", "input_data": 1}
 
 # What AutoGPT's engine sends, from the contract's notes: where it says nothing, nobody counted.
@@ -185,6 +186,10 @@ LATER_SEQUENCE = [
         {"user_id": "dave", "store_listing_version_id": "slv1"},
         "by a user without an organization",
     ),
+    Call("get_or_create_workspace", ALICE),
+    Call("get_or_create_workspace", {"user_id": "carol"}, "of a user who has none"),
+    Call("create_workspace_file", FILE),
+    Call("create_workspace_file", FILE, "repeated"),
 ]
 """What has more to do, or is there at all, in the database of a later release."""
 

@@ -34,6 +34,7 @@ OWNER = Instead(
 )
 
 TIED = Instead("rows of one moment, and those without it, have no order", unordered=True)
+LITERAL = Instead("every character of what a name contains or a path begins with is literal")
 OLD_NAMES = Instead(
     "clients up to v0.6.50 require the graph under its old names, later ones ignore them",
     added=frozenset({"agentGraphId", "agentGraphVersions"}),
@@ -46,6 +47,7 @@ INSTEAD: dict[str, dict[int, Instead]] = {
         5: TIED,
         **dict.fromkeys((60, 61, 62, 63, 64, 65, 67), OWNER),
         73: OLD_NAMES,
+        98: LITERAL,
     },
     "v0.7.2": {
         109: DATA_ERROR,
@@ -211,8 +213,6 @@ UNTOUCHED: dict[str, frozenset[str]] = {
             "PlatformUserLink",
             "PushSubscription",
             "SharedExecutionFile",
-            "UserWorkspace",
-            "UserWorkspaceFile",
         }
     )
 }

@@ -106,6 +106,24 @@ class AsyncMethods(ABC):
         )
         return result
 
+    async def count_workspace_files(
+        self,
+        workspace_id: str,
+        path_prefix: str | None = None,
+        include_deleted: bool = False,
+    ) -> int:
+        """Count files of a workspace, by the filters of `list_workspace_files`."""
+        result: int = await self._call(
+            "count_workspace_files",
+            {
+                "workspace_id": workspace_id,
+                "path_prefix": path_prefix,
+                "include_deleted": include_deleted,
+            },
+            reads=True,
+        )
+        return result
+
     async def create_briefing(
         self,
         user_id: str,
@@ -175,6 +193,36 @@ class AsyncMethods(ABC):
                 "notification_data": notification_data,
                 "organization_id": organization_id,
                 "team_id": team_id,
+            },
+            reads=False,
+        )
+        return result
+
+    async def create_workspace_file(
+        self,
+        workspace_id: str,
+        file_id: str,
+        name: str,
+        path: str,
+        storage_path: str,
+        mime_type: str,
+        size_bytes: int,
+        checksum: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> models.WorkspaceFile:
+        """Record a file in a workspace; nothing that is there is overwritten."""
+        result: models.WorkspaceFile = await self._call(
+            "create_workspace_file",
+            {
+                "workspace_id": workspace_id,
+                "file_id": file_id,
+                "name": name,
+                "path": path,
+                "storage_path": storage_path,
+                "mime_type": mime_type,
+                "size_bytes": size_bytes,
+                "checksum": checksum,
+                "metadata": metadata,
             },
             reads=False,
         )
@@ -642,6 +690,15 @@ class AsyncMethods(ABC):
         )
         return result
 
+    async def get_or_create_workspace(self, user_id: str) -> models.Workspace:
+        """Return a user's workspace, made for a user who has none."""
+        result: models.Workspace = await self._call(
+            "get_or_create_workspace",
+            {"user_id": user_id},
+            reads=False,
+        )
+        return result
+
     async def get_pending_reviews_for_user(
         self,
         user_id: str,
@@ -803,6 +860,43 @@ class AsyncMethods(ABC):
         )
         return result
 
+    async def get_workspace_file(
+        self,
+        file_id: str,
+        workspace_id: str,
+    ) -> models.WorkspaceFile | None:
+        """Return a file of a workspace; null where there is none, or where it has been deleted."""
+        result: models.WorkspaceFile | None = await self._call(
+            "get_workspace_file",
+            {"file_id": file_id, "workspace_id": workspace_id},
+            reads=True,
+        )
+        return result
+
+    async def get_workspace_file_by_path(
+        self,
+        workspace_id: str,
+        path: str,
+    ) -> models.WorkspaceFile | None:
+        """Return the file at a path of a workspace; null where there is none, or where it was
+        deleted.
+        """
+        result: models.WorkspaceFile | None = await self._call(
+            "get_workspace_file_by_path",
+            {"workspace_id": workspace_id, "path": path},
+            reads=True,
+        )
+        return result
+
+    async def get_workspace_total_size(self, workspace_id: str) -> int:
+        """Return how many bytes the files of a workspace have together."""
+        result: int = await self._call(
+            "get_workspace_total_size",
+            {"workspace_id": workspace_id},
+            reads=True,
+        )
+        return result
+
     async def has_pending_reviews_for_graph_exec(self, graph_exec_id: str) -> bool:
         """Tell whether a graph execution waits for a person."""
         result: bool = await self._call(
@@ -855,6 +949,40 @@ class AsyncMethods(ABC):
         )
         return result
 
+    async def list_workspace_files(
+        self,
+        workspace_id: str,
+        path_prefix: str | None = None,
+        path_not_starts_with: str | None = None,
+        include_deleted: bool = False,
+        limit: int | None = None,
+        offset: int = 0,
+        name_contains: str | None = None,
+        metadata_equals: Mapping[str, Any] | None = None,
+        metadata_not_equals: Mapping[str, Any] | None = None,
+        folder_id: str | None = None,
+        root_only: bool = False,
+    ) -> list[models.WorkspaceFile]:
+        """List files of a workspace, newest first."""
+        result: list[models.WorkspaceFile] = await self._call(
+            "list_workspace_files",
+            {
+                "workspace_id": workspace_id,
+                "path_prefix": path_prefix,
+                "path_not_starts_with": path_not_starts_with,
+                "include_deleted": include_deleted,
+                "limit": limit,
+                "offset": offset,
+                "name_contains": name_contains,
+                "metadata_equals": metadata_equals,
+                "metadata_not_equals": metadata_not_equals,
+                "folder_id": folder_id,
+                "root_only": root_only,
+            },
+            reads=True,
+        )
+        return result
+
     async def mark_briefing_delivered(self, user_id: str, briefing_id: str) -> None:
         """Say that a briefing has been delivered now; another user's, or none, is passed over."""
         result: None = await self._call(
@@ -902,6 +1030,19 @@ class AsyncMethods(ABC):
         result: Any = await self._call(
             "set_execution_kv_data",
             {"user_id": user_id, "node_exec_id": node_exec_id, "key": key, "data": data},
+            reads=False,
+        )
+        return result
+
+    async def soft_delete_workspace_file(
+        self,
+        file_id: str,
+        workspace_id: str,
+    ) -> models.WorkspaceFile | None:
+        """Mark a file of a workspace as deleted, and free its path for another."""
+        result: models.WorkspaceFile | None = await self._call(
+            "soft_delete_workspace_file",
+            {"file_id": file_id, "workspace_id": workspace_id},
             reads=False,
         )
         return result

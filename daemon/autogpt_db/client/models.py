@@ -83,6 +83,7 @@ from autogpt_db.models.users import (
     NotificationPreference,
     User,
 )
+from autogpt_db.models.workspace import Workspace, WorkspaceFile
 
 __all__ = [
     "APIKeyCredentials",
@@ -148,4 +149,6 @@ __all__ = [
     "UserNotificationBatchDTO",
     "UserNotificationEventDTO",
     "UserPasswordCredentials",
+    "Workspace",
+    "WorkspaceFile",
 ]

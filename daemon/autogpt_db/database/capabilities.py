@@ -37,6 +37,7 @@ class Capabilities:
         hidden: Library agents can be hidden (v0.6.60 or .61).
         share: Chat sessions can be shared (v0.6.62 or .63).
         search_types: Files and chats can be searched (v0.6.64 to .66).
+        file_folders: Files of workspaces lie in folders (v0.6.67).
         orgs: Organizations and teams own executions, graphs and library agents (v0.6.67).
         one_personal: A user has one personal organization at most, by a unique index (v0.6.67).
         last_run: Library agents know their last run, and names of their own (v0.6.70).
@@ -61,6 +62,7 @@ class Capabilities:
     hidden: bool = False
     share: bool = False
     search_types: bool = False
+    file_folders: bool = False
     orgs: bool = False
     one_personal: bool = False
     last_run: bool = False
@@ -90,6 +92,7 @@ class Capabilities:
             hidden=has("LibraryAgent", "isHidden"),
             share=has("ChatSession", "isShared"),
             search_types="WORKSPACE_FILE" in catalogue.labels.get("ContentType", ()),
+            file_folders=has("UserWorkspaceFile", "folderId"),
             orgs=has("OrgMember") and has("AgentGraphExecution", "teamId"),
             one_personal="Organization_one_personal_per_user" in catalogue.unique,
             last_run=has("LibraryAgent", "lastRunAt"),

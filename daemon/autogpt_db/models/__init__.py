@@ -90,6 +90,7 @@ if TYPE_CHECKING:
         NotificationPreference,
         User,
     )
+    from autogpt_db.models.workspace import Workspace, WorkspaceFile
 else:  # type checkers are to know what there is, and what isn't
 
     def __getattr__(name: str) -> Any:
@@ -168,4 +169,6 @@ __all__ = [
     "UserNotificationBatchDTO",
     "UserNotificationEventDTO",
     "UserPasswordCredentials",
+    "Workspace",
+    "WorkspaceFile",
 ]
