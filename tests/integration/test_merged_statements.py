@@ -71,9 +71,19 @@ DOCUMENTS = st.recursive(
 )
 OBJECTS = st.none() | st.dictionaries(st.sampled_from("ab"), DOCUMENTS, max_size=2).map(json.dumps)
 # Where a method takes an object or nothing, or a value or nothing, null is nothing.
+COUNTS = st.none() | st.integers(-(2**31), 2**31 - 1) | st.just(2**31)
 OPTIONAL = {
     "execution_data": OBJECTS,
     "stats": OBJECTS,
+    "entry": st.fixed_dictionaries(
+        {},
+        optional={
+            "cost_microdollars": st.none() | st.integers(-(2**63), 2**63),
+            **dict.fromkeys(("input_tokens", "cache_read_tokens", "data_size"), COUNTS),
+            "duration": st.none() | st.floats(allow_nan=False, allow_infinity=False),
+            "metadata": st.none() | st.dictionaries(st.sampled_from("ab"), DOCUMENTS, max_size=2),
+        },
+    ).map(json.dumps),
     "output_data": st.none() | DOCUMENTS.filter(lambda value: value is not None).map(json.dumps),
 }
 

@@ -83,6 +83,7 @@ class Otherwise(NamedTuple):
 
 _LIBRARY = "update_library_agent and the methods of folders aren't served"
 _NEW_ENTRY = "create_library_agent isn't served"
+_LINKING = "the methods that make and use tokens of chat platforms' accounts aren't served"
 _MADE_FOR_ERIN = "create_library_agent isn't served, which makes erin an organization"
 _SPENT_BY_ACME = "spend_org_credits isn't served"
 _SPENT_FOR_ALICE = (
@@ -183,6 +184,19 @@ OTHERWISE: dict[str, tuple[Otherwise, ...]] = {
             )
         ),
         Otherwise("OrgBalance", _SPENT_BY_ACME, {"orgId": "org-1"}, frozenset({"balance"})),
+        *(
+            Otherwise("PlatformLinkToken", _LINKING, {"token": token}, frozenset({"used"}))
+            for token in ("tok-live-srv", "tok-live-usr")
+        ),
+        *(
+            Otherwise(
+                "PlatformLinkToken",
+                _LINKING,
+                {"token": "<token>", "platformUserId": user, "platformUsername": name},
+                only="recorded",
+            )
+            for user, name in (("nu1", "name"), ("nu1", None), ("nu9", "nine"))
+        ),
         Otherwise(
             "PendingHumanReview",
             "delete_review_by_node_exec_id isn't served",
@@ -196,7 +210,6 @@ OTHERWISE: dict[str, tuple[Otherwise, ...]] = {
 UNTOUCHED: dict[str, frozenset[str]] = {
     "v0.6.68": frozenset(
         {
-            "AgentBlock",
             "AgentPreset",
             "BotEvent",
             "BotGuild",
@@ -207,11 +220,8 @@ UNTOUCHED: dict[str, frozenset[str]] = {
             "IntegrationCredential",
             "LibraryFolder",
             "OrgCreditTransaction",
-            "PlatformCostLog",
             "PlatformLink",
-            "PlatformLinkToken",
             "PlatformUserLink",
-            "PushSubscription",
             "SharedExecutionFile",
         }
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tools.sample_calls.roles import EXECUTION, KNOWN_USER, USER
+from tools.sample_calls.roles import BLOCK, EXECUTION, KNOWN_USER, USER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,6 +13,21 @@ if TYPE_CHECKING:
 
 CALLS: Mapping[str, list[Arguments]] = {
     "get_credits": [{"user_id": USER}, {"user_id": KNOWN_USER}],
+    "log_platform_cost": [
+        {
+            "entry": {
+                "user_id": USER,
+                "provider": "openai",
+                "graph_exec_id": EXECUTION,
+                "block_id": BLOCK,
+                "cost_microdollars": 1250,
+                "input_tokens": 100,
+                "output_tokens": 20,
+                "tracking_type": "cost_usd",
+                "tracking_amount": 0.00125,
+            }
+        }
+    ],
     "spend_credits": [
         {"user_id": USER, "cost": 5, "metadata": {"graph_exec_id": EXECUTION, "reason": "a run"}}
     ],

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tools.sample_calls.roles import GRAPH, GRAPH_VERSION, NODE, STARTING_NODE, USER
+from tools.sample_calls.roles import (
+    DESCRIBED_BLOCK,
+    GRAPH,
+    GRAPH_VERSION,
+    NODE,
+    STARTING_NODE,
+    USER,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -12,6 +19,7 @@ if TYPE_CHECKING:
     from tools.sample_calls import Arguments
 
 CALLS: Mapping[str, list[Arguments]] = {
+    "get_blocks_needing_optimization": [{}],
     "get_connected_output_nodes": [{"node_id": STARTING_NODE}],
     "get_graph": [
         {"graph_id": GRAPH, "version": None, "user_id": USER},
@@ -23,6 +31,9 @@ CALLS: Mapping[str, list[Arguments]] = {
     "get_graph_metadata": [{"graph_id": GRAPH}],
     "get_graph_settings": [{"user_id": USER, "graph_id": GRAPH}],
     "get_node": [{"node_id": NODE}],
+    "update_block_optimized_description": [
+        {"block_id": DESCRIBED_BLOCK, "optimized_description": "Runs an agent."}
+    ],
     "validate_graph_execution_permissions": [
         {"user_id": USER, "graph_id": GRAPH, "graph_version": GRAPH_VERSION}
     ],

@@ -88,6 +88,24 @@ class AsyncMethods(ABC):
         )
         return result
 
+    async def cleanup_expired_platform_link_tokens(self) -> int:
+        """Delete link tokens that expired more than 24 hours ago."""
+        result: int = await self._call(
+            "cleanup_expired_platform_link_tokens",
+            {},
+            reads=False,
+        )
+        return result
+
+    async def cleanup_failed_push_subscriptions(self, max_failures: int = 5) -> int:
+        """Forget browsers that failed to take so many messages."""
+        result: int = await self._call(
+            "cleanup_failed_push_subscriptions",
+            {"max_failures": max_failures},
+            reads=False,
+        )
+        return result
+
     async def cleanup_orphaned_embeddings(self) -> models.EmbeddingCleanup:
         """Delete embeddings of what is no longer there to be found."""
         result: models.EmbeddingCleanup = await self._call(
@@ -228,6 +246,15 @@ class AsyncMethods(ABC):
         )
         return result
 
+    async def delete_push_subscription(self, user_id: str, endpoint: str) -> None:
+        """Forget a browser of a user's; one that isn't known is passed over."""
+        result: None = await self._call(
+            "delete_push_subscription",
+            {"user_id": user_id, "endpoint": endpoint},
+            reads=False,
+        )
+        return result
+
     async def empty_user_notification_batch(
         self,
         user_id: str,
@@ -306,6 +333,17 @@ class AsyncMethods(ABC):
         result: list[models.BlockErrorStats] = await self._call(
             "get_block_error_stats",
             {"start_time": start_time, "end_time": end_time},
+            reads=True,
+        )
+        return result
+
+    async def get_blocks_needing_optimization(self) -> list[models.BlockDescription]:
+        """Return the blocks that have a description, and none yet that is made for language
+        models.
+        """
+        result: list[models.BlockDescription] = await self._call(
+            "get_blocks_needing_optimization",
+            {},
             reads=True,
         )
         return result
@@ -851,6 +889,17 @@ class AsyncMethods(ABC):
         )
         return result
 
+    async def get_user_push_subscriptions(self, user_id: str) -> list[models.PushSubscriptionDTO]:
+        """Return where a user's browsers take pushed messages, and how these are encrypted for
+        them.
+        """
+        result: list[models.PushSubscriptionDTO] = await self._call(
+            "get_user_push_subscriptions",
+            {"user_id": user_id},
+            reads=True,
+        )
+        return result
+
     async def get_user_subscription_tier(self, user_id: str) -> str:
         """Return a user's subscription tier; NO_TIER where the user has none."""
         result: str = await self._call(
@@ -911,6 +960,15 @@ class AsyncMethods(ABC):
         result: None = await self._call(
             "increment_onboarding_runs",
             {"user_id": user_id},
+            reads=False,
+        )
+        return result
+
+    async def increment_push_fail_count(self, user_id: str, endpoint: str) -> None:
+        """Count a message that a browser didn't take; one that isn't known is passed over."""
+        result: None = await self._call(
+            "increment_push_fail_count",
+            {"user_id": user_id, "endpoint": endpoint},
             reads=False,
         )
         return result
@@ -980,6 +1038,15 @@ class AsyncMethods(ABC):
                 "root_only": root_only,
             },
             reads=True,
+        )
+        return result
+
+    async def log_platform_cost(self, entry: models.PlatformCostEntry) -> None:
+        """Log what a block's call of a provider cost the platform."""
+        result: None = await self._call(
+            "log_platform_cost",
+            {"entry": entry},
+            reads=False,
         )
         return result
 
@@ -1063,6 +1130,19 @@ class AsyncMethods(ABC):
                 "metadata": metadata,
                 "fail_insufficient_credits": fail_insufficient_credits,
             },
+            reads=False,
+        )
+        return result
+
+    async def update_block_optimized_description(
+        self,
+        block_id: str,
+        optimized_description: str,
+    ) -> None:
+        """Give a block a description for language models; an unknown block is passed over."""
+        result: None = await self._call(
+            "update_block_optimized_description",
+            {"block_id": block_id, "optimized_description": optimized_description},
             reads=False,
         )
         return result

@@ -33,6 +33,7 @@ from autogpt_db.models.executions import (
 )
 from autogpt_db.models.graphs import (
     BaseGraph,
+    BlockDescription,
     Graph,
     GraphModel,
     GraphSettings,
@@ -64,13 +65,14 @@ from autogpt_db.models.notifications import (
     BaseNotificationData,
     NotificationEventModel,
     NotificationType,
+    PushSubscriptionDTO,
     UserNotificationBatchDTO,
     UserNotificationEventDTO,
 )
 from autogpt_db.models.pages import Pagination
 from autogpt_db.models.plain import JsonValue
 from autogpt_db.models.reviews import PendingReview, ReviewResult, ReviewStatus
-from autogpt_db.models.spending import UsageTransactionMetadata
+from autogpt_db.models.spending import PlatformCostEntry, UsageTransactionMetadata
 from autogpt_db.models.store import (
     ChangelogEntry,
     StoreAgent,
@@ -95,6 +97,7 @@ __all__ = [
     "AutoTopUpConfig",
     "BaseGraph",
     "BaseNotificationData",
+    "BlockDescription",
     "BlockErrorStats",
     "ChangelogEntry",
     "CredentialsMetaInput",
@@ -134,6 +137,8 @@ __all__ = [
     "OAuthState",
     "Pagination",
     "PendingReview",
+    "PlatformCostEntry",
+    "PushSubscriptionDTO",
     "RecentExecution",
     "ReviewResult",
     "ReviewStatus",

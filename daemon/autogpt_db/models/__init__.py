@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     )
     from autogpt_db.models.graphs import (
         BaseGraph,
+        BlockDescription,
         Graph,
         GraphModel,
         GraphSettings,
@@ -71,13 +72,14 @@ if TYPE_CHECKING:
         BaseNotificationData,
         NotificationEventModel,
         NotificationType,
+        PushSubscriptionDTO,
         UserNotificationBatchDTO,
         UserNotificationEventDTO,
     )
     from autogpt_db.models.pages import Pagination
     from autogpt_db.models.plain import JsonValue
     from autogpt_db.models.reviews import PendingReview, ReviewResult, ReviewStatus
-    from autogpt_db.models.spending import UsageTransactionMetadata
+    from autogpt_db.models.spending import PlatformCostEntry, UsageTransactionMetadata
     from autogpt_db.models.store import (
         ChangelogEntry,
         StoreAgent,
@@ -115,6 +117,7 @@ __all__ = [
     "AutoTopUpConfig",
     "BaseGraph",
     "BaseNotificationData",
+    "BlockDescription",
     "BlockErrorStats",
     "ChangelogEntry",
     "CredentialsMetaInput",
@@ -154,6 +157,8 @@ __all__ = [
     "OAuthState",
     "Pagination",
     "PendingReview",
+    "PlatformCostEntry",
+    "PushSubscriptionDTO",
     "RecentExecution",
     "ReviewResult",
     "ReviewStatus",

@@ -94,3 +94,11 @@ class GraphSettings(TypedDict):
     human_in_the_loop_safe_mode: bool
     sensitive_action_safe_mode: bool
     builder_chat_session_id: NotRequired[str | None]
+
+
+class BlockDescription(TypedDict):
+    """What a block does."""
+
+    id: str
+    name: str
+    description: str

@@ -54,3 +54,12 @@ class UserNotificationBatchDTO(TypedDict):
     notifications: list[UserNotificationEventDTO]
     created_at: Moment
     updated_at: Moment
+
+
+class PushSubscriptionDTO(TypedDict):
+    """Where a browser takes pushed messages, and the keys that these are encrypted with."""
+
+    user_id: str
+    endpoint: str
+    p256dh: str
+    auth: str

@@ -1,0 +1,135 @@
+"""What blocks cost the platform: a row for each call of a provider that it pays for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+
+from autogpt_db.database.capabilities import ForSchema
+from autogpt_db.errors import InvalidValueError
+from autogpt_db.models import spending
+from autogpt_db.operations import BOUNDED_CALLS, Database, JsonText, Merged, operation
+from autogpt_db.signatures.repeats import harmful
+from autogpt_db.signatures.types import Document
+
+if TYPE_CHECKING:
+    from typing import LiteralString
+
+    from autogpt_db.database.capabilities import Capabilities
+
+PlatformCostEntry = Annotated[JsonText, Document(spending.PlatformCostEntry)]
+"""The whole model: declared members with their defaults."""
+
+# As they came: only metadata are cleaned.
+_TEXTS = (
+    "user_id",
+    "graph_exec_id",
+    "node_exec_id",
+    "graph_id",
+    "node_id",
+    "block_id",
+    "block_name",
+    "provider",
+    "credential_id",
+    "model",
+    "tracking_type",
+)
+_decode = msgspec.json.Decoder(dict[str, object]).decode
+
+
+def _log(capabilities: Capabilities) -> Merged:
+    # AutoGPT v0.6.54 counts no cached tokens.
+    cached: LiteralString = ""
+    cached_values: LiteralString = ""
+    if capabilities.cost_cache:
+        cached = ', "cacheReadTokens", "cacheCreationTokens"'
+        cached_values = """,
+       (call.entry ->> 'cache_read_tokens')::integer,
+       (call.entry ->> 'cache_creation_tokens')::integer"""
+    inserted: LiteralString = f"""
+INSERT INTO platform."PlatformCostLog"
+       ("id", "createdAt", "userId", "graphExecId", "nodeExecId", "graphId", "nodeId", "blockId",
+        "blockName", "provider", "credentialId", "model", "trackingType", "costMicrodollars",
+        "inputTokens", "outputTokens", "dataSize", "duration", "trackingAmount",
+        "metadata"{cached})
+SELECT gen_random_uuid()::text, autogpt_db.now_v1(), call.user_id, call.graph_exec_id,
+       call.node_exec_id, call.graph_id, call.node_id, call.block_id, call.block_name,
+       call.provider, call.credential_id, call.model, call.tracking_type,
+       (call.entry ->> 'cost_microdollars')::bigint,
+       (call.entry ->> 'input_tokens')::integer,
+       (call.entry ->> 'output_tokens')::integer,
+       (call.entry ->> 'data_size')::integer,
+       (call.entry ->> 'duration')::double precision,
+       (call.entry ->> 'tracking_amount')::double precision,
+       COALESCE(NULLIF(call.entry -> 'metadata', 'null'), '{{}}'){cached_values}"""
+    calls: LiteralString = f"""{BOUNDED_CALLS} AS call (
+           place integer, user_id text, graph_exec_id text, node_exec_id text, graph_id text,
+           node_id text, block_id text, block_name text, provider text, credential_id text,
+           model text, tracking_type text, entry jsonb
+       )"""
+    return Merged(
+        single=f"""{inserted}
+  FROM (
+       SELECT %(user_id)s::text AS user_id,
+              %(graph_exec_id)s::text AS graph_exec_id,
+              %(node_exec_id)s::text AS node_exec_id,
+              %(graph_id)s::text AS graph_id,
+              %(node_id)s::text AS node_id,
+              %(block_id)s::text AS block_id,
+              %(block_name)s::text AS block_name,
+              %(provider)s::text AS provider,
+              %(credential_id)s::text AS credential_id,
+              %(model)s::text AS model,
+              %(tracking_type)s::text AS tracking_type,
+              %(entry)s::jsonb AS entry
+       ) AS call
+RETURNING NULL::json
+""",
+        batch=f"""{inserted}
+  FROM {calls}
+""",
+        texts=_TEXTS,
+        documents=("entry",),
+        # Rows of one user have no order, and may come in one statement.
+        key=("user_id",),
+        shares=True,
+        answer=("call.place", "NULL::json"),
+        keyed_batch=f"""
+WITH call AS MATERIALIZED (
+    SELECT *
+      FROM {calls}
+), logged AS (
+{inserted}
+      FROM call
+)
+SELECT call.place, NULL::json
+  FROM call
+""",
+    )
+
+
+LOG = ForSchema(_log)
+
+
+@operation(reads=False, at_once=True, repeat=harmful("Logs the cost again, as one more."))
+async def log_platform_cost(database: Database, entry: PlatformCostEntry) -> None:
+    """Log what a block's call of a provider cost the platform.
+
+    Args:
+        entry: The cost. The provider is stored in lower case; cached tokens are left out in a
+            database that doesn't count them.
+
+    Raises:
+        ForeignKeyViolationError: There is no such user.
+        InvalidValueError: A number is too large for its column.
+    """
+    received = _decode(entry.received.encode())
+    texts = {name: received[name] for name in _TEXTS}
+    for name, text in texts.items():
+        if isinstance(text, str) and "\0" in text:
+            raise InvalidValueError(
+                f"entry.{name} holds the character U+0000, which PostgreSQL's text cannot."
+            )
+    texts["provider"] = str(texts["provider"]).lower()
+    await database.merged(LOG(database.capabilities), {**texts, "entry": entry})

@@ -1,0 +1,1 @@
+"""Accounts of chat platforms, and what links them to users."""
