@@ -69,7 +69,15 @@ _ORGANIZATION = (
     "once in a user's life: the organization is made in a transaction, under a lock that lets "
     "whoever comes meanwhile find it"
 )
+_CREDENTIALS = (
+    "a transaction: under a lock for the user a statement of its own sees what is stored, which is "
+    "decrypted to tell what has changed"
+)
 EXCEPTIONS = {
+    "set_user_credentials": _CREDENTIALS,
+    "set_user_credentials (of a user without an organization)": (
+        "the same, twice, and between them the organization is made"
+    ),
     "empty_user_notification_batch": _BATCHES,
     "clear_all_user_notification_batches": _BATCHES,
     "remove_notifications_from_batch": _BATCHES,
@@ -178,6 +186,15 @@ SEQUENCE = [
 LATER_SEQUENCE = [
     Call("get_user_default_team", ALICE),
     Call("get_user_default_team", {"user_id": "frank"}, "of a user who has none"),
+    Call("set_user_credentials", examples()["set_user_credentials"][0]),
+    Call(
+        "set_user_credentials",
+        {
+            "user_id": "gina",
+            "credentials": [{"id": "g", "type": "api_key", "provider": "p", "api_key": "k"}],
+        },
+        "of a user without an organization",
+    ),
     Call("resolve_default_tenancy", ALICE),
     Call("resolve_default_tenancy", {"user_id": "erin"}, "of a user who has none"),
     Call("add_store_agent_to_library", {**ALICE, "store_listing_version_id": "slv1"}),

@@ -41,6 +41,10 @@ OLD_NAMES = Instead(
 )
 
 DATA_ERROR = Instead("the class breaks AutoGPT's own client", status=400, error="ValueError")
+STORED_MEMBERS = Instead(
+    "members of credentials that no release of ours knows are shown as they are stored",
+    added=frozenset({"revoke_url"}),
+)
 
 INSTEAD: dict[str, dict[int, Instead]] = {
     "v0.6.68": {
@@ -48,6 +52,7 @@ INSTEAD: dict[str, dict[int, Instead]] = {
         **dict.fromkeys((60, 61, 62, 63, 64, 65, 67), OWNER),
         73: OLD_NAMES,
         98: LITERAL,
+        111: STORED_MEMBERS,
     },
     "v0.7.2": {
         109: DATA_ERROR,
@@ -217,7 +222,6 @@ UNTOUCHED: dict[str, frozenset[str]] = {
             "ChatMessage",
             "ChatSession",
             "CoPilotUnderstanding",
-            "IntegrationCredential",
             "LibraryFolder",
             "OrgCreditTransaction",
             "PlatformLink",

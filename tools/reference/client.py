@@ -163,7 +163,7 @@ def _composed(hint: Any, origin: Any, arguments: tuple[Any, ...]) -> str:
     if origin is Literal:
         return _labels(arguments)
     if origin in {typing.Union, types.UnionType}:
-        return _union([taken(each) for each in arguments])
+        return _named(arguments) or _union([taken(each) for each in arguments])
     if origin is list:
         return f"Sequence[{taken(arguments[0])}]"
     if origin is tuple:
@@ -175,10 +175,15 @@ def _composed(hint: Any, origin: Any, arguments: tuple[Any, ...]) -> str:
 
 def _labels(labels: tuple[Any, ...]) -> str:
     """Return the model that stands for these labels; any text where there is none."""
+    return _named(labels) or "str"
+
+
+def _named(arguments: tuple[Any, ...]) -> str | None:
+    """Return the model that stands for one of these labels or models, where there is one."""
     for name in declared_models():
-        if typing.get_args(getattr(models, name)) == labels:
+        if typing.get_args(getattr(models, name)) == arguments:
             return f"models.{name}"
-    return "str"
+    return None
 
 
 def _union(kinds: list[str]) -> str:

@@ -794,6 +794,15 @@ class Methods(ABC):
         )
         return result
 
+    def get_user_credentials(self, user_id: str) -> list[models.Credentials]:
+        """Return a user's credentials, secrets in clear text, the oldest first."""
+        result: list[models.Credentials] = self._call(
+            "get_user_credentials",
+            {"user_id": user_id},
+            reads=True,
+        )
+        return result
+
     def get_user_default_team(self, user_id: str) -> list[str | None]:
         """Return a user's own organization and its default team, made for a user who has none."""
         result: list[str | None] = self._call(
@@ -1077,6 +1086,15 @@ class Methods(ABC):
         result: Any = self._call(
             "set_execution_kv_data",
             {"user_id": user_id, "node_exec_id": node_exec_id, "key": key, "data": data},
+            reads=False,
+        )
+        return result
+
+    def set_user_credentials(self, user_id: str, credentials: Sequence[models.Credentials]) -> None:
+        """Replace all of a user's credentials: all of it, or nothing."""
+        result: None = self._call(
+            "set_user_credentials",
+            {"user_id": user_id, "credentials": credentials},
             reads=False,
         )
         return result

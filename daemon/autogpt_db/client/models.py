@@ -8,6 +8,7 @@ from __future__ import annotations
 from autogpt_db.models.briefings import UserBriefing
 from autogpt_db.models.credentials import (
     APIKeyCredentials,
+    Credentials,
     HostScopedCredentials,
     ManagedCredentials,
     OAuth2Credentials,
@@ -100,6 +101,7 @@ __all__ = [
     "BlockDescription",
     "BlockErrorStats",
     "ChangelogEntry",
+    "Credentials",
     "CredentialsMetaInput",
     "EmbeddingBackfill",
     "EmbeddingCleanup",

@@ -9,6 +9,8 @@ from autogpt_db.errors import AutogptDbError, ConfigurationError
 from autogpt_db.logs.events import methods as log
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import psycopg
     from cryptography.fernet import MultiFernet
 
@@ -62,15 +64,25 @@ def decrypt(keys: IntegrationsSettings, token: str) -> str:
     Raises:
         UndecryptableError: It is no token of these keys, or doesn't hold UTF-8.
     """
+    return decrypter(keys)(token)
+
+
+def decrypter(keys: IntegrationsSettings) -> Callable[[str], str]:
+    """Return what does as `decrypt`, for many tokens: the keys are read once."""
     from cryptography.fernet import InvalidToken
 
-    try:
-        return fernet_of(keys).decrypt(token.encode()).decode()
-    except (InvalidToken, UnicodeDecodeError) as error:
-        raise UndecryptableError(
-            "They were encrypted with another key than integrations.encryption_key "
-            "(ENCRYPTION_KEY), or are damaged."
-        ) from error
+    fernet = fernet_of(keys)
+
+    def decrypted(token: str) -> str:
+        try:
+            return fernet.decrypt(token.encode()).decode()
+        except (InvalidToken, UnicodeDecodeError) as error:
+            raise UndecryptableError(
+                "They were encrypted with another key than integrations.encryption_key "
+                "(ENCRYPTION_KEY), or are damaged."
+            ) from error
+
+    return decrypted
 
 
 def verify_key(connection: psycopg.Connection[Any], settings: Settings, schema_name: str) -> int:

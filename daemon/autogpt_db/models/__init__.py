@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from autogpt_db.models.briefings import UserBriefing
     from autogpt_db.models.credentials import (
         APIKeyCredentials,
+        Credentials,
         HostScopedCredentials,
         ManagedCredentials,
         OAuth2Credentials,
@@ -120,6 +121,7 @@ __all__ = [
     "BlockDescription",
     "BlockErrorStats",
     "ChangelogEntry",
+    "Credentials",
     "CredentialsMetaInput",
     "EmbeddingBackfill",
     "EmbeddingCleanup",

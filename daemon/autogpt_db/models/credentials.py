@@ -79,6 +79,11 @@ class HostScopedCredentials(TypedDict):
     metadata: NotRequired[dict[str, Any]]
 
 
+Credentials = (
+    OAuth2Credentials | APIKeyCredentials | UserPasswordCredentials | HostScopedCredentials
+)
+
+
 class OAuthState(TypedDict):
     """An OAuth login under way."""
 
@@ -105,15 +110,5 @@ class UserIntegrations(TypedDict):
     managed_credentials: NotRequired[
         Annotated[ManagedCredentials, Default(make=_no_managed_credentials)]
     ]
-    credentials: NotRequired[
-        Annotated[
-            list[
-                OAuth2Credentials
-                | APIKeyCredentials
-                | UserPasswordCredentials
-                | HostScopedCredentials
-            ],
-            Default(make=list),
-        ]
-    ]
+    credentials: NotRequired[Annotated[list[Credentials], Default(make=list)]]
     oauth_states: NotRequired[Annotated[list[OAuthState], Default(make=list)]]

@@ -67,7 +67,11 @@ class MappingOf(Shape):
 
 
 class ModelOf(Shape):
-    """An object with declared members."""
+    """An object with declared members.
+
+    Attributes:
+        members: Shape and default by key.
+    """
 
     def __init__(
         self,
@@ -86,7 +90,7 @@ class ModelOf(Shape):
             keeps_extra_keys: Whether members beyond these are kept.
         """
         self._name = name
-        self._members = members
+        self.members = members
         self._keeps_extra_keys = keeps_extra_keys
         self.fast_type = msgspec.defstruct(
             name,
@@ -110,7 +114,7 @@ class ModelOf(Shape):
             )
             return INVALID
         converted: dict[str, Any] = {}
-        for key, (shape, default) in self._members.items():
+        for key, (shape, default) in self.members.items():
             if key in value:
                 converted[key] = shape.convert(value[key], (*location, key), problems)
             elif default is NO_DEFAULT:
@@ -121,19 +125,19 @@ class ModelOf(Shape):
         if INVALID in converted.values():
             return INVALID
         if self._keeps_extra_keys:
-            converted |= {key: value[key] for key in value if key not in self._members}
+            converted |= {key: value[key] for key in value if key not in self.members}
         return converted
 
     def schema(self) -> dict[str, Any]:
         """Return an object's schema."""
-        required = [key for key, (_, default) in self._members.items() if default is NO_DEFAULT]
+        required = [key for key, (_, default) in self.members.items() if default is NO_DEFAULT]
         return {
             "title": self._name,
             "type": "object",
             "properties": {
                 key: shape.schema()
                 | ({} if _made_late(default) or key in required else {"default": default})
-                for key, (shape, default) in self._members.items()
+                for key, (shape, default) in self.members.items()
             },
             "required": required,
             "additionalProperties": True,
@@ -141,32 +145,36 @@ class ModelOf(Shape):
 
 
 class OneOf(Shape):
-    """One of several objects with declared members, told apart by their `type`."""
+    """One of several objects with declared members, told apart by their `type`.
+
+    Attributes:
+        models: They, by what their `type` says.
+    """
 
     # Matches nothing: which of them it is, and what is wrong with it, the slow half says.
     fast_type = Literal["\0"]
 
     def __init__(self, models: Mapping[str, ModelOf]) -> None:
         """Take the models by what their `type` says."""
-        self._models = models
+        self.models = models
 
     def convert(self, value: Any, location: Location, problems: Problems) -> Any:
         """Convert as the model that `type` names."""
         kind = value.get("type") if isinstance(value, dict) else None
-        model = self._models.get(kind) if isinstance(kind, str) else None
+        model = self.models.get(kind) if isinstance(kind, str) else None
         if model is not None:
             return model.convert(value, location, problems)
         problems.add(
             "union_tag_invalid",
             location,
-            "Input should be an object whose 'type' is one of: " + ", ".join(self._models),
+            "Input should be an object whose 'type' is one of: " + ", ".join(self.models),
             value,
         )
         return INVALID
 
     def schema(self) -> dict[str, Any]:
         """Return the schemas of all."""
-        return {"oneOf": [model.schema() for model in self._models.values()]}
+        return {"oneOf": [model.schema() for model in self.models.values()]}
 
 
 class DocumentOf(Shape):

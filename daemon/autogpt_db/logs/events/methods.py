@@ -149,11 +149,23 @@ def credentials_undecryptable(
     user_id: str | None = None,
     texts: int | None = None,
     tried: int | None = None,
+    credentials: list[str] | None = None,
 ) -> None:
     """Users' stored credentials were written with another key than `integrations.encryption_key`.
-    At a start: `texts` of `tried` that were looked at; of a call: whose.
+    At a start: `texts` of `tried` that were looked at; of a call: whose, and the ids of the first
+    20 rows of "IntegrationCredential". A single one that is damaged is left out of what is shown.
 
     Users' credentials for other services were written with another key than
     integrations.encryption_key. Nothing was overwritten. Give the key that AutoGPT's other services
     use (ENCRYPTION_KEY); the credentials are readable again with it.
+    """
+
+
+@event(ERROR)
+def credentials_malformed(*, user_id: str, texts: int, credentials: list[str]) -> None:
+    """Stored credentials of a user decrypt to something that is none, and were left out:
+    `credentials` are the ids of the first 20 rows of "IntegrationCredential".
+
+    Somebody else than AutoGPT wrote them, or a later release. The user can connect that service
+    anew.
     """

@@ -18,6 +18,7 @@ from autogpt_db.errors import (
 from autogpt_db.logs.events import methods as log
 from autogpt_db.models.credentials import UserIntegrations as Integrations
 from autogpt_db.operations import Database, JsonText, Reply, operation
+from autogpt_db.operations.users.credential_texts import keys_of, later_members, undecryptable
 from autogpt_db.signatures.annotations import document_shape_of
 from autogpt_db.signatures.detail import Problems
 from autogpt_db.signatures.repeats import harmless
@@ -68,15 +69,12 @@ async def get_user_integrations(database: Database, user_id: str) -> Reply[model
     capabilities = database.capabilities
     if not token:
         return opened(None, "", capabilities)
-    keys = _keys(database)
+    keys = keys_of(database)
     try:
         document: bytes = await database.computed(len(token), opened, keys, token, capabilities)
     except UndecryptableError as error:
         log.credentials_undecryptable(users=1, user_id=user_id)
-        raise InvalidValueError(
-            f"The credentials of user {user_id} cannot be decrypted. They were encrypted with "
-            "another key than integrations.encryption_key (ENCRYPTION_KEY), or are damaged."
-        ) from error
+        raise undecryptable(user_id) from error
     return document
 
 
@@ -97,7 +95,7 @@ async def update_user_integrations(
     Raises:
         InvalidValueError: There is no key to encrypt them with.
     """
-    token = await database.computed(len(data.received), sealed, _keys(database), data.received)
+    token = await database.computed(len(data.received), sealed, keys_of(database), data.received)
     await database.execute(STORE, {"user_id": user_id, "integrations": token})
 
 
@@ -132,15 +130,6 @@ def opened(keys: IntegrationsSettings | None, token: str, capabilities: Capabili
     return _encode(found)
 
 
-def _keys(database: Database) -> IntegrationsSettings:
-    keys = database.settings.integrations
-    if keys.encryption_key is None:
-        raise InvalidValueError(
-            "Users' credentials need integrations.encryption_key (ENCRYPTION_KEY); set it."
-        )
-    return keys
-
-
 def _validated(content: Any) -> dict[str, Any]:
     problems = Problems()
     try:
@@ -156,13 +145,8 @@ def _validated(content: Any) -> dict[str, Any]:
 def _add_defaults(integrations: dict[str, Any], capabilities: Capabilities) -> None:
     """Add the members that the database's release has and the stored credentials lack."""
     for credentials in integrations["credentials"]:
-        if capabilities.tier:
-            credentials.setdefault("is_managed", False)
-            credentials.setdefault("metadata", {})
-        if capabilities.expert_runs and credentials["type"] == "oauth2":
-            credentials.setdefault("refresh_strategy", "oauth_handler")
-            credentials.setdefault("provider_state", None)
-            credentials.setdefault("provider_state_version", None)
+        for name, default in later_members(credentials["type"], capabilities).items():
+            credentials.setdefault(name, default)
     if capabilities.push:
         for state in integrations["oauth_states"]:
             state.setdefault("credential_id", None)
