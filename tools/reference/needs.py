@@ -31,7 +31,8 @@ def needs_file() -> Iterator[str]:
     for capabilities in set(map(Capabilities.of, catalogues)):
         for function in functions:
             texts = statements_of(function, capabilities)
-            lines[key_of(texts)] = _line(read_off(texts))
+            if (key := key_of(texts)) not in lines:
+                lines[key] = _line(read_off(texts))
     yield "{"
     yield ",\n".join(f'"{key}": {lines[key]}' for key in sorted(lines))
     yield "}"
