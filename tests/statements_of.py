@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from autogpt_db.signatures.tables import texts_of
-from autogpt_db.statements.sql import is_whole
+from autogpt_db.statements.whole import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

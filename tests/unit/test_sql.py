@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from autogpt_db.statements.sql import is_whole, read, read_parts
+from autogpt_db.statements.sql import read, read_parts
+from autogpt_db.statements.whole import is_whole
 
 
 def columns(text: str) -> set[tuple[str, str]]:

@@ -35,6 +35,7 @@ from autogpt_db.heartbeat import Heartbeat
 from autogpt_db.helpers import Helpers
 from autogpt_db.lifecycle import stop_on_signals
 from autogpt_db.listening import address_of
+from autogpt_db.loading import loading
 from autogpt_db.logs.events import api as log
 from autogpt_db.metrics import RequestCounters, open_store
 from autogpt_db.metrics.publishing import publish_forever
@@ -74,7 +75,8 @@ def run_api(settings: Settings) -> int:
     with stop_on_signals():
         _allow_many_connections()
         map_large_blocks()
-        operations = served_operations()
+        with loading():
+            operations = served_operations()
         listeners = listening_sockets(settings.api)
         uvloop.run(_serve(settings, operations, listeners))
     # The end has begun: one more signal must not turn it into a death by signal.

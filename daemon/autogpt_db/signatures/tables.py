@@ -18,7 +18,7 @@ from autogpt_db.database.capabilities import Capabilities, ForSchema
 from autogpt_db.database.needs import Needs
 from autogpt_db.database.pool.merged import Merged
 from autogpt_db.statements.remembered import key_of, remembered
-from autogpt_db.statements.sql import is_whole, read, read_parts
+from autogpt_db.statements.whole import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -81,6 +81,9 @@ def read_off(texts: Iterable[str]) -> Needs:
     Args:
         texts: As `statements_of` returns them.
     """
+    # Most processes read none, because all is remembered.
+    from autogpt_db.statements.sql import read, read_parts
+
     whole = [text for text in texts if is_whole(text)]
     parts = sorted(text for text in texts if not is_whole(text))
     needs = reduce(or_, map(read, whole), Needs())

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from autogpt_db.statements.expressions import Expressions, all_named, follows
 from autogpt_db.statements.scopes import Scope, Scopes, Source, Sources
-from autogpt_db.statements.tokens import QUERIES, Token, is_table, split
+from autogpt_db.statements.tokens import Token, is_table, split
+from autogpt_db.statements.whole import QUERIES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

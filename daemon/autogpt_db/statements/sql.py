@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 from autogpt_db.database.needs import Needs
 from autogpt_db.statements.queries import Queries
 from autogpt_db.statements.scopes import Scope, Source
-from autogpt_db.statements.tokens import QUERIES, flat, is_table, is_type, tokens
+from autogpt_db.statements.tokens import flat, is_table, is_type, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_BEGINNINGS = tuple(QUERIES)
 # With its schema, as every name of ours is written.
 _OURS = re.compile(r"\bautogpt_db\.(\w+)")
 
@@ -57,16 +56,3 @@ def read_parts(texts: Sequence[str], tables: Iterable[str]) -> Needs:
 
 def _of_ours(text: str) -> Needs:
     return Needs(ours=frozenset(_OURS.findall(text)))
-
-
-def is_whole(text: str) -> bool:
-    """Tell whether a text is a whole statement, and not a part of one."""
-    if not text.lstrip().startswith(_BEGINNINGS):
-        return False
-    words = text.split()
-    return (
-        (len(words) > 2 or text.rstrip().endswith(")"))  # noqa: PLR2004 - more than a beginning
-        and words[0] in QUERIES
-        and text.count("(") == text.count(")")
-        and words[-1] not in {"FROM", "WHERE", "AND", ","}
-    )

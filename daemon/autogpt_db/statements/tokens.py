@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from autogpt_db.statements.whole import QUERIES
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-QUERIES = frozenset({"SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "VALUES"})
 SCHEMA = "platform"
 """What stands for AutoGPT's schema in our statements, whatever its name in a database."""
 
