@@ -34,6 +34,9 @@ LINES = [line for words, found in EXAMPLES.items() if words not in ELSEWHERE for
 @pytest.fixture(scope="module")
 def daemon() -> Iterator[DaemonProcess]:
     with DaemonProcess(assignments=["api.processes=1"]) as running:
+        # Some are about this user.
+        done = running.run("import", str(AGENT), "--user", "ada@example.com")
+        assert done.returncode == 0, done.stderr
         yield running
 
 

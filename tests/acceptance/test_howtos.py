@@ -22,6 +22,7 @@ from daemon_process import PROGRAM, DaemonProcess
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+AGENT = Path(__file__).parents[2] / "etc" / "examples" / "greeter.json"
 PAGES = Path(__file__).parents[2] / "docs" / "howto"
 
 
@@ -86,6 +87,17 @@ def test_find_stuck_executions(daemon: DaemonProcess, shell: Shell) -> None:
     finally:
         file.write_text("")
         done(shell, "autogpt-db ctl reload --wait")
+
+
+def test_look_users_up(daemon: DaemonProcess, shell: Shell) -> None:
+    show, many = blocks("look-users-up.md", "sh")
+    daemon.run("import", str(AGENT), "--user", "ada@example.com")
+    assert re.search(r"^balance +0 credits$", done(shell, show), re.MULTILINE)
+    searched, active, richest = many.splitlines()
+    assert "ada@example.com" in done(shell, searched)
+    assert "alice" not in done(shell, searched)
+    done(shell, active)
+    assert "ada@example.com" in done(shell, richest)
 
 
 def test_monitor_with_prometheus(daemon: DaemonProcess, shell: Shell) -> None:

@@ -12,6 +12,7 @@ from cryptography.fernet import Fernet
 from autogpt_db.cli.commands import commands
 from autogpt_db.cli.executions import executions
 from autogpt_db.cli.jobs import jobs
+from autogpt_db.cli.users import user
 from daemon_process import DaemonProcess
 from pgbouncer import PGBOUNCER, PgBouncer
 from postgres_server import with_schema
@@ -47,6 +48,8 @@ WORK: list[tuple[str, int, str]] = [
     ("rotate-key", 0, "All are of the new key"),
     ("executions stuck --json", 0, "Looked at what was made within"),
     ("executions stuck --days 3000 --dry-run", 0, "kind +execution"),
+    ("user show alice@example.com", 0, "id +alice"),
+    ("user list --limit 1", 0, "The first 1 of"),
     ("jobs list", 0, "refresh_store_views"),
     ("jobs run refresh_store_views --wait", 0, "succeeded: refreshed True"),
     ("jobs history", 0, "refresh_store_views"),
@@ -88,7 +91,7 @@ def test_no_command_is_left_out() -> None:
     tried = {words.partition(" ")[0] for words, *_ in WORK} | CHILDREN
     assert tried == names(commands)
     tried = {" ".join(words.split(" ")[:2]) for words, *_ in WORK}
-    assert names(jobs, "jobs ") | names(executions, "executions ") <= tried
+    assert names(jobs, "jobs ") | names(executions, "executions ") | names(user, "user ") <= tried
 
 
 @pytest.mark.parametrize(("words", "code", "said"), WORK, ids=[words for words, *_ in WORK])

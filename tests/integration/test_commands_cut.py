@@ -47,6 +47,8 @@ COMMANDS = (
     Command("doctor", 7, (FOUND_WRONG,)),
     Command("methods"),
     Command("executions stuck"),
+    Command("user show alice"),
+    Command("user list"),
     Command("jobs list"),
     Command("jobs history"),
     Command("jobs run measure_blocks"),

@@ -24,11 +24,12 @@ from autogpt_db.cli.psql import psql
 from autogpt_db.cli.runtime import runtime_of
 from autogpt_db.cli.sources import Sources
 from autogpt_db.cli.topics import help_
+from autogpt_db.cli.users import user
 from autogpt_db.loading import loading
 
 SECTIONS = {
     "The service": ("run", "status", "check", "doctor", "config", "ctl"),
-    "What it serves": ("call", "methods", "jobs", "executions", "import"),
+    "What it serves": ("call", "methods", "jobs", "executions", "user", "import"),
     "The database": ("psql", "dsn", "migrate", "rotate-key"),
     "The private PostgreSQL": ("backup", "verify-backup", "restore", "upgrade-cluster"),
     "Documentation": ("help",),
@@ -256,6 +257,7 @@ for command in (
     psql,
     restore,
     upgrade_cluster,
+    user,
     verify_backup,
     worker,
 ):

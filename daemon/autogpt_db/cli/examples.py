@@ -68,6 +68,15 @@ EXAMPLES: Mapping[str, Sequence[tuple[str, str]]] = {
         ("autogpt-db executions stuck", "What nothing moves any more."),
         ("autogpt-db executions stuck --days 90 --dry-run", "And what ending it would do."),
     ),
+    "user show": (
+        ("autogpt-db user show ada@example.com", "Who that is, and what she has."),
+        ("autogpt-db user show c78d264b-d9ea-5d5d-b3e6-145e5dab4dfd --json", "By the id."),
+    ),
+    "user list": (
+        ("autogpt-db user list --search ada", "Whose address or name has it in it."),
+        ("autogpt-db user list --tier PRO --active 7 --order activity", "Who works with it."),
+        ("autogpt-db user list --organization acme", "An organization's members."),
+    ),
     "jobs list": (("autogpt-db jobs list", "When each runs, and how it last ended."),),
     "jobs run": (
         ("autogpt-db jobs run watch_executions --wait", "Run a job now, and wait for its end."),

@@ -22,6 +22,7 @@ class Capabilities:
     """What statements and replies depend on.
 
     Attributes:
+        chats: Chats are kept (v0.6.48; autogpt-db 0.1.0 made no tables for them).
         folders: Library agents lie in folders (v0.6.49).
         suggested_blocks: The blocks that are run most are counted in a view (v0.6.49).
         store2: The store's view shows one row for each listing's active version, under new column
@@ -48,6 +49,7 @@ class Capabilities:
         notify_columns: Users have a column for each kind of notification (until v0.7.2).
     """
 
+    chats: bool = False
     folders: bool = False
     suggested_blocks: bool = False
     store2: bool = False
@@ -77,6 +79,7 @@ class Capabilities:
         """Read them off a catalogue."""
         has = catalogue.has
         return cls(
+            chats=has("ChatSession", "updatedAt"),
             folders=has("LibraryAgent", "folderId"),
             suggested_blocks=has("mv_suggested_blocks"),
             store2=has("StoreAgent", "listing_version_id")
