@@ -32,12 +32,14 @@ class Capabilities:
         cost_log: What blocks cost the platform is logged (v0.6.54).
         cost_cache: That log knows cached tokens (v0.6.55).
         linking: Accounts of chat platforms are linked (v0.6.57).
+        shared_files: Files of shared executions are shown with them (v0.6.57).
         push: Browsers subscribe to pushed messages (v0.6.58).
         no_refill: The monthly allowance is gone: who is new has no tier (v0.6.59).
         chat_status: Chat sessions have a status (v0.6.60 or .61).
         hidden: Library agents can be hidden (v0.6.60 or .61).
         share: Chat sessions can be shared (v0.6.62 or .63).
         search_types: Files and chats can be searched (v0.6.64 to .66).
+        workspaces: Users keep files in workspaces (v0.6.48, but not what autogpt-db 0.1 made).
         file_folders: Files of workspaces lie in folders (v0.6.67).
         orgs: Organizations and teams own executions, graphs and library agents (v0.6.67).
         one_personal: A user has one personal organization at most, by a unique index (v0.6.67).
@@ -58,12 +60,14 @@ class Capabilities:
     cost_log: bool = False
     cost_cache: bool = False
     linking: bool = False
+    shared_files: bool = False
     push: bool = False
     no_refill: bool = False
     chat_status: bool = False
     hidden: bool = False
     share: bool = False
     search_types: bool = False
+    workspaces: bool = False
     file_folders: bool = False
     orgs: bool = False
     one_personal: bool = False
@@ -89,12 +93,14 @@ class Capabilities:
             cost_log=has("PlatformCostLog"),
             cost_cache=has("PlatformCostLog", "cacheReadTokens"),
             linking=has("PlatformLink"),
+            shared_files=has("SharedExecutionFile"),
             push=has("PushSubscription"),
             no_refill="NO_TIER" in catalogue.default_of("User", "subscriptionTier"),
             chat_status=has("ChatSession", "chatStatus"),
             hidden=has("LibraryAgent", "isHidden"),
             share=has("ChatSession", "isShared"),
             search_types="WORKSPACE_FILE" in catalogue.labels.get("ContentType", ()),
+            workspaces=has("UserWorkspaceFile"),
             file_folders=has("UserWorkspaceFile", "folderId"),
             orgs=has("OrgMember") and has("AgentGraphExecution", "teamId"),
             one_personal="Organization_one_personal_per_user" in catalogue.unique,

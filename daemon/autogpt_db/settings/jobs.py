@@ -85,6 +85,20 @@ class RetainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "never."
         ),
     ] = None
+    cost_log_days: Annotated[
+        Annotated[int, Meta(ge=1, le=36500)] | None,
+        option(
+            "Days after which the log of what blocks cost the platform is deleted, which AutoGPT's "
+            "pages for administrators sum up. Unset: never."
+        ),
+    ] = None
+    workspace_files_days: Annotated[
+        Annotated[int, Meta(ge=1, le=36500)] | None,
+        option(
+            "Days after which the records of files go that users have deleted, but for those that "
+            "a shared page shows. With them goes where AutoGPT keeps a file's bytes. Unset: never."
+        ),
+    ] = None
     batch: Annotated[
         int, option("Rows that one transaction deletes at most.", ge=10, le=100_000)
     ] = 250

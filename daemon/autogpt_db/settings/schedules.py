@@ -35,12 +35,28 @@ class WorkerSettings(WorkerOptions, frozen=True, kw_only=True, forbid_unknown_fi
         ),
     ] = "*/10 * * * *"
 
+    link_tokens_schedule: Annotated[
+        str,
+        option(
+            "When expired tokens for linking chat platforms' accounts are deleted: a cron line, "
+            "in UTC, or never.",
+        ),
+    ] = "29 */6 * * *"
+
     oauth_cleanup_schedule: Annotated[
         str,
         option(
             "When expired OAuth tokens are deleted: a cron line, in UTC, or never.",
         ),
     ] = "17 */6 * * *"
+
+    push_subscriptions_schedule: Annotated[
+        str,
+        option(
+            "When browsers that no longer take pushed messages are forgotten: a cron line, in "
+            "UTC, or never.",
+        ),
+    ] = "53 3 * * *"
 
     measure_schedule: Annotated[
         str,

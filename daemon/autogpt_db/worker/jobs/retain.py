@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 from autogpt_db.errors import LockedError, StatementCollidedError
 from autogpt_db.worker.figures import Figure, report
 from autogpt_db.worker.registry import job
+from autogpt_db.worker.retained import RETAINED
 
 if TYPE_CHECKING:
     from autogpt_db.worker.handle import JobDatabase
@@ -99,11 +100,14 @@ _BEGINNING = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - the column has no time zo
     attempts=20,
 )
 async def retain(database: JobDatabase) -> dict[str, Any]:
-    """Delete inputs and outputs, and whole executions, that are older than the settings say.
+    """Delete executions, logged costs and deleted files that are older than the settings say.
 
-    Nothing is deleted unless `retain.input_output_days` or `retain.executions_days` is set, and
-    only of executions that have ended. A transaction deletes at most `retain.batch` rows, waits
-    for nobody's lock for long, and is followed by a pause; a run that ends goes on next time.
+    Nothing is deleted unless an option says after how many days: `retain.input_output_days` and
+    `retain.executions_days`, only of executions that have ended, `retain.cost_log_days`, and
+    `retain.workspace_files_days`, only the records of files that their users have deleted. A
+    transaction deletes at most `retain.batch` rows, waits for nobody's lock for long, and is
+    followed by a pause; a run that ends goes on next time. What a database has no table for is
+    passed over.
 
     An execution that ends only after the walk has passed its age keeps its inputs and outputs until
     it is deleted whole. Deleted executions no longer count in the marketplace's numbers of runs.
@@ -115,6 +119,11 @@ async def retain(database: JobDatabase) -> dict[str, Any]:
     if settings.executions_days is not None:
         steps = (DELETE_ROWS, DELETE_NODES, DELETE_EXECUTIONS)
         await walk.through("executions", settings.executions_days, steps)
+    for table in RETAINED:
+        days: int | None = getattr(settings, f"{table.name}_days")
+        delete = table.delete(database.capabilities)
+        if days is not None and delete is not None:
+            await walk.clear(delete, days)
     await report(
         database,
         [Figure("retain_rows_deleted", walk.rows), Figure("retain_unfinished", not walk.finished)],
@@ -142,8 +151,7 @@ class _Walk:
 
     async def through(self, name: str, days: int, steps: tuple[LiteralString, ...]) -> None:
         """Take every execution older than `days` through the steps."""
-        now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
-        horizon = now - dt.timedelta(days=days)
+        horizon = _horizon(days)
         # Whole executions leave nothing to walk past; the ones that ended late are met again.
         row = None
         if DELETE_EXECUTIONS not in steps:
@@ -168,6 +176,30 @@ class _Walk:
             self.done += seen
             await self._database.progress(self.done, max(self._total, self.done))
 
+    async def clear(self, delete: LiteralString, days: int) -> None:
+        """Delete all rows of a table that are older than `days`.
+
+        Args:
+            delete: A `Retained` table's.
+            days: How old they must be.
+        """
+        page = {"horizon": _horizon(days), "after": "", "batch": self._batch}
+        deleted = self._batch
+        while deleted >= self._batch:
+            if time.monotonic() >= self._stop_at:
+                self.finished = False
+                return
+            began = time.monotonic()
+            try:
+                row = await self._database.row(delete, page)
+            except (LockedError, StatementCollidedError):
+                await asyncio.sleep(LOCKED_PAUSE)
+                continue
+            assert row is not None
+            deleted, page["after"] = row
+            self.rows += deleted
+            await self._rest(began)
+
     async def _empty(self, step: LiteralString, ids: list[str]) -> bool:
         """Repeat a step until it finds nothing more; False when the time is up."""
         while True:
@@ -180,8 +212,21 @@ class _Walk:
                 await asyncio.sleep(LOCKED_PAUSE)
                 continue
             self.rows += deleted
-            rest = self._database.settings.retain.rest
-            await asyncio.sleep((time.monotonic() - began) * rest)
-            await self._database.progress(self.done, max(self._total, self.done))
+            await self._rest(began)
             if deleted < self._batch or step is DELETE_EXECUTIONS:
                 return True
+
+    async def _rest(self, began: float) -> None:
+        """Pause after a transaction, and say how far the run is.
+
+        Args:
+            began: When the transaction did.
+        """
+        rest = self._database.settings.retain.rest
+        await asyncio.sleep((time.monotonic() - began) * rest)
+        await self._database.progress(self.done, max(self._total, self.done))
+
+
+def _horizon(days: int) -> dt.datetime:
+    """Return the moment that is so many days ago, as the columns have it."""
+    return dt.datetime.now(dt.UTC).replace(tzinfo=None) - dt.timedelta(days=days)

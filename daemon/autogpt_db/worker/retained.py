@@ -1,0 +1,93 @@
+"""Tables whose old rows the job retain deletes by themselves, each where its option says so.
+
+A further table is a row of `RETAINED` and an option of its name, with `_days`, in the settings.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from autogpt_db.database.capabilities import ForSchema
+
+if TYPE_CHECKING:
+    from typing import LiteralString
+
+    from autogpt_db.database.capabilities import Capabilities
+
+
+class Retained(NamedTuple):
+    """A table whose rows go when they are old, and nothing with them.
+
+    Attributes:
+        name: What its rows are; `retain.{name}_days` says when they go.
+        delete: Deletes up to `batch` rows older than `horizon`, and returns their number and the
+            last id, which is `after` of the next batch where no index knows how old rows are. A row
+            that somebody else holds is left to the next run. None where there is no such table.
+    """
+
+    name: str
+    delete: ForSchema[LiteralString | None]
+
+
+# By age, which has an index: what has gone needs no walking past.
+_COST_LOG: LiteralString = """
+WITH deleted AS (
+    DELETE FROM platform."PlatformCostLog"
+     WHERE "id" = ANY (ARRAY(
+           SELECT "id"
+             FROM platform."PlatformCostLog"
+            WHERE "createdAt" < %(horizon)s
+            ORDER BY "createdAt"
+            LIMIT %(batch)s
+              FOR UPDATE SKIP LOCKED
+     ))
+    RETURNING "id"
+)
+SELECT count(*), max("id") FROM deleted
+"""
+
+
+def _workspace_files(capabilities: Capabilities) -> LiteralString | None:
+    if not capabilities.workspaces:
+        return None
+    shared: LiteralString = ""
+    if capabilities.shared_files:
+        shared += """
+              AND NOT EXISTS (
+                  SELECT FROM platform."SharedExecutionFile" AS shared
+                   WHERE shared."fileId" = file."id"
+              )"""
+    if capabilities.share:
+        shared += """
+              AND NOT EXISTS (
+                  SELECT FROM platform."SharedChatFile" AS shared
+                   WHERE shared."fileId" = file."id"
+              )"""
+    # No index knows when a file was deleted, so a run goes through all of them once, by their ids.
+    # What a public page still shows stays.
+    return f"""
+WITH deleted AS (
+    DELETE FROM platform."UserWorkspaceFile"
+     WHERE "id" = ANY (ARRAY(
+           SELECT file."id"
+             FROM platform."UserWorkspaceFile" AS file
+            WHERE file."id" > %(after)s
+              AND file."isDeleted"
+              AND COALESCE(file."deletedAt", file."updatedAt") < %(horizon)s{shared}
+            ORDER BY file."id"
+            LIMIT %(batch)s
+              FOR UPDATE SKIP LOCKED
+     ))
+    RETURNING "id"
+)
+SELECT count(*), max("id") FROM deleted
+"""
+
+
+RETAINED = (
+    Retained(
+        "cost_log",
+        ForSchema(lambda capabilities: _COST_LOG if capabilities.cost_log else None),
+    ),
+    Retained("workspace_files", ForSchema(_workspace_files)),
+)
