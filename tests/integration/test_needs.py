@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -14,11 +15,14 @@ from autogpt_db.database.catalogue import Catalogue
 from autogpt_db.database.catalogue_statement import READ
 from autogpt_db.operations import load_operations
 from autogpt_db.statements.sql import read
-from service import SERVED
+from releases.building import LATEST
+from service import FIRST, LATER
 from statements_of import refusal, statements_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    from autogpt_db.operations import Operation
 
 OPERATIONS = load_operations()
 Connection = psycopg.Connection[Any]
@@ -27,7 +31,20 @@ Connection = psycopg.Connection[Any]
 @pytest.fixture
 def connection(database_url: str) -> Iterator[Connection]:
     """Yield a connection with our search path to a database that we made."""
-    with psycopg.connect(database_url, autocommit=True) as connection:
+    with connected(database_url) as connection:
+        yield connection
+
+
+@pytest.fixture
+def latest(release_database: Callable[..., str]) -> Iterator[Connection]:
+    """Yield one to a database of the latest release's."""
+    with connected(release_database(LATEST, ours=True)) as connection:
+        yield connection
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Connection]:
+    with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET search_path TO platform, public, extensions")
         yield connection
 
@@ -40,11 +57,19 @@ def catalogue_of(connection: Connection) -> Catalogue:
 
 
 def test_every_column_that_a_statement_needs_is_known_and_no_other(connection: Connection) -> None:
+    check_columns(connection, FIRST.values(), least=60)
+
+
+def test_every_column_that_a_later_statement_needs_is_known(latest: Connection) -> None:
+    check_columns(latest, [OPERATIONS[name] for name in LATER], least=30)
+
+
+def check_columns(connection: Connection, operations: Iterable[Operation], *, least: int) -> None:
+    """Assert that each statement needs the columns without which it is refused, and no others."""
     catalogue = catalogue_of(connection)
-    capabilities = Capabilities.of(catalogue)
-    statements = statements_of(SERVED.values(), capabilities)
+    statements = statements_of(operations, Capabilities.of(catalogue))
     needs = {statement: read(statement) for statement in statements}
-    assert len(statements) > 60
+    assert len(statements) > least
     for statement, methods in statements.items():
         # One that the database lacks something for is refused, and one that it doesn't isn't.
         lacks = needs[statement].lacks(catalogue)
@@ -80,7 +105,7 @@ def rename(connection: Connection, table: str, column: str) -> None:
 
 def test_every_label_that_a_statement_needs_is_known(connection: Connection) -> None:
     catalogue = catalogue_of(connection)
-    statements = statements_of(SERVED.values(), Capabilities.of(catalogue))
+    statements = statements_of(FIRST.values(), Capabilities.of(catalogue))
     usable = [each for each in statements if refusal(connection, each) is None]
     missed, found = [], 0
     for enum, labels in catalogue.labels.items():
@@ -101,7 +126,7 @@ def test_every_label_that_a_statement_needs_is_known(connection: Connection) -> 
 def test_every_table_type_and_index_that_a_method_needs_is_known(connection: Connection) -> None:
     catalogue = catalogue_of(connection)
     capabilities = Capabilities.of(catalogue)
-    for name, operation in SERVED.items():
+    for name, operation in FIRST.items():
         needs = operation.needs(capabilities)
         assert needs.lacks(catalogue) == (), name
         spared = {table.name for table in operation.tables} - needs.tables
@@ -138,7 +163,7 @@ def test_rights_are_needs_and_each_lack_names_what_mends_it(connection: Connecti
         catalogue = catalogue_of(connection)
         lacks = {
             name: found
-            for name, operation in SERVED.items()
+            for name, operation in FIRST.items()
             if (found := operation.needs(Capabilities.of(catalogue)).lacks(catalogue))
         }
         assert "get_user_email_by_id" not in lacks
@@ -154,7 +179,7 @@ def test_rights_are_needs_and_each_lack_names_what_mends_it(connection: Connecti
             connection.execute(remedy.partition("; or")[0].encode())
         connection.execute("SET ROLE narrow")
         mended = catalogue_of(connection)
-        for name, operation in SERVED.items():
+        for name, operation in FIRST.items():
             assert operation.needs(Capabilities.of(mended)).lacks(mended) == (), name
     finally:
         connection.execute("RESET ROLE")
