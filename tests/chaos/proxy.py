@@ -158,6 +158,9 @@ class _Link:
         except OSError:
             self.abort()
             return
+        early, self.early = self.early, []
+        for data in early:
+            self.relay(self.client, data)
         if not self.client.is_closing():
             self.client.resume_reading()
 
@@ -166,7 +169,10 @@ class _Link:
         if self.swallowing or self.closed_way is from_client:
             return
         target = self.server if from_client else self.client
-        assert target is not None
+        if target is None:
+            # Up to Python 3.11.3 what is paused as soon as it is made reads nevertheless.
+            self.early.append(data)
+            return
         fate = self.fate
         if fate is None or fate.client_side is not from_client or len(data) < fate.bytes_left:
             if fate is not None and fate.client_side is from_client:

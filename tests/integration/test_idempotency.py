@@ -20,6 +20,7 @@ from api_process import ApiProcess, in_background, read_reply, request, running
 from autogpt_db.api.expiry import falls_to_api
 from autogpt_db.cli.agents import call_method
 from autogpt_db.database.pool import Pool
+from autogpt_db.database.pool.batches import LARGEST_BATCH
 from autogpt_db.database.pool.merging import MOST_CHARACTERS
 from autogpt_db.settings import ApiSettings, DatabaseSettings, Secret, Settings
 from autogpt_db.worker.registry import discover
@@ -728,7 +729,7 @@ def test_a_connection_lost_under_a_merged_statement_is_resolved_through_the_key(
 def test_each_call_of_a_batch_whose_connection_is_lost_is_resolved_by_itself(
     proxy: CuttingProxy, seeded_database_url: str, cuts: tuple[str, str]
 ) -> None:
-    # The first statement may be one call's; one behind it is of many.
+    # The first statement may be one call's; one behind it is of many, as they are too many for one.
     proxy.word, proxy.cuts = b"claimed_calls", list(cuts)
     with (
         Keyed(proxy.url(seeded_database_url)) as api,
@@ -736,7 +737,8 @@ def test_each_call_of_a_batch_whose_connection_is_lost_is_resolved_by_itself(
         ExitStack() as stack,
     ):
         (known,) = outside.execute('SELECT id FROM platform."AgentNodeExecution" LIMIT 1')
-        connections = [stack.enter_context(api.connect()) for _ in range(40)]
+        many = LARGEST_BATCH + 16
+        connections = [stack.enter_context(api.connect()) for _ in range(many)]
         for number, connection in enumerate(connections):
             output = {"node_exec_id": known[0], "output_name": f"cut {number}", "output_data": 1}
             body = json.dumps(output).encode()
@@ -752,8 +754,8 @@ def test_each_call_of_a_batch_whose_connection_is_lost_is_resolved_by_itself(
             'SELECT count(*), count(DISTINCT name) FROM platform."AgentNodeExecutionInputOutput"'
             " WHERE name LIKE 'cut %'"
         ).fetchone()
-        assert found == (40, 40)
-        assert len(kept(outside)) == 40
+        assert found == (many, many)
+        assert len(kept(outside)) == many
         assert len(api.events("outcome_found")) >= len(cuts)
 
 
