@@ -18,15 +18,17 @@ class RedisServer:
         port: Its port on the loopback address.
         published: Channels and messages, in order.
         keys: The keys it holds.
+        values: What stands under some of them.
         password: What AUTH must say; None for nothing.
         dropping: Connections that are closed at their first command.
-        gate: What is published waits while it is clear.
+        gate: What is published, or asked for, waits while it is clear.
         waiting: Whether something does.
     """
 
     def __init__(self, password: str | None = None) -> None:
         self.published: list[tuple[str, str]] = []
         self.keys: set[str] = set()
+        self.values: dict[str, str] = {}
         self.password = password
         self.dropping = 0
         self.gate = threading.Event()
@@ -62,6 +64,9 @@ class RedisServer:
                     return b"+OK\r\n" if self.known else b"-WRONGPASS wrong\r\n"
                 if not self.known:
                     return b"-NOAUTH Authentication required.\r\n"
+                return self.answer(name, arguments)
+
+            def answer(self, name: str, arguments: list[str]) -> bytes:
                 match name:
                     case "PUBLISH":
                         outer.waiting = True
@@ -73,6 +78,11 @@ class RedisServer:
                         found = fnmatch.filter(outer.keys, pattern)
                         keys = b"".join(f"${len(key)}\r\n{key}\r\n".encode() for key in found)
                         return b"*2\r\n$1\r\n0\r\n*%d\r\n%s" % (len(found), keys)
+                    case "GET":
+                        outer.waiting = True
+                        outer.gate.wait(30)
+                        value = outer.values.get(arguments[0])
+                        return f"${len(value)}\r\n{value}\r\n".encode() if value else b"$-1\r\n"
                     case "DEL":
                         outer.keys -= set(arguments)
                         return b":1\r\n"

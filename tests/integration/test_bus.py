@@ -69,6 +69,30 @@ def test_keys_are_forgotten_wherever_they_lie(seeded_database_url: str, redis: R
     assert redis.keys() == others
 
 
+def test_values_are_read_wherever_they_lie(redis: RealRedis) -> None:
+    keys = [f"expert-spend:x{number}:2026-W48" for number in range(20)]
+    for place, key in enumerate(keys):
+        redis.owner(key).set(key, place)
+    try:
+        for port in redis.ports:
+            found = asyncio.run(Bus(options(port)).values([*keys, "nothing"]))
+            assert found == [*(str(place).encode() for place in range(20)), None]
+            clients = redis.node(port).client_list()
+            assert len(clients) == 1, "the one that asks now: nothing else is left open"
+    finally:
+        for key in keys:
+            redis.owner(key).delete(key)
+
+
+def test_a_value_is_read_while_its_slot_is_moved(cluster: RealRedis) -> None:
+    gone_over, left_behind = "{spent}:1", "{spent}:2"
+    cluster.put({gone_over, left_behind})
+    with cluster.slot_under_way("{spent}", gone_over):
+        bus = Bus(options(cluster.ports[-1]))
+        found = asyncio.run(bus.values([left_behind, gone_over, "{spent}:3"]))
+    assert found == [b"1", b"1", None]
+
+
 def test_a_key_is_forgotten_while_its_slot_is_moved(cluster: RealRedis) -> None:
     gone_over, left_behind = f"{KEY}:{{moving}}:1", f"{KEY}:{{moving}}:2"
     cluster.put({gone_over, left_behind})

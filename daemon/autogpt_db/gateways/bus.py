@@ -1,4 +1,4 @@
-"""AutoGPT's Redis, be it one server or a Cluster: publishing to a channel, forgetting keys.
+"""AutoGPT's Redis, be it one server or a Cluster: publishing, reading values, forgetting keys.
 
 AutoGPT's processes listen by SUBSCRIBE on one server, and by SSUBSCRIBE in a Cluster (from v0.6.58
 on); a message of the other kind reaches nobody. So the server is asked which of the two it is.
@@ -9,15 +9,17 @@ would fetch the whole command table and all slots for each.
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
     from redis.asyncio import Redis
 
     from autogpt_db.settings import RedisSettings
+
+    _Reach = Callable[["_Node"], Awaitable[Redis]]
 
 ATTEMPTS = 3
 """Times that a lost connection is made, in all."""
@@ -47,29 +49,35 @@ class Bus:
 
     async def publish(self, channel: str, message: str) -> None:
         """Tell those who listen to a channel."""
-        async with self._connected(self._seed) as redis:
+        async with self._nodes() as at:
+            redis = await at(self._seed)
             if await self._clustered(redis):
-                await self._routed(redis, "SPUBLISH", channel, message)
+                await self._routed(at, redis, "SPUBLISH", channel, message)
             else:
                 await redis.publish(channel, message)
 
+    async def values(self, keys: Iterable[str]) -> list[bytes | None]:
+        """Return what stands under keys, each asked for by itself: they lie in many slots."""
+        async with self._nodes() as at:
+            redis = await at(self._seed)
+            return [await self._routed(at, redis, "GET", key) for key in keys]
+
     async def forget(self, pattern: str) -> None:
         """Delete the keys that a glob pattern matches, each by itself: they lie in many slots."""
-        async with self._connected(self._seed) as redis:
+        async with self._nodes() as at:
+            redis = await at(self._seed)
             if not await self._clustered(redis):
-                await self._forget_on(redis, pattern)
+                await self._forget_on(at, redis, pattern)
                 return
-            primaries = await self._primaries(redis)
-        for node in primaries:
-            async with self._connected(node) as redis:
-                await self._forget_on(redis, pattern)
+            for node in await self._primaries(redis):
+                await self._forget_on(at, await at(node), pattern)
 
-    async def _forget_on(self, redis: Redis, pattern: str) -> None:
+    async def _forget_on(self, at: _Reach, redis: Redis, pattern: str) -> None:
         async for key in redis.scan_iter(match=pattern, count=SCANNED_AT_ONCE):
-            await self._routed(redis, "DEL", key)
+            await self._routed(at, redis, "DEL", key)
 
-    async def _routed(self, redis: Redis, name: str, *arguments: str | bytes) -> None:
-        """Send a command, and again to whichever node is said to have its slot.
+    async def _routed(self, at: _Reach, redis: Redis, name: str, *arguments: str | bytes) -> Any:
+        """Send a command, and again to whichever node is said to have its slot; return the reply.
 
         While a slot is moved its keys lie on both sides: its owner then says whom to ask about one
         that has gone over already, and that node answers only those who say that they were sent.
@@ -77,21 +85,17 @@ class Bus:
         from redis.exceptions import AskError, MovedError, RedisError
 
         try:
-            await _send(redis, name, *arguments)
+            return await _send(redis, name, *arguments)
         except AskError as elsewhere:  # of which a MovedError is one
             told = elsewhere
-        else:
-            return
         for _ in range(MOST_HOPS):
-            async with self._connected(self._reachable(told.host, told.port)) as node:
-                try:
-                    if not isinstance(told, MovedError):
-                        await _send(node, "ASKING")
-                    await _send(node, name, *arguments)
-                except AskError as elsewhere:
-                    told = elsewhere
-                else:
-                    return
+            node = await at(self._reachable(told.host, told.port))
+            try:
+                if not isinstance(told, MovedError):
+                    await _send(node, "ASKING")
+                return await _send(node, name, *arguments)
+            except AskError as elsewhere:
+                told = elsewhere
         raise RedisError(f"{MOST_HOPS} nodes of the Cluster sent {name} on to another one")
 
     async def _clustered(self, redis: Redis) -> bool:
@@ -111,6 +115,20 @@ class Bus:
             name = self._seed.host
         assert name is not None
         return _Node(name, int(port))
+
+    @asynccontextmanager
+    async def _nodes(self) -> AsyncIterator[_Reach]:
+        """Yield what reaches nodes, by one connection to each as long as this lasts."""
+        reached: dict[_Node, Redis] = {}
+        async with AsyncExitStack() as connections:
+
+            async def at(node: _Node) -> Redis:
+                if node not in reached:
+                    connection = self._connected(node)
+                    reached[node] = await connections.enter_async_context(connection)
+                return reached[node]
+
+            yield at
 
     @asynccontextmanager
     async def _connected(self, node: _Node) -> AsyncIterator[Redis]:
