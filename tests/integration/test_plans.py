@@ -109,6 +109,8 @@ ROLES: dict[Role, Callable[[int], Any]] = {
     roles.ENDPOINT: lambda _n: "https://push.example.com/3",
     roles.DESCRIBED_BLOCK: lambda _n: PLAIN_BLOCK,
     roles.EXPERT: lambda n: identifier(f"x{_user(n)}-1"),
+    roles.OWNER_WITHOUT_TEAM: lambda n: identifier(f"u{SIZE.users - 1 - n}"),
+    roles.EXPERT_WITHOUT_TEAM: lambda n: identifier(f"x{SIZE.users - 1 - n}-1"),
     roles.BRIEFING: lambda n: identifier(f"ub{_user(n)}-3"),
     roles.BRIEFING_DATE: lambda _n: "2025-10-04",
     roles.BEGIN: lambda _n: _DAY.isoformat(),

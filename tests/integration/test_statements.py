@@ -31,6 +31,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "statements.md"
 MOST = 2
 DATABASE = "counted"
 ALICE = {"user_id": "alice"}
+MESSAGE = {"content": "Done.", "message_id": "message"}
 BATCH = {"user_id": "alice", "notification_type": "AGENT_RUN"}
 EVENT = {"type": "AGENT_RUN", "user_id": "alice", "data": {"a": 1}}
 FILE = examples()["create_workspace_file"][0]
@@ -73,6 +74,10 @@ _CREDENTIALS = (
     "a transaction: under a lock for the user a statement of its own sees what is stored, which is "
     "decrypted to tell what has changed"
 )
+_POSTS = (
+    "a transaction: the thread is locked, and a statement of its own then sees the numbers of the "
+    "messages that were being posted"
+)
 EXCEPTIONS = {
     "set_user_credentials": _CREDENTIALS,
     "set_user_credentials (of a user without an organization)": (
@@ -84,6 +89,8 @@ EXCEPTIONS = {
     "get_user_default_team (of a user who has none)": _ORGANIZATION,
     "resolve_default_tenancy (of a user who has none)": _ORGANIZATION,
     "add_store_agent_to_library (by a user without an organization)": _ORGANIZATION,
+    "append_expert_run_message": _POSTS,
+    "append_plain_session_message": _POSTS,
     "increment_onboarding_runs (first run ever)": (
         "the row is made first, then counted as any other: two first runs at once count as two"
     ),
@@ -207,6 +214,9 @@ LATER_SEQUENCE = [
     Call("get_or_create_workspace", {"user_id": "carol"}, "of a user who has none"),
     Call("create_workspace_file", FILE),
     Call("create_workspace_file", FILE, "repeated"),
+    Call("resolve_private_expert_tenancy", {**ALICE, "expert_id": "x1"}),
+    Call("append_expert_run_message", {**ALICE, "expert_id": "x1", **MESSAGE}),
+    Call("append_plain_session_message", {**ALICE, **MESSAGE, "message_id": "another"}),
 ]
 """What has more to do, or is there at all, in the database of a later release."""
 

@@ -36,6 +36,9 @@ _PLACEHOLDER = re.compile(r"<(id|token)\d+>")
 _FRACTION = re.compile(r"<ts([Z+]?)\.\d+>")
 _SEEDED_TIMES = ("2025-12", "2026-01")
 
+SPENT = {"x1": 12, "x5": 100, "x6": 85, "x7": -5, "x8": 1000, "x9": 500, "x10": 8}
+"""What experts had spent in the week of v0.7.2's recorded calls, by AutoGPT's counters in Redis."""
+
 _COMPUTED = frozenset(
     {
         "input_schema",

@@ -25,6 +25,7 @@ from autogpt_db.client.errors import (
     _BY_TYPE,
     ArgumentsRefusedError,
     CallFailedError,
+    ExpertRunPausedError,
     InsufficientBalanceError,
     MethodNotServedError,
     NotFoundError,
@@ -158,6 +159,16 @@ def test_an_insufficient_balance_has_its_figures() -> None:
     assert error.arguments == tuple(args)
     odd = failure("m", 400, {"type": "InsufficientBalanceError", "args": ["x"]}, None)
     assert isinstance(odd, InsufficientBalanceError)
+
+
+def test_failures_of_experts_name_them() -> None:
+    paused = failure("m", 400, {"type": "ExpertRunPausedError", "args": ["why", "x"]}, None)
+    assert isinstance(paused, ExpertRunPausedError)
+    assert (str(paused), paused.expert_id) == ("m: why", "x")
+    gone = failure("m", 404, {"type": "ExpertNotFoundError", "args": ["x"]}, None)
+    assert isinstance(gone, NotFoundError)
+    odd = failure("m", 400, {"type": "ExpertRunPausedError", "args": []}, None)
+    assert isinstance(odd, ExpertRunPausedError)
 
 
 def test_refused_arguments_name_their_field() -> None:

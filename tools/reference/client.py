@@ -117,9 +117,18 @@ class _WithoutTuples(ast.NodeTransformer):
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
         self.generic_visit(node)
         if isinstance(node.value, ast.Name) and node.value.id == "tuple":
-            kinds = [ast.unparse(each) for each in typing.cast("ast.Tuple", node.slice).elts]
+            places = typing.cast("ast.Tuple", node.slice).elts
+            kinds = [ast.unparse(each) for place in places for each in _alternatives(place)]
             return ast.parse(f"list[{_union(kinds)}]", mode="eval").body
         return node
+
+
+def _alternatives(node: ast.expr) -> Iterator[ast.expr]:
+    if isinstance(node, ast.BinOp):  # of a type there is only |
+        yield from _alternatives(node.left)
+        yield from _alternatives(node.right)
+    else:
+        yield node
 
 
 def _returned(annotation: str) -> str:

@@ -150,7 +150,7 @@ class Attempts:
     def _answer(self, kept: Kept) -> Answer:
         if kept.fingerprint != self.slot.fingerprint:
             raise reused(self.slot.method)
-        status, reply = kept.outcome
+        status, reply = kept.outcome.status, kept.outcome.reply
         written = self.slot.transaction_id
         ours = kept.transaction_id == written if written else self.merged_away
         if self.lost:

@@ -132,7 +132,7 @@ class KeyedCalls:
                     outcome = await asyncio.shield(flight.end)
                 if outcome is not None:
                     self._store.add(families.KEYED_CALLS, 1, "replayed")
-                    return Answer(*outcome, replayed=True)
+                    return Answer(outcome.status, outcome.reply, replayed=True)
             flight = _Flight(arguments.digest, asyncio.get_running_loop().create_future())
             self._flights[place] = flight
             try:
@@ -232,4 +232,4 @@ async def _outcome(operation: Operation, database: Database, arguments: dict[str
     except CallError as error:
         if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise
-        return Outcome(error.status.value, encode(error.body()))
+        return Outcome(error.status.value, encode(error.body()), error.keeps_writes)

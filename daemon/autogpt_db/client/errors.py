@@ -90,6 +90,24 @@ class NotFoundError(ValueRefusedError):
     """What the call is about does not exist."""
 
 
+class ExpertNotFoundError(NotFoundError):
+    """The user has no such expert: its id is all that comes with the failure."""
+
+
+class ExpertPrivateTenancyNotFoundError(CallFailedError):
+    """An expert's owner has no organization: the expert's id is all that comes with the failure."""
+
+
+class ExpertRunPausedError(ValueRefusedError):
+    """An expert's run may not begin.
+
+    Attributes:
+        expert_id: The expert.
+    """
+
+    expert_id: str = ""
+
+
 class RecordNotFoundError(ValueRefusedError):
     """A row that must exist does not."""
 
@@ -160,6 +178,9 @@ _BY_TYPE: dict[str, type[CallFailedError]] = {
     each.__name__: each
     for each in (
         AgentNotFoundError,
+        ExpertNotFoundError,
+        ExpertPrivateTenancyNotFoundError,
+        ExpertRunPausedError,
         ForeignKeyViolationError,
         GraphNotAccessibleError,
         GraphNotFoundError,
@@ -214,6 +235,10 @@ def failure(method: str, status: int, body: Any, request_id: str | None) -> Call
         match arguments:
             case [_, str(user_id), int(balance), int(amount)]:
                 error.user_id, error.balance, error.amount = user_id, balance, amount
+    if isinstance(error, ExpertRunPausedError):
+        match arguments:
+            case [_, str(expert_id)]:
+                error.expert_id = expert_id
     return error
 
 

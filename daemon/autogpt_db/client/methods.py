@@ -37,6 +37,48 @@ class Methods(ABC):
         )
         return result
 
+    def append_expert_run_message(
+        self,
+        user_id: str,
+        expert_id: str,
+        content: str,
+        message_id: str,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> str | None:
+        """Post a message of an expert's into its newest chat with a user, or into a new one."""
+        result: str | None = self._call(
+            "append_expert_run_message",
+            {
+                "user_id": user_id,
+                "expert_id": expert_id,
+                "content": content,
+                "message_id": message_id,
+                "metadata": metadata,
+            },
+            reads=False,
+        )
+        return result
+
+    def append_plain_session_message(
+        self,
+        user_id: str,
+        content: str,
+        message_id: str,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> str | None:
+        """Post a message into a user's newest chat without an expert, or into a new one."""
+        result: str | None = self._call(
+            "append_plain_session_message",
+            {
+                "user_id": user_id,
+                "content": content,
+                "message_id": message_id,
+                "metadata": metadata,
+            },
+            reads=False,
+        )
+        return result
+
     def backfill_missing_embeddings(self, batch_size: int = 10) -> models.EmbeddingBackfill:
         """Make embeddings for what has none; all fail without a provider."""
         result: models.EmbeddingBackfill = self._call(
@@ -268,6 +310,26 @@ class Methods(ABC):
         )
         return result
 
+    def enforce_expert_run_budget(self, user_id: str, expert_id: str) -> None:
+        """Stop an expert's run that may not begin, and its schedules when its week's budget is
+        spent.
+        """
+        result: None = self._call(
+            "enforce_expert_run_budget",
+            {"user_id": user_id, "expert_id": expert_id},
+            reads=False,
+        )
+        return result
+
+    def expert_row_exists(self, user_id: str, expert_id: str) -> bool:
+        """Tell whether a user has an expert, archived or not."""
+        result: bool = self._call(
+            "expert_row_exists",
+            {"user_id": user_id, "expert_id": expert_id},
+            reads=True,
+        )
+        return result
+
     def get_accuracy_trends_and_alerts(
         self,
         graph_id: str,
@@ -414,6 +476,26 @@ class Methods(ABC):
         result: dict[str, list[Any]] = self._call(
             "get_execution_outputs_by_node_exec_id",
             {"node_exec_id": node_exec_id},
+            reads=True,
+        )
+        return result
+
+    def get_expert(
+        self,
+        user_id: str,
+        expert_id: str,
+        include_workflows: bool = True,
+        include_archived: bool = False,
+    ) -> models.Expert | None:
+        """Return one of a user's own private experts, or null."""
+        result: models.Expert | None = self._call(
+            "get_expert",
+            {
+                "user_id": user_id,
+                "expert_id": expert_id,
+                "include_workflows": include_workflows,
+                "include_archived": include_archived,
+            },
             reads=True,
         )
         return result
@@ -968,6 +1050,17 @@ class Methods(ABC):
         )
         return result
 
+    def list_experts(self, user_id: str) -> list[models.Expert]:
+        """List a user's own private experts, without archived ones, in the order of their
+        making.
+        """
+        result: list[models.Expert] = self._call(
+            "list_experts",
+            {"user_id": user_id},
+            reads=True,
+        )
+        return result
+
     def list_library_agents(
         self,
         user_id: str,
@@ -1072,11 +1165,31 @@ class Methods(ABC):
         )
         return result
 
+    def resolve_attributable_expert(self, user_id: str, expert_id: str | None) -> str | None:
+        """Return the id of an expert that a run may be attributed to, or null."""
+        result: str | None = self._call(
+            "resolve_attributable_expert",
+            {"user_id": user_id, "expert_id": expert_id},
+            reads=True,
+        )
+        return result
+
     def resolve_default_tenancy(self, user_id: str) -> list[str | None]:
         """Return what `get_user_default_team` does, and twice null where that fails."""
         result: list[str | None] = self._call(
             "resolve_default_tenancy",
             {"user_id": user_id},
+            reads=False,
+        )
+        return result
+
+    def resolve_private_expert_tenancy(self, user_id: str, expert_id: str) -> list[str | None]:
+        """Return the organization and team that a private expert's runs belong to: its owner's
+        own.
+        """
+        result: list[str | None] = self._call(
+            "resolve_private_expert_tenancy",
+            {"user_id": user_id, "expert_id": expert_id},
             reads=False,
         )
         return result

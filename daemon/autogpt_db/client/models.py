@@ -32,6 +32,7 @@ from autogpt_db.models.executions import (
     NodeExecutionResult,
     Stats,
 )
+from autogpt_db.models.experts import Expert, ExpertWorkflow
 from autogpt_db.models.graphs import (
     BaseGraph,
     BlockDescription,
@@ -108,6 +109,8 @@ __all__ = [
     "EmbeddingCoverage",
     "EmbeddingDeletion",
     "EmbeddingStats",
+    "Expert",
+    "ExpertWorkflow",
     "FrequentlyExecutedGraph",
     "Graph",
     "GraphExecution",

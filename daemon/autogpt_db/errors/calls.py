@@ -16,12 +16,14 @@ class CallError(AutogptDbError):
         wire_type: The exception class name that AutoGPT's clients look for (rpc.md §7).
         retry_after: Seconds after which a repeat is worth trying; None when it never is.
         ends_connection: Whether the connection is closed after the reply.
+        keeps_writes: Whether what the call has written stays, although it failed.
     """
 
     status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
     wire_type: ClassVar[str] = "RuntimeError"
     retry_after: float | None = None
     ends_connection: ClassVar[bool] = False
+    keeps_writes: ClassVar[bool] = False
 
     def body(self) -> dict[str, Any]:
         """Return the reply's JSON body as the contract's `{type, args}`."""

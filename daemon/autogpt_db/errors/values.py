@@ -152,6 +152,54 @@ class NotFoundWithStatusError(NotFoundError):
     status = HTTPStatus.NOT_FOUND
 
 
+class ExpertNotFoundError(NotFoundWithStatusError):
+    """The user has no such expert."""
+
+    wire_type = "ExpertNotFoundError"
+
+    def __init__(self, expert_id: str) -> None:
+        """Name the expert, and nothing else: AutoGPT's client makes a sentence of it.
+
+        Args:
+            expert_id: Which one isn't there.
+        """
+        super().__init__(expert_id)
+
+
+class ExpertPrivateTenancyNotFoundError(CallError):
+    """An expert's owner has no organization, and none could be made.
+
+    Its status is AutoGPT's. It is no state that passes, so no moment of a repeat comes with it.
+    """
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    wire_type = "ExpertPrivateTenancyNotFoundError"
+
+    def __init__(self, expert_id: str) -> None:
+        """Name the expert, and nothing else: AutoGPT's client makes a sentence of it.
+
+        Args:
+            expert_id: Whose owner it is.
+        """
+        super().__init__(expert_id)
+
+
+class ExpertRunPausedError(InvalidValueError):
+    """An expert's run may not begin. Where that pauses its schedules, they stay so."""
+
+    wire_type = "ExpertRunPausedError"
+    keeps_writes = True
+
+    def __init__(self, message: str, expert_id: str) -> None:
+        """Describe it with the two arguments that AutoGPT's client needs.
+
+        Args:
+            message: Why, for the expert's owner.
+            expert_id: The expert.
+        """
+        super().__init__(message, expert_id)
+
+
 class UserNotFoundError(InvalidValueError):
     """There is no such user."""
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         NodeExecutionResult,
         Stats,
     )
+    from autogpt_db.models.experts import Expert, ExpertWorkflow
     from autogpt_db.models.graphs import (
         BaseGraph,
         BlockDescription,
@@ -128,6 +129,8 @@ __all__ = [
     "EmbeddingCoverage",
     "EmbeddingDeletion",
     "EmbeddingStats",
+    "Expert",
+    "ExpertWorkflow",
     "FrequentlyExecutedGraph",
     "Graph",
     "GraphExecution",

@@ -23,6 +23,7 @@ from autogpt_db.signatures.replies import Reply
 from autogpt_db.signatures.types import (
     BatchSize,
     BigInteger,
+    CleanText,
     CredentialInputs,
     ExecutionStatus,
     GraphExecutionStats,
@@ -43,6 +44,7 @@ __all__ = [
     "BOUNDED_CALLS",
     "BatchSize",
     "BigInteger",
+    "CleanText",
     "CredentialInputs",
     "Database",
     "ExecutionStatus",

@@ -13,6 +13,7 @@ from autogpt_db.settings.effective import read_effective, write_effective
 from autogpt_db.settings.features import (
     CreditsSettings,
     EmbeddingsSettings,
+    ExpertsSettings,
     IntegrationsSettings,
     RedisSettings,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "DatabaseSettings",
     "EmbeddedSettings",
     "EmbeddingsSettings",
+    "ExpertsSettings",
     "IntegrationsSettings",
     "LimitsSettings",
     "LoadedSettings",

@@ -25,6 +25,7 @@ AUTOGPT_NAMES = {
     "ENABLE_CREDIT": "credits.enabled",
     "NUM_USER_CREDITS_REFILL": "credits.refill",
     "STRIPE_API_KEY": "credits.stripe_api_key",
+    "EXPERT_WEEKLY_CREDIT_BUDGET_DEFAULT": "experts.weekly_budget",
     "ENCRYPTION_KEY": "integrations.encryption_key",
     "OPENAI_INTERNAL_API_KEY": "embeddings.openai_api_key",
     "REDIS_HOST": "redis.host",

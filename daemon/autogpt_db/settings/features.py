@@ -50,6 +50,21 @@ class CreditsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = 20.0
 
 
+class ExpertsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """AutoGPT's experts."""
+
+    weekly_budget: Annotated[
+        int,
+        option(
+            "Credits (US cents) that an expert without a budget of its own may spend in a week, by "
+            "what AutoGPT's executors count in its Redis (redis.host). 0 or less: as many as it "
+            "likes.",
+            ge=-(2**31),
+            le=2**31 - 1,
+        ),
+    ] = 500
+
+
 class EmbeddingsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The marketplace's search by meaning."""
 
@@ -93,13 +108,14 @@ class IntegrationsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class RedisSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """AutoGPT's bus for events. Nothing here needs it."""
+    """AutoGPT's bus for events, and where it counts what experts spend."""
 
     host: Annotated[
         str | None,
         option(
             "Host of AutoGPT's Redis, or of any node of its Redis Cluster: which of the two it is, "
-            "it is asked. Unset: no events are published, and nobody misses them."
+            "it is asked. Unset: no events are published, which nobody misses, and experts have "
+            "spent nothing, so that no budget stops them."
         ),
     ] = None
     port: Annotated[int, option("Its TCP port.", ge=1, le=65535)] = 6379

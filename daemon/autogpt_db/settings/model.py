@@ -24,6 +24,7 @@ from autogpt_db.settings.declaration import option
 from autogpt_db.settings.features import (
     CreditsSettings,
     EmbeddingsSettings,
+    ExpertsSettings,
     IntegrationsSettings,
     RedisSettings,
 )
@@ -60,6 +61,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     limits: LimitsSettings = LimitsSettings()
     idempotency: IdempotencySettings = IdempotencySettings()
     credits: CreditsSettings = CreditsSettings()
+    experts: ExpertsSettings = ExpertsSettings()
     embeddings: EmbeddingsSettings = EmbeddingsSettings()
     integrations: IntegrationsSettings = IntegrationsSettings()
     redis: RedisSettings = RedisSettings()

@@ -44,9 +44,16 @@ class Table(NamedTuple):
     written: bool
 
 
-def tables_of(function: Callable[..., Any]) -> tuple[Table, ...]:
-    """Return the tables that the function's statements name, by name."""
-    texts = texts_of(function, Capabilities())
+def tables_of(
+    function: Callable[..., Any], capabilities: Capabilities | None = None
+) -> tuple[Table, ...]:
+    """Return the tables that the function's statements name, by name.
+
+    Args:
+        function: The function.
+        capabilities: What the database has; None for the oldest.
+    """
+    texts = texts_of(function, capabilities or Capabilities())
     mentioned = {name for text in texts for name in _MENTIONED.findall(text)}
     written = {name for text in texts for name in _WRITTEN.findall(text)}
     return tuple(Table(name, name in written) for name in sorted(mentioned))

@@ -64,6 +64,9 @@ JsonValue = Annotated[JsonText, Document(Any)]
 JsonValueToShow = Annotated[JsonText, Document(Any, endless_as_null=True)]
 """Any JSON value that is only sent back: use its `received`."""
 
+CleanText = Annotated[JsonText, Document(str)]
+"""Text without control characters, as a JSON string: bind it as `%(name)s::jsonb #>> '{}'`."""
+
 JsonObject = Annotated[JsonText, Document(dict[str, Any])]
 """A JSON object."""
 

@@ -64,10 +64,12 @@ class Outcome(NamedTuple):
     Attributes:
         status: The reply's HTTP status; from 400 on what the call has written is undone.
         reply: The reply's body.
+        keeps_writes: Whether it stays nevertheless.
     """
 
     status: int
     reply: bytes
+    keeps_writes: bool = False
 
 
 class Kept(NamedTuple):
@@ -132,7 +134,7 @@ async def run_once(
             return Kept(fingerprint, Outcome(status, reply), transaction_id)
         await transaction.make_undoable()
         outcome = await work(transaction)
-        if outcome.status >= 400:  # noqa: PLR2004 - HTTP's own number
+        if outcome.status >= 400 and not outcome.keeps_writes:  # noqa: PLR2004 - HTTP's number
             await transaction.undo()
         row = await transaction.row(KEEP, place | _columns(slot, outcome))
         if row is None:

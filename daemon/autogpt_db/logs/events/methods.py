@@ -73,6 +73,24 @@ def top_ups_not_looked_up(*, reason: str, left: int) -> None:
 
 
 @event(WARNING)
+def expert_spending_unread(*, experts: int, reason: str) -> None:
+    """Redis didn't say what experts have spent this week; they count as having spent nothing.
+
+    Their budgets stop nothing meanwhile. `reason` says what stood in the way: see that AutoGPT's
+    Redis is there, and reached as the section `redis` of the settings says.
+    """
+
+
+@event(WARNING)
+def expert_owner_not_told(*, expert_id: str, notice: str, reason: str) -> None:
+    """The message about an expert's budget (`notice`: pause or warn) could not be written.
+
+    `reason` says what stood in the way. The budget holds nevertheless; a warning is tried again
+    before the expert's next run.
+    """
+
+
+@event(WARNING)
 def default_tenancy_unresolved(*, user_id: str, reason: str) -> None:
     """A user's own organization could neither be found nor made: `resolve_default_tenancy` answered
     twice null.

@@ -9,7 +9,7 @@ from autogpt_db import models
 from autogpt_db.operations import Database, JsonObject, Limit, Reply, operation
 from autogpt_db.operations.filters import Ordering, limited
 from autogpt_db.signatures.bounds import fetch_list, listed
-from autogpt_db.signatures.repeats import harmless
+from autogpt_db.signatures.repeats import harmful, harmless
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -123,7 +123,7 @@ async def get_latest_briefings(
     )
 
 
-@operation(reads=False, repeat=harmless("Moves the moment of delivery."))
+@operation(reads=False, repeat=harmful("Moves the moment of delivery."))
 async def mark_briefing_delivered(database: Database, user_id: str, briefing_id: str) -> None:
     """Say that a briefing has been delivered now; another user's, or none, is passed over.
 

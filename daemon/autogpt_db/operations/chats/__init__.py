@@ -1,0 +1,1 @@
+"""Chats: what others than their users write into them."""
