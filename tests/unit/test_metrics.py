@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from autogpt_db.metrics import RequestCounters, Store, families
 from autogpt_db.metrics.exposition import Exposition
-from autogpt_db.metrics.layout import RECORDS, VALUES
+from autogpt_db.metrics.layout import RECORDS, SIZE, VALUES
 from autogpt_db.metrics.reading import make_directory, read_all, read_own
 from autogpt_db.metrics.store import Total
 from autogpt_db.operations import load_operations
@@ -166,7 +166,7 @@ def test_totals_that_something_else_keeps_go_on_too(runtime: Path) -> None:
     assert figures.series["merged_batch_size",][-1] == 3 * 16
 
 
-@pytest.mark.parametrize("content", [b"", b"x" * 5, bytes(10**6), b"\xff" * 262_656])
+@pytest.mark.parametrize("content", [b"", b"x" * 5, bytes(10**6), b"\xff" * SIZE])
 def test_a_file_of_something_else_is_passed_over_and_begun_anew(
     runtime: Path, content: bytes
 ) -> None:

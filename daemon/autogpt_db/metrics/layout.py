@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 DIRECTORY = "metrics"
 """Below the runtime directory."""
 
-RECORDS = 1024
+RECORDS = 2048
 """Series that one process may have; what comes in beyond them is counted as `other`."""
 VALUES = 16
 """Words of a record: a histogram's buckets and, last, its sum."""
