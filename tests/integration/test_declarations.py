@@ -104,7 +104,7 @@ def able(url: str, provider: EmbeddingProvider, **sections: Any) -> Iterator[Ser
     with Service(
         url,
         **sections,
-        credits=CreditsSettings(enabled=True),
+        credits=CreditsSettings(enabled=True, monthly_refill="on"),
         embeddings=EmbeddingsSettings(openai_api_key=Secret("x"), openai_base_url=provider.url),
         integrations=IntegrationsSettings(encryption_key=Secret(ENCRYPTION_KEY)),
     ) as running:

@@ -196,7 +196,9 @@ def test_balances_are_compared_with_their_ledger_to_the_cent(
     monkeypatch.setattr("autogpt_db.worker.jobs.audit_balances.BATCH", 3)
     fill_ledger(queries)
     result, events = run(queries, settings_for(database_url), "audit_balances")
-    assert result == {"users": 8, "differing": 3, "difference_cents": 1 + 20 + 12}
+    assert result == {
+        "users": 8, "organizations": 0, "differing": 3, "difference_cents": 1 + 20 + 12,
+    }  # fmt: skip
     told = {e["user_id"]: e["difference"] for e in events if e["event"] == "balance_differs"}
     assert told == {"a cent too much": 1, "lost entry": -20, "balance without entries": 12}
     assert figures(queries, "balances_difference_cents") == [33]

@@ -48,7 +48,7 @@ WORK: dict[str, tuple[str, dict[str, Any]]] = {
         VALUES ('bob', 7, now())
         ON CONFLICT ("userId") DO UPDATE SET "balance" = "UserBalance"."balance" + 7
         """,
-        {"users": 2, "differing": 1, "difference_cents": 7},
+        {"users": 2, "organizations": 0, "differing": 1, "difference_cents": 7},
     ),
     "clean_idempotency_keys": (
         """

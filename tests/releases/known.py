@@ -96,10 +96,6 @@ _LIBRARY = "update_library_agent and the methods of folders aren't served"
 _NEW_ENTRY = "create_library_agent isn't served"
 _LINKING = "the methods that make and use tokens of chat platforms' accounts aren't served"
 _MADE_FOR_ERIN = "create_library_agent isn't served, which makes erin an organization"
-_SPENT_BY_ACME = "spend_org_credits isn't served"
-_SPENT_FOR_ALICE = (
-    "spend_org_credits isn't served: it gives to the user whose own organization it is"
-)
 
 OTHERWISE: dict[str, tuple[Otherwise, ...]] = {
     "v0.6.68": (
@@ -127,13 +123,6 @@ OTHERWISE: dict[str, tuple[Otherwise, ...]] = {
             {"userId": "bob", "type": "TOP_UP"},
             only="recorded",
         ),
-        Otherwise(
-            "CreditTransaction",
-            _SPENT_FOR_ALICE,
-            {"userId": "alice", "amount": 10},
-            only="recorded",
-        ),
-        Otherwise("UserBalance", _SPENT_FOR_ALICE, {"userId": "alice"}, frozenset({"balance"})),
         Otherwise(
             "LibraryAgent",
             "settings of an agent that is added again stay",
@@ -194,7 +183,6 @@ OTHERWISE: dict[str, tuple[Otherwise, ...]] = {
                 ("TeamMember", {"userId": "erin"}),
             )
         ),
-        Otherwise("OrgBalance", _SPENT_BY_ACME, {"orgId": "org-1"}, frozenset({"balance"})),
         *(
             Otherwise("PlatformLinkToken", _LINKING, {"token": token}, frozenset({"used"}))
             for token in ("tok-live-srv", "tok-live-usr")
@@ -229,7 +217,6 @@ UNTOUCHED: dict[str, frozenset[str]] = {
             "ChatSession",
             "CoPilotUnderstanding",
             "LibraryFolder",
-            "OrgCreditTransaction",
             "PlatformLink",
             "PlatformUserLink",
             "SharedExecutionFile",

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tools.sample_calls.roles import BLOCK, EXECUTION, KNOWN_USER, USER
+from tools.sample_calls.roles import (
+    BLOCK,
+    EXECUTION,
+    KNOWN_USER,
+    ORGANIZATION,
+    PERSONAL_ORGANIZATION,
+    TEAM,
+    USER,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,6 +21,8 @@ if TYPE_CHECKING:
 
 CALLS: Mapping[str, list[Arguments]] = {
     "get_credits": [{"user_id": USER}, {"user_id": KNOWN_USER}],
+    "get_org_credits": [{"org_id": PERSONAL_ORGANIZATION}],
+    "get_personal_org_owner": [{"org_id": PERSONAL_ORGANIZATION}],
     "log_platform_cost": [
         {
             "entry": {
@@ -30,5 +40,20 @@ CALLS: Mapping[str, list[Arguments]] = {
     ],
     "spend_credits": [
         {"user_id": USER, "cost": 5, "metadata": {"graph_exec_id": EXECUTION, "reason": "a run"}}
+    ],
+    "spend_org_credits": [
+        {
+            "org_id": ORGANIZATION,
+            "user_id": USER,
+            "team_id": TEAM,
+            "cost": 5,
+            "metadata": {"graph_exec_id": EXECUTION, "reason": "a run"},
+        },
+        {
+            "org_id": PERSONAL_ORGANIZATION,
+            "user_id": USER,
+            "cost": 5,
+            "metadata": {"graph_exec_id": EXECUTION},
+        },
     ],
 }

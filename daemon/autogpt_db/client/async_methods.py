@@ -819,6 +819,17 @@ class AsyncMethods(ABC):
         )
         return result
 
+    async def get_org_credits(self, org_id: str) -> int:
+        """Return an organization's balance: of a user's own, what `get_credits` says of the
+        user.
+        """
+        result: int = await self._call(
+            "get_org_credits",
+            {"org_id": org_id},
+            reads=False,
+        )
+        return result
+
     async def get_pending_reviews_for_user(
         self,
         user_id: str,
@@ -829,6 +840,15 @@ class AsyncMethods(ABC):
         result: list[models.PendingReview] = await self._call(
             "get_pending_reviews_for_user",
             {"user_id": user_id, "page": page, "page_size": page_size},
+            reads=True,
+        )
+        return result
+
+    async def get_personal_org_owner(self, org_id: str) -> str | None:
+        """Return whose own organization this is."""
+        result: str | None = await self._call(
+            "get_personal_org_owner",
+            {"org_id": org_id},
             reads=True,
         )
         return result
@@ -1267,6 +1287,32 @@ class AsyncMethods(ABC):
                 "user_id": user_id,
                 "cost": cost,
                 "metadata": metadata,
+                "fail_insufficient_credits": fail_insufficient_credits,
+            },
+            reads=False,
+        )
+        return result
+
+    async def spend_org_credits(
+        self,
+        org_id: str,
+        user_id: str,
+        cost: int,
+        metadata: models.UsageTransactionMetadata,
+        team_id: str | None = None,
+        fail_insufficient_credits: bool = True,
+    ) -> int:
+        """Take credits from an organization's balance, all or nothing, and enter it in its
+        ledger.
+        """
+        result: int = await self._call(
+            "spend_org_credits",
+            {
+                "org_id": org_id,
+                "user_id": user_id,
+                "cost": cost,
+                "metadata": metadata,
+                "team_id": team_id,
                 "fail_insufficient_credits": fail_insufficient_credits,
             },
             reads=False,

@@ -120,20 +120,26 @@ class ReplyNotKeptError(InvalidValueError):
 
 
 class InsufficientBalanceError(InvalidValueError):
-    """A user's credits don't cover what would be spent."""
+    """A user's or an organization's credits don't cover what would be spent."""
 
     wire_type = "InsufficientBalanceError"
 
-    def __init__(self, user_id: str, balance: int, amount: int) -> None:
+    def __init__(
+        self, user_id: str, balance: int, amount: int, *, of_organization: bool = False
+    ) -> None:
         """Describe it with the four arguments that AutoGPT's client needs.
 
         Args:
-            user_id: Whose balance.
+            user_id: Whose balance, or who would spend an organization's.
             balance: It, in credits (US cents).
-            amount: What was to be added to it: negative.
+            amount: What was to be added to it: negative; of an organization's, what is needed.
+            of_organization: Whether it is an organization's.
         """
         super().__init__(
-            f"Insufficient balance of ${balance / 100}, where this will cost ${abs(amount) / 100}",
+            f"Organization has {balance} credits but needs {amount}"
+            if of_organization
+            else f"Insufficient balance of ${balance / 100}, where this will cost "
+            f"${abs(amount) / 100}",
             user_id,
             balance,
             amount,

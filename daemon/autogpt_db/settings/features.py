@@ -19,6 +19,13 @@ class CreditsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             "nothing."
         ),
     ] = False
+    organizations_enabled: Annotated[
+        bool,
+        option(
+            "Where enabled is false: charge organizations that are nobody's own all the same, as "
+            "AutoGPT does. False: they have 100 credits and pay nothing, as everybody."
+        ),
+    ] = True
     refill: Annotated[
         int,
         option(

@@ -189,12 +189,18 @@ def accuracy_dropped(
 
 @event(ERROR)
 def balance_differs(
-    *, user_id: str, balance: int | None, ledger: int, newest: int | None, difference: int
+    *,
+    user_id: str | None = None,
+    organization_id: str | None = None,
+    balance: int | None,
+    ledger: int,
+    newest: int | None,
+    difference: int,
 ) -> None:
-    """A balance is not what its ledger says; in cents.
+    """A user's or an organization's balance is not what its ledger says; in cents.
 
-    Compare the user's entries with what they paid and used, then correct the balance. Nothing is
-    changed by itself.
+    Compare the entries with what was paid and used, then correct the balance. Nothing is changed by
+    itself.
     """
 
 

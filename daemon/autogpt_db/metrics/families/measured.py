@@ -23,8 +23,12 @@ BATCHES_OLDEST = gauge(
 BATCHES_OVERSIZED = gauge(
     "notification_batches_oversized", "Batches that are too large for a reply.", "type"
 )
-BALANCES_CHECKED = gauge("balances_checked", "Users whose balance was compared with the ledger.")
-BALANCES_DIFFERING = gauge("balances_differing", "Users whose balance isn't what the ledger says.")
+BALANCES_CHECKED = gauge(
+    "balances_checked", "Users and organizations whose balance was compared with the ledger."
+)
+BALANCES_DIFFERING = gauge(
+    "balances_differing", "Users and organizations whose balance isn't what the ledger says."
+)
 BALANCES_DIFFERENCE = gauge("balances_difference_cents", "Sum of those differences, in cents.")
 TOP_UPS_UNSETTLED = gauge(
     "top_ups_unsettled", "Automatic top-ups of which nobody knows yet what was charged."

@@ -1,0 +1,197 @@
+"""Organizations' credits: a user's own goes on that user's account, every other has its own."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, NamedTuple
+
+from autogpt_db.errors import InsufficientBalanceError
+from autogpt_db.operations import Database, UsageTransactionMetadata, operation
+from autogpt_db.operations.credits.credits import (
+    CREDITS_WITHOUT_ACCOUNTS,
+    get_credits,
+    spend_credits,
+)
+from autogpt_db.operations.credits.ledger import raw_query
+from autogpt_db.signatures.repeats import harmful, harmless
+
+if TYPE_CHECKING:
+    from typing import LiteralString
+
+_OWNER: LiteralString = """
+SELECT membership."userId"
+  FROM platform."Organization" AS organization
+  JOIN platform."OrgMember" AS membership ON membership."orgId" = organization."id"
+ WHERE organization."id" = %(org_id)s
+   AND organization."isPersonal"
+   AND membership."isOwner"
+ ORDER BY membership."createdAt", membership.ctid
+ LIMIT 1
+"""
+
+# What the organization of a user's own once had is a copy that nobody keeps up.
+_BALANCE: LiteralString = f"""
+SELECT ({_OWNER}),
+       COALESCE((
+           SELECT stored."balance" FROM platform."OrgBalance" AS stored
+            WHERE stored."orgId" = %(org_id)s
+       ), 0)
+"""
+
+_COVERED: LiteralString = """
+    UPDATE platform."OrgBalance" AS stored
+       SET "balance" = stored."balance" - %(cost)s::integer,
+           "updatedAt" = date_trunc('milliseconds', clock_timestamp() AT TIME ZONE 'UTC')
+     WHERE stored."orgId" = %(org_id)s
+       AND stored."balance" >= %(cost)s::integer
+       AND NOT EXISTS (SELECT FROM owner)
+    RETURNING stored."balance", stored."updatedAt"
+"""
+
+_WHATEVER_IS_LEFT: LiteralString = """
+    INSERT INTO platform."OrgBalance" AS stored ("orgId", "balance", "updatedAt")
+    SELECT %(org_id)s, - %(cost)s::integer,
+           date_trunc('milliseconds', clock_timestamp() AT TIME ZONE 'UTC')
+     WHERE NOT EXISTS (SELECT FROM owner)
+        ON CONFLICT ("orgId") DO UPDATE
+       SET "balance" = stored."balance" - %(cost)s::integer,
+           "updatedAt" = date_trunc('milliseconds', clock_timestamp() AT TIME ZONE 'UTC')
+    RETURNING stored."balance", stored."updatedAt"
+"""
+
+
+# The change waits for those before it, and then sees the newest version of the balance: each entry
+# goes on where another one stopped, in the order of their moments.
+def _spending(moved: LiteralString) -> LiteralString:
+    return f"""
+WITH owner AS MATERIALIZED ({_OWNER}), moved AS ({moved}), entered AS (
+    INSERT INTO platform."OrgCreditTransaction"
+           ("transactionKey", "orgId", "initiatedByUserId", "teamId", "amount", "type",
+            "runningBalance", "isActive", "metadata", "createdAt")
+    SELECT %(key)s, %(org_id)s, %(user_id)s, %(team_id)s, - %(cost)s::integer,
+           'USAGE'::platform."CreditTransactionType", moved."balance", true, %(metadata)s::jsonb,
+           moved."updatedAt"
+      FROM moved
+)
+SELECT (SELECT owner."userId" FROM owner), (SELECT moved."balance" FROM moved)
+"""
+
+
+SPEND: LiteralString = _spending(_COVERED)
+SPEND_WHATEVER_IS_LEFT: LiteralString = _spending(_WHATEVER_IS_LEFT)
+
+
+class _Account(NamedTuple):
+    """Where an organization's credits are.
+
+    Attributes:
+        owner: Whose account it is, where the organization is a user's own.
+        balance: The organization's own, otherwise.
+    """
+
+    owner: str | None
+    balance: int
+
+
+@operation(reads=True)
+async def get_personal_org_owner(database: Database, org_id: str) -> str | None:
+    """Return whose own organization this is.
+
+    Args:
+        org_id: The organization, deleted or not.
+
+    Returns:
+        A user's id; null for an unknown organization, for one that is nobody's own, and for one
+        without an owner.
+    """
+    row = await database.row(_OWNER, {"org_id": org_id})
+    return None if row is None else str(row[0])
+
+
+@operation(reads=False, repeat=harmless("A month's refill is entered once."))
+async def get_org_credits(database: Database, org_id: str) -> int:
+    """Return an organization's balance: of a user's own, what `get_credits` says of the user.
+
+    Args:
+        org_id: The organization; an unknown one has 0.
+
+    Returns:
+        Credits (US cents). Wherever `credits.enabled` is false, 100 for a user's own, and for
+        others as `credits.organizations_enabled` says.
+    """
+    account = await _account_of(database, org_id)
+    if account.owner is not None:
+        return await get_credits(database, account.owner)
+    return account.balance if _keeps_accounts(database) else CREDITS_WITHOUT_ACCOUNTS
+
+
+@operation(reads=False, repeat=harmful("Spends again."))
+async def spend_org_credits(
+    database: Database,
+    org_id: str,
+    user_id: str,
+    cost: int,
+    metadata: UsageTransactionMetadata,
+    team_id: str | None = None,
+    fail_insufficient_credits: bool = True,
+) -> int:
+    """Take credits from an organization's balance, all or nothing, and enter it in its ledger.
+
+    What is spent for a user's own organization is spent by that user, as by `spend_credits`.
+    Concurrent calls queue up: the balance never falls below 0 unless it may.
+
+    Args:
+        org_id: Who pays.
+        user_id: Who has spent it; stored with an organization's entry.
+        cost: Credits (US cents). A negative cost adds credits; 0 changes nothing.
+        metadata: What it was spent on; stored with the entry.
+        team_id: The team it was spent for; stored with an organization's entry.
+        fail_insufficient_credits: Whether a balance that doesn't suffice is an error; else it
+            becomes negative.
+
+    Returns:
+        The new balance; of a user's own organization, what `spend_credits` returns. Wherever
+        `credits.enabled` is false, others' are charged as `credits.organizations_enabled` says.
+
+    Raises:
+        InsufficientBalanceError: The balance doesn't suffice.
+        RawQueryError: The balance would be beyond an integer; or there is no such organization, and
+            credits are added or the balance may become negative.
+    """
+    owner: str | None
+    balance: int | None
+    if cost == 0 or not _keeps_accounts(database):
+        owner, balance = await _account_of(database, org_id)
+        if owner is None and cost != 0:
+            return 0
+    else:
+        parameters = {
+            "org_id": org_id,
+            "user_id": user_id,
+            "team_id": team_id or None,
+            "cost": cost,
+            "metadata": metadata,
+            "key": str(uuid.uuid4()),
+        }
+        must_suffice = cost > 0 and fail_insufficient_credits
+        with raw_query():
+            row = await database.row(SPEND if must_suffice else SPEND_WHATEVER_IS_LEFT, parameters)
+        assert row is not None
+        owner, balance = row
+    if owner is not None:
+        return await spend_credits(database, owner, cost, metadata, fail_insufficient_credits)
+    if balance is None:
+        account = await _account_of(database, org_id)
+        raise InsufficientBalanceError(user_id, account.balance, cost, of_organization=True)
+    return balance
+
+
+async def _account_of(database: Database, org_id: str) -> _Account:
+    row = await database.row(_BALANCE, {"org_id": org_id})
+    assert row is not None
+    return _Account(*row)
+
+
+def _keeps_accounts(database: Database) -> bool:
+    settings = database.settings.credits
+    return settings.enabled or settings.organizations_enabled
