@@ -58,7 +58,27 @@ WORK: dict[str, tuple[str, dict[str, Any]]] = {
         """,
         {"deleted": 1},
     ),
+    "clean_link_tokens": (
+        ""
+        if OLD
+        else """
+        INSERT INTO platform."PlatformLinkToken"
+            ("id", "token", "platform", "platformUserId", "expiresAt")
+        VALUES ('old', 'old', 'DISCORD', 'somebody', now() - interval '2 days')
+        """,
+        {"deleted": 0 if OLD else 1},
+    ),
     "clean_oauth_tokens": ("", {"access_tokens": 1}),
+    "clean_push_subscriptions": (
+        ""
+        if OLD
+        else """
+        INSERT INTO platform."PushSubscription"
+            ("id", "userId", "endpoint", "p256dh", "auth", "failCount", "updatedAt")
+        VALUES ('dead', 'alice', 'https://push.example.com', '', '', 5, now())
+        """,
+        {"deleted": 0 if OLD else 1},
+    ),
     "measure_blocks": (
         """
         UPDATE platform."AgentNodeExecution" SET "addedTime" = now() - interval '1 hour'
