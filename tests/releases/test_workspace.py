@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from autogpt_db.errors import ForeignKeyViolationError, UniqueViolationError
+from autogpt_db.errors import (
+    ForeignKeyViolationError,
+    ServiceUnavailableError,
+    UniqueViolationError,
+)
 from releases.building import LATEST
 from releases.workspace_files import file, paths, put, started, workspace_of
+from service import Service
 from waiting import PATIENCE
 
 if TYPE_CHECKING:
     from releases.workspace_files import Serve
-    from service import Service
 
 STATES = ("v0.6.48", "v0.6.59", "v0.6.68", LATEST)
 WAITING = """
@@ -86,6 +90,17 @@ def test_a_workspace_that_another_is_just_making_is_returned_unchanged(service_i
     assert service.rows('SELECT id, "updatedAt"::text FROM "UserWorkspace"') == [
         ("theirs", "2026-01-02 00:00:00")
     ]
+
+
+def test_a_workspace_is_found_while_the_database_takes_no_writes(service_in: Serve) -> None:
+    service = started(service_in)
+    made = workspace_of(service)
+    service.rows(f"ALTER DATABASE {service.value('SELECT current_database()')}"
+                 " SET default_transaction_read_only = on")  # fmt: skip
+    with Service(service.url) as reading:
+        assert workspace_of(reading) == made
+        with pytest.raises(ServiceUnavailableError):
+            workspace_of(reading, "ben")
 
 
 async def blocked(service: Service) -> None:
