@@ -103,6 +103,18 @@ def test_it_says_whether_balances_are_filled_up_and_why(
     assert finding.text.startswith("on, as before an earlier autogpt-db's tables")
 
 
+def test_it_says_where_budgets_of_experts_stop_nothing(
+    examined: Examine, release_database: Callable[..., str]
+) -> None:
+    def told(state: str, *assignments: str) -> set[str]:
+        found = examined(*assignments, url=with_schema(release_database(state, ours=True)))
+        return {finding.remedy for finding in found.get("experts' budgets", [])}
+
+    assert told("v0.7.1") == {"Set redis.host to AutoGPT's Redis, or to any node of its Cluster."}
+    assert told("v0.7.1", "redis.host=redis.example") == set()
+    assert told("v0.7.0") == set(), "experts run nothing there"
+
+
 def only(found: dict[str, list[Finding]], check: str) -> Finding:
     (finding,) = [one for one in found[check] if one.level != "ok"]
     assert finding.text

@@ -40,6 +40,7 @@ _CHECKS: tuple[Callable[[Situation], Iterator[Finding]], ...] = (
     release.release,
     database.encryption_key,
     database.monthly_refill,
+    database.expert_budgets,
     database.connections,
     database.kept_data,
     host.permissions,

@@ -224,6 +224,20 @@ def monthly_refill(situation: Situation) -> Iterator[Finding]:
     yield Finding("ok", "monthly refill", f"{'on' if refill.is_on else 'off'}, {refill.reason}")
 
 
+def expert_budgets(situation: Situation) -> Iterator[Finding]:
+    """Say where budgets of AutoGPT's experts stop nothing."""
+    from autogpt_db.database.capabilities import Capabilities
+    from autogpt_db.database.schema import read_catalogue
+
+    connection, settings = situation.connection, situation.settings
+    if connection is None or settings.redis.host is not None or situation.closed:
+        return
+    if Capabilities.of(read_catalogue(connection, situation.target.schema)).expert_runs:
+        text = "stop nothing: AutoGPT counts in its Redis what is spent, and redis.host is unset"
+        remedy = "Set redis.host to AutoGPT's Redis, or to any node of its Cluster."
+        yield Finding("warn", "experts' budgets", text, remedy)
+
+
 def connections(situation: Situation) -> Iterator[Finding]:
     """Compare what the pools want with what role, database and server (or pooler) allow."""
     from autogpt_db.database.room import Wish, pooler_bounds, server_bounds, tightest
