@@ -113,15 +113,26 @@ async def enforce_expert_run_budget(database: Database, user_id: str, expert_id:
     (spent,) = await weekly_spending(database.settings, [expert_id], now)
     if spent >= budget:
         reason = f"Weekly credit budget reached ({spent}/{budget})"
-        await database.execute(gate.pause, {**expert, "reason": reason})
-        await _tell(database, user_id, expert_id, _Notice("pause", now, spent, budget))
+        pause = {**expert, "reason": reason}
+        notice = _Notice("pause", now, spent, budget)
+        try:
+            async with database.transaction() as transaction:
+                await transaction.execute(gate.pause, pause)
+                await _tell(transaction, user_id, expert_id, notice)
+        except CallError as error:  # a message that cannot be written keeps no budget from stopping
+            _not_told(expert_id, notice, error)
+            await database.execute(gate.pause, pause)
         raise ExpertRunPausedError(
             f"{name} hit her weekly credit budget ({spent}/{budget}); schedules are paused until "
             "you resume them.",
             expert_id,
         )
     if spent >= int(NEARLY * budget):
-        await _tell(database, user_id, expert_id, _Notice("warn", now, spent, budget))
+        notice = _Notice("warn", now, spent, budget)
+        try:
+            await _tell(database, user_id, expert_id, notice)
+        except CallError as error:
+            _not_told(expert_id, notice, error)
 
 
 class _Notice(NamedTuple):
@@ -160,17 +171,17 @@ class _Notice(NamedTuple):
 
 
 async def _tell(database: Database, user_id: str, expert_id: str, notice: _Notice) -> None:
-    """Tell an expert's owner; a message that cannot be written stops nothing."""
-    try:
-        await post_as_expert(
-            database,
-            {
-                "user_id": user_id,
-                "expert_id": expert_id,
-                "content": JsonText(json.dumps(notice.text)),
-                "message_id": notice.message_id(expert_id),
-                "metadata": None,
-            },
-        )
-    except CallError as error:
-        log.expert_owner_not_told(expert_id=expert_id, notice=notice.kind, reason=str(error))
+    await post_as_expert(
+        database,
+        {
+            "user_id": user_id,
+            "expert_id": expert_id,
+            "content": JsonText(json.dumps(notice.text)),
+            "message_id": notice.message_id(expert_id),
+            "metadata": None,
+        },
+    )
+
+
+def _not_told(expert_id: str, notice: _Notice, error: CallError) -> None:
+    log.expert_owner_not_told(expert_id=expert_id, notice=notice.kind, reason=str(error))
