@@ -123,6 +123,21 @@ def test_only_passing_states_are_tried_again(status: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "again"),
+    [
+        ({"type": "ConnectionError", "args": ["later"]}, True),
+        ({"type": "Novel", "args": []}, True),
+        ({"type": ["odd"]}, True),
+        ([], True),
+        ({"type": "ExpertPrivateTenancyNotFoundError", "args": ["x"]}, False),
+    ],
+)
+def test_what_is_named_as_lasting_is_not_tried_again(body: Any, again: bool) -> None:
+    exchange = Exchange("m", {}, Options(), reads=False)
+    assert (exchange.pause_after(httpx.Response(503, json=body)) is not None) == again
+
+
+@pytest.mark.parametrize(
     ("status", "body", "kind", "base"),
     [
         (400, {"type": "ValueError", "args": ["no"]}, "ValueRefusedError", ValueError),

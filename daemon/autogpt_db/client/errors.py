@@ -242,6 +242,17 @@ def failure(method: str, status: int, body: Any, request_id: str | None) -> Call
     return error
 
 
+def stays(body: Any) -> bool:
+    """Tell whether a failure is named as one that doesn't pass, whatever its status.
+
+    Args:
+        body: The reply's JSON, or None where it has none.
+    """
+    name = body.get("type") if isinstance(body, dict) else None
+    kind = _BY_TYPE.get(name) if isinstance(name, str) else None
+    return kind is not None and not issubclass(kind, ServiceUnavailableError)
+
+
 def _message(status: int, arguments: list[Any]) -> str:
     if arguments and all(isinstance(each, dict) and "loc" in each for each in arguments):
         return "; ".join(

@@ -20,7 +20,7 @@ from autogpt_db.client.checks import (
     checked_token,
     checked_url,
 )
-from autogpt_db.client.errors import CallFailedError, UnreachableError, failure
+from autogpt_db.client.errors import CallFailedError, UnreachableError, failure, stays
 from autogpt_db.client.retries import RETRYABLE, Attempts, Retries
 
 logger = logging.getLogger("autogpt_db.client")
@@ -105,7 +105,7 @@ class Exchange:
 
     def pause_after(self, reply: httpx.Response) -> float | None:
         """Return the pause before the next try; None: `reply` is the last."""
-        if reply.status_code not in RETRYABLE:
+        if reply.status_code not in RETRYABLE or stays(_body(reply)):
             return None
         pause = self._attempts.pause(reply.headers.get("retry-after"))
         if pause is not None:
