@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from tools.reference import NOTICE
 
 from autogpt_db.metrics.families import FAMILIES
+from autogpt_db.metrics.layout import RECORDS, SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,9 +37,9 @@ def metrics_page() -> Iterator[str]:
     )
     yield ""
     yield (
-        "The figures are kept in `metrics/` below the runtime directory: a file of 257 KiB "
-        "for each process's name. A process has room for 1,024 series; what comes beyond is "
-        "counted as `other`."
+        f"The figures are kept in `metrics/` below the runtime directory: a file of "
+        f"{math.ceil(SIZE / 1024)} KiB for each process's name. A process has room for "
+        f"{RECORDS:,} series; what comes beyond is counted as `other`."
     )
     yield ""
     yield "| metric | type | labels | meaning |"
