@@ -140,7 +140,7 @@ def _shown(text: str, capabilities: Capabilities) -> bytes:
         kind = _kind(text).type
         # Refuses what only the slow way converts, and what isn't declared, to be kept there.
         found = msgspec.json.decode(text, type=_shape().models[kind].fast_type)
-    except (msgspec.DecodeError, KeyError):
+    except (msgspec.DecodeError, RecursionError, KeyError):
         return _encode(validated(text, capabilities))
     for name, default in later_members(kind, capabilities).items():
         if getattr(found, name) is msgspec.UNSET:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autogpt_db import models
-from autogpt_db.errors import ValidationFailedError
 from autogpt_db.logs.events import methods as log
 from autogpt_db.operations import Database, Reply, operation
 from autogpt_db.operations.users.credential_texts import computed, keys_of, opened, undecryptable
@@ -36,16 +35,15 @@ ACTIVE: LiteralString = listed(
 async def get_user_credentials(database: Database, user_id: str) -> Reply[list[models.Credentials]]:
     """Return a user's credentials, secrets in clear text, the oldest first.
 
-    One that cannot be decrypted, or is none, is left out and logged. Where that is so for all of
-    them, it is an error, never none. Members that this service doesn't know are shown as they are
-    stored.
+    One that cannot be decrypted, or is none, is left out and logged. Where not a single one can be
+    decrypted, it is an error, never none. Members that this service doesn't know are shown as they
+    are stored.
 
     Args:
         user_id: Whose; an unknown user has none.
 
     Raises:
         InvalidValueError: None can be decrypted, or there is no key.
-        ValidationFailedError: They can be decrypted, and none is a model's.
         ResultTooLargeError: They are more than the settings allow.
     """
     rows = await fetch_list(database, ACTIVE, {"user_id": user_id}, narrow=NARROW)
@@ -55,10 +53,10 @@ async def get_user_credentials(database: Database, user_id: str) -> Reply[list[m
         database, len(rows), opened, keys_of(database), rows, database.capabilities
     )
     tell_of_unreadable(user_id, found.undecryptable, found.malformed)
-    if found.documents == b"[]":
-        if found.undecryptable:
-            raise undecryptable(user_id)
-        raise ValidationFailedError(f"The stored credentials of user {user_id} are none.")
+    # The key is the right one where it fits any, be it of one that is none: whoever has that alone
+    # would otherwise be refused for ever, and could not store another either.
+    if found.undecryptable and found.documents == b"[]" and not found.malformed:
+        raise undecryptable(user_id)
     return found.documents
 
 
