@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from cryptography.fernet import Fernet
 
 from autogpt_db.cli.directories import refuse_unusable
 from autogpt_db.cli.doctor import checks, host
@@ -28,7 +29,7 @@ from autogpt_db.settings import DatabaseSettings, Secret, Settings
 from autogpt_db.settings import sources as settings_sources
 from autogpt_db.supervision import unit
 from postgres_server import with_schema
-from releases.building import TABLES
+from releases.building import ENCRYPTION_KEY, TABLES
 from unprivileged import as_nobody
 
 Examine = Callable[..., dict[str, list[Finding]]]
@@ -214,6 +215,29 @@ def test_a_key_that_is_missing_or_another(examined: Examine, database_url: str) 
     finding = only(examined(f"integrations.encryption_key={key}"), "encryption key")
     assert finding.level == "fail"
     assert key not in str(finding)
+
+
+def test_a_key_that_reads_only_some_of_what_is_stored(
+    examined: Examine, release_database: Callable[..., str]
+) -> None:
+    url = release_database("v0.7.2", seeded=True, ours=True)
+
+    def keys() -> list[tuple[str, str]]:
+        found = examined(f"integrations.encryption_key={ENCRYPTION_KEY}", url=with_schema(url))
+        return [(each.level, each.text) for each in found["encryption key"]]
+
+    damaged = (
+        'of 6 texts tried in "IntegrationCredential" 1 cannot be decrypted: they were written with '
+        "another key, or are damaged"
+    )
+    assert keys() == [("warn", damaged)], "the rows that calls were recorded with have one"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            'UPDATE platform."User" SET "integrations" = %s WHERE "id" = \'alice\'',
+            (Fernet(ENCRYPTION_KEY).encrypt(b"{}").decode(),),
+        )
+        connection.execute('UPDATE platform."IntegrationCredential" SET "encryptedPayload" = \'x\'')
+    assert keys() == [("fail", damaged.replace(" 1 cannot", " 6 cannot"))], "users' are readable"
 
 
 def test_more_connections_than_the_server_allows(examined: Examine) -> None:

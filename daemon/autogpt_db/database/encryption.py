@@ -85,7 +85,49 @@ def decrypter(keys: IntegrationsSettings) -> Callable[[str], str]:
     return decrypted
 
 
+class Tried(NamedTuple):
+    """What trying the keys on some of a column's texts has shown.
+
+    Attributes:
+        column: Which.
+        texts: How many were tried.
+        failed: How many of them no key decrypts.
+    """
+
+    column: EncryptedColumn
+    texts: int
+    failed: int
+
+    @property
+    def trouble(self) -> str | None:
+        """Return what is the matter, for people; None where all can be decrypted."""
+        if not self.failed:
+            return None
+        return (
+            f'of {self.texts} texts tried in "{self.column.table}" {self.failed} cannot be '
+            "decrypted: they were written with another key, or are damaged"
+        )
+
+
 def verify_key(connection: psycopg.Connection[Any], settings: Settings, schema_name: str) -> int:
+    """Try the keys on what some users have stored, as `try_keys`, and log what cannot be read.
+
+    Returns:
+        On how many texts they were tried.
+
+    Raises:
+        ConfigurationError: They decrypt nothing of all that.
+    """
+    tried = try_keys(connection, settings, schema_name)
+    for column, texts, failed in tried:
+        if failed:
+            log.credentials_undecryptable(table=column.table, texts=failed, tried=texts)
+    return sum(each.texts for each in tried)
+
+
+def try_keys(
+    connection: psycopg.Connection[Any], settings: Settings, schema_name: str
+) -> list[Tried]:
     """Try the keys on what some users have stored.
 
     Args:
@@ -94,33 +136,43 @@ def verify_key(connection: psycopg.Connection[Any], settings: Settings, schema_n
         schema_name: The schema of AutoGPT's tables.
 
     Returns:
-        On how many texts they were tried.
+        What that has shown of each column in which something is stored.
 
     Raises:
-        ConfigurationError: They decrypt nothing of that. Where they decrypt some, the rest is
-            logged as an error.
+        ConfigurationError: They decrypt nothing of all that.
     """
     keys = settings.integrations
     if keys.encryption_key is None:
-        return 0
-    place = quoted(schema_name)
-    rows = [
-        row
-        for table, column, _ in encrypted_columns(connection, schema_name)
-        for row in connection.execute(
-            f"""SELECT "{column}" FROM {place}."{table}" WHERE "{column}" <> '' LIMIT {SAMPLE}"""
-        )
+        return []
+    tried = [
+        found
+        for column in encrypted_columns(connection, schema_name)
+        if (found := _try(connection, keys, schema_name, column)).texts
     ]
-    failed = sum(not _decrypts(keys, token) for (token,) in rows)
-    if failed and failed == len(rows):
+    if tried and all(each.failed == each.texts for each in tried):
         raise ConfigurationError(
             "integrations.encryption_key: does not decrypt the credentials that users have stored. "
             "It must be the ENCRYPTION_KEY of AutoGPT's other services. If the key has been "
             "changed: autogpt-db help rotate-the-encryption-key."
         )
-    if failed:
-        log.credentials_undecryptable(texts=failed, tried=len(rows))
-    return len(rows)
+    return tried
+
+
+def _try(
+    connection: psycopg.Connection[Any],
+    keys: IntegrationsSettings,
+    schema_name: str,
+    column: EncryptedColumn,
+) -> Tried:
+    rows = connection.execute(
+        f"""
+        SELECT "{column.column}"
+          FROM {quoted(schema_name)}."{column.table}"
+         WHERE "{column.column}" <> ''
+         LIMIT {SAMPLE}
+        """
+    ).fetchall()
+    return Tried(column, len(rows), sum(not _decrypts(keys, token) for (token,) in rows))
 
 
 def encrypted_columns(

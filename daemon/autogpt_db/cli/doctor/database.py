@@ -181,7 +181,7 @@ def encryption_key(situation: Situation) -> Iterator[Finding]:
     from autogpt_db.database.encryption import (
         encrypted_columns,
         has_credentials,
-        verify_key,
+        try_keys,
     )
 
     connection, settings = situation.connection, situation.settings
@@ -198,10 +198,21 @@ def encryption_key(situation: Situation) -> Iterator[Finding]:
             yield Finding("ok", "encryption key", "not set; nothing is stored that needs one")
         return
     try:
-        verify_key(connection, settings, name)
+        tried = try_keys(connection, settings, name)
     except ConfigurationError as error:
         yield Finding("fail", "encryption key", str(error).rstrip("."))
-    else:
+        return
+    troubled = [each for each in tried if each.trouble]
+    for each in troubled:
+        # One text may be damaged; where none of many can be read, a key was changed.
+        remedy = "If the key has been changed: autogpt-db help rotate-the-encryption-key."
+        yield Finding(
+            "fail" if each.failed == each.texts > 1 else "warn",
+            "encryption key",
+            each.trouble or "",
+            remedy,
+        )
+    if not troubled:
         what = "decrypts what users have stored" if stored else "set; nothing is stored yet"
         yield Finding("ok", "encryption key", what)
 

@@ -165,13 +165,14 @@ def credentials_undecryptable(
     *,
     users: int | None = None,
     user_id: str | None = None,
+    table: str | None = None,
     texts: int | None = None,
     tried: int | None = None,
     credentials: list[str] | None = None,
 ) -> None:
     """Users' stored credentials were written with another key than `integrations.encryption_key`.
-    At a start: `texts` of `tried` that were looked at; of a call: whose, and the ids of the first
-    20 rows of "IntegrationCredential". A single one that is damaged is left out of what is shown.
+    At a start: `texts` of `tried` that were looked at in `table`; of a call: whose, and the ids of
+    the first 20 rows of "IntegrationCredential". A single damaged one is left out of what is shown.
 
     Users' credentials for other services were written with another key than
     integrations.encryption_key. Nothing was overwritten. Give the key that AutoGPT's other services
