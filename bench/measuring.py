@@ -175,13 +175,19 @@ class Bench:
                 shuffle.shuffle(names)
                 for name in names:
                     contender = contenders[name]
+                    if contender is not None and work.name in contender.without:
+                        continue
                     if contender is None:
                         best_of = pgbench.BEST_OF if clients == MOST_CLIENTS else (clients,)
                         found = self.pgbench(work, clients=best_of, seconds=seconds)
                     else:
                         found = self.measure(contender, work, clients=clients, seconds=seconds)
                     results[work.name, name].append(found)
-                rates = (f"{name} {results[work.name, name][-1].rate:,.0f}" for name in contenders)
+                rates = (
+                    f"{name} {results[work.name, name][-1].rate:,.0f}"
+                    for name in contenders
+                    if (work.name, name) in results
+                )
                 print(f"  {number + 1}/{count} {work.name}: {', '.join(rates)}", flush=True)
         return results
 

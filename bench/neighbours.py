@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING
 
 from bench.contenders import Daemon
 from bench.data import Size
+from bench.every_work import WORKS
 from bench.measuring import Bench
 from bench.sections import database
 from bench.server import Server
-from bench.works import WORKS
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from bench import statements
 from bench.data import NODES_PER_GRAPH
 from bench.works import UpdateNodeExecutionStatus, change, output
+from bench.works_0668 import OWNERS, Run0668
 
 from autogpt_db.operations.executions.execution_status import allowed_from
 from autogpt_db.signatures.types import ExecutionStatus
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 BEST_OF = (8, 16, 64)
 _LEAST = 1  # it counts in whole seconds
 _NAMED = re.compile(r"%\((\w+)\)s")
+_GRAPH_EXECUTION = "bench.id('e' || :e::text)"
 _NODE_EXECUTION = "bench.id('n' || :n::text)"
 
 
@@ -70,6 +72,13 @@ def scripts(size: Size) -> dict[str, Script]:
         ),
         "update_node_execution_status": _update_script(size),
         "run": _run_script(size),
+        "get_user_credentials": Script(
+            rf"\set n random(0, {OWNERS - 1})"
+            "\n" + _credentials("bench.id('owner' || :n::text)"),
+            1,
+            {},
+        ),
+        "run_0668": _run_0668_script(size),
     }
 
 
@@ -85,27 +94,116 @@ def _update_script(size: Size) -> Script:
     )
 
 
-def _run_script(size: Size) -> Script:
-    node_id = f"bench.id('a' || (:e::bigint % {size.graphs} * {NODES_PER_GRAPH} + :k::bigint))"
-    user_id = f"bench.id('u' || (:e::bigint % {size.users}))"
-    kept = {"user_id": user_id, "key": "'run-' || :e::text || '-' || :k::text"}
-    execution = ":node_exec_id::text"
+def _node_of(size: Size) -> str:
+    return f"bench.id('a' || (:e::bigint % {size.graphs} * {NODES_PER_GRAPH} + :k::bigint))"
+
+
+def _chosen(size: Size) -> tuple[str, str]:
+    """Return what chooses a graph execution and one of its nodes."""
+    return (
+        rf"\set e random(0, {size.executions - 1})",
+        rf"\set k random(0, {NODES_PER_GRAPH - 1})",
+    )
+
+
+def _filled(size: Size) -> str:
+    """Return what gives the node its input, and the script the node execution's id."""
     fill = statements.FILL_OLDEST_OR_NEW.rstrip()
     assert fill.endswith("FROM execution")
     fill = fill.removesuffix("FROM execution") + ', execution."id" AS node_exec_id FROM execution'
     filled = _statement(
         fill,
-        node_id=node_id,
-        graph_exec_id="bench.id('e' || :e::text)",
+        node_id=_node_of(size),
+        graph_exec_id=_GRAPH_EXECUTION,
         input_name=":input_name::text",
         input_data=":value",
         received=":value",
     )
+    return filled.replace(";\n", "\n\\gset")
+
+
+def _run_variables() -> dict[str, str]:
+    variables = _status_variables(("QUEUED", "RUNNING", "COMPLETED"))
+    variables |= {"value": _text(output(0, 0)), "result": "result", "usage": "usage"}
+    return variables | {"input_name": "text"}
+
+
+def _credentials(owner: str) -> str:
+    return _statement(
+        statements.CREDENTIALS, user_id=owner, most_bytes=str(2**30), most_rows="10000"
+    )
+
+
+def _run_0668_script(size: Size) -> Script:
+    user_id = f"bench.id('u' || (:e::bigint % {size.users}))"
+    execution = ":node_exec_id::text"
+    calls = Run0668(size).sessions(0)[0]
+    (cost,) = (call.arguments["entry"] for call in calls if call.method == "log_platform_cost")
+    (spent,) = (call.arguments for call in calls if call.method == "spend_org_credits")
+    about = {
+        "user_id": user_id,
+        "graph_exec_id": _GRAPH_EXECUTION,
+        "node_exec_id": execution,
+        "node_id": _node_of(size),
+    }
+    logged = {
+        name: about.get(name, "NULL")
+        for name in (
+            "user_id", "graph_exec_id", "node_exec_id", "graph_id", "node_id", "block_id",
+            "block_name", "credential_id", "tracking_type",
+        )
+    }  # fmt: skip
     parts = (
-        rf"\set e random(0, {size.executions - 1})",
-        rf"\set k random(0, {NODES_PER_GRAPH - 1})",
+        *_chosen(size),
+        _statement(statements.FIND_WORKSPACE, user_id=user_id),
+        _statement(statements.META, user_id=user_id, execution_id=_GRAPH_EXECUTION),
+        _statement(statements.NODE, node_id=_node_of(size)),
+        _filled(size),
+        _moved("QUEUED", execution),
+        _statement(
+            statements.SPEND,
+            org_id=f"bench.id('o' || (:e::bigint % {size.users}))",
+            user_id=user_id,
+            team_id="NULL",
+            cost="1",
+            metadata=f"(:metadata::jsonb || jsonb_build_object('node_exec_id', {execution}))",
+            key="gen_random_uuid()::text",
+        ),
+        _moved("RUNNING", execution),
+        _credentials(user_id),
+        _added("result", execution),
+        _statement(statements.NODE_EXECUTION, node_exec_id=execution),
+        _moved("COMPLETED", execution),
+        _statement(
+            statements.LOG_COST, **logged, provider=":provider", model=":model", entry=":cost"
+        ),
+        _statement(
+            statements.UPDATE_STATS,
+            graph_exec_id=_GRAPH_EXECUTION,
+            status="NULL",
+            stats=":run_stats",
+        ),
+        _statement(statements.HAS_PENDING, graph_exec_id=_GRAPH_EXECUTION),
+    )
+    variables = _run_variables() | {
+        "metadata": _text(spent["metadata"]),
+        "cost": _text(cost),
+        "provider": cost["provider"],
+        "model": cost["model"],
+        "run_stats": _text({"cost": 1, "walltime": 1.5}),
+    }
+    return Script("\n".join(parts), len(calls), variables)
+
+
+def _run_script(size: Size) -> Script:
+    node_id = _node_of(size)
+    user_id = f"bench.id('u' || (:e::bigint % {size.users}))"
+    kept = {"user_id": user_id, "key": "'run-' || :e::text || '-' || :k::text"}
+    execution = ":node_exec_id::text"
+    parts = (
+        *_chosen(size),
         _statement(statements.NODE, node_id=node_id),
-        filled.replace(";\n", "\n\\gset"),
+        _filled(size),
         _moved("QUEUED", execution),
         _moved("RUNNING", execution),
         _statement(statements.GET_VALUE, **kept),
@@ -120,9 +218,7 @@ def _run_script(size: Size) -> Script:
         _statement(statements.NODE_EXECUTION, node_exec_id=execution),
         _moved("COMPLETED", execution),
     )
-    variables = _status_variables(("QUEUED", "RUNNING", "COMPLETED"))
-    variables |= {"value": _text(output(0, 0)), "result": "result", "usage": "usage"}
-    return Script("\n".join(parts), 10, variables | {"input_name": "text"})
+    return Script("\n".join(parts), 10, _run_variables())
 
 
 def _added(name: str, node_execution: str) -> str:

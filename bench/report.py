@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.works_0668 import OF_OWNER
+
 from autogpt_db import __version__
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ LABELS = {
     "fastapi": "FastAPI + SQLAlchemy",
     "postgrest": "PostgREST",
 }
+ABSENT = "-"
+"""Stands for what a contender cannot do."""
 # Distinguishable without colours, too: by lightness.
 COLOURS = {
     "autogpt_db": "#0b5394",
@@ -87,17 +91,23 @@ def _main(found: dict[str, Any]) -> Iterable[str]:
     yield "Calls a second, median of the rounds (least to most):"
     yield _table(
         ["", *(LABELS[name] for name in peers)],
-        [[work, *(_spread(rates[work][name]) for name in peers)] for work in rates],
+        [[work, *(_spread(rates[work].get(name)) for name in peers)] for work in rates],
     )
     yield "autogpt-db to the others, ratio of medians:"
     others = [name for name in peers if name != "autogpt_db"]
     yield _table(
         ["", *(LABELS[name] for name in others)],
         [
-            [work, *(f"{found['ratios'][f'{work}/{name}']:.2f}" for name in others)]
+            [work, *(_figure(found["ratios"].get(f"{work}/{name}")) for name in others)]
             for work in rates
         ],
     )
+    if "fernet_us" in found:
+        yield (
+            f"To decrypt {OF_OWNER} credentials and do nothing else takes a processor "
+            f"{found['fernet_us']:g} microseconds: at most {1e6 / found['fernet_us']:,.0f} calls of "
+            "get_user_credentials a second. pgbench decrypts nothing."
+        )
     yield f"Latency at {found['clients']} clients, 99th percentile, in milliseconds:"
     yield _latency(found["p99_ms"], peers)
     yield (
@@ -107,7 +117,7 @@ def _main(found: dict[str, Any]) -> Iterable[str]:
     yield _table(
         ["", *(LABELS[name] for name in peers if name != "pgbench")],
         [
-            [work, *(_processor(spent[name]) for name in peers if name != "pgbench")]
+            [work, *(_processor(spent.get(name)) for name in peers if name != "pgbench")]
             for work, spent in found["processor"].items()
         ],
     )
@@ -182,15 +192,23 @@ def _latency(seen: dict[str, dict[str, float]], names: list[str]) -> str:
     present = [name for name in names if name in next(iter(seen.values()))]
     return _table(
         ["", *(LABELS[name] for name in present)],
-        [[work, *(f"{of[name]:.2f}" for name in present)] for work, of in seen.items()],
+        [[work, *(_figure(of.get(name)) for name in present)] for work, of in seen.items()],
     )
 
 
-def _spread(rate: dict[str, int]) -> str:
+def _figure(value: float | None) -> str:
+    return ABSENT if value is None else f"{value:.2f}"
+
+
+def _spread(rate: dict[str, int] | None) -> str:
+    if rate is None:
+        return ABSENT
     return f"{rate['median']:,} ({rate['min']:,}–{rate['max']:,})"  # noqa: RUF001 - a range
 
 
-def _processor(spent: dict[str, Any]) -> str:
+def _processor(spent: dict[str, Any] | None) -> str:
+    if spent is None:
+        return ABSENT
     parts = " / ".join(f"{spent[f'{part}_us']:.0f}" for part in ("server", "postgresql", "clients"))
     return f"{parts}; {spent['calls_per_cpu_second'] or 0:,}"
 
@@ -229,6 +247,8 @@ def plot(found: dict[str, Any]) -> None:
     axes.axvline(1, color="black", lw=1, ls="--", zorder=0)
     for place, name in enumerate(names):
         for row, work in enumerate(works):
+            if name not in found["rates"][work]:
+                continue
             y = row + (place - (len(names) - 1) / 2) * height
             label = LABELS[name] if row == 0 else None
             _bar(axes, found, work, name, y, height=height * 0.9, label=label)

@@ -15,9 +15,10 @@ from pathlib import Path
 from bench import equality, report, sections
 from bench.contenders import CONTENDERS, Contender, Daemon
 from bench.data import Size
+from bench.every_work import WORKS
 from bench.measuring import OURS, PGBENCH, Bench
 from bench.server import Server
-from bench.works import MOST_CLIENTS, WORKS
+from bench.works import MOST_CLIENTS
 
 ROUNDS = 3
 SECONDS = 2.0
@@ -53,7 +54,9 @@ def main() -> None:
             served = CONTENDERS[peer](server, name) if peer in CONTENDERS else None
             contenders[peer] = served and stack.enter_context(served)
         servers = {name: one for name, one in contenders.items() if one is not None}
-        print(f"equal answers to {equality.check(server, servers, size)} calls")
+        later = any(work.newest for work in works)
+        equal = equality.check(server, servers, size, later=later)
+        print(f"equal answers to {equal} calls")
         memory = {"before": sections.memory(daemon)}
         bench.warm_up(works)
         results = bench.rounds(
@@ -76,6 +79,7 @@ def main() -> None:
             "processor": sections.processor(results),
             "errors": sum(one.errors for rounds in results.values() for one in rounds),
             "memory_mib": memory,
+            "fernet_us": sections.fernet_microseconds(),
         }
         if whole:
             found |= sections.few_clients(bench, works, contenders)

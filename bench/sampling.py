@@ -16,9 +16,10 @@ from pathlib import Path
 from bench import sections
 from bench.contenders import Daemon
 from bench.data import Size
+from bench.every_work import WORKS
 from bench.measuring import Bench
 from bench.server import Server
-from bench.works import MOST_CLIENTS, WORKS
+from bench.works import MOST_CLIENTS
 
 SCALE = 0.1
 

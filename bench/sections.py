@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import statistics
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from bench.contenders import Daemon, resident, resident_peak
 from bench.data import NEWEST, Size, make
+from bench.every_work import WORKS
 from bench.measuring import OURS, Bench, median, total
-from bench.works import MOST_CLIENTS, WORKS
+from bench.works import MOST_CLIENTS
+from bench.works_0668 import KEY, OF_OWNER, credential
+from cryptography.fernet import Fernet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -106,6 +112,21 @@ def growth(server: Server, directory: Path, scales: Sequence[float] = SCALES) ->
                 "p50_ms_1_client": round(median(lone, work.name, OURS, "p50"), 3),
             }
     return found
+
+
+def fernet_microseconds(times: int = 200) -> float:
+    """Return what it costs a processor to decrypt an owner's credentials: the median."""
+    fernet = Fernet(KEY)
+    texts = [
+        fernet.encrypt(json.dumps(credential("x", place)).encode()) for place in range(OF_OWNER)
+    ]
+    taken = []
+    for _ in range(times):
+        began = time.thread_time()
+        for text in texts:
+            fernet.decrypt(text)
+        taken.append(time.thread_time() - began)
+    return round(statistics.median(taken) * 1e6, 1)
 
 
 def memory(daemon: Daemon) -> dict[str, float]:

@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import fields
 
 from autogpt_db.database.capabilities import Capabilities
+from autogpt_db.operations.credits import organizations, platform_costs
 from autogpt_db.operations.executions import (
+    graph_execution_changes,
     graph_executions,
     key_values,
     node_execution_changes,
     node_execution_inputs,
     node_executions,
+    reviews,
 )
 from autogpt_db.operations.graphs import graph_documents
+from autogpt_db.operations.users import credentials
+from autogpt_db.operations.workspace import workspaces
 
 # ruff: noqa: SLF001 - the very statements, wherever they stand
 
@@ -30,3 +35,13 @@ FILL_ONE = node_execution_inputs._FILL_ONE(_SCHEMA)
 FILL_OLDEST_OR_NEW = node_execution_inputs._FILL_OLDEST_OR_NEW(_SCHEMA).single
 GET_VALUE = key_values._GET.single
 SET_VALUE = key_values._SET.single
+META = graph_executions._META_OF_USER(_SCHEMA).single
+UPDATE_STATS = graph_execution_changes._UPDATE(_SCHEMA)[
+    graph_execution_changes._Form(guarded=False, cascades=False, moves=False)
+]
+HAS_PENDING = reviews.HAS_PENDING
+SPEND = organizations.SPEND
+LOG_COST = platform_costs.LOG(_SCHEMA).single
+CREDENTIALS = credentials.ACTIVE
+FIND_WORKSPACE = workspaces._FIND.single
+MAKE_WORKSPACE = workspaces.MAKE

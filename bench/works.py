@@ -29,10 +29,12 @@ class Work:
     Attributes:
         name: The method, or `run`.
         writes: Whether the tables change.
+        newest: Whether it needs AutoGPT v0.6.68's tables.
     """
 
     name: str
     writes = False
+    newest = False
 
     def __init__(self, size: Size) -> None:
         self.size = size
@@ -363,12 +365,3 @@ def same(name: str, found: Counter[Any], told: Counter[Any], errors: int) -> Non
             f"{name}: {lost.total()} rows lost {list(lost)[:2]}, {too_many.total()} rows that "
             f"nobody was told of {list(too_many)[:2]}; {errors} errors"
         )
-
-
-WORKS: tuple[type[Work], ...] = (
-    GetNodeExecution,
-    GetGraphExecution,
-    UpsertExecutionOutput,
-    UpdateNodeExecutionStatus,
-    Run,
-)

@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import uuid
 from contextlib import asynccontextmanager
 from typing import Any
 
 from bench import statements
+from cryptography.fernet import Fernet
 from psycopg.adapt import Loader
 from psycopg.errors import ForeignKeyViolation
 from psycopg_pool import AsyncConnectionPool
@@ -27,6 +29,21 @@ ALLOWED = {
     "TERMINATED": "{INCOMPLETE,QUEUED,RUNNING,REVIEW}",
     "REVIEW": "{RUNNING}",
 }
+METADATA = dict.fromkeys(
+    (
+        "graph_exec_id", "graph_id", "node_id", "node_exec_id", "block_id", "block", "input",
+        "reason",
+    )
+)  # fmt: skip
+COST = dict.fromkeys(
+    (
+        "graph_exec_id", "node_exec_id", "graph_id", "node_id", "block_id", "block_name",
+        "credential_id", "cost_microdollars", "input_tokens", "output_tokens",
+        "cache_read_tokens", "cache_creation_tokens", "data_size", "duration", "model",
+        "tracking_type", "tracking_amount", "metadata",
+    )
+)  # fmt: skip
+fernet = Fernet(os.environ["KEY"])
 CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -73,11 +90,15 @@ def text(value: Any) -> str | None:
     return None if value is None else json.dumps(clean(value))
 
 
-async def document(sql: str, parameters: dict[str, Any]) -> bytes | None:
+async def rows(sql: str, parameters: dict[str, Any]) -> Any:
     async with pool.connection() as connection:
         cursor = await connection.execute(sql, parameters)
-        row = await cursor.fetchone()
-    return row[0] if row else None
+        return await cursor.fetchall()
+
+
+async def document(sql: str, parameters: dict[str, Any]) -> Any:
+    found = await rows(sql, parameters)
+    return found[0][0] if found else None
 
 
 def answer(found: bytes | None) -> Response:
@@ -183,6 +204,68 @@ async def set_execution_kv_data(request: Any) -> Response:
     return answer(await document(statements.SET_VALUE, parameters))
 
 
+async def get_or_create_workspace(request: Any) -> Response:
+    parameters = {"user_id": (await request.json())["user_id"]}
+    found = await document(statements.FIND_WORKSPACE, parameters)
+    return answer(found or await document(statements.MAKE_WORKSPACE, parameters))
+
+
+async def get_graph_execution_meta(request: Any) -> Response:
+    arguments = await request.json()
+    parameters = {"user_id": arguments["user_id"], "execution_id": arguments["execution_id"]}
+    return answer(await document(statements.META, parameters))
+
+
+async def has_pending_reviews_for_graph_exec(request: Any) -> Response:
+    parameters = {"graph_exec_id": (await request.json())["graph_exec_id"]}
+    return JSONResponse(await document(statements.HAS_PENDING, parameters))
+
+
+async def update_graph_execution_stats(request: Any) -> Response:
+    arguments = await request.json()
+    parameters = {
+        "graph_exec_id": arguments["graph_exec_id"],
+        "status": None,
+        "stats": text(arguments["stats"]),
+    }
+    return answer(await document(statements.UPDATE_STATS, parameters))
+
+
+async def spend_org_credits(request: Any) -> Response:
+    arguments = await request.json()
+    parameters = {
+        "org_id": arguments["org_id"],
+        "user_id": arguments["user_id"],
+        "team_id": arguments.get("team_id"),
+        "cost": arguments["cost"],
+        "metadata": json.dumps(METADATA | arguments["metadata"]),
+        "key": str(uuid.uuid4()),
+    }
+    ((_owner, balance),) = await rows(statements.SPEND, parameters)
+    if balance is None:
+        return error("InsufficientBalanceError", "The balance doesn't suffice.")
+    return JSONResponse(balance)
+
+
+async def get_user_credentials(request: Any) -> Response:
+    parameters = {
+        "user_id": (await request.json())["user_id"],
+        "most_bytes": 2**30,
+        "most_rows": 10_000,
+    }
+    stored = await rows(statements.CREDENTIALS, parameters)
+    texts = [fernet.decrypt(json.loads(row[0])[1]) for row in stored]
+    return Response(b"[" + b",".join(texts) + b"]", media_type="application/json")
+
+
+async def log_platform_cost(request: Any) -> Response:
+    entry = COST | (await request.json())["entry"]
+    parameters = {name: entry[name] for name in COST} | {"user_id": entry["user_id"]}
+    parameters |= {"provider": entry["provider"].lower(), "entry": json.dumps(clean(entry))}
+    await document(statements.LOG_COST, parameters)
+    return answer(None)
+
+
 def error(type: str, message: str) -> Response:
     return JSONResponse({"type": type, "args": [message]}, status_code=400)
 
@@ -196,6 +279,13 @@ METHODS = (
     upsert_execution_input,
     get_execution_kv_data,
     set_execution_kv_data,
+    get_or_create_workspace,
+    get_graph_execution_meta,
+    has_pending_reviews_for_graph_exec,
+    update_graph_execution_stats,
+    spend_org_credits,
+    get_user_credentials,
+    log_platform_cost,
 )
 
 app = Starlette(

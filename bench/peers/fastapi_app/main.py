@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import AsyncIterator  # noqa: TC003 - FastAPI reads annotations
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
 
+from bench.peers.fastapi_app import later
 from bench.peers.fastapi_app.models import (
     GraphExecutionModel,
     GraphExecutionWithNodes,
     NodeExecutionResult,
     NodeModel,
-    graph_execution,
+)
+from bench.peers.fastapi_app.sessions import (
+    Json,
+    Session,
+    Text,
+    clean,
+    engine,
+    now,
+    whole,
 )
 from bench.peers.fastapi_app.tables import (
     GraphExecution,
@@ -25,15 +32,15 @@ from bench.peers.fastapi_app.tables import (
     Status,
     Value,
 )
-from fastapi import Body, Depends, FastAPI, Request
+from fastapi import Body, FastAPI, Request
 from fastapi.responses import JSONResponse
 from sqlalchemy import exists, null, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
-from sqlalchemy.orm import contains_eager, joinedload, selectinload
+from sqlalchemy.orm import joinedload, selectinload
 
-from autogpt_db.operations.graphs.blocks import INPUT_BLOCKS, OUTPUT_BLOCKS, WEBHOOK_BLOCKS
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
 
 ALLOWED_FROM = {
     Status.QUEUED: ["INCOMPLETE", "TERMINATED", "REVIEW"],
@@ -43,18 +50,12 @@ ALLOWED_FROM = {
     Status.TERMINATED: ["INCOMPLETE", "QUEUED", "RUNNING", "REVIEW"],
     Status.REVIEW: ["RUNNING"],
 }
-CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 WITH_DATA = (
     joinedload(NodeExecution.graph_execution),
     joinedload(NodeExecution.node),
     selectinload(NodeExecution.inputs),
     selectinload(NodeExecution.outputs),
 )
-
-engine = create_async_engine(
-    os.environ["DATABASE"], pool_size=int(os.environ["POOL"]), max_overflow=0
-)
-new_session = async_sessionmaker(engine, expire_on_commit=False)
 
 
 @asynccontextmanager
@@ -63,16 +64,8 @@ async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
     await engine.dispose()
 
 
-async def session() -> AsyncIterator[AsyncSession]:
-    async with new_session() as opened:
-        yield opened
-
-
 app = FastAPI(lifespan=lifespan)
-Session = Annotated[AsyncSession, Depends(session)]
-# FastAPI sees one body as the argument itself unless told otherwise.
-Text = Annotated[str, Body(embed=True)]
-Json = Annotated[Any, Body(embed=True)]
+app.include_router(later.router)
 
 
 @app.exception_handler(ValueError)
@@ -84,22 +77,6 @@ async def refuse(_request: Request, error: Exception) -> JSONResponse:
 async def refuse_reference(_request: Request, error: Exception) -> JSONResponse:
     content = {"type": "ForeignKeyViolationError", "args": [str(error)]}
     return JSONResponse(content, status_code=400)
-
-
-def clean(value: Any) -> Any:
-    """Clean a JSON value as AutoGPT does before it is stored."""
-    if isinstance(value, str):
-        return CONTROL_CHARACTERS.sub("", value)
-    if isinstance(value, list):
-        return [clean(item) for item in value]
-    if isinstance(value, dict):
-        return {clean(k): clean(v) for k, v in value.items() if not k.startswith("_sa")}
-    return value
-
-
-def now() -> datetime:
-    moment = datetime.now(UTC).replace(tzinfo=None)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 async def read_node_execution(session: AsyncSession, id: str) -> NodeExecution | None:
@@ -131,26 +108,7 @@ async def get_graph_execution(
     ).one_or_none()
     if row is None:
         return None
-    statement = (
-        select(NodeExecution)
-        .join(NodeExecution.node)
-        .where(NodeExecution.graph_execution_id == execution_id)
-        .order_by(NodeExecution.queued_time.desc(), NodeExecution.added_time.desc())
-        .limit(1000)
-        .options(
-            joinedload(NodeExecution.graph_execution),
-            contains_eager(NodeExecution.node),
-            selectinload(NodeExecution.inputs),
-            selectinload(NodeExecution.outputs),
-        )
-    )
-    if not include_node_executions:
-        statement = statement.where(
-            NodeExecution.status != Status.INCOMPLETE,
-            Node.block_id.in_(INPUT_BLOCKS + OUTPUT_BLOCKS + WEBHOOK_BLOCKS),
-        )
-    loaded = list((await session.scalars(statement)).all())
-    return graph_execution(row, loaded, with_nodes=include_node_executions)
+    return await whole(session, row, with_nodes=include_node_executions)
 
 
 @app.post("/get_node")

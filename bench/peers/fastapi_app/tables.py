@@ -85,6 +85,7 @@ class GraphExecution(Base):
     nodes_input_masks: Mapped[Any | None] = mapped_column("nodesInputMasks")
     is_shared: Mapped[bool] = mapped_column("isShared")
     share_token: Mapped[str | None] = mapped_column("shareToken")
+    updated_at: Mapped[datetime | None] = mapped_column("updatedAt")
     organization_id: Mapped[str | None] = mapped_column("organizationId")
     team_id: Mapped[str | None] = mapped_column("teamId")
 
