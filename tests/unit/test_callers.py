@@ -9,7 +9,6 @@ from __future__ import annotations
 import pytest
 
 from autogpt_db.database.releases import RELEASES, find, methods_of
-from autogpt_db.operations import load_operations
 from autogpt_db.operations.coverage import coverage, first_release_with
 from autogpt_db.operations.needed import RUN_PATH
 
@@ -103,23 +102,6 @@ NOTIFICATIONS = {
 PASSED_ON = {*CHATS, "reconcile_all_stripe_tiers"}
 """What is left to AutoGPT's own service on purpose."""
 
-STILL_PASSED_ON = {
-    "cleanup_expired_platform_link_tokens",
-    "cleanup_failed_push_subscriptions",
-    "get_blocks_needing_optimization",
-    "get_org_credits",
-    "get_personal_org_owner",
-    "get_user_credentials",
-    "get_user_default_team",
-    "log_platform_cost",
-    "set_user_credentials",
-    "spend_org_credits",
-    "update_block_optimized_description",
-    *FILES,
-    *PUSH,
-}
-"""What will be served: each leaves this list when it is."""
-
 
 @pytest.mark.parametrize("calls", [EXECUTOR, SCHEDULER, NOTIFICATIONS])
 def test_what_a_process_calls_is_served(calls: set[str]) -> None:
@@ -127,7 +109,7 @@ def test_what_a_process_calls_is_served(calls: set[str]) -> None:
     assert calls <= set(methods_of(RELEASE)), "that release has no such method"
     found = coverage(RELEASE)
     passed_on = {method for method in calls if found[method] != "served"}
-    assert passed_on == calls & (PASSED_ON | STILL_PASSED_ON - load_operations().keys())
+    assert passed_on == calls & PASSED_ON
 
 
 def test_the_first_release_of_a_methods_tables_is_told() -> None:
