@@ -403,6 +403,14 @@ def test_many_are_worked_on_in_a_helper(vault: Service) -> None:
         assert api.client.post("/set_user_credentials", json=arguments).json() is None
         arguments["credentials"] = [*many[1:], {**many[0], "api_key": "new"}]
         assert api.client.post("/set_user_credentials", json=arguments).json() is None
+        for odd, refusal in (
+            ([*many, {**many[0], "id": "a\x00"}], "credentials.200.id holds the character U+0000"),
+            (many * 60, "credentials has 12000 items, and at most 10000 are allowed"),
+        ):
+            arguments["credentials"] = odd
+            refused = api.client.post("/set_user_credentials", json=arguments)
+            assert (refused.status_code, refused.json()["type"]) == (400, "ValueError")
+            assert refusal in refused.json()["args"][0]
         found = api.client.post("/get_user_credentials", json={"user_id": "carol"}).json()
     assert found == [{**many[0], "api_key": "new"}, *many[1:]]
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from typing import LiteralString
 
     from autogpt_db.database.capabilities import Capabilities
-    from autogpt_db.settings import IntegrationsSettings
+    from autogpt_db.settings import IntegrationsSettings, LimitsSettings
 
 # AutoGPT's callers hold a lock in Redis while they read and replace; this one holds for all others.
 _LOCK: LiteralString = """
@@ -162,11 +162,10 @@ async def set_user_credentials(
         UniqueViolationError: A new one's id is somebody else's, or comes twice.
         LimitExceededError: They are more than the settings allow.
     """
-    given: list[dict[str, Any]] = json.loads(credentials.received)
-    check_items({"credentials": given}, database.settings.limits)
-    _check_texts(given)
+    text = credentials.received
+    given = await computed(database, len(text), ids_of, text, database.settings.limits)
     for _ in range(2):
-        if await _replaced(database, user_id, given, len(credentials.received)):
+        if await _replaced(database, user_id, given, text):
             return
         organization, _team = await default_team.find_or_make(
             database, default_team.STATEMENTS, user_id
@@ -179,19 +178,17 @@ async def set_user_credentials(
     )
 
 
-async def _replaced(
-    database: Database, user_id: str, given: list[dict[str, Any]], size: int
-) -> bool:
+async def _replaced(database: Database, user_id: str, given: list[str], text: str) -> bool:
     """Replace them; False where new ones have no organization to be in, and nothing was done."""
-    parameters = {"user_id": user_id, "given": [each["id"] for each in given]}
+    parameters = {"user_id": user_id, "given": given}
     async with database.transaction() as transaction:
         await transaction.execute(_LOCK, parameters)
         stored = [_Stored(*row) for row in await transaction.rows(_STORED, parameters)]
         changes = Changes(revoked=[row.id for row in stored if row.is_active])
         if given:
-            size += sum(len(row.token) for row in stored)
+            size = len(text) + sum(len(row.token) for row in stored)
             changes = await computed(
-                database, size, changes_of, keys_of(database), stored, given, database.capabilities
+                database, size, changes_of, keys_of(database), stored, text, database.capabilities
             )
             tell_of_unreadable(user_id, changes.undecryptable, changes.malformed)
             active = {row.id for row in stored if row.is_active}
@@ -203,20 +200,42 @@ async def _replaced(
     return row == (True,)
 
 
+def ids_of(text: str, limits: LimitsSettings) -> list[str]:
+    """Return the ids of given credentials, which can be stored.
+
+    Args:
+        text: A list of them, validated, as JSON.
+        limits: How many there may be.
+
+    Raises:
+        LimitExceededError: They are too many.
+        InvalidValueError: A text of one can be in no column.
+    """
+    given: list[dict[str, Any]] = json.loads(text)
+    check_items({"credentials": given}, limits)
+    for place, each in enumerate(given):
+        for name in ("id", "provider", "title"):
+            if "\0" in (each[name] or ""):
+                raise InvalidValueError(
+                    f"credentials.{place}.{name} holds the character U+0000, which PostgreSQL's "
+                    "text cannot"
+                )
+    return [each["id"] for each in given]
+
+
 def changes_of(
-    keys: IntegrationsSettings,
-    stored: Iterable[_Stored],
-    given: Iterable[dict[str, Any]],
-    capabilities: Capabilities,
+    keys: IntegrationsSettings, stored: Iterable[_Stored], text: str, capabilities: Capabilities
 ) -> Changes:
     """Return what is to be written so that a user has what is given.
 
     Args:
         keys: What stored texts are decrypted with, and new ones encrypted.
         stored: The user's active rows, and others that are given.
-        given: Credentials, validated. Of a stored one that comes twice the last counts.
+        text: A list of credentials, validated, as JSON. Of a stored one that comes twice the last
+            counts.
         capabilities: What the database has, and so which members its release knows.
     """
+    given: list[dict[str, Any]] = json.loads(text)
     decrypted = decrypter(keys)
     changes = Changes()
     contents: dict[str, dict[str, Any]] = {}
@@ -274,13 +293,3 @@ def _whole(
 def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     # To Python 1, 1.0 and true are the same.
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
-
-
-def _check_texts(given: Iterable[dict[str, Any]]) -> None:
-    for place, each in enumerate(given):
-        for name in ("id", "provider", "title"):
-            if "\0" in (each[name] or ""):
-                raise InvalidValueError(
-                    f"credentials.{place}.{name} holds the character U+0000, which PostgreSQL's "
-                    "text cannot"
-                )
