@@ -109,8 +109,8 @@ def imported(daemon: DaemonProcess) -> str:
     return done.stdout.split("id ")[1].split()[0]
 
 
-def started(call: Client, user: str) -> Any:
-    """Start a run as the scheduler does; return the execution."""
+def started(call: Client, user: str, **by: str) -> Any:
+    """Start a run as the scheduler does, for whomever `by` names; return the execution."""
     call("get_user_by_id", user_id=user)
     graph = call("get_graph", graph_id=GRAPH, version=1, user_id=user, include_subgraphs=True)
     assert [node["id"] for node in graph["nodes"]].count(INPUT) == 1
@@ -122,6 +122,7 @@ def started(call: Client, user: str) -> Any:
         starting_nodes_input=[[INPUT, {"name": "name", "value": "Ada"}]],
         inputs={"name": "Ada"},
         user_id=user,
+        **by,
     )
     call("get_graph_settings", user_id=user, graph_id=GRAPH)
     call("get_or_create_workspace", user_id=user)
@@ -232,6 +233,32 @@ def reviewed(call: Client, user: str) -> None:
     call("cancel_pending_reviews_for_execution", graph_exec_id=run["id"], user_id=user)
     ended = call("update_graph_execution_stats", graph_exec_id=run["id"], status="TERMINATED")
     assert ended["status"] == "TERMINATED"
+
+
+def by_expert(call: Client, user: str, expert: str) -> None:
+    """Play a scheduled run of an expert's, from its gate to what it tells at the end (v0.7.2)."""
+    own = {"user_id": user, "expert_id": expert}
+    assert call("expert_row_exists", **own) is True
+    assert call("get_expert", **own)["last_run_at"] is None
+    organization, team = call("resolve_private_expert_tenancy", **own)
+    call("enforce_expert_run_budget", **own)
+    home = {"organization_id": organization, "team_id": team}
+    run = started(call, user, expert_id=expert, **home)
+    assert (run["expert_id"], run["team_id"]) == (expert, team)
+    execution = {"graph_exec_id": run["id"]}
+    call("get_user_subscription_tier", user_id=user)
+    call("get_auth_user_flag_fields", user_id=user)
+    call("update_graph_execution_start_time", **execution)
+    call("update_graph_execution_stats", **execution, update_tenancy=True, **home)
+    call("get_library_agent_id_by_graph_id", user_id=user, graph_id=GRAPH)
+    message = {"content": "Done.", "message_id": f"run-{run['id']}", "metadata": {"work_card": {}}}
+    session = call("append_expert_run_message", **own, **message)
+    assert call("append_expert_run_message", **own, **message) is None
+    assert session is not None
+    call("update_graph_execution_stats", **execution, status="COMPLETED", stats={"cost": 1})
+    (shown,) = call("list_experts", user_id=user)
+    assert (shown["last_run_status"], shown["last_run_at"] is None) == ("COMPLETED", False)
+    call.heard.runs.append(run["id"])
 
 
 def around(call: Client, user: str) -> None:

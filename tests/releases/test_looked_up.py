@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from autogpt_db.database.capabilities import Capabilities
+from autogpt_db.database.releases import catalogue_of
 from autogpt_db.errors import InvalidValueError, LimitExceededError, UserNotFoundError
 from autogpt_db.settings import LimitsSettings
+from releases.catalogues import RELEASES
+from service import OPERATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +19,30 @@ if TYPE_CHECKING:
     from service import Service
 
     Serve = Callable[..., Service]
+
+
+LATER = {
+    "create_briefing": "v0.7.1",
+    "get_auth_user_flag_fields": "v0.7.0",
+    "get_briefing_for_date": "v0.7.1",
+    "get_latest_briefings": "v0.7.1",
+    "get_library_agent_refs_by_graph_ids": "v0.6.70",
+    "get_pending_reviews_for_user": "v0.7.1",
+    "get_user_subscription_tier": "v0.6.58",
+    "mark_briefing_delivered": "v0.7.1",
+    "update_briefing_content": "v0.7.1",
+}
+"""Methods, and the first state of the schema that has all that they need."""
+
+
+@pytest.mark.parametrize("method", sorted(LATER))
+def test_a_method_is_served_as_soon_as_there_is_what_it_reads(method: str) -> None:
+    def lacking(state: str) -> bool:
+        catalogue = catalogue_of(state)
+        return bool(OPERATIONS[method].needs(Capabilities.of(catalogue)).lacks(catalogue))
+
+    able = [state for state in RELEASES if not lacking(state)]
+    assert able == [*RELEASES[RELEASES.index(LATER[method]) :]]
 
 
 # Library agents --------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from releases.catalogues import STATES
-from releases.runs import ALL, Client, Heard, around, daemon_on, imported, play, reviewed
+from releases.runs import ALL, Client, Heard, around, by_expert, daemon_on, imported, play, reviewed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,11 @@ JOBS = sorted(
     path.stem
     for path in (Path(__file__).parents[2] / "daemon/autogpt_db/worker/jobs").glob("[!_]*.py")
 )
+HAS_EXPERTS = """SELECT to_regclass('platform."ExpertPod"') IS NOT NULL"""
+EXPERT = """
+INSERT INTO platform."Expert" (id, "ownerUserId", name, role, identity)
+VALUES ('maria', %(owner)s, 'Maria', 'editor', 'I am Maria')
+"""
 FEW = ("v0.6.59", "v0.7.2")
 """Played with every test run; the others by `make test-releases`."""
 
@@ -36,6 +41,12 @@ def test_it_serves_a_database_in_this_state(
             run = play(call, user)
             reviewed(call, user)
             around(call, user)
+            with psycopg.connect(url, autocommit=True) as connection:
+                experts = connection.execute(HAS_EXPERTS).fetchone() == (True,)
+                if experts:
+                    connection.execute(EXPERT, {"owner": user})
+            if experts:
+                by_expert(call, user, "maria")
         assert set(heard.statuses) <= {200, 404}, heard
 
         with psycopg.connect(url, autocommit=True) as connection:
