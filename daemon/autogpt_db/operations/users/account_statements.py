@@ -167,53 +167,81 @@ def _columns(capabilities: Capabilities) -> LiteralString:
     )
 
 
-def _people(capabilities: Capabilities) -> LiteralString:
+def _people(
+    capabilities: Capabilities,
+    people: LiteralString = 'platform."User" AS person',
+    *,
+    balance: bool = True,
+    activity: bool = True,
+) -> LiteralString:
+    """Return the FROM clause of people, with what they have and did last where that is wanted."""
     return (
         """
-      FROM platform."User" AS person
+      FROM """
+        + people
+        + """
 """
-        + _BALANCE
-        + _RAN_OR_PAID
-        + (_CHATTED if capabilities.chats else "")
-        + _LATEST
+        + (_BALANCE if balance else "")
+        + (_RAN_OR_PAID if activity else "")
+        + (_CHATTED if activity and capabilities.chats else "")
+        + (_LATEST if activity else "")
     )
 
 
-def _list(capabilities: Capabilities) -> LiteralString:
+def _list(capabilities: Capabilities, *, balance: bool, activity: bool) -> LiteralString:
+    """Return a list's statement, which looks at what people have or did before it knows whom.
+
+    Of people who aren't shown nothing is looked up that doesn't decide about that.
+    """
+    by_balance: LiteralString = """
+                        CASE %(order)s::text WHEN 'balance' THEN balance.credits END
+                        DESC NULLS LAST,"""
+    by_activity: LiteralString = """
+                        CASE %(order)s::text WHEN 'activity' THEN activity.at END
+                        DESC NULLS LAST,"""
+    active: LiteralString = """
+       AND (
+           %(active_days)s::integer IS NULL
+           OR activity.at >= autogpt_db.now_v1() - make_interval(days => %(active_days)s::integer)
+       )
+"""
     return _whole(
         capabilities,
-        """page AS MATERIALIZED (
-"""
-        + _columns(capabilities)
-        + """,
+        """found AS MATERIALIZED (
+    SELECT person."id",
            count(*) OVER () AS number,
            row_number() OVER (
-               ORDER BY CASE %(order)s::text WHEN 'email' THEN person."email" END,
-                        CASE %(order)s::text WHEN 'balance' THEN balance.credits END
-                        DESC NULLS LAST,
-                        CASE %(order)s::text WHEN 'activity' THEN activity.at END
-                        DESC NULLS LAST,
+               ORDER BY CASE %(order)s::text WHEN 'email' THEN person."email" END,"""
+        + (by_balance if balance else "")
+        + (by_activity if activity else "")
+        + """
                         person."createdAt" DESC,
                         person."id"
            ) AS place
 """
-        + _people(capabilities)
+        + _people(capabilities, balance=balance, activity=activity)
         + """
      WHERE (
                %(search)s::text IS NULL
                OR strpos(lower(person."email"), lower(%(search)s::text)) > 0
                OR strpos(lower(person."name"), lower(%(search)s::text)) > 0
            )
-       AND (
-           %(active_days)s::integer IS NULL
-           OR activity.at >= autogpt_db.now_v1() - make_interval(days => %(active_days)s::integer)
-       )
 """
+        + (active if activity else "")
         + (_OF_TIER if capabilities.tier else "")
         + (_IN_ORGANIZATION if capabilities.orgs else "")
         + """
      ORDER BY place
      LIMIT %(limit)s
+), page AS MATERIALIZED (
+"""
+        + _columns(capabilities)
+        + ", found.number, found.place"
+        + _people(
+            capabilities,
+            'found JOIN platform."User" AS person ON person."id" = found."id"',
+        )
+        + """
 )
 """,
     )
@@ -242,5 +270,12 @@ def _find(capabilities: Capabilities) -> LiteralString:
     )
 
 
-LIST = ForSchema(_list)
+LISTS = ForSchema(
+    lambda capabilities: {
+        (balance, activity): _list(capabilities, balance=balance, activity=activity)
+        for balance in (False, True)
+        for activity in (False, True)
+    }
+)
+"""By whether people's balance, and whether what they did last, decides who is shown where."""
 FIND = ForSchema(_find)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from autogpt_db.operations.users.account_statements import FIND, LIST
+from autogpt_db.operations.users.account_statements import FIND, LISTS
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -114,7 +114,9 @@ async def list_accounts(
         wanted: Which of them.
     """
     given = {name: getattr(wanted, name) for name in Filter.__slots__}
-    rows = await database.rows(LIST(has), given)
+    by_activity = wanted.order == "activity" or wanted.active_days is not None
+    statement = LISTS(has)[wanted.order == "balance", by_activity]
+    rows = await database.rows(statement, given)
     return [_account(row) for row in rows], rows[0][-1] if rows else 0
 
 
