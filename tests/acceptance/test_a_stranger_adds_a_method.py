@@ -187,6 +187,7 @@ def test_a_read_and_a_write_with_a_model_and_one_on_later_tables(stranger: Stran
 @pytest.mark.parametrize("annotation", ["bytes | None", "Reply[models.UserTimezone | None]"])
 def test_a_method_that_does_not_say_what_it_returns(stranger: Stranger, annotation: str) -> None:
     stranger.writes(PLACE, OPERATIONS.replace("RETURNED", annotation))
+    stranger.inserts("tools/sample_calls/users.py", '    "get_user_by_id"', SAMPLES)
     said = stranger.cannot_make_reference()
     assert "get_user_timezone" in said
     assert "-> Reply[models.X]" in said
