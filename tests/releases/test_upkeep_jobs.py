@@ -123,10 +123,11 @@ def fill(queries: Queries) -> None:
     queries.rows("SET session_replication_role = origin")
 
 
-@pytest.mark.parametrize("state", ["v0.6.68", LATEST])
+@pytest.mark.parametrize(("state", "page"), [("v0.6.68", 10_000), (LATEST, 7), (LATEST, 1)])
 def test_old_costs_and_deleted_files_go_where_somebody_asked_for_it(
-    database: Open, state: str
+    database: Open, monkeypatch: pytest.MonkeyPatch, state: str, page: int
 ) -> None:
+    monkeypatch.setattr("autogpt_db.worker.jobs.retain.PAGE_SIZE", page)
     queries = database(state)
     fill(queries)
     costs, files = ids(queries, "PlatformCostLog"), ids(queries, "UserWorkspaceFile")

@@ -20,9 +20,10 @@ class Retained(NamedTuple):
 
     Attributes:
         name: What its rows are; `retain.{name}_days` says when they go.
-        delete: Deletes up to `batch` rows older than `horizon`, and returns their number and the
-            last id, which is `after` of the next batch where no index knows how old rows are. A row
-            that somebody else holds is left to the next run. None where there is no such table.
+        delete: Deletes up to `batch` rows older than `horizon`, and returns their number and where
+            the next batch goes on: its `after`, NULL at the end. Where no index knows how old rows
+            are it looks at `page` of them. A row that somebody else holds is left to the next run.
+            None where there is no such table.
     """
 
     name: str
@@ -43,7 +44,8 @@ WITH deleted AS (
      ))
     RETURNING "id"
 )
-SELECT count(*), max("id") FROM deleted
+SELECT count(*), CASE WHEN count(*) = %(batch)s THEN max("id") END
+  FROM deleted
 """
 
 
@@ -66,21 +68,31 @@ def _workspace_files(capabilities: Capabilities) -> LiteralString | None:
     # No index knows when a file was deleted, so a run goes through all of them once, by their ids.
     # What a public page still shows stays.
     return f"""
-WITH deleted AS (
+WITH page AS MATERIALIZED (
+    SELECT "id"
+      FROM platform."UserWorkspaceFile"
+     WHERE "id" > %(after)s
+     ORDER BY "id"
+     LIMIT %(page)s
+), deleted AS (
     DELETE FROM platform."UserWorkspaceFile"
      WHERE "id" = ANY (ARRAY(
            SELECT file."id"
-             FROM platform."UserWorkspaceFile" AS file
-            WHERE file."id" > %(after)s
-              AND file."isDeleted"
+             FROM page
+             JOIN platform."UserWorkspaceFile" AS file ON file."id" = page."id"
+            WHERE file."isDeleted"
               AND COALESCE(file."deletedAt", file."updatedAt") < %(horizon)s{shared}
             ORDER BY file."id"
             LIMIT %(batch)s
-              FOR UPDATE SKIP LOCKED
+              FOR UPDATE OF file SKIP LOCKED
      ))
     RETURNING "id"
 )
-SELECT count(*), max("id") FROM deleted
+SELECT count(*), CASE WHEN count(*) = %(batch)s
+                      THEN max("id")
+                      ELSE (SELECT max(page."id") FROM page)
+                 END
+  FROM deleted
 """
 
 

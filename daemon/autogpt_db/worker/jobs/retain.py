@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 EXECUTIONS = 10
 """Graph executions that are emptied together: each batch looks through all their nodes."""
+PAGE_SIZE = 10_000
+"""Rows that one transaction looks at where no index knows how old they are."""
 BUDGET = 3300.0
 """Seconds after which a run ends by itself; the next one goes on where it stopped."""
 LOCKED_PAUSE = 1.0
@@ -183,20 +185,23 @@ class _Walk:
             delete: A `Retained` table's.
             days: How old they must be.
         """
-        page = {"horizon": _horizon(days), "after": "", "batch": self._batch}
-        deleted = self._batch
-        while deleted >= self._batch:
+        horizon = _horizon(days)
+        after: str | None = ""
+        while after is not None:
             if time.monotonic() >= self._stop_at:
                 self.finished = False
                 return
             began = time.monotonic()
             try:
-                row = await self._database.row(delete, page)
+                row = await self._database.row(
+                    delete,
+                    {"horizon": horizon, "after": after, "batch": self._batch, "page": PAGE_SIZE},
+                )
             except (LockedError, StatementCollidedError):
                 await asyncio.sleep(LOCKED_PAUSE)
                 continue
             assert row is not None
-            deleted, page["after"] = row
+            deleted, after = row
             self.rows += deleted
             await self._rest(began)
 
