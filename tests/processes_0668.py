@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from autogpt_db.client import UniqueViolationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from autogpt_db.client import Client
 
@@ -70,13 +70,15 @@ class Processes:
 
     Args:
         client: Calls the service.
+        before_call: Is called before each call, and may hold it up.
 
     Attributes:
         done: What they were told is done.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, *, before_call: Callable[[], None] = lambda: None) -> None:
         self._client = client
+        self._before_call = before_call
         self._lock = threading.Lock()
         self._credentials_lock = threading.Lock()  # AutoGPT holds one of Redis's for each user
         self.done = Done()
@@ -85,6 +87,7 @@ class Processes:
         """Call a method; the client repeats what broke or was put off."""
         with self._lock:
             self.done.calls[method] += 1
+        self._before_call()
         return getattr(self._client, method)(**arguments)
 
     # Starting -----------------------------------------------------------------------------------
