@@ -161,12 +161,12 @@ class UnhealthyServiceError(CallFailedError):
 
 
 class InsufficientBalanceError(ValueRefusedError):
-    """A user's credits don't cover what would be spent.
+    """A user's or an organization's credits don't cover what would be spent.
 
     Attributes:
-        user_id: Whose.
+        user_id: Whose, or who would have spent an organization's.
         balance: Credits (US cents) that are there.
-        amount: Credits that were to be added: negative.
+        amount: Credits that were to be added: negative; of an organization's, what was to be spent.
     """
 
     user_id: str = ""
