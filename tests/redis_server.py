@@ -8,6 +8,7 @@ from __future__ import annotations
 import fnmatch
 import socketserver
 import threading
+from contextlib import suppress
 from typing import Self
 
 
@@ -38,6 +39,10 @@ class RedisServer:
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
+                with suppress(ConnectionError):  # whoever asks may be killed meanwhile
+                    self.serve()
+
+            def serve(self) -> None:
                 self.known = outer.password is None
                 while (command := self.command()) is not None:
                     if outer.dropping:

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import signal
-import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 
 from autogpt_db.client import Client, GraphNotInLibraryError, InsufficientBalanceError, Retries
+from children_killed import BETWEEN_KILLS, Killer
 from daemon_process import NO_WORKER, DaemonProcess
 from processes_0668 import (
     AGENT,
@@ -33,7 +31,7 @@ from processes_0668 import (
     Tenancy,
 )
 from releases.building import ENCRYPTION_KEY
-from waiting import PATIENCE, wait_for
+from waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,10 +44,6 @@ GRAPH, SHOUTING, DAILY = (f"06680000-0000-4000-8000-00000000000{n}" for n in ran
 CHARGE = COSTS[MODEL] + PRICED_AFTERWARDS[MODEL]
 AT_ONCE = 3
 """Runs that are played at the same time."""
-BETWEEN_KILLS = 40
-"""Calls that are made after one kill and before the next."""
-AHEAD = 20
-"""Calls more than that, until a kill that is late has happened."""
 ACME = Tenancy("alice", "org-1", "team-1")
 RETRIES = Retries(attempts=200, longest_pause=1.0, total=4 * PATIENCE)
 
@@ -124,66 +118,6 @@ AGENTS = (
     },
     exported(DAILY, [(INPUT, {"name": "topic"}), (MODEL, {}), (OUTPUT, {"name": "report"})]),
 )
-
-
-class Killer:
-    """Kills the API children in turn while calls are made; one of the two is always there.
-
-    Args:
-        daemon: Whose.
-
-    Attributes:
-        kills: How many there have been.
-    """
-
-    def __init__(self, daemon: DaemonProcess) -> None:
-        self._daemon = daemon
-        self._calls = itertools.count(1)
-        self._made = 0
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._failure: BaseException | None = None
-        self.kills = 0
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._ended.set()
-        self._thread.join()
-        if self._failure is not None:
-            raise self._failure
-
-    def pace(self) -> None:
-        """Count a call that is about to be made, and let none run far ahead of the kills."""
-        self._made = number = next(self._calls)
-        wait_for(
-            lambda: self._failure or number <= (self.kills + 1) * BETWEEN_KILLS + AHEAD,
-            seconds=4 * PATIENCE,
-            what="a kill",
-        )
-
-    def _run(self) -> None:
-        try:
-            for name in itertools.cycle(("api:api_00", "api:api_01")):
-                wait_for(
-                    lambda: self._ended.is_set() or self._made >= (self.kills + 1) * BETWEEN_KILLS,
-                    seconds=4 * PATIENCE,
-                    what="calls that go through",
-                )
-                if self._ended.is_set():
-                    return
-                pid = wait_for(lambda name=name: self._daemon.pid_of(name), what=name)
-                os.kill(pid, signal.SIGKILL)
-                self.kills += 1
-                wait_for(
-                    lambda name=name, pid=pid: self._daemon.pid_of(name) not in {0, pid},
-                    seconds=4 * PATIENCE,
-                    what=f"{name} to come back",
-                )
-        except BaseException as error:  # raised again in the test's thread
-            self._failure = error
 
 
 @pytest.fixture(scope="module")
