@@ -7,12 +7,12 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from pydantic import TypeAdapter, ValidationError
+from pydantic import StringConstraints, TypeAdapter, ValidationError
 
 from autogpt_db.operations import ExecutionStatus
 from autogpt_db.signatures import lax
@@ -138,6 +138,17 @@ def test_booleans(value: Any) -> None:
 @given(json_values)
 def test_texts(value: Any) -> None:
     assert_agrees(lax.text, str, value)
+
+
+@given(json_values | st.text(max_size=12))
+@example("ab")
+@example("\U0001d11e" * 8)
+@example("\U0001d11e" * 9)
+def test_texts_of_a_length(value: Any) -> None:
+    bounded = Annotated[str, StringConstraints(min_length=3, max_length=8)]
+    assert_agrees(partial(lax.text_of_length, least=3, most=8), bounded, value)
+    single = Annotated[str, StringConstraints(min_length=1, max_length=1)]
+    assert_agrees(partial(lax.text_of_length, least=1, most=1), single, value)
 
 
 @given(json_values | st.sampled_from([*ExecutionStatus, "running", "RUNNING ", "0"]).map(str))

@@ -36,6 +36,18 @@ class Format(NamedTuple):
     name: str
 
 
+class Length(NamedTuple):
+    """Says how many characters a text has in an argument.
+
+    Attributes:
+        least: At least.
+        most: At most.
+    """
+
+    least: int
+    most: int
+
+
 Moment = Annotated[str, Format("date-time")]
 """A moment as RFC 3339 has it, in UTC."""
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired
 
 import msgspec
 
-from autogpt_db.models.marks import AnyCase, Default, Format
+from autogpt_db.models.marks import AnyCase, Default, Format, Length
 from autogpt_db.signatures import lax, moments
 from autogpt_db.signatures.documents import (
     NO_DEFAULT,
@@ -109,7 +109,18 @@ def _marked_document_shape(
         return _label_shape(labels, any_case=True)
     if Format("date-time") in marks:
         return shape_of_part(datetime)
+    for mark in marks:
+        if isinstance(mark, Length):
+            return _text_shape(mark)
     return shape_of_part(annotation)
+
+
+def _text_shape(length: Length) -> Shape:
+    return Scalar(
+        Annotated[str, msgspec.Meta(min_length=length.least, max_length=length.most)],
+        partial(lax.text_of_length, least=length.least, most=length.most),
+        {"type": "string", "minLength": length.least, "maxLength": length.most},
+    )
 
 
 def _models_shape(annotation: Any, shape_of_model: Callable[[Any], ModelOf]) -> Shape | None:

@@ -59,6 +59,26 @@ def text(value: Any) -> str:
     return value
 
 
+def text_of_length(value: Any, least: int, most: int) -> str:
+    """Return a string of so many characters as it is."""
+    found = text(value)
+    if len(found) < least:
+        raise RefusedError(
+            "string_too_short",
+            f"String should have at least {_characters(least)}",
+            min_length=least,
+        )
+    if len(found) > most:
+        raise RefusedError(
+            "string_too_long", f"String should have at most {_characters(most)}", max_length=most
+        )
+    return found
+
+
+def _characters(number: int) -> str:
+    return f"{number} character" if number == 1 else f"{number} characters"
+
+
 def integer(value: Any) -> int:
     """Return an integer from a number without fraction, a boolean, or the text of either form."""
     if isinstance(value, int):

@@ -7,7 +7,7 @@ import types
 import typing
 from typing import Annotated, Any, Literal, NotRequired
 
-from autogpt_db.models.marks import Format
+from autogpt_db.models.marks import Format, Length
 from autogpt_db.signatures.annotations import member_of
 
 _SCALARS: dict[Any, dict[str, Any]] = {
@@ -52,8 +52,7 @@ class Schemas:
             return self._reference(annotation)
         origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
         if origin is Annotated:
-            written = next((mark for mark in arguments[1:] if isinstance(mark, Format)), None)
-            return self.of(arguments[0]) | ({"format": written.name} if written else {})
+            return self.of(arguments[0]) | _marked(arguments[1:])
         return self._composed(annotation, origin, arguments)
 
     def _composed(self, annotation: Any, origin: Any, arguments: tuple[Any, ...]) -> dict[str, Any]:
@@ -99,3 +98,15 @@ class Schemas:
                 name for name, hint in hints.items() if typing.get_origin(hint) is not NotRequired
             ],
         }
+
+
+def _marked(marks: tuple[Any, ...]) -> dict[str, Any]:
+    """Return what marks add to a type's schema."""
+    found: dict[str, Any] = {}
+    for mark in marks:
+        match mark:
+            case Format(name):
+                found["format"] = name
+            case Length(least, most):
+                found |= {"minLength": least, "maxLength": most}
+    return found
