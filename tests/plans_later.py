@@ -16,12 +16,20 @@ if TYPE_CHECKING:
 WITHOUT = 100
 """Users who have neither an organization nor a workspace: the last ones."""
 
-PER_USER = {"IntegrationCredential": 5, "UserBriefing": 30, "UserWorkspaceFile": 20}
+PER_USER = {
+    "IntegrationCredential": 5,
+    "PlatformLink": 1,
+    "PlatformLinkToken": 3,
+    "PlatformUserLink": 1,
+    "UserBriefing": 30,
+    "UserWorkspaceFile": 20,
+}
 
 
 def rows(size: Size) -> dict[str, int]:
     """Return the tables that grow with every execution or day, and how many rows they get."""
     return {
+        "BotEvent": size.node_executions,
         "ChatMessage": size.node_executions,
         "ChatSession": size.node_executions // 10,
         "OrgCreditTransaction": size.node_executions,
@@ -110,6 +118,35 @@ SELECT bench.id('pt' || n), 'token-' || n, 'DISCORD', 'somebody',
        autogpt_db.now_v1() + (n - 20) * interval '1 hour'
   FROM generate_series(0, {users} - 1) AS n;
 
+INSERT INTO platform."PlatformLinkToken"
+       ("id", "token", "platform", "linkType", "platformServerId", "platformUserId", "expiresAt")
+SELECT bench.id('pt' || kind || n), kind || '-token-' || n, 'DISCORD',
+       CASE kind WHEN 'server' THEN 'SERVER' ELSE 'USER' END::platform."PlatformLinkType",
+       CASE kind WHEN 'server' THEN 'new-server-' || n END, 'new-account-' || n, '2100-01-01'
+  FROM generate_series(0, {users} - 1) AS n, unnest(ARRAY['server', 'account']) AS kind;
+
+INSERT INTO platform."PlatformLink"
+       ("id", "userId", "platform", "platformServerId", "ownerPlatformUserId")
+SELECT bench.id('pl' || u), bench.id('u' || u), 'DISCORD', 'server-' || u, 'owner'
+  FROM generate_series(0, {users} - 1) AS u;
+
+INSERT INTO platform."PlatformUserLink" ("id", "userId", "platform", "platformUserId")
+SELECT bench.id('pu' || u), bench.id('u' || u), 'DISCORD', 'account-' || u
+  FROM generate_series(0, {users} - 1) AS u;
+
+INSERT INTO platform."BotEvent" ("id", "platform", "eventType", "serverId", "createdAt")
+SELECT bench.id('be' || n), 'DISCORD', 'reply_sent', 'guild-' || n % 1000,
+       timestamp '2025-10-01' + n * interval '2 seconds'
+  FROM generate_series(0, {node_executions} - 1) AS n;
+
+INSERT INTO platform."BotGuild" ("id", "platform", "serverId")
+SELECT bench.id('bg' || n), 'DISCORD', 'guild-' || n
+  FROM generate_series(0, 999) AS n;
+
+INSERT INTO platform."BotInstall" ("id", "platform", "platformServerId", "credentials")
+SELECT bench.id('bi' || n), 'SLACK', 'team-' || n, '{installed}'
+  FROM generate_series(0, 999) AS n;
+
 INSERT INTO platform."Expert" ("id", "ownerUserId", "name", "role", "identity")
 SELECT bench.id('x' || u || '-' || n), bench.id('u' || u), 'Expert ' || n, 'role', 'I am'
   FROM generate_series(0, {users} - 1) AS u, generate_series(0, 2) AS n;
@@ -155,13 +192,17 @@ def make(connection: psycopg.Connection[Any], size: Size) -> None:
         "id": "key", "provider": "openai", "type": "api_key", "title": "A key", "api_key": "secret",
         "expires_at": None,
     }  # fmt: skip
-    payload = Fernet(ENCRYPTION_KEY).encrypt(json.dumps(credential).encode()).decode()
+    payload, installed = (
+        Fernet(ENCRYPTION_KEY).encrypt(json.dumps(content).encode()).decode()
+        for content in (credential, {"bot_token": "token"})
+    )
     values = {
         "users": size.users,
         "members": size.users - WITHOUT,
         "executions": size.executions,
         "node_executions": size.node_executions,
         "payload": payload,
+        "installed": installed,
         **PER_USER,
     }
     connection.execute(_ROWS.format(**values).encode())

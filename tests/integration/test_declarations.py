@@ -43,7 +43,8 @@ NOT_SENT = {
 }
 NEED_VECTOR = {"backfill_missing_embeddings", "cleanup_orphaned_embeddings", "get_embedding_stats"}
 # Moments of change may differ, and a cipher text is never the same twice.
-VOLATILE = ["updatedAt", "integrations", "encryptedPayload"]
+VOLATILE = ["updatedAt", "lastSeenAt", "integrations", "encryptedPayload"]
+VOLATILE_OF = {"BotInstall": ["credentials"]}
 
 REVIEW = examples()["get_or_create_human_review"][0]
 
@@ -182,7 +183,7 @@ def everything(service: Service) -> dict[str, list[str]]:
             json.dumps(row, sort_keys=True)
             for (row,) in service.rows(
                 f'SELECT to_jsonb(row) - %(volatile)s::text[] FROM "{name}" AS row',
-                volatile=VOLATILE,
+                volatile=VOLATILE + VOLATILE_OF.get(name, []),
             )
         )
         for (name,) in tables

@@ -36,7 +36,7 @@ ONLY_OLD = IntegrationsSettings(encryption_key=Secret(OLD))
 ONLY_NEW = IntegrationsSettings(encryption_key=Secret(NEW))
 BOTH = IntegrationsSettings(encryption_key=Secret(NEW), previous_encryption_key=Secret(OLD))
 USERS = 2 * BATCH + 50
-USER, CREDENTIAL = ENCRYPTED_COLUMNS
+USER, CREDENTIAL, INSTALL = ENCRYPTED_COLUMNS
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def connection(seeded_database_url: str) -> Iterator[psycopg.Connection[Any]]:
     with psycopg.connect(seeded_database_url, autocommit=True) as opened:
         opened.execute("SET search_path TO platform")
         # Made where it's needed, with what all ages of it have.
-        opened.execute('DROP TABLE IF EXISTS "IntegrationCredential" CASCADE')
+        opened.execute('DROP TABLE IF EXISTS "IntegrationCredential", "BotInstall" CASCADE')
         yield opened
 
 
@@ -93,6 +93,20 @@ def fill_credentials(
                 )
                 for number, (row_id, text) in enumerate(said.items())
             ],
+        )
+    return said
+
+
+def fill_installs(connection: psycopg.Connection[Any], count: int) -> dict[str, bytes]:
+    """Store bots' tokens with the old key, as AutoGPT does from v0.6.69 on; return them."""
+    connection.execute(
+        'CREATE TABLE platform."BotInstall" ("id" text PRIMARY KEY, "credentials" text NOT NULL)'
+    )
+    said = {f"install-{n:05}": f'{{"bot_token": "{n}"}}'.encode() for n in range(count)}
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            'INSERT INTO "BotInstall" ("id", "credentials") VALUES (%s, %s)',
+            [(row_id, Fernet(OLD).encrypt(text).decode()) for row_id, text in said.items()],
         )
     return said
 
@@ -162,6 +176,23 @@ def test_credentials_in_rows_of_their_own_are_rotated_too(
         """UPDATE "IntegrationCredential" SET "encryptedPayload" = 'x' WHERE id ~ '7$'"""
     )
     with pytest.raises(ConfigurationError, match="those of: credential credential-00007, "):
+        list(rotate_key(options, dry_run=False, autogpt_stopped=True))
+
+
+def test_bots_tokens_are_rotated_and_the_key_is_tried_on_them(
+    connection: psycopg.Connection[Any], seeded_database_url: str
+) -> None:
+    said = fill_installs(connection, USERS)
+    assert verify_key(connection, Settings(integrations=ONLY_OLD), "platform") > 0
+    with pytest.raises(ConfigurationError, match="does not decrypt"):
+        verify_key(connection, Settings(integrations=ONLY_NEW), "platform")
+    assert rotate(connection, BOTH, "platform")[INSTALL] == Rotation(texts=USERS, rotated=USERS)
+    assert stored(connection, NEW, INSTALL) == said
+    database = DatabaseSettings(url=Secret(with_schema(seeded_database_url)))
+    options = Settings(database=database, integrations=BOTH)
+    assert list(check_everything(options))[-1] == "encryption key: decrypts what users have stored"
+    connection.execute("""UPDATE "BotInstall" SET "credentials" = 'x' WHERE id ~ '00007$'""")
+    with pytest.raises(ConfigurationError, match="those of: bot install install-00007"):
         list(rotate_key(options, dry_run=False, autogpt_stopped=True))
 
 
@@ -300,6 +331,7 @@ def test_what_neither_key_decrypts_is_named_and_left(
         "  re-encrypted: 3",
         "  decrypted by neither key: 2",
         "IntegrationCredential: this database has no such table",
+        "BotInstall: this database has no such table",
     ]
     assert caught.value.exit_code == 78
     assert strange in {token for (token,) in connection.execute('SELECT integrations FROM "User"')}

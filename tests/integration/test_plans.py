@@ -113,11 +113,23 @@ ROLES: dict[Role, Callable[[int], Any]] = {
     roles.EXPERT_WITHOUT_TEAM: lambda n: identifier(f"x{SIZE.users - 1 - n}-1"),
     roles.BRIEFING: lambda n: identifier(f"ub{_user(n)}-3"),
     roles.BRIEFING_DATE: lambda _n: "2025-10-04",
+    roles.LINKED_SERVER: lambda n: f"server-{_user(n)}",
+    roles.LINKED_ACCOUNT: lambda n: f"account-{_user(n)}",
+    roles.SERVER_LINK: lambda n: identifier(f"pl{_user(n)}"),
+    roles.ACCOUNT_LINK: lambda n: identifier(f"pu{_user(n)}"),
+    roles.SERVER_TOKEN: lambda n: f"server-token-{_user(n)}",
+    roles.ACCOUNT_TOKEN: lambda n: f"account-token-{_user(n)}",
+    roles.BOT_SERVER: lambda n: f"guild-{n}",
+    roles.INSTALLED_TEAM: lambda n: f"team-{n}",
     roles.BEGIN: lambda _n: _DAY.isoformat(),
     roles.END: lambda _n: (_DAY + timedelta(days=1)).isoformat(),
 }
 # Calls that would take away what others are to find.
-ELSEWHERE = {"empty_user_notification_batch": 10, "clear_all_user_notification_batches": 20}
+ELSEWHERE = {
+    "empty_user_notification_batch": 10,
+    "clear_all_user_notification_batches": 20,
+    "confirm_server_link": 30,
+}
 # Whose graph the marketplace offers.
 THE_FIRST = {
     "validate_graph_execution_permissions": {

@@ -94,7 +94,6 @@ class Otherwise(NamedTuple):
 
 _LIBRARY = "update_library_agent and the methods of folders aren't served"
 _NEW_ENTRY = "create_library_agent isn't served"
-_LINKING = "the methods that make and use tokens of chat platforms' accounts aren't served"
 _MADE_FOR_ERIN = "create_library_agent isn't served, which makes erin an organization"
 
 OTHERWISE: dict[str, tuple[Otherwise, ...]] = {
@@ -183,19 +182,6 @@ OTHERWISE: dict[str, tuple[Otherwise, ...]] = {
                 ("TeamMember", {"userId": "erin"}),
             )
         ),
-        *(
-            Otherwise("PlatformLinkToken", _LINKING, {"token": token}, frozenset({"used"}))
-            for token in ("tok-live-srv", "tok-live-usr")
-        ),
-        *(
-            Otherwise(
-                "PlatformLinkToken",
-                _LINKING,
-                {"token": "<token>", "platformUserId": user, "platformUsername": name},
-                only="recorded",
-            )
-            for user, name in (("nu1", "name"), ("nu1", None), ("nu9", "nine"))
-        ),
         Otherwise(
             "PendingHumanReview",
             "delete_review_by_node_exec_id isn't served",
@@ -210,15 +196,11 @@ UNTOUCHED: dict[str, frozenset[str]] = {
     "v0.6.68": frozenset(
         {
             "AgentPreset",
-            "BotEvent",
-            "BotGuild",
             "ChatLinkedShare",
             "ChatMessage",
             "ChatSession",
             "CoPilotUnderstanding",
             "LibraryFolder",
-            "PlatformLink",
-            "PlatformUserLink",
             "SharedExecutionFile",
         }
     )

@@ -48,7 +48,11 @@ def played(request: pytest.FixtureRequest, releases: ReleaseDatabases) -> Iterat
     """Yield what all calls of a state came to."""
     state = request.param
     url = releases.fresh(state, seeded=True, ours=True)
-    environment = {"ENCRYPTION_KEY": ENCRYPTION_KEY, "ENABLE_CREDIT": "true"}
+    environment = {
+        "ENCRYPTION_KEY": ENCRYPTION_KEY,
+        "ENABLE_CREDIT": "true",
+        "PLATFORM_LINK_BASE_URL": "http://localhost:3000/link",
+    }
     before = final_state.read(url)
     with RedisServer() as redis:
         redis.values = counters()

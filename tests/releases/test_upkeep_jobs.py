@@ -57,7 +57,12 @@ SHARED = """
 INSERT INTO platform."{table}" (id, "{of}", "fileId", "shareToken")
 SELECT 's' || n, 'it', 'f' || n, 'token' FROM generate_series(%(first)s, 60, 8) AS n
 """
-EVERYTHING = {"cost_log_days": 30, "workspace_files_days": 30}
+BOT_EVENTS = """
+INSERT INTO platform."BotEvent" (id, platform, "eventType", "createdAt")
+SELECT 'b' || n, 'DISCORD', 'reply_sent', (now() AT TIME ZONE 'UTC') - n * interval '1 day'
+  FROM generate_series(1, 60) AS n
+"""
+EVERYTHING = {"cost_log_days": 30, "workspace_files_days": 30, "bot_events_days": 30}
 
 
 @pytest.fixture
@@ -144,6 +149,15 @@ def test_old_costs_and_deleted_files_go_where_somebody_asked_for_it(
     assert result == {"executions": 0, "rows": len(gone), "finished": True}
     assert ids(queries, "UserWorkspaceFile") == files - gone
     assert run(queries, retaining(queries.url, **EVERYTHING), "retain")[0]["rows"] == 0
+
+
+def test_old_events_of_bots_go_where_somebody_asked_for_it(database: Open) -> None:
+    queries = database(LATEST)
+    queries.rows(BOT_EVENTS)
+    assert run(queries, retaining(queries.url, cost_log_days=1), "retain")[0]["rows"] == 0
+    result, _ = run(queries, retaining(queries.url, bot_events_days=30), "retain")
+    assert result == {"executions": 0, "rows": 31, "finished": True}
+    assert ids(queries, "BotEvent") == {f"b{n}" for n in range(1, 30)}
 
 
 def test_files_go_also_where_nothing_is_shared_yet(database: Open) -> None:

@@ -258,3 +258,31 @@ def test_any_other_token_is_taken(token: str) -> None:
     found = load_settings(environment={"AUTOGPT_DB_API_TOKEN": token}).settings.api.token
     assert found is not None
     assert found.reveal() == token
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "platform.agpt.co/link",
+        "ftp://platform.agpt.co/link",
+        "https:///link",
+        "https://h:port/link",
+        "https://user@h/link",
+        "https://h/link?",
+        "https://h/link#a",
+        "https://h/li nk",
+        "https://h/l\u00efnk",
+    ],
+)
+def test_a_page_that_no_token_can_stand_behind_is_refused(page: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"linking\.base_url"):
+        load_settings(environment={"PLATFORM_LINK_BASE_URL": page})
+
+
+def test_the_page_of_links_is_autogpts_unless_somebody_says_so() -> None:
+    assert (
+        load_settings(environment={}).settings.linking.base_url == "https://platform.agpt.co/link"
+    )
+    for page in ("http://localhost:3000/link", "https://h/a/link/"):
+        loaded = load_settings(environment={"PLATFORM_LINK_BASE_URL": page})
+        assert loaded.settings.linking.base_url == page

@@ -51,8 +51,9 @@ def rotate_key(
         late = [] if dry_run else _in_the_way(connection, settings, patient=True, others=True)
     for column, done in found.items():
         yield from _lines(column, done, dry_run=dry_run)
-    for column in set(ENCRYPTED_COLUMNS) - set(found):
-        yield f"{column.table}: this database has no such table"
+    for column in ENCRYPTED_COLUMNS:
+        if column not in found:
+            yield f"{column.table}: this database has no such table"
     if dry_run:
         yield "Nothing was changed."
         yield from (f"In the way of doing it: {each}" for each in in_the_way)

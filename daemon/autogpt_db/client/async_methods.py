@@ -166,6 +166,42 @@ class AsyncMethods(ABC):
         )
         return result
 
+    async def confirm_server_link(
+        self,
+        token: str,
+        user_id: str,
+        verified_platform_user_id: str | None = None,
+    ) -> models.ConfirmLinkResponse:
+        """Link the server that a token was made for with a user; the token is used up by that."""
+        result: models.ConfirmLinkResponse = await self._call(
+            "confirm_server_link",
+            {
+                "token": token,
+                "user_id": user_id,
+                "verified_platform_user_id": verified_platform_user_id,
+            },
+            reads=False,
+        )
+        return result
+
+    async def confirm_user_link(
+        self,
+        token: str,
+        user_id: str,
+        verified_platform_user_id: str | None = None,
+    ) -> models.ConfirmUserLinkResponse:
+        """Link the account that a token was made for with a user; the token is used up by that."""
+        result: models.ConfirmUserLinkResponse = await self._call(
+            "confirm_user_link",
+            {
+                "token": token,
+                "user_id": user_id,
+                "verified_platform_user_id": verified_platform_user_id,
+            },
+            reads=False,
+        )
+        return result
+
     async def count_workspace_files(
         self,
         workspace_id: str,
@@ -258,6 +294,30 @@ class AsyncMethods(ABC):
         )
         return result
 
+    async def create_server_link_token(
+        self,
+        request: models.CreateLinkTokenRequest,
+    ) -> models.LinkTokenResponse:
+        """Make a token by which a server of a chat platform is linked."""
+        result: models.LinkTokenResponse = await self._call(
+            "create_server_link_token",
+            {"request": request},
+            reads=False,
+        )
+        return result
+
+    async def create_user_link_token(
+        self,
+        request: models.CreateUserLinkTokenRequest,
+    ) -> models.LinkTokenResponse:
+        """Make a token by which somebody's own account on a chat platform is linked."""
+        result: models.LinkTokenResponse = await self._call(
+            "create_user_link_token",
+            {"request": request},
+            reads=False,
+        )
+        return result
+
     async def create_workspace_file(
         self,
         workspace_id: str,
@@ -297,6 +357,24 @@ class AsyncMethods(ABC):
         )
         return result
 
+    async def delete_server_link(self, link_id: str, user_id: str) -> models.DeleteLinkResponse:
+        """Unlink a server of a chat platform; its chats stay."""
+        result: models.DeleteLinkResponse = await self._call(
+            "delete_server_link",
+            {"link_id": link_id, "user_id": user_id},
+            reads=False,
+        )
+        return result
+
+    async def delete_user_link(self, link_id: str, user_id: str) -> models.DeleteLinkResponse:
+        """Unlink an account on a chat platform; its chats stay."""
+        result: models.DeleteLinkResponse = await self._call(
+            "delete_user_link",
+            {"link_id": link_id, "user_id": user_id},
+            reads=False,
+        )
+        return result
+
     async def empty_user_notification_batch(
         self,
         user_id: str,
@@ -326,6 +404,24 @@ class AsyncMethods(ABC):
         result: bool = await self._call(
             "expert_row_exists",
             {"user_id": user_id, "expert_id": expert_id},
+            reads=True,
+        )
+        return result
+
+    async def find_server_link_owner(self, platform: str, platform_server_id: str) -> str | None:
+        """Return whose a server of a chat platform is, or null."""
+        result: str | None = await self._call(
+            "find_server_link_owner",
+            {"platform": platform, "platform_server_id": platform_server_id},
+            reads=True,
+        )
+        return result
+
+    async def find_user_link_owner(self, platform: str, platform_user_id: str) -> str | None:
+        """Return whose an account on a chat platform is, or null."""
+        result: str | None = await self._call(
+            "find_user_link_owner",
+            {"platform": platform, "platform_user_id": platform_user_id},
             reads=True,
         )
         return result
@@ -406,6 +502,19 @@ class AsyncMethods(ABC):
         result: list[models.BlockDescription] = await self._call(
             "get_blocks_needing_optimization",
             {},
+            reads=True,
+        )
+        return result
+
+    async def get_bot_install(
+        self,
+        platform: models.Platform,
+        team_id: str,
+    ) -> models.BotInstallation | None:
+        """Return how a bot is installed in a workspace, its token in clear text."""
+        result: models.BotInstallation | None = await self._call(
+            "get_bot_install",
+            {"platform": platform, "team_id": team_id},
             reads=True,
         )
         return result
@@ -715,6 +824,24 @@ class AsyncMethods(ABC):
         result: list[models.LibraryAgentReference] = await self._call(
             "get_library_agent_refs_by_graph_ids",
             {"user_id": user_id, "graph_ids": graph_ids},
+            reads=True,
+        )
+        return result
+
+    async def get_link_token_info(self, token: str) -> models.LinkTokenInfoResponse:
+        """Tell what a token for linking would link."""
+        result: models.LinkTokenInfoResponse = await self._call(
+            "get_link_token_info",
+            {"token": token},
+            reads=True,
+        )
+        return result
+
+    async def get_link_token_status(self, token: str) -> models.LinkTokenStatusResponse:
+        """Tell what has become of a token for linking."""
+        result: models.LinkTokenStatusResponse = await self._call(
+            "get_link_token_status",
+            {"token": token},
             reads=True,
         )
         return result
@@ -1084,6 +1211,15 @@ class AsyncMethods(ABC):
         )
         return result
 
+    async def is_install_revoked(self, platform: models.Platform, team_id: str) -> bool:
+        """Tell whether a bot was installed in a workspace and is no more."""
+        result: bool = await self._call(
+            "is_install_revoked",
+            {"platform": platform, "team_id": team_id},
+            reads=True,
+        )
+        return result
+
     async def list_experts(self, user_id: str) -> list[models.Expert]:
         """List a user's own private experts, without archived ones, in the order of their
         making.
@@ -1125,6 +1261,24 @@ class AsyncMethods(ABC):
                 "organization_id": organization_id,
                 "include_nodes": include_nodes,
             },
+            reads=True,
+        )
+        return result
+
+    async def list_server_links(self, user_id: str) -> list[models.PlatformLinkInfo]:
+        """List the servers of chat platforms that a user has linked, the latest first."""
+        result: list[models.PlatformLinkInfo] = await self._call(
+            "list_server_links",
+            {"user_id": user_id},
+            reads=True,
+        )
+        return result
+
+    async def list_user_links(self, user_id: str) -> list[models.PlatformUserLinkInfo]:
+        """List the accounts on chat platforms that a user has linked, the latest first."""
+        result: list[models.PlatformUserLinkInfo] = await self._call(
+            "list_user_links",
+            {"user_id": user_id},
             reads=True,
         )
         return result
@@ -1181,6 +1335,51 @@ class AsyncMethods(ABC):
         )
         return result
 
+    async def mark_guild_left(self, platform: models.Platform, server_id: str) -> None:
+        """Record that a bot has left a server; an unknown one is passed over."""
+        result: None = await self._call(
+            "mark_guild_left",
+            {"platform": platform, "server_id": server_id},
+            reads=False,
+        )
+        return result
+
+    async def record_bot_event(self, event: models.BotEventInput) -> None:
+        """Record what has happened to a bot."""
+        result: None = await self._call(
+            "record_bot_event",
+            {"event": event},
+            reads=False,
+        )
+        return result
+
+    async def record_guild_joined(self, guild: models.BotGuildInput) -> None:
+        """Record that a bot is in a server, for the first time or again."""
+        result: None = await self._call(
+            "record_guild_joined",
+            {"guild": guild},
+            reads=False,
+        )
+        return result
+
+    async def refresh_server_link_name(
+        self,
+        platform: str,
+        platform_server_id: str,
+        server_name: str,
+    ) -> None:
+        """Say what a linked server is called now; a server that isn't linked is passed over."""
+        result: None = await self._call(
+            "refresh_server_link_name",
+            {
+                "platform": platform,
+                "platform_server_id": platform_server_id,
+                "server_name": server_name,
+            },
+            reads=False,
+        )
+        return result
+
     async def remove_notifications_from_batch(
         self,
         user_id: str,
@@ -1228,6 +1427,41 @@ class AsyncMethods(ABC):
         result: list[str | None] = await self._call(
             "resolve_private_expert_tenancy",
             {"user_id": user_id, "expert_id": expert_id},
+            reads=False,
+        )
+        return result
+
+    async def resolve_server_link(
+        self,
+        platform: str,
+        platform_server_id: str,
+    ) -> models.ResolveResponse:
+        """Tell whether a server of a chat platform is anybody's."""
+        result: models.ResolveResponse = await self._call(
+            "resolve_server_link",
+            {"platform": platform, "platform_server_id": platform_server_id},
+            reads=True,
+        )
+        return result
+
+    async def resolve_user_link(
+        self,
+        platform: str,
+        platform_user_id: str,
+    ) -> models.ResolveResponse:
+        """Tell whether an account on a chat platform is anybody's."""
+        result: models.ResolveResponse = await self._call(
+            "resolve_user_link",
+            {"platform": platform, "platform_user_id": platform_user_id},
+            reads=True,
+        )
+        return result
+
+    async def revoke_bot_install(self, platform: models.Platform, team_id: str) -> None:
+        """Record that a bot is installed in a workspace no more; an unknown one is passed over."""
+        result: None = await self._call(
+            "revoke_bot_install",
+            {"platform": platform, "team_id": team_id},
             reads=False,
         )
         return result
@@ -1315,6 +1549,19 @@ class AsyncMethods(ABC):
                 "team_id": team_id,
                 "fail_insufficient_credits": fail_insufficient_credits,
             },
+            reads=False,
+        )
+        return result
+
+    async def sync_guild_presence(
+        self,
+        platform: models.Platform,
+        guilds: Sequence[models.BotGuildInput],
+    ) -> None:
+        """Record in which servers of a platform a bot is, and that it has left all others there."""
+        result: None = await self._call(
+            "sync_guild_presence",
+            {"platform": platform, "guilds": guilds},
             reads=False,
         )
         return result
@@ -1432,6 +1679,30 @@ class AsyncMethods(ABC):
         result: None = await self._call(
             "update_user_integrations",
             {"user_id": user_id, "data": data},
+            reads=False,
+        )
+        return result
+
+    async def upsert_bot_install(
+        self,
+        platform: models.Platform,
+        team_id: str,
+        bot_token: str,
+        bot_user_id: str | None = None,
+        app_id: str | None = None,
+        name: str | None = None,
+    ) -> None:
+        """Record that a bot is installed in a workspace, for the first time or again."""
+        result: None = await self._call(
+            "upsert_bot_install",
+            {
+                "platform": platform,
+                "team_id": team_id,
+                "bot_token": bot_token,
+                "bot_user_id": bot_user_id,
+                "app_id": app_id,
+                "name": name,
+            },
             reads=False,
         )
         return result

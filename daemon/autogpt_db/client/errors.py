@@ -144,6 +144,22 @@ class ModerationError(ValueRefusedError):
     """The content is not allowed."""
 
 
+class FieldNotFoundError(ValueRefusedError):
+    """A value stands where only others have a meaning: no platform, no number of a version."""
+
+
+class LinkAlreadyExistsError(ValueRefusedError):
+    """A server or account of a chat platform is linked already."""
+
+
+class LinkTokenExpiredError(ValueRefusedError):
+    """A token for linking has been used, or is too old."""
+
+
+class LinkFlowMismatchError(ValueRefusedError):
+    """A token for linking is for something else: a server's where an account's is asked for."""
+
+
 class ForeignKeyViolationError(ValueRefusedError):
     """A row would refer to one that does not exist."""
 
@@ -181,6 +197,7 @@ _BY_TYPE: dict[str, type[CallFailedError]] = {
         ExpertNotFoundError,
         ExpertPrivateTenancyNotFoundError,
         ExpertRunPausedError,
+        FieldNotFoundError,
         ForeignKeyViolationError,
         GraphNotAccessibleError,
         GraphNotFoundError,
@@ -188,6 +205,9 @@ _BY_TYPE: dict[str, type[CallFailedError]] = {
         GraphValidationError,
         InsufficientBalanceError,
         InvalidInputError,
+        LinkAlreadyExistsError,
+        LinkFlowMismatchError,
+        LinkTokenExpiredError,
         ModerationError,
         NotAuthorizedError,
         NotFoundError,

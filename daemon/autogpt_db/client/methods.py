@@ -166,6 +166,42 @@ class Methods(ABC):
         )
         return result
 
+    def confirm_server_link(
+        self,
+        token: str,
+        user_id: str,
+        verified_platform_user_id: str | None = None,
+    ) -> models.ConfirmLinkResponse:
+        """Link the server that a token was made for with a user; the token is used up by that."""
+        result: models.ConfirmLinkResponse = self._call(
+            "confirm_server_link",
+            {
+                "token": token,
+                "user_id": user_id,
+                "verified_platform_user_id": verified_platform_user_id,
+            },
+            reads=False,
+        )
+        return result
+
+    def confirm_user_link(
+        self,
+        token: str,
+        user_id: str,
+        verified_platform_user_id: str | None = None,
+    ) -> models.ConfirmUserLinkResponse:
+        """Link the account that a token was made for with a user; the token is used up by that."""
+        result: models.ConfirmUserLinkResponse = self._call(
+            "confirm_user_link",
+            {
+                "token": token,
+                "user_id": user_id,
+                "verified_platform_user_id": verified_platform_user_id,
+            },
+            reads=False,
+        )
+        return result
+
     def count_workspace_files(
         self,
         workspace_id: str,
@@ -258,6 +294,30 @@ class Methods(ABC):
         )
         return result
 
+    def create_server_link_token(
+        self,
+        request: models.CreateLinkTokenRequest,
+    ) -> models.LinkTokenResponse:
+        """Make a token by which a server of a chat platform is linked."""
+        result: models.LinkTokenResponse = self._call(
+            "create_server_link_token",
+            {"request": request},
+            reads=False,
+        )
+        return result
+
+    def create_user_link_token(
+        self,
+        request: models.CreateUserLinkTokenRequest,
+    ) -> models.LinkTokenResponse:
+        """Make a token by which somebody's own account on a chat platform is linked."""
+        result: models.LinkTokenResponse = self._call(
+            "create_user_link_token",
+            {"request": request},
+            reads=False,
+        )
+        return result
+
     def create_workspace_file(
         self,
         workspace_id: str,
@@ -297,6 +357,24 @@ class Methods(ABC):
         )
         return result
 
+    def delete_server_link(self, link_id: str, user_id: str) -> models.DeleteLinkResponse:
+        """Unlink a server of a chat platform; its chats stay."""
+        result: models.DeleteLinkResponse = self._call(
+            "delete_server_link",
+            {"link_id": link_id, "user_id": user_id},
+            reads=False,
+        )
+        return result
+
+    def delete_user_link(self, link_id: str, user_id: str) -> models.DeleteLinkResponse:
+        """Unlink an account on a chat platform; its chats stay."""
+        result: models.DeleteLinkResponse = self._call(
+            "delete_user_link",
+            {"link_id": link_id, "user_id": user_id},
+            reads=False,
+        )
+        return result
+
     def empty_user_notification_batch(
         self,
         user_id: str,
@@ -326,6 +404,24 @@ class Methods(ABC):
         result: bool = self._call(
             "expert_row_exists",
             {"user_id": user_id, "expert_id": expert_id},
+            reads=True,
+        )
+        return result
+
+    def find_server_link_owner(self, platform: str, platform_server_id: str) -> str | None:
+        """Return whose a server of a chat platform is, or null."""
+        result: str | None = self._call(
+            "find_server_link_owner",
+            {"platform": platform, "platform_server_id": platform_server_id},
+            reads=True,
+        )
+        return result
+
+    def find_user_link_owner(self, platform: str, platform_user_id: str) -> str | None:
+        """Return whose an account on a chat platform is, or null."""
+        result: str | None = self._call(
+            "find_user_link_owner",
+            {"platform": platform, "platform_user_id": platform_user_id},
             reads=True,
         )
         return result
@@ -406,6 +502,19 @@ class Methods(ABC):
         result: list[models.BlockDescription] = self._call(
             "get_blocks_needing_optimization",
             {},
+            reads=True,
+        )
+        return result
+
+    def get_bot_install(
+        self,
+        platform: models.Platform,
+        team_id: str,
+    ) -> models.BotInstallation | None:
+        """Return how a bot is installed in a workspace, its token in clear text."""
+        result: models.BotInstallation | None = self._call(
+            "get_bot_install",
+            {"platform": platform, "team_id": team_id},
             reads=True,
         )
         return result
@@ -705,6 +814,24 @@ class Methods(ABC):
         result: list[models.LibraryAgentReference] = self._call(
             "get_library_agent_refs_by_graph_ids",
             {"user_id": user_id, "graph_ids": graph_ids},
+            reads=True,
+        )
+        return result
+
+    def get_link_token_info(self, token: str) -> models.LinkTokenInfoResponse:
+        """Tell what a token for linking would link."""
+        result: models.LinkTokenInfoResponse = self._call(
+            "get_link_token_info",
+            {"token": token},
+            reads=True,
+        )
+        return result
+
+    def get_link_token_status(self, token: str) -> models.LinkTokenStatusResponse:
+        """Tell what has become of a token for linking."""
+        result: models.LinkTokenStatusResponse = self._call(
+            "get_link_token_status",
+            {"token": token},
             reads=True,
         )
         return result
@@ -1070,6 +1197,15 @@ class Methods(ABC):
         )
         return result
 
+    def is_install_revoked(self, platform: models.Platform, team_id: str) -> bool:
+        """Tell whether a bot was installed in a workspace and is no more."""
+        result: bool = self._call(
+            "is_install_revoked",
+            {"platform": platform, "team_id": team_id},
+            reads=True,
+        )
+        return result
+
     def list_experts(self, user_id: str) -> list[models.Expert]:
         """List a user's own private experts, without archived ones, in the order of their
         making.
@@ -1111,6 +1247,24 @@ class Methods(ABC):
                 "organization_id": organization_id,
                 "include_nodes": include_nodes,
             },
+            reads=True,
+        )
+        return result
+
+    def list_server_links(self, user_id: str) -> list[models.PlatformLinkInfo]:
+        """List the servers of chat platforms that a user has linked, the latest first."""
+        result: list[models.PlatformLinkInfo] = self._call(
+            "list_server_links",
+            {"user_id": user_id},
+            reads=True,
+        )
+        return result
+
+    def list_user_links(self, user_id: str) -> list[models.PlatformUserLinkInfo]:
+        """List the accounts on chat platforms that a user has linked, the latest first."""
+        result: list[models.PlatformUserLinkInfo] = self._call(
+            "list_user_links",
+            {"user_id": user_id},
             reads=True,
         )
         return result
@@ -1167,6 +1321,51 @@ class Methods(ABC):
         )
         return result
 
+    def mark_guild_left(self, platform: models.Platform, server_id: str) -> None:
+        """Record that a bot has left a server; an unknown one is passed over."""
+        result: None = self._call(
+            "mark_guild_left",
+            {"platform": platform, "server_id": server_id},
+            reads=False,
+        )
+        return result
+
+    def record_bot_event(self, event: models.BotEventInput) -> None:
+        """Record what has happened to a bot."""
+        result: None = self._call(
+            "record_bot_event",
+            {"event": event},
+            reads=False,
+        )
+        return result
+
+    def record_guild_joined(self, guild: models.BotGuildInput) -> None:
+        """Record that a bot is in a server, for the first time or again."""
+        result: None = self._call(
+            "record_guild_joined",
+            {"guild": guild},
+            reads=False,
+        )
+        return result
+
+    def refresh_server_link_name(
+        self,
+        platform: str,
+        platform_server_id: str,
+        server_name: str,
+    ) -> None:
+        """Say what a linked server is called now; a server that isn't linked is passed over."""
+        result: None = self._call(
+            "refresh_server_link_name",
+            {
+                "platform": platform,
+                "platform_server_id": platform_server_id,
+                "server_name": server_name,
+            },
+            reads=False,
+        )
+        return result
+
     def remove_notifications_from_batch(
         self,
         user_id: str,
@@ -1210,6 +1409,33 @@ class Methods(ABC):
         result: list[str | None] = self._call(
             "resolve_private_expert_tenancy",
             {"user_id": user_id, "expert_id": expert_id},
+            reads=False,
+        )
+        return result
+
+    def resolve_server_link(self, platform: str, platform_server_id: str) -> models.ResolveResponse:
+        """Tell whether a server of a chat platform is anybody's."""
+        result: models.ResolveResponse = self._call(
+            "resolve_server_link",
+            {"platform": platform, "platform_server_id": platform_server_id},
+            reads=True,
+        )
+        return result
+
+    def resolve_user_link(self, platform: str, platform_user_id: str) -> models.ResolveResponse:
+        """Tell whether an account on a chat platform is anybody's."""
+        result: models.ResolveResponse = self._call(
+            "resolve_user_link",
+            {"platform": platform, "platform_user_id": platform_user_id},
+            reads=True,
+        )
+        return result
+
+    def revoke_bot_install(self, platform: models.Platform, team_id: str) -> None:
+        """Record that a bot is installed in a workspace no more; an unknown one is passed over."""
+        result: None = self._call(
+            "revoke_bot_install",
+            {"platform": platform, "team_id": team_id},
             reads=False,
         )
         return result
@@ -1287,6 +1513,19 @@ class Methods(ABC):
                 "team_id": team_id,
                 "fail_insufficient_credits": fail_insufficient_credits,
             },
+            reads=False,
+        )
+        return result
+
+    def sync_guild_presence(
+        self,
+        platform: models.Platform,
+        guilds: Sequence[models.BotGuildInput],
+    ) -> None:
+        """Record in which servers of a platform a bot is, and that it has left all others there."""
+        result: None = self._call(
+            "sync_guild_presence",
+            {"platform": platform, "guilds": guilds},
             reads=False,
         )
         return result
@@ -1397,6 +1636,30 @@ class Methods(ABC):
         result: None = self._call(
             "update_user_integrations",
             {"user_id": user_id, "data": data},
+            reads=False,
+        )
+        return result
+
+    def upsert_bot_install(
+        self,
+        platform: models.Platform,
+        team_id: str,
+        bot_token: str,
+        bot_user_id: str | None = None,
+        app_id: str | None = None,
+        name: str | None = None,
+    ) -> None:
+        """Record that a bot is installed in a workspace, for the first time or again."""
+        result: None = self._call(
+            "upsert_bot_install",
+            {
+                "platform": platform,
+                "team_id": team_id,
+                "bot_token": bot_token,
+                "bot_user_id": bot_user_id,
+                "app_id": app_id,
+                "name": name,
+            },
             reads=False,
         )
         return result

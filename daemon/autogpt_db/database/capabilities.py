@@ -38,6 +38,7 @@ class Capabilities:
         chat_status: Chat sessions have a status (v0.6.60 or .61).
         hidden: Library agents can be hidden (v0.6.60 or .61).
         share: Chat sessions can be shared (v0.6.62 or .63).
+        bots: What happens to bots on chat platforms is recorded (v0.6.64 to .66).
         search_types: Files and chats can be searched (v0.6.64 to .66).
         workspaces: Users keep files in workspaces (v0.6.48, but not what autogpt-db 0.1 made).
         file_folders: Files of workspaces lie in folders (v0.6.67).
@@ -66,6 +67,7 @@ class Capabilities:
     chat_status: bool = False
     hidden: bool = False
     share: bool = False
+    bots: bool = False
     search_types: bool = False
     workspaces: bool = False
     file_folders: bool = False
@@ -99,6 +101,7 @@ class Capabilities:
             chat_status=has("ChatSession", "chatStatus"),
             hidden=has("LibraryAgent", "isHidden"),
             share=has("ChatSession", "isShared"),
+            bots=has("BotEvent"),
             search_types="WORKSPACE_FILE" in catalogue.labels.get("ContentType", ()),
             workspaces=has("UserWorkspaceFile"),
             file_folders=has("UserWorkspaceFile", "folderId"),

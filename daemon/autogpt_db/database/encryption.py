@@ -37,6 +37,7 @@ class EncryptedColumn(NamedTuple):
 ENCRYPTED_COLUMNS = (
     EncryptedColumn("User", "integrations", "user"),
     EncryptedColumn("IntegrationCredential", "encryptedPayload", "credential"),  # v0.6.67
+    EncryptedColumn("BotInstall", "credentials", "bot install"),  # v0.6.67
 )
 
 

@@ -206,6 +206,36 @@ class ExpertRunPausedError(InvalidValueError):
         super().__init__(message, expert_id)
 
 
+class FieldNotFoundError(InvalidValueError):
+    """A value stands where only others have a meaning: no platform, no number of a version."""
+
+    wire_type = "FieldNotFoundError"
+
+
+class NotAuthorizedError(InvalidValueError):
+    """The caller's user may not do that."""
+
+    wire_type = "NotAuthorizedError"
+
+
+class LinkAlreadyExistsError(InvalidValueError):
+    """A server or account of a chat platform is linked already."""
+
+    wire_type = "LinkAlreadyExistsError"
+
+
+class LinkTokenExpiredError(InvalidValueError):
+    """A token for linking has been used, or is too old."""
+
+    wire_type = "LinkTokenExpiredError"
+
+
+class LinkFlowMismatchError(InvalidValueError):
+    """A token for linking is for something else: a server's where an account's is asked for."""
+
+    wire_type = "LinkFlowMismatchError"
+
+
 class UserNotFoundError(InvalidValueError):
     """There is no such user."""
 

@@ -12,6 +12,7 @@ import pkgutil
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from autogpt_db.models.bots import BotEventInput, BotGuildInput, BotInstallation
     from autogpt_db.models.briefings import UserBriefing
     from autogpt_db.models.credentials import (
         APIKeyCredentials,
@@ -60,6 +61,21 @@ if TYPE_CHECKING:
         MarketplaceListing,
         MarketplaceListingCreator,
         RecentExecution,
+    )
+    from autogpt_db.models.linking import (
+        ConfirmLinkResponse,
+        ConfirmUserLinkResponse,
+        CreateLinkTokenRequest,
+        CreateUserLinkTokenRequest,
+        DeleteLinkResponse,
+        LinkTokenInfoResponse,
+        LinkTokenResponse,
+        LinkTokenStatusResponse,
+        LinkType,
+        Platform,
+        PlatformLinkInfo,
+        PlatformUserLinkInfo,
+        ResolveResponse,
     )
     from autogpt_db.models.monitoring import (
         AccuracyAlertData,
@@ -121,9 +137,17 @@ __all__ = [
     "BaseNotificationData",
     "BlockDescription",
     "BlockErrorStats",
+    "BotEventInput",
+    "BotGuildInput",
+    "BotInstallation",
     "ChangelogEntry",
+    "ConfirmLinkResponse",
+    "ConfirmUserLinkResponse",
+    "CreateLinkTokenRequest",
+    "CreateUserLinkTokenRequest",
     "Credentials",
     "CredentialsMetaInput",
+    "DeleteLinkResponse",
     "EmbeddingBackfill",
     "EmbeddingCleanup",
     "EmbeddingCoverage",
@@ -148,6 +172,10 @@ __all__ = [
     "LibraryAgentSort",
     "LibraryAgentStatus",
     "Link",
+    "LinkTokenInfoResponse",
+    "LinkTokenResponse",
+    "LinkTokenStatusResponse",
+    "LinkType",
     "ManagedCredentials",
     "MarketplaceGraphData",
     "MarketplaceListing",
@@ -162,9 +190,13 @@ __all__ = [
     "OAuthState",
     "Pagination",
     "PendingReview",
+    "Platform",
     "PlatformCostEntry",
+    "PlatformLinkInfo",
+    "PlatformUserLinkInfo",
     "PushSubscriptionDTO",
     "RecentExecution",
+    "ResolveResponse",
     "ReviewResult",
     "ReviewStatus",
     "Stats",

@@ -36,6 +36,7 @@ from autogpt_db.signatures.types import (
     NotificationEvent,
     NotificationType,
     PageSize,
+    Platform,
     StartingNodesInput,
     UsageTransactionMetadata,
 )
@@ -62,6 +63,7 @@ __all__ = [
     "Operation",
     "PageSize",
     "Parameter",
+    "Platform",
     "RegistrationError",
     "Reply",
     "StartingNodesInput",

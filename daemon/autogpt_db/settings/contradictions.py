@@ -33,6 +33,11 @@ def contradictions(settings: Settings) -> Iterator[str]:
             "blank, or is no UTF-8. Take another: openssl rand -hex 32"
         )
     yield from _fallback_problems(api)
+    if not _takes_a_token(settings.linking.base_url):
+        yield (
+            "linking.base_url: must look like https://host/link, without user, query or fragment: "
+            "a token is put behind it."
+        )
     limit = settings.database.connection_limit
     least = settings.api.processes + settings.worker.processes * settings.worker.pool_size
     if limit is not None and limit < least:
@@ -81,6 +86,20 @@ def _fallback_problems(api: ApiSettings) -> Iterator[str]:
             f"api.fallback_url: {host}:{port} is this service itself; give AutoGPT's own "
             "DatabaseManager another port (its DATABASE_API_PORT)."
         )
+
+
+def _takes_a_token(base: str) -> bool:
+    """Tell whether a page's address is one still when a token and a query stand behind it."""
+    try:
+        url = urlsplit(base)
+        host, _port = url.hostname, url.port
+    except ValueError:
+        return False
+    plain = (
+        base.isascii() and not any(each.isspace() for each in base) and not _CONTROL.search(base)
+    )
+    beside = "?" in base or "#" in base or url.username is not None
+    return bool(host) and url.scheme in {"http", "https"} and plain and not beside
 
 
 def _is_encryption_key(text: str) -> bool:

@@ -72,6 +72,18 @@ class ExpertsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = 500
 
 
+class LinkingSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Servers and accounts of chat platforms, linked with AutoGPT's accounts."""
+
+    base_url: Annotated[
+        str,
+        option(
+            "Page of AutoGPT's front end on which links are confirmed: people are sent to it with "
+            "a token behind it. That of a front end of your own ends with /link, too."
+        ),
+    ] = "https://platform.agpt.co/link"
+
+
 class EmbeddingsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The marketplace's search by meaning."""
 

@@ -99,6 +99,13 @@ class RetainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "a shared page shows. With them goes where AutoGPT keeps a file's bytes. Unset: never."
         ),
     ] = None
+    bot_events_days: Annotated[
+        Annotated[int, Meta(ge=1, le=36500)] | None,
+        option(
+            "Days after which what has happened to AutoGPT's bots is deleted, which its pages for "
+            "administrators count by day. Unset: never."
+        ),
+    ] = None
     batch: Annotated[
         int, option("Rows that one transaction deletes at most.", ge=10, le=100_000)
     ] = 250

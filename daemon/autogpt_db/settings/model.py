@@ -26,6 +26,7 @@ from autogpt_db.settings.features import (
     EmbeddingsSettings,
     ExpertsSettings,
     IntegrationsSettings,
+    LinkingSettings,
     RedisSettings,
 )
 from autogpt_db.settings.jobs import RetainSettings, WatchSettings
@@ -64,6 +65,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     experts: ExpertsSettings = ExpertsSettings()
     embeddings: EmbeddingsSettings = EmbeddingsSettings()
     integrations: IntegrationsSettings = IntegrationsSettings()
+    linking: LinkingSettings = LinkingSettings()
     redis: RedisSettings = RedisSettings()
     worker: WorkerSettings = WorkerSettings()
     watch: WatchSettings = WatchSettings()

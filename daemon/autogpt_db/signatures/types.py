@@ -114,6 +114,18 @@ class LibraryAgentSort(enum.StrEnum):
     LAST_RUN_AT = "lastRunAt"
 
 
+class Platform(enum.StrEnum):
+    """Where people chat with AutoGPT's bots: platform."PlatformType"."""
+
+    DISCORD = "DISCORD"
+    TELEGRAM = "TELEGRAM"
+    SLACK = "SLACK"
+    TEAMS = "TEAMS"
+    WHATSAPP = "WHATSAPP"
+    GITHUB = "GITHUB"
+    LINEAR = "LINEAR"
+
+
 NotificationEvent = Annotated[JsonText, Document(notifications.NotificationEventModel)]
 """The whole model; only its `data` is stored."""
 

@@ -30,13 +30,14 @@ class Retained(NamedTuple):
     delete: ForSchema[LiteralString | None]
 
 
-# By age, which has an index: what has gone needs no walking past.
-_COST_LOG: LiteralString = """
+def _by_age(table: LiteralString) -> LiteralString:
+    """Return what deletes by age, which has an index: what has gone needs no walking past."""
+    return f"""
 WITH deleted AS (
-    DELETE FROM platform."PlatformCostLog"
+    DELETE FROM {table}
      WHERE "id" = ANY (ARRAY(
            SELECT "id"
-             FROM platform."PlatformCostLog"
+             FROM {table}
             WHERE "createdAt" < %(horizon)s
             ORDER BY "createdAt"
             LIMIT %(batch)s
@@ -47,6 +48,10 @@ WITH deleted AS (
 SELECT count(*), CASE WHEN count(*) = %(batch)s THEN max("id") END
   FROM deleted
 """
+
+
+_COST_LOG: LiteralString = _by_age('platform."PlatformCostLog"')
+_BOT_EVENTS: LiteralString = _by_age('platform."BotEvent"')
 
 
 def _workspace_files(capabilities: Capabilities) -> LiteralString | None:
@@ -102,4 +107,8 @@ RETAINED = (
         ForSchema(lambda capabilities: _COST_LOG if capabilities.cost_log else None),
     ),
     Retained("workspace_files", ForSchema(_workspace_files)),
+    Retained(
+        "bot_events",
+        ForSchema(lambda capabilities: _BOT_EVENTS if capabilities.bots else None),
+    ),
 )

@@ -181,6 +181,16 @@ def credentials_undecryptable(
 
 
 @event(ERROR)
+def bot_token_undecryptable(*, install: str) -> None:
+    """A bot's token was written with another key than `integrations.encryption_key`, or is damaged;
+    whoever asked was told that the bot isn't installed. `install` is the id in "BotInstall".
+
+    Give the key that AutoGPT's other services use (ENCRYPTION_KEY), or have the bot installed anew
+    in that workspace.
+    """
+
+
+@event(ERROR)
 def credentials_malformed(*, user_id: str, texts: int, credentials: list[str]) -> None:
     """Stored credentials of a user decrypt to something that is none, and were left out:
     `credentials` are the ids of the first 20 rows of "IntegrationCredential".

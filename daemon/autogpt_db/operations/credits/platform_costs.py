@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
-
 from autogpt_db.database.capabilities import ForSchema
-from autogpt_db.errors import InvalidValueError
 from autogpt_db.models import spending
 from autogpt_db.operations import BOUNDED_CALLS, Database, JsonText, Merged, operation
+from autogpt_db.operations.received import members_of
 from autogpt_db.signatures.repeats import harmful
 from autogpt_db.signatures.types import Document
 
@@ -35,7 +33,6 @@ _TEXTS = (
     "model",
     "tracking_type",
 )
-_decode = msgspec.json.Decoder(dict[str, object]).decode
 
 
 def _log(capabilities: Capabilities) -> Merged:
@@ -124,12 +121,7 @@ async def log_platform_cost(database: Database, entry: PlatformCostEntry) -> Non
         ForeignKeyViolationError: There is no such user.
         InvalidValueError: A number is too large for its column.
     """
-    received = _decode(entry.received.encode())
+    received = members_of("entry", entry)
     texts = {name: received[name] for name in _TEXTS}
-    for name, text in texts.items():
-        if isinstance(text, str) and "\0" in text:
-            raise InvalidValueError(
-                f"entry.{name} holds the character U+0000, which PostgreSQL's text cannot."
-            )
     texts["provider"] = str(texts["provider"]).lower()
     await database.merged(LOG(database.capabilities), {**texts, "entry": entry})

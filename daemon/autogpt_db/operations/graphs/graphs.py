@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from autogpt_db import models
 from autogpt_db.errors import (
+    FieldNotFoundError,
     GraphNotAccessibleError,
     GraphNotInLibraryError,
-    InvalidValueError,
     RecordNotFoundError,
 )
 from autogpt_db.operations import Database, Reply, operation
@@ -41,12 +41,6 @@ _DEFAULT_SETTINGS = (
 _BLOCK_SCHEMAS: LiteralString = """
 SELECT "id", "inputSchema" FROM platform."AgentBlock" WHERE "id" = ANY (%(block_ids)s)
 """
-
-
-class FieldNotFoundError(InvalidValueError):
-    """A node names a sub-graph's version by something that is no number."""
-
-    wire_type = "FieldNotFoundError"
 
 
 @operation(reads=True)

@@ -1,1 +1,1 @@
-"""Accounts of chat platforms, and what links them to users."""
+"""Servers and accounts of chat platforms: whose they are, and the tokens that make them so."""

@@ -105,11 +105,11 @@ async def retain(database: JobDatabase) -> dict[str, Any]:
     """Delete executions, logged costs and deleted files that are older than the settings say.
 
     Nothing is deleted unless an option says after how many days: `retain.input_output_days` and
-    `retain.executions_days`, only of executions that have ended, `retain.cost_log_days`, and
-    `retain.workspace_files_days`, only the records of files that their users have deleted. A
-    transaction deletes at most `retain.batch` rows, waits for nobody's lock for long, and is
-    followed by a pause; a run that ends goes on next time. What a database has no table for is
-    passed over.
+    `retain.executions_days`, only of executions that have ended, `retain.cost_log_days`,
+    `retain.workspace_files_days`, only the records of files that their users have deleted, and
+    `retain.bot_events_days`. A transaction deletes at most `retain.batch` rows, waits for nobody's
+    lock for long, and is followed by a pause; a run that ends goes on next time. What a database
+    has no table for is passed over.
 
     An execution that ends only after the walk has passed its age keeps its inputs and outputs until
     it is deleted whole. Deleted executions no longer count in the marketplace's numbers of runs.

@@ -1,0 +1,1 @@
+"""AutoGPT's bots on chat platforms: what happens to them, where they are, and their tokens."""
