@@ -11,13 +11,17 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from autogpt_db.database import hosts
+from autogpt_db.database.causes import lasts
 from autogpt_db.database.provisioning.manager import DatabaseManager
+from autogpt_db.database.reasons import raw_reason
 from autogpt_db.errors import ConfigurationError
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
 
@@ -186,3 +190,14 @@ def test_a_stranger_is_refused_for_good(
 def test_a_certificate_for_another_host_is_refused(authority: Authority, port: int) -> None:
     with pytest.raises(ConfigurationError, match="does not match host name"):
         connect(port, f"sslaccept=strict&sslcert={authority.file}", host="localhost")
+
+
+@pytest.mark.parametrize("addresses", ["127.0.0.1,::1", "::1,127.0.0.1"])
+def test_of_this_machine_s_addresses_the_one_that_answers_is_told_of(
+    authority: Authority, port: int, addresses: str
+) -> None:
+    place = f"host=localhost,localhost hostaddr={addresses} port={port} user=postgres"
+    with pytest.raises(psycopg.OperationalError) as failed:
+        hosts.connect(f"{place} sslmode=verify-full sslrootcert={authority.file}")
+    assert "does not match host name" in raw_reason(failed.value)
+    assert lasts(failed.value)

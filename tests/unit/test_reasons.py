@@ -31,6 +31,15 @@ def test_the_address_that_refuses_for_good_says_more_than_one_where_nobody_liste
     assert lasts(error)
 
 
+@pytest.mark.parametrize("nobody", ["Connection refused", "Cannot assign requested address"])
+def test_an_address_that_was_looked_up_here_is_this_machine_s_as_well(nobody: str) -> None:
+    at = 'connection failed: connection to server at "{}", port 1 failed: '
+    own = at.format("127.0.0.1") + "server does not support SSL, but SSL was required"
+    other = ANOTHER + at.format("::1") + nobody
+    assert lasts(psycopg.OperationalError(f"{own}\n{other}"))
+    assert not lasts(psycopg.OperationalError(f"{own}\n{other}".replace("::1", "10.0.0.1")))
+
+
 def test_else_the_first_address_is_told_of() -> None:
     assert raw_reason(psycopg.OperationalError(NOBODY + SECOND + "timeout expired")) == (
         "Connection refused"

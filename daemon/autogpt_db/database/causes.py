@@ -39,10 +39,12 @@ ANOTHER: Final = "- "
 NO_SLOT: Final = "it has no connection slot left"
 
 _NOBODY_LISTENS: Final = Refusal(
-    r"[Cc]onnection refused|No such file or directory", "nobody listens there"
+    # The last: at ::1 where a machine has no IPv6, and its file of hosts says otherwise.
+    r"[Cc]onnection refused|No such file or directory|Cannot assign requested address",
+    "nobody listens there",
 )
-_PLACE: Final = re.compile(r'server at "[^"]*" \([^)]*\), port \d+')
-_LOOPBACK: Final = re.compile(r"\((::1|127\.[\d.]+)\)")
+_PLACE: Final = re.compile(r'server at "[^"]*"(?: \([^)]*\))?, port \d+')
+_LOOPBACK: Final = re.compile(r"""[("](::1|127\.[\d.]+)[)"]""")
 
 # libpq gives no SQLSTATE for a connection that was refused, only words, and those may name what a
 # malformed URL holds in the wrong place: they are recognised, and never quoted.
@@ -116,6 +118,12 @@ def why_refused(error: BaseException) -> str:
 def refusal_of(text: str) -> Refusal | None:
     """Return what libpq's words stand for; None when they are none of those known."""
     return next((refusal for refusal in REFUSALS if re.search(refusal.pattern, text)), None)
+
+
+def refuses(text: str) -> bool:
+    """Tell whether libpq's words stand for a server that answers, and refuses us for good."""
+    refusal = refusal_of(text)
+    return refusal is not None and refusal.lasts
 
 
 def lasts(error: BaseException) -> bool:

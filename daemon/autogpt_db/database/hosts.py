@@ -26,7 +26,7 @@ from psycopg.conninfo import (
     timeout_from_conninfo,
 )
 
-from autogpt_db.database.causes import ANOTHER
+from autogpt_db.database.causes import ANOTHER, refuses
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -270,6 +270,7 @@ def _all(failures: Sequence[Exception]) -> Exception:
         failures,
         key=lambda error: (
             "FATAL" in str(error),
+            refuses(str(error)),
             not isinstance(error, psycopg.errors.ConnectionTimeout),
         ),
     )

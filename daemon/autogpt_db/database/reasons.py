@@ -10,7 +10,7 @@ import re
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from autogpt_db.database.causes import ANOTHER, refusal_of
+from autogpt_db.database.causes import ANOTHER, refusal_of, refuses
 
 if TYPE_CHECKING:
     import psycopg
@@ -36,8 +36,7 @@ def _telling(lines: list[str]) -> str:
     # A name like localhost has several addresses, each with a line: who answers there and refuses
     # us for good says more than that nobody listens at the first.
     own = takewhile(lambda line: not line.startswith(ANOTHER), lines)
-    found = ((line, refusal_of(line)) for line in own)
-    return next((line for line, refusal in found if refusal and refusal.lasts), lines[0])
+    return next((line for line in own if refuses(line)), lines[0])
 
 
 def reason_of(error: psycopg.Error, target: DatabaseUrl) -> str:
