@@ -18,6 +18,7 @@ WITHOUT = 100
 
 PER_USER = {
     "IntegrationCredential": 5,
+    "LibraryFolder": 10,
     "PlatformLink": 1,
     "PlatformLinkToken": 3,
     "PlatformUserLink": 1,
@@ -42,6 +43,7 @@ def rows(size: Size) -> dict[str, int]:
 DISTINCT = {
     ("ChatMessage", "sessionId"): -0.1,
     ("IntegrationCredential", "ownerId"): -1 / PER_USER["IntegrationCredential"],
+    ("LibraryFolder", "userId"): -1 / PER_USER["LibraryFolder"],
     ("UserBriefing", "userId"): -1 / PER_USER["UserBriefing"],
     ("UserWorkspaceFile", "workspaceId"): -1 / PER_USER["UserWorkspaceFile"],
 }
@@ -105,6 +107,11 @@ INSERT INTO platform."IntegrationCredential"
 SELECT bench.id('ic' || u || '-' || n), bench.id('o' || u), 'USER', bench.id('u' || u), 'openai',
        'api_key', 'A key', '{payload}', bench.id('u' || u), '2025-10-01'
   FROM generate_series(0, {users} - 1) AS u, generate_series(0, {IntegrationCredential} - 1) AS n;
+
+INSERT INTO platform."LibraryFolder" ("id", "userId", "name", "parentId")
+SELECT bench.id('lf' || u || '-' || n), bench.id('u' || u), 'Folder ' || n,
+       CASE WHEN n > 4 THEN bench.id('lf' || u || '-' || n - 5) END
+  FROM generate_series(0, {users} - 1) AS u, generate_series(0, {LibraryFolder} - 1) AS n;
 
 INSERT INTO platform."PushSubscription"
        ("id", "userId", "endpoint", "p256dh", "auth", "failCount", "updatedAt")

@@ -102,6 +102,9 @@ ROLES: dict[Role, Callable[[int], Any]] = {
     roles.FILE: lambda n: identifier(f"f{_user(n)}-3"),
     roles.FILE_PATH: lambda _n: "/3.txt",
     roles.NEW_FILE: lambda n: f"new-file-{n}",
+    roles.LIBRARY_AGENT: lambda n: identifier(f"y{_user(n)}"),
+    roles.FOLDER: lambda n: identifier(f"lf{_user(n)}-0"),
+    roles.OTHER_FOLDER: lambda n: identifier(f"lf{_user(n)}-1"),
     roles.CREDENTIAL: lambda n: identifier(f"ic{_user(n)}-3"),
     roles.ORGANIZATION: lambda n: identifier(f"c{_user(n)}"),
     roles.TEAM: lambda n: identifier(f"tc{_user(n)}"),
@@ -129,6 +132,7 @@ ELSEWHERE = {
     "empty_user_notification_batch": 10,
     "clear_all_user_notification_batches": 20,
     "confirm_server_link": 30,
+    "delete_folder": 30,
 }
 # Whose graph the marketplace offers.
 THE_FIRST = {

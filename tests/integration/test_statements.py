@@ -78,6 +78,10 @@ _POSTS = (
     "a transaction: the thread is locked, and a statement of its own then sees the numbers of the "
     "messages that were being posted"
 )
+_FOLDERS = (
+    "a transaction: the user's folders are locked, and a statement of its own then sees where they "
+    "lie"
+)
 EXCEPTIONS = {
     "set_user_credentials": _CREDENTIALS,
     "set_user_credentials (of a user without an organization)": (
@@ -89,6 +93,12 @@ EXCEPTIONS = {
     "get_user_default_team (of a user who has none)": _ORGANIZATION,
     "resolve_default_tenancy (of a user who has none)": _ORGANIZATION,
     "add_store_agent_to_library (by a user without an organization)": _ORGANIZATION,
+    "create_folder": _FOLDERS,
+    "move_folder": _FOLDERS,
+    "delete_folder": (
+        "the same, and the folders' rows are locked before those who just put agents into them are "
+        "seen"
+    ),
     "append_expert_run_message": _POSTS,
     "append_plain_session_message": _POSTS,
     "increment_onboarding_runs (first run ever)": (
@@ -218,6 +228,11 @@ LATER_SEQUENCE = [
     Call("get_or_create_workspace", {"user_id": "carol"}, "of a user who has none"),
     Call("create_workspace_file", FILE),
     Call("create_workspace_file", FILE, "repeated"),
+    Call("create_folder", examples()["create_folder"][0]),
+    Call("create_folder", examples()["create_folder"][1], "in the root"),
+    Call("move_folder", examples()["move_folder"][0]),
+    Call("delete_folder", examples()["delete_folder"][0]),
+    Call("create_library_agent", examples()["create_library_agent"][0]),
     Call("resolve_private_expert_tenancy", {**ALICE, "expert_id": "x1"}),
     Call("append_expert_run_message", {**ALICE, "expert_id": "x1", **MESSAGE}),
     Call("append_plain_session_message", {**ALICE, **MESSAGE, "message_id": "another"}),

@@ -33,6 +33,7 @@ OWNER = Instead(
     added=frozenset({"owner_user_id"}),
 )
 
+WHOLE_AGENT = Instead("an agent that changes its version is answered in full, as any other change")
 TIED = Instead("rows of one moment, and those without it, have no order", unordered=True)
 LITERAL = Instead("every character of what a name contains or a path begins with is literal")
 OLD_NAMES = Instead(
@@ -50,13 +51,15 @@ INSTEAD: dict[str, dict[int, Instead]] = {
     "v0.6.68": {
         5: TIED,
         **dict.fromkeys((60, 61, 62, 63, 64, 65, 67), OWNER),
+        **dict.fromkeys((256, 262, 264, 265, 268, 270, 272, 277, 278, 280), OWNER),
+        275: WHOLE_AGENT,
         73: OLD_NAMES,
         98: LITERAL,
         111: STORED_MEMBERS,
     },
     "v0.7.2": {
         109: DATA_ERROR,
-        **dict.fromkeys((221, 256, 257), OWNER),
+        **dict.fromkeys((221, 256, 257, 264, 269), OWNER),
     },
 }
 """By state and the call's number in calls.json."""
@@ -92,10 +95,6 @@ class Otherwise(NamedTuple):
     only: Literal["recorded", "ours"] | None = None
 
 
-_LIBRARY = "update_library_agent and the methods of folders aren't served"
-_NEW_ENTRY = "create_library_agent isn't served"
-_MADE_FOR_ERIN = "create_library_agent isn't served, which makes erin an organization"
-
 OTHERWISE: dict[str, tuple[Otherwise, ...]] = {
     "v0.6.68": (
         Otherwise(
@@ -129,60 +128,6 @@ OTHERWISE: dict[str, tuple[Otherwise, ...]] = {
             frozenset({"settings"}),
         ),
         Otherwise(
-            "LibraryAgent",
-            _LIBRARY,
-            {"userId": "alice", "agentGraphId": "g2"},
-            frozenset({"folder"}),
-        ),
-        Otherwise(
-            "LibraryAgent",
-            _LIBRARY,
-            {"userId": "alice", "agentGraphId": "g7"},
-            frozenset({"folder", "isFavorite", "isHidden", "useGraphIsActiveVersion"}),
-        ),
-        *(
-            Otherwise(
-                "LibraryAgent",
-                _NEW_ENTRY,
-                {"userId": user, "agentGraphId": graph},
-                only="recorded",
-            )
-            for user, graph in (("carol", "g4"), ("gina", "g5"), ("erin", "g8"))
-        ),
-        *(
-            Otherwise(table, _MADE_FOR_ERIN, where, only="recorded")
-            for table, where in (
-                ("OrgBalance", {"orgId": "<uuid>"}),
-                ("OrgMember", {"userId": "erin"}),
-                ("Organization", {"bootstrapUserId": "erin"}),
-                (
-                    "OrganizationProfile",
-                    {
-                        "j": {
-                            "avatarUrl": None,
-                            "bio": None,
-                            "displayName": "Erin",
-                            "socialLinks": None,
-                            "username": "dave-smith-1",
-                        }
-                    },
-                ),
-                (
-                    "OrganizationSeatAssignment",
-                    {
-                        "j": {
-                            "assignedByUserId": "erin",
-                            "seatType": "FREE",
-                            "status": "ACTIVE",
-                            "userId": "erin",
-                        }
-                    },
-                ),
-                ("Team", {"createdByUserId": "erin"}),
-                ("TeamMember", {"userId": "erin"}),
-            )
-        ),
-        Otherwise(
             "PendingHumanReview",
             "delete_review_by_node_exec_id isn't served",
             {"nodeExecId": "copilot-node-blk:abcdef01"},
@@ -200,7 +145,6 @@ UNTOUCHED: dict[str, frozenset[str]] = {
             "ChatMessage",
             "ChatSession",
             "CoPilotUnderstanding",
-            "LibraryFolder",
             "SharedExecutionFile",
         }
     )

@@ -23,9 +23,16 @@ if TYPE_CHECKING:
 
 
 # Members that later releases have dropped. We go on giving them: earlier clients refuse less.
+OWNER = {"owner_user_id": "alice"}
 DROPPED: dict[str, dict[str, Any]] = {
-    "list_library_agents": {"owner_user_id": "alice"},
-    "add_store_agent_to_library": {"owner_user_id": "alice"},
+    "add_store_agent_to_library": OWNER,
+    "bulk_move_agents_to_folder": OWNER,
+    "create_library_agent": OWNER,
+    "get_library_agent": OWNER,
+    "get_library_agent_by_graph_id": OWNER,
+    "list_library_agents": OWNER,
+    "list_trigger_agents": OWNER,
+    "update_library_agent": OWNER,
     "get_store_agent_details": {"agentGraphId": "g1", "agentGraphVersions": ["1"]},
 }
 
@@ -51,8 +58,10 @@ def recorded() -> Iterator[tuple[str, Any]]:
 
 def with_dropped(method: str, reply: Any) -> Any:
     """Return a later release's reply with what it has dropped."""
-    if method not in DROPPED:
+    if method not in DROPPED or reply is None:
         return reply
+    if isinstance(reply, list):
+        return [DROPPED[method] | each for each in reply]
     if "agents" in reply:
         return reply | {"agents": [DROPPED[method] | agent for agent in reply["agents"]]}
     return DROPPED[method] | reply

@@ -43,6 +43,9 @@ BLOCK = Role("a block of a node execution", "363ae599-353e-4804-937e-b2ee3cef3da
 
 NOTIFICATION = Role("a notification of the user's batch", "event")
 LISTING = Role("a listed version of a graph that the user doesn't have", "slv1")
+LIBRARY_AGENT = Role("an agent of the user's library", "la1")
+FOLDER = Role("a folder of the user's library", "f1")
+OTHER_FOLDER = Role("another folder of the user's library", "f6")
 CREATOR = Role("who offers an agent in the marketplace", "bobp")
 AGENT = Role("the agent's name in its address", "cool-agent")
 SEARCHED = Role("a word of a listing", "cool")

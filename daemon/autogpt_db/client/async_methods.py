@@ -88,6 +88,20 @@ class AsyncMethods(ABC):
         )
         return result
 
+    async def bulk_move_agents_to_folder(
+        self,
+        agent_ids: Sequence[str],
+        folder_id: str | None,
+        user_id: str,
+    ) -> list[models.LibraryAgent]:
+        """Move agents of a user's library to a folder, or out of all folders."""
+        result: list[models.LibraryAgent] = await self._call(
+            "bulk_move_agents_to_folder",
+            {"agent_ids": agent_ids, "folder_id": folder_id, "user_id": user_id},
+            reads=False,
+        )
+        return result
+
     async def cancel_pending_reviews_for_execution(self, graph_exec_id: str, user_id: str) -> int:
         """Reject what a stopped graph execution still has waiting for its user."""
         result: int = await self._call(
@@ -234,6 +248,28 @@ class AsyncMethods(ABC):
         )
         return result
 
+    async def create_folder(
+        self,
+        user_id: str,
+        name: str,
+        parent_id: str | None = None,
+        icon: str | None = None,
+        color: str | None = None,
+    ) -> models.LibraryFolder:
+        """Make a folder in a user's library."""
+        result: models.LibraryFolder = await self._call(
+            "create_folder",
+            {
+                "user_id": user_id,
+                "name": name,
+                "parent_id": parent_id,
+                "icon": icon,
+                "color": color,
+            },
+            reads=False,
+        )
+        return result
+
     async def create_graph_execution(
         self,
         graph_id: str,
@@ -267,6 +303,36 @@ class AsyncMethods(ABC):
                 "organization_id": organization_id,
                 "team_id": team_id,
                 "expert_id": expert_id,
+            },
+            reads=False,
+        )
+        return result
+
+    async def create_library_agent(
+        self,
+        graph: models.LibraryGraph,
+        user_id: str,
+        hitl_safe_mode: bool = True,
+        sensitive_action_safe_mode: bool = False,
+        create_library_agents_for_sub_graphs: bool = True,
+        folder_id: str | None = None,
+        is_hidden: bool = False,
+        organization_id: str | None = None,
+        team_id: str | None = None,
+    ) -> list[models.LibraryAgent]:
+        """Put a graph into a user's library, and the graphs below it, all or none."""
+        result: list[models.LibraryAgent] = await self._call(
+            "create_library_agent",
+            {
+                "graph": graph,
+                "user_id": user_id,
+                "hitl_safe_mode": hitl_safe_mode,
+                "sensitive_action_safe_mode": sensitive_action_safe_mode,
+                "create_library_agents_for_sub_graphs": create_library_agents_for_sub_graphs,
+                "folder_id": folder_id,
+                "is_hidden": is_hidden,
+                "organization_id": organization_id,
+                "team_id": team_id,
             },
             reads=False,
         )
@@ -344,6 +410,15 @@ class AsyncMethods(ABC):
                 "checksum": checksum,
                 "metadata": metadata,
             },
+            reads=False,
+        )
+        return result
+
+    async def delete_folder(self, folder_id: str, user_id: str, soft_delete: bool = True) -> None:
+        """Delete a folder of a user's library and those below it; agents in them go to the root."""
+        result: None = await self._call(
+            "delete_folder",
+            {"folder_id": folder_id, "user_id": user_id, "soft_delete": soft_delete},
             reads=False,
         )
         return result
@@ -615,6 +690,28 @@ class AsyncMethods(ABC):
         )
         return result
 
+    async def get_folder_agents_map(
+        self,
+        user_id: str,
+        folder_ids: Sequence[str],
+    ) -> dict[str, list[models.LibraryAgentSummary]]:
+        """Return which agents lie in folders, what was changed last first."""
+        result: dict[str, list[models.LibraryAgentSummary]] = await self._call(
+            "get_folder_agents_map",
+            {"user_id": user_id, "folder_ids": folder_ids},
+            reads=True,
+        )
+        return result
+
+    async def get_folder_tree(self, user_id: str) -> list[models.LibraryFolderTree]:
+        """Return all folders of a user's library as trees, the oldest first on every level."""
+        result: list[models.LibraryFolderTree] = await self._call(
+            "get_folder_tree",
+            {"user_id": user_id},
+            reads=True,
+        )
+        return result
+
     async def get_frequently_executed_graphs(
         self,
         days_back: int = 30,
@@ -806,6 +903,35 @@ class AsyncMethods(ABC):
         )
         return result
 
+    async def get_library_agent(self, id: str, user_id: str) -> models.LibraryAgent:
+        """Return an agent of a user's library, an archived one, too."""
+        result: models.LibraryAgent = await self._call(
+            "get_library_agent",
+            {"id": id, "user_id": user_id},
+            reads=True,
+        )
+        return result
+
+    async def get_library_agent_by_graph_id(
+        self,
+        user_id: str,
+        graph_id: str,
+        graph_version: int | None = None,
+        include_archived: bool = False,
+    ) -> models.LibraryAgent | None:
+        """Return the agent of a user's library that runs a graph, or null."""
+        result: models.LibraryAgent | None = await self._call(
+            "get_library_agent_by_graph_id",
+            {
+                "user_id": user_id,
+                "graph_id": graph_id,
+                "graph_version": graph_version,
+                "include_archived": include_archived,
+            },
+            reads=True,
+        )
+        return result
+
     async def get_library_agent_id_by_graph_id(self, user_id: str, graph_id: str) -> str | None:
         """Return the id of a user's library agent of a graph, or null."""
         result: str | None = await self._call(
@@ -976,6 +1102,17 @@ class AsyncMethods(ABC):
         result: str | None = await self._call(
             "get_personal_org_owner",
             {"org_id": org_id},
+            reads=True,
+        )
+        return result
+
+    async def get_root_agent_summaries(self, user_id: str) -> list[models.LibraryAgentSummary]:
+        """List the agents of a user's library that lie in no folder, what was changed last
+        first.
+        """
+        result: list[models.LibraryAgentSummary] = await self._call(
+            "get_root_agent_summaries",
+            {"user_id": user_id},
             reads=True,
         )
         return result
@@ -1231,6 +1368,20 @@ class AsyncMethods(ABC):
         )
         return result
 
+    async def list_folders(
+        self,
+        user_id: str,
+        parent_id: str | None = None,
+        include_relations: bool = True,
+    ) -> list[models.LibraryFolder]:
+        """List the folders of a user's library that lie directly in one, the oldest first."""
+        result: list[models.LibraryFolder] = await self._call(
+            "list_folders",
+            {"user_id": user_id, "parent_id": parent_id, "include_relations": include_relations},
+            reads=True,
+        )
+        return result
+
     async def list_library_agents(
         self,
         user_id: str,
@@ -1270,6 +1421,24 @@ class AsyncMethods(ABC):
         result: list[models.PlatformLinkInfo] = await self._call(
             "list_server_links",
             {"user_id": user_id},
+            reads=True,
+        )
+        return result
+
+    async def list_trigger_agents(
+        self,
+        user_id: str,
+        library_agent_id: str,
+        parent_graph_id: str | None = None,
+    ) -> list[models.LibraryAgent]:
+        """List the hidden agents of a user's library that start another one, the oldest first."""
+        result: list[models.LibraryAgent] = await self._call(
+            "list_trigger_agents",
+            {
+                "user_id": user_id,
+                "library_agent_id": library_agent_id,
+                "parent_graph_id": parent_graph_id,
+            },
             reads=True,
         )
         return result
@@ -1340,6 +1509,22 @@ class AsyncMethods(ABC):
         result: None = await self._call(
             "mark_guild_left",
             {"platform": platform, "server_id": server_id},
+            reads=False,
+        )
+        return result
+
+    async def move_folder(
+        self,
+        folder_id: str,
+        user_id: str,
+        target_parent_id: str | None,
+    ) -> models.LibraryFolder:
+        """Move a folder of a user's library, with all that lies in it, into another or out of
+        all.
+        """
+        result: models.LibraryFolder = await self._call(
+            "move_folder",
+            {"folder_id": folder_id, "user_id": user_id, "target_parent_id": target_parent_id},
             reads=False,
         )
         return result
@@ -1593,6 +1778,30 @@ class AsyncMethods(ABC):
         )
         return result
 
+    async def update_folder(
+        self,
+        folder_id: str,
+        user_id: str,
+        name: str | None = None,
+        icon: str | None = None,
+        color: str | None = None,
+    ) -> models.LibraryFolder:
+        """Change how a folder of a user's library is called and shown; what is null stays as it
+        is.
+        """
+        result: models.LibraryFolder = await self._call(
+            "update_folder",
+            {
+                "folder_id": folder_id,
+                "user_id": user_id,
+                "name": name,
+                "icon": icon,
+                "color": color,
+            },
+            reads=False,
+        )
+        return result
+
     async def update_graph_execution_start_time(
         self,
         graph_exec_id: str,
@@ -1626,6 +1835,38 @@ class AsyncMethods(ABC):
                 "update_tenancy": update_tenancy,
                 "organization_id": organization_id,
                 "team_id": team_id,
+            },
+            reads=False,
+        )
+        return result
+
+    async def update_library_agent(
+        self,
+        library_agent_id: str,
+        user_id: str,
+        auto_update_version: bool | None = None,
+        graph_version: int | None = None,
+        is_favorite: bool | None = None,
+        is_archived: bool | None = None,
+        is_hidden: bool | None = None,
+        is_deleted: bool | None = None,
+        settings: models.GraphSettingsChanges | None = None,
+        folder_id: str | None = None,
+    ) -> models.LibraryAgent:
+        """Change an agent of a user's library; what is null stays as it is."""
+        result: models.LibraryAgent = await self._call(
+            "update_library_agent",
+            {
+                "library_agent_id": library_agent_id,
+                "user_id": user_id,
+                "auto_update_version": auto_update_version,
+                "graph_version": graph_version,
+                "is_favorite": is_favorite,
+                "is_archived": is_archived,
+                "is_hidden": is_hidden,
+                "is_deleted": is_deleted,
+                "settings": settings,
+                "folder_id": folder_id,
             },
             reads=False,
         )

@@ -40,6 +40,35 @@ class LibraryAgentReference(TypedDict):
     name: str
 
 
+class LibraryAgentSummary(TypedDict):
+    """An agent in a folder of a user's library, in short."""
+
+    id: str
+    name: str
+    description: str
+
+
+class LibraryFolder(TypedDict):
+    """A folder of a user's library."""
+
+    id: str
+    user_id: str
+    name: str
+    icon: str | None
+    color: str | None
+    parent_id: str | None
+    created_at: Moment
+    updated_at: Moment
+    agent_count: int
+    subfolder_count: int
+
+
+class LibraryFolderTree(LibraryFolder):
+    """A folder of a user's library with those below it."""
+
+    children: list[LibraryFolderTree]
+
+
 class MarketplaceListingCreator(TypedDict):
     """Who offers an agent in the marketplace."""
 

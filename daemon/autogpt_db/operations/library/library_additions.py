@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autogpt_db.database.capabilities import ForSchema
-from autogpt_db.operations.library.library_documents import columns, document, installable
+from autogpt_db.operations.library.library_documents import (
+    NO_EXECUTIONS,
+    columns,
+    document,
+    installable,
+)
 from autogpt_db.operations.users.default_team import FIND
 
 if TYPE_CHECKING:
@@ -157,9 +162,7 @@ SELECT {document(capabilities)}
        ON graph."id" = agent."agentGraphId" AND graph."version" = agent."agentGraphVersion"
  CROSS JOIN (SELECT NULL::text AS "name", NULL::text AS "avatarUrl") AS creator
  CROSS JOIN (
-       SELECT 0 AS total, false AS failed, false AS queued, false AS running,
-              false AS new_output, NULL::float8 AS success_rate,
-              NULL::float8 AS correctness_score, NULL::json AS recent
+{NO_EXECUTIONS}
   ) AS executions
 """
 

@@ -42,13 +42,16 @@ def columns(capabilities: Capabilities) -> LiteralString:
 
 
 def document(
-    capabilities: Capabilities, total: LiteralString = "executions.total"
+    capabilities: Capabilities,
+    total: LiteralString = "executions.total",
+    listing: LiteralString = "NULL",
 ) -> LiteralString:
     """Return the document of an `agent` with its `graph`, `creator` and `executions`.
 
     Args:
         capabilities: What the database has.
         total: How many executions the agent has had.
+        listing: Where it stands in the marketplace.
     """
     folder: LiteralString = "NULL"
     if capabilities.folders:
@@ -118,5 +121,58 @@ def document(
            'is_scheduled', false,
            'next_scheduled_run', NULL,{offer}
            'settings', agent.settings,
-           'marketplace_listing', NULL
+           'marketplace_listing', {listing}
        )"""
+
+
+def latest_executions(condition: LiteralString) -> LiteralString:
+    """Return the query that tells of the ten latest executions of an `agent`'s graph.
+
+    Args:
+        condition: Which of them are looked at.
+    """
+    return f"""
+       SELECT count(*) AS total,
+              bool_or(latest.status = 'FAILED') AS failed,
+              bool_or(latest.status = 'QUEUED') AS queued,
+              bool_or(latest.status = 'RUNNING') AS running,
+              bool_or(
+                  latest.status = 'COMPLETED'
+                  AND latest.created_at > autogpt_db.now_v1() - interval '7 days'
+              ) AS new_output,
+              (count(*) FILTER (WHERE latest.status = 'COMPLETED'))::float8
+                  / NULLIF(count(*), 0) * 100 AS success_rate,
+              avg(latest.correctness_score) AS correctness_score,
+              json_agg(json_build_object(
+                  'status', latest.status,
+                  'correctness_score', latest.correctness_score,
+                  'activity_summary', latest.activity_summary
+              ) ORDER BY latest.created_at DESC) AS recent
+         FROM (
+              SELECT "executionStatus" AS status,
+                     "createdAt" AS created_at,
+                     CASE jsonb_typeof("stats" -> 'correctness_score')
+                         WHEN 'number' THEN autogpt_db.lax_number_v1(
+                             "stats" -> 'correctness_score'
+                         )::float8
+                     END AS correctness_score,
+                     CASE jsonb_typeof("stats" -> 'activity_status')
+                         WHEN 'string' THEN "stats" ->> 'activity_status'
+                     END AS activity_summary
+                FROM platform."AgentGraphExecution"
+               WHERE {condition}
+                 AND "userId" = agent."userId"
+                 AND "agentGraphId" = agent."agentGraphId"
+                 AND "agentGraphVersion" = agent."agentGraphVersion"
+               ORDER BY "createdAt" DESC
+               LIMIT 10
+         ) AS latest
+    """
+
+
+NO_EXECUTIONS: LiteralString = """
+       SELECT 0 AS total, false AS failed, false AS queued, false AS running,
+              false AS new_output, NULL::float8 AS success_rate,
+              NULL::float8 AS correctness_score, NULL::json AS recent
+    """
+"""The same where nobody has looked at any."""

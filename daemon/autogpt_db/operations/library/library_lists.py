@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autogpt_db.database.capabilities import ForSchema
-from autogpt_db.operations.library.library_documents import columns, document
+from autogpt_db.operations.library.library_documents import columns, document, latest_executions
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -133,41 +133,7 @@ SELECT json_build_object(
                          AND graph."version" = agent."agentGraphVersion"
                  LEFT JOIN platform."Profile" AS creator ON creator."id" = agent."creatorId"{joined}
                 CROSS JOIN LATERAL (
-                      SELECT count(*) AS total,
-                             bool_or(latest.status = 'FAILED') AS failed,
-                             bool_or(latest.status = 'QUEUED') AS queued,
-                             bool_or(latest.status = 'RUNNING') AS running,
-                             bool_or(
-                                 latest.status = 'COMPLETED'
-                                 AND latest.created_at > autogpt_db.now_v1() - interval '7 days'
-                             ) AS new_output,
-                             (count(*) FILTER (WHERE latest.status = 'COMPLETED'))::float8
-                                 / NULLIF(count(*), 0) * 100 AS success_rate,
-                             avg(latest.correctness_score) AS correctness_score,
-                             json_agg(json_build_object(
-                                 'status', latest.status,
-                                 'correctness_score', latest.correctness_score,
-                                 'activity_summary', latest.activity_summary
-                             ) ORDER BY latest.created_at DESC) AS recent
-                        FROM (
-                             SELECT "executionStatus" AS status,
-                                    "createdAt" AS created_at,
-                                    CASE jsonb_typeof("stats" -> 'correctness_score')
-                                        WHEN 'number' THEN autogpt_db.lax_number_v1(
-                                            "stats" -> 'correctness_score'
-                                        )::float8
-                                    END AS correctness_score,
-                                    CASE jsonb_typeof("stats" -> 'activity_status')
-                                        WHEN 'string' THEN "stats" ->> 'activity_status'
-                                    END AS activity_summary
-                               FROM platform."AgentGraphExecution"
-                              WHERE %(include_executions)s
-                                AND "userId" = agent."userId"
-                                AND "agentGraphId" = agent."agentGraphId"
-                                AND "agentGraphVersion" = agent."agentGraphVersion"
-                              ORDER BY "createdAt" DESC
-                              LIMIT 10
-                        ) AS latest
+                      {latest_executions("%(include_executions)s")}
                 ) AS executions
                 WHERE agent.settings IS NOT NULL
            ), '[]'),
