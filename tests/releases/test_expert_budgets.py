@@ -11,7 +11,7 @@ import pytest
 import structlog
 
 from api_process import ApiProcess
-from autogpt_db.errors import ExpertRunPausedError
+from autogpt_db.errors import ExpertRunPausedError, LockedError
 from autogpt_db.operations.experts.expert_spending import week_of, weekly_spending
 from autogpt_db.settings import ExpertsSettings, RedisSettings, Settings
 from redis_server import RedisServer
@@ -209,6 +209,30 @@ def test_a_message_that_cannot_be_written_stops_nothing(
     told = [(each["expert_id"], each["notice"]) for each in records if "notice" in each]
     assert told == [("x6", "warn"), ("x5", "pause")]
     assert budgets.value(PAUSED, expert="x5") is True
+
+
+BUSY = """
+CREATE FUNCTION busy() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'somebody has it' USING ERRCODE = 'lock_not_available';
+END $$;
+CREATE TRIGGER busy BEFORE INSERT ON "ChatMessage" EXECUTE FUNCTION busy()
+"""
+
+
+def test_a_message_that_can_be_written_later_comes_with_the_pause(
+    budgets: Service, redis: RedisServer
+) -> None:
+    budgets.rows(BUSY)
+    spent(redis, x5=100)
+    with pytest.raises(LockedError):
+        enforce(budgets, "x5")
+    assert budgets.value(PAUSED, expert="x5") is False
+    assert budgets.rows(EVENTS) == []
+    budgets.rows('DROP TRIGGER busy ON "ChatMessage"')
+    assert refused(budgets, "x5").startswith("Breacha hit")
+    assert budgets.value(PAUSED, expert="x5") is True
+    assert len(budgets.rows(POSTS, expert="x5")) == 1
 
 
 # What Redis says ---------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from autogpt_db.database.capabilities import ForSchema
@@ -17,6 +18,7 @@ from autogpt_db.operations.experts.expert_spending import week_of, weekly_spendi
 from autogpt_db.signatures.repeats import harmless
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import LiteralString
 
     from autogpt_db.database.capabilities import Capabilities
@@ -112,16 +114,7 @@ async def enforce_expert_run_budget(database: Database, user_id: str, expert_id:
     now = datetime.now(UTC)
     (spent,) = await weekly_spending(database.settings, [expert_id], now)
     if spent >= budget:
-        reason = f"Weekly credit budget reached ({spent}/{budget})"
-        pause = {**expert, "reason": reason}
-        notice = _Notice("pause", now, spent, budget)
-        try:
-            async with database.transaction() as transaction:
-                await transaction.execute(gate.pause, pause)
-                await _tell(transaction, user_id, expert_id, notice)
-        except CallError as error:  # a message that cannot be written keeps no budget from stopping
-            _not_told(expert_id, notice, error)
-            await database.execute(gate.pause, pause)
+        await _pause(database, gate.pause, expert, _Notice("pause", now, spent, budget))
         raise ExpertRunPausedError(
             f"{name} hit her weekly credit budget ({spent}/{budget}); schedules are paused until "
             "you resume them.",
@@ -168,6 +161,24 @@ class _Notice(NamedTuple):
         """Return the message's id: one for each expert, kind and week."""
         name = f"budget-{self.kind}:{expert_id}:{week_of(self.moment)}"
         return str(uuid.uuid5(MESSAGES, name))
+
+
+async def _pause(
+    database: Database, pause: LiteralString, expert: Mapping[str, str], notice: _Notice
+) -> None:
+    """Pause an expert's schedules, and tell its owner with it."""
+    reason = f"Weekly credit budget reached ({notice.spent}/{notice.budget})"
+    parameters = {**expert, "reason": reason}
+    try:
+        async with database.transaction() as transaction:
+            await transaction.execute(pause, parameters)
+            await _tell(transaction, expert["user_id"], expert["expert_id"], notice)
+    except CallError as error:
+        if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise  # it passes: who asks again has both done
+        # A message that cannot be written keeps no budget from stopping.
+        _not_told(expert["expert_id"], notice, error)
+        await database.execute(pause, parameters)
 
 
 async def _tell(database: Database, user_id: str, expert_id: str, notice: _Notice) -> None:
