@@ -127,12 +127,6 @@ OTHERWISE: dict[str, tuple[Otherwise, ...]] = {
             {"userId": "gina", "agentGraphId": "g3"},
             frozenset({"settings"}),
         ),
-        Otherwise(
-            "PendingHumanReview",
-            "delete_review_by_node_exec_id isn't served",
-            {"nodeExecId": "copilot-node-blk:abcdef01"},
-            only="ours",
-        ),
     ),
 }
 """By state; everything else in the tables that we write is as recorded."""
@@ -144,7 +138,6 @@ UNTOUCHED: dict[str, frozenset[str]] = {
             "ChatLinkedShare",
             "ChatMessage",
             "ChatSession",
-            "CoPilotUnderstanding",
             "SharedExecutionFile",
         }
     )

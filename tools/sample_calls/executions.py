@@ -52,6 +52,7 @@ CALLS: Mapping[str, list[Arguments]] = {
             "parent_graph_exec_id": EXECUTION,
         }
     ],
+    "delete_review_by_node_exec_id": [{"node_exec_id": NODE_EXECUTION, "user_id": USER}],
     "get_accuracy_trends_and_alerts": [
         {"graph_id": GRAPH},
         {"graph_id": GRAPH, "user_id": USER, "include_historical": True},
@@ -119,7 +120,9 @@ CALLS: Mapping[str, list[Arguments]] = {
             "editable": True,
         }
     ],
+    "get_pending_reviews_for_execution": [{"graph_exec_id": REVIEWED_EXECUTION, "user_id": USER}],
     "get_pending_reviews_for_user": [{"user_id": USER, "page": 1, "page_size": 2}],
+    "get_reviews_by_node_exec_ids": [{"node_exec_ids": [NODE_EXECUTION, "none"], "user_id": USER}],
     "get_user_execution_summary_data": [{"user_id": USER, **RANGE}],
     "has_pending_reviews_for_graph_exec": [{"graph_exec_id": REVIEWED_EXECUTION}],
     "set_execution_kv_data": [

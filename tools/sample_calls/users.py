@@ -15,6 +15,7 @@ CALLS: Mapping[str, list[Arguments]] = {
     "cleanup_expired_oauth_tokens": [{}],
     "get_active_user_ids_in_timerange": [{"start_time": BEGIN, "end_time": END}],
     "get_auth_user_flag_fields": [{"user_id": USER}],
+    "get_business_understanding": [{"user_id": KNOWN_USER}],
     "get_user_by_id": [{"user_id": USER}],
     "get_user_credentials": [{"user_id": KNOWN_USER}],
     "get_user_default_team": [{"user_id": USER_WITHOUT_TEAM}],
@@ -46,4 +47,14 @@ CALLS: Mapping[str, list[Arguments]] = {
         },
     ],
     "update_user_integrations": [{"user_id": USER, "data": {}}],
+    "upsert_business_understanding": [
+        {
+            "user_id": USER,
+            "input_data": {
+                "job_title": "Clerk",
+                "pain_points": ["too much mail"],
+                "suggested_prompts": {"Mail": ["Sort my mail"]},
+            },
+        }
+    ],
 }

@@ -432,6 +432,15 @@ class Methods(ABC):
         )
         return result
 
+    def delete_review_by_node_exec_id(self, node_exec_id: str, user_id: str) -> int:
+        """Delete a user's review of a node execution, whatever its status."""
+        result: int = self._call(
+            "delete_review_by_node_exec_id",
+            {"node_exec_id": node_exec_id, "user_id": user_id},
+            reads=False,
+        )
+        return result
+
     def delete_server_link(self, link_id: str, user_id: str) -> models.DeleteLinkResponse:
         """Unlink a server of a chat platform; its chats stay."""
         result: models.DeleteLinkResponse = self._call(
@@ -603,6 +612,17 @@ class Methods(ABC):
         result: models.UserBriefing | None = self._call(
             "get_briefing_for_date",
             {"user_id": user_id, "briefing_date": briefing_date},
+            reads=True,
+        )
+        return result
+
+    def get_business_understanding(self, user_id: str) -> models.BusinessUnderstanding | None:
+        """Return what the copilot knows about a user's business; null when nothing was ever
+        said.
+        """
+        result: models.BusinessUnderstanding | None = self._call(
+            "get_business_understanding",
+            {"user_id": user_id},
             reads=True,
         )
         return result
@@ -1073,6 +1093,19 @@ class Methods(ABC):
         )
         return result
 
+    def get_pending_reviews_for_execution(
+        self,
+        graph_exec_id: str,
+        user_id: str,
+    ) -> list[models.HumanReview]:
+        """List what waits for a user's review in one execution, the oldest first."""
+        result: list[models.HumanReview] = self._call(
+            "get_pending_reviews_for_execution",
+            {"graph_exec_id": graph_exec_id, "user_id": user_id},
+            reads=True,
+        )
+        return result
+
     def get_pending_reviews_for_user(
         self,
         user_id: str,
@@ -1092,6 +1125,19 @@ class Methods(ABC):
         result: str | None = self._call(
             "get_personal_org_owner",
             {"org_id": org_id},
+            reads=True,
+        )
+        return result
+
+    def get_reviews_by_node_exec_ids(
+        self,
+        node_exec_ids: Sequence[str],
+        user_id: str,
+    ) -> dict[str, models.HumanReview]:
+        """Return a user's reviews of node executions, whatever their status."""
+        result: dict[str, models.HumanReview] = self._call(
+            "get_reviews_by_node_exec_ids",
+            {"node_exec_ids": node_exec_ids, "user_id": user_id},
             reads=True,
         )
         return result
@@ -1901,6 +1947,19 @@ class Methods(ABC):
                 "app_id": app_id,
                 "name": name,
             },
+            reads=False,
+        )
+        return result
+
+    def upsert_business_understanding(
+        self,
+        user_id: str,
+        input_data: models.BusinessUnderstandingInput,
+    ) -> models.BusinessUnderstanding:
+        """Add to what the copilot knows about a user's business."""
+        result: models.BusinessUnderstanding = self._call(
+            "upsert_business_understanding",
+            {"user_id": user_id, "input_data": input_data},
             reads=False,
         )
         return result

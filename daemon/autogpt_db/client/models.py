@@ -98,7 +98,7 @@ from autogpt_db.models.notifications import (
 )
 from autogpt_db.models.pages import Pagination
 from autogpt_db.models.plain import JsonValue
-from autogpt_db.models.reviews import PendingReview, ReviewResult, ReviewStatus
+from autogpt_db.models.reviews import HumanReview, PendingReview, ReviewResult, ReviewStatus
 from autogpt_db.models.spending import PlatformCostEntry, UsageTransactionMetadata
 from autogpt_db.models.store import (
     ChangelogEntry,
@@ -106,6 +106,7 @@ from autogpt_db.models.store import (
     StoreAgentDetails,
     StoreAgentsResponse,
 )
+from autogpt_db.models.understanding import BusinessUnderstanding, BusinessUnderstandingInput
 from autogpt_db.models.users import (
     AuthUserFlagFields,
     AutoTopUpConfig,
@@ -129,6 +130,8 @@ __all__ = [
     "BotEventInput",
     "BotGuildInput",
     "BotInstallation",
+    "BusinessUnderstanding",
+    "BusinessUnderstandingInput",
     "ChangelogEntry",
     "ConfirmLinkResponse",
     "ConfirmUserLinkResponse",
@@ -156,6 +159,7 @@ __all__ = [
     "GraphTriggerInfo",
     "GraphVersion",
     "HostScopedCredentials",
+    "HumanReview",
     "JsonValue",
     "LibraryAgent",
     "LibraryAgentPresetCreatable",

@@ -62,6 +62,11 @@ class Bus:
             redis = await at(self._seed)
             return [await self._routed(at, redis, "GET", key) for key in keys]
 
+    async def delete(self, key: str) -> None:
+        """Delete a key."""
+        async with self._nodes() as at:
+            await self._routed(at, await at(self._seed), "DEL", key)
+
     async def forget(self, pattern: str) -> None:
         """Delete the keys that a glob pattern matches, each by itself: they lie in many slots."""
         async with self._nodes() as at:

@@ -105,7 +105,7 @@ if TYPE_CHECKING:
     )
     from autogpt_db.models.pages import Pagination
     from autogpt_db.models.plain import JsonValue
-    from autogpt_db.models.reviews import PendingReview, ReviewResult, ReviewStatus
+    from autogpt_db.models.reviews import HumanReview, PendingReview, ReviewResult, ReviewStatus
     from autogpt_db.models.spending import PlatformCostEntry, UsageTransactionMetadata
     from autogpt_db.models.store import (
         ChangelogEntry,
@@ -113,6 +113,7 @@ if TYPE_CHECKING:
         StoreAgentDetails,
         StoreAgentsResponse,
     )
+    from autogpt_db.models.understanding import BusinessUnderstanding, BusinessUnderstandingInput
     from autogpt_db.models.users import (
         AuthUserFlagFields,
         AutoTopUpConfig,
@@ -149,6 +150,8 @@ __all__ = [
     "BotEventInput",
     "BotGuildInput",
     "BotInstallation",
+    "BusinessUnderstanding",
+    "BusinessUnderstandingInput",
     "ChangelogEntry",
     "ConfirmLinkResponse",
     "ConfirmUserLinkResponse",
@@ -176,6 +179,7 @@ __all__ = [
     "GraphTriggerInfo",
     "GraphVersion",
     "HostScopedCredentials",
+    "HumanReview",
     "JsonValue",
     "LibraryAgent",
     "LibraryAgentPresetCreatable",

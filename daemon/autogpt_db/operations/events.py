@@ -51,6 +51,18 @@ def forget_lack_of_credits(settings: Settings, user_id: str) -> None:
     _start(settings.redis, "lack_of_credits", lambda bus: bus.forget(pattern))
 
 
+def forget_understanding(settings: Settings, user_id: str) -> None:
+    """Forget what AutoGPT keeps of what it knows about a user's business, for up to two days.
+
+    Args:
+        settings: Where Redis is.
+        user_id: The user.
+    """
+    key = f"understanding:{user_id}"
+
+    _start(settings.redis, "understanding", lambda bus: bus.delete(key))
+
+
 def _start(options: RedisSettings, what: str, send: Callable[[Bus], Awaitable[None]]) -> None:
     if options.host is None:
         return

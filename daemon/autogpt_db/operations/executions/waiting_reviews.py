@@ -7,42 +7,23 @@ from typing import TYPE_CHECKING
 from autogpt_db import models
 from autogpt_db.errors import InvalidValueError
 from autogpt_db.operations import Database, PageSize, Reply, operation
+from autogpt_db.operations.executions.review_documents import review_document
 from autogpt_db.signatures.bounds import fetch_list, listed
 
 if TYPE_CHECKING:
     from typing import LiteralString
 
-# Chats have no executions: their reviews name a session in the place of one, and a block in that of
-# a node. Whatever is looked up is the user's own; the session's id alone is part of the review's.
-_WAITING: LiteralString = """
-SELECT json_build_object(
-           'node_exec_id', review."nodeExecId",
-           'node_id', CASE
-               WHEN starts_with(review."nodeExecId", 'copilot-')
-               THEN regexp_replace(review."nodeExecId", ':[^:]*$', '')
-               ELSE COALESCE(node_execution."agentNodeId", review."nodeExecId")
-           END,
-           'user_id', review."userId",
-           'graph_exec_id', review."graphExecId",
-           'graph_id', review."graphId",
-           'graph_version', review."graphVersion",
-           'payload', review."payload",
-           'instructions', review."instructions",
-           'editable', review."editable",
-           'status', review."status",
-           'review_message', review."reviewMessage",
+# Whatever is looked up is the user's own; the session's id alone is part of the review's.
+_ORIGIN: LiteralString = """
            'expert_id', expert."id",
            'expert_name', expert."name",
            'expert_avatar_url', expert."avatarUrl",
            'agent_name', COALESCE(NULLIF(agent."name", ''), graph."name"),
            'library_agent_id', agent."id",
-           'session_id', review.session_id,
-           'was_edited', review."wasEdited",
-           'processed', review."processed",
-           'created_at', autogpt_db.iso_v1(review."createdAt"),
-           'updated_at', autogpt_db.iso_v1(review."updatedAt"),
-           'reviewed_at', autogpt_db.iso_v1(review."reviewedAt")
-       ) AS document
+           'session_id', review.session_id,"""
+
+_WAITING: LiteralString = f"""
+SELECT {review_document(_ORIGIN)} AS document
   FROM (
         SELECT waiting.*,
                row_number() OVER (ORDER BY waiting."createdAt" DESC, waiting.ctid) AS place,
