@@ -62,6 +62,10 @@ TEXTS: Mapping[str, st.SearchStrategy[str | None]] = {
     "status": st.sampled_from(["QUEUED", "RUNNING", "COMPLETED", "FAILED"]),
     "allowed": st.sampled_from(["{QUEUED,INCOMPLETE}", "{RUNNING}", "{COMPLETED,QUEUED,RUNNING}"]),
     "organization_id": st.sampled_from([None, "an organization"]),
+    "platform": st.sampled_from(["DISCORD", "DISCORD", "TELEGRAM", "TELEGRAM", "SLACK", "X"]),
+    "target": st.sampled_from(["srv1", "srv2", "du1", "du2", "missing"]),
+    # Made for each call.
+    "event_id": st.uuids().map(str),
 }
 NAMES = st.sampled_from(["a", "b", 'quoted "c"', "back\\slash", "snow ☃", "", "\x00"])
 DOCUMENTS = st.recursive(
@@ -84,6 +88,10 @@ OPTIONAL = {
             "metadata": st.none() | st.dictionaries(st.sampled_from("ab"), DOCUMENTS, max_size=2),
         },
     ).map(json.dumps),
+    **dict.fromkeys(
+        ("char_count", "duration_ms"),
+        COUNTS.map(lambda number: None if number is None else str(number)),
+    ),
     "output_data": st.none() | DOCUMENTS.filter(lambda value: value is not None).map(json.dumps),
 }
 

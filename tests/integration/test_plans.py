@@ -122,6 +122,7 @@ ROLES: dict[Role, Callable[[int], Any]] = {
     roles.ACCOUNT_LINK: lambda n: identifier(f"pu{_user(n)}"),
     roles.SERVER_TOKEN: lambda n: f"server-token-{_user(n)}",
     roles.ACCOUNT_TOKEN: lambda n: f"account-token-{_user(n)}",
+    roles.PENDING_TOKEN: lambda n: f"server-token-{_user(n)}",
     roles.BOT_SERVER: lambda n: f"guild-{n}",
     roles.INSTALLED_TEAM: lambda n: f"team-{n}",
     roles.BEGIN: lambda _n: _DAY.isoformat(),

@@ -82,6 +82,10 @@ _FOLDERS = (
     "a transaction: the user's folders are locked, and a statement of its own then sees where they "
     "lie"
 )
+_TOKENS = (
+    "a transaction: under a lock for what is linked a statement of its own sees the tokens that "
+    "were being made, so that only the latest counts"
+)
 EXCEPTIONS = {
     "set_user_credentials": _CREDENTIALS,
     "set_user_credentials (of a user without an organization)": (
@@ -101,6 +105,12 @@ EXCEPTIONS = {
     ),
     "append_expert_run_message": _POSTS,
     "append_plain_session_message": _POSTS,
+    "create_server_link_token": _TOKENS,
+    "create_user_link_token": _TOKENS,
+    "sync_guild_presence": (
+        "a transaction: two that write many rows each are done one after the other, or they could "
+        "wait for one another"
+    ),
     "increment_onboarding_runs (first run ever)": (
         "the row is made first, then counted as any other: two first runs at once count as two"
     ),

@@ -73,6 +73,7 @@ SERVER_LINK = Role("the link of a server of the user's", "pl1")
 ACCOUNT_LINK = Role("the link of an account of the user's", "pu1")
 SERVER_TOKEN = Role("a token by which a server can be linked", "tok-live-srv")
 ACCOUNT_TOKEN = Role("a token by which an account can be linked", "tok-live-usr")
+PENDING_TOKEN = Role("another token by which a server could be linked", "tok-owned-srv")
 BOT_SERVER = Role("a server that a bot is in", "s1")
 INSTALLED_TEAM = Role("a workspace that a bot is installed in", "T1")
 
