@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, NotRequired, TypedDict
 
-from autogpt_db.models.linking import Platform
+from autogpt_db.models.linking import GivenPlatform
 from autogpt_db.models.marks import Default
 
 
 class BotEventInput(TypedDict):
     """Something that has happened to a bot; never what was said."""
 
-    platform: Platform
+    platform: GivenPlatform
     event_type: str
     server_id: NotRequired[Annotated[str | None, Default(None)]]
     channel_type: NotRequired[Annotated[str | None, Default(None)]]
@@ -24,7 +24,7 @@ class BotEventInput(TypedDict):
 class BotGuildInput(TypedDict):
     """A server that a bot is in."""
 
-    platform: Platform
+    platform: GivenPlatform
     server_id: str
     name: NotRequired[Annotated[str | None, Default(None)]]
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, NotRequired, TypedDict
 
-from autogpt_db.models.marks import Default, Length, Moment
+from autogpt_db.models.marks import Default, Label, Length, Moment
 
 Platform = Literal["DISCORD", "TELEGRAM", "SLACK", "TEAMS", "WHATSAPP", "GITHUB", "LINEAR"]
 """Where people chat with AutoGPT's bots."""
 
 LinkType = Literal["SERVER", "USER"]
 """What a token links: a server, or a person's own account there."""
+
+GivenPlatform = Annotated[Platform, Label()]
+"""The same in an argument."""
 
 _Identifier = Annotated[str, Length(1, 255)]
 _Name = Annotated[str, Length(0, 255)]
@@ -19,7 +22,7 @@ _Name = Annotated[str, Length(0, 255)]
 class CreateLinkTokenRequest(TypedDict):
     """Who wants to link which server."""
 
-    platform: Platform
+    platform: GivenPlatform
     platform_server_id: _Identifier
     platform_user_id: _Identifier
     platform_username: NotRequired[Annotated[_Name | None, Default(None)]]
@@ -30,7 +33,7 @@ class CreateLinkTokenRequest(TypedDict):
 class CreateUserLinkTokenRequest(TypedDict):
     """Who wants to link their own account."""
 
-    platform: Platform
+    platform: GivenPlatform
     platform_user_id: _Identifier
     platform_username: NotRequired[Annotated[_Name | None, Default(None)]]
 

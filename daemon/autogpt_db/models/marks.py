@@ -22,8 +22,14 @@ class Default(NamedTuple):
     make: Callable[[], Any] | None = None
 
 
-class AnyCase(NamedTuple):
-    """Says that a label, in an argument, counts in any letter case."""
+class Label(NamedTuple):
+    """Says that a text, in an argument, is a label of an enumeration of AutoGPT's.
+
+    Attributes:
+        any_case: Whether it counts in any letter case.
+    """
+
+    any_case: bool = False
 
 
 class Format(NamedTuple):

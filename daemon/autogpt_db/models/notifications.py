@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
-from autogpt_db.models.marks import AnyCase, Default, Moment
+from autogpt_db.models.marks import Default, Label, Moment
 
 NotificationType = Literal[
     "AGENT_RUN",
@@ -29,7 +29,7 @@ BaseNotificationData = dict[str, Any]
 class NotificationEventModel(TypedDict):
     """A notification on its way."""
 
-    type: Annotated[NotificationType, AnyCase()]
+    type: Annotated[NotificationType, Label(any_case=True)]
     user_id: str
     created_at: NotRequired[Annotated[Moment | None, Default(None)]]
     id: NotRequired[Annotated[str | None, Default(None)]]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired
 
 import msgspec
 
-from autogpt_db.models.marks import AnyCase, Default, Format, Length
+from autogpt_db.models.marks import Default, Format, Label, Length
 from autogpt_db.signatures import lax, moments
 from autogpt_db.signatures.documents import (
     NO_DEFAULT,
@@ -103,15 +103,16 @@ def document_shape_of(annotation: Any, *, keeps_extra_keys: bool = False) -> Sha
 def _marked_document_shape(
     annotation: Any, marks: tuple[Any, ...], shape_of_part: Callable[[Any], Shape]
 ) -> Shape:
-    if AnyCase() in marks:
-        made: Any = enum.StrEnum  # type checkers know enumerations only where they are written out
-        labels = made("Labels", [(label, label) for label in typing.get_args(annotation)])
-        return _label_shape(labels, any_case=True)
     if Format("date-time") in marks:
         return shape_of_part(datetime)
     for mark in marks:
-        if isinstance(mark, Length):
-            return _text_shape(mark)
+        match mark:
+            case Length():
+                return _text_shape(mark)
+            case Label(any_case):
+                made: Any = enum.StrEnum  # type checkers know only those that are written out
+                labels = made("Labels", [(label, label) for label in typing.get_args(annotation)])
+                return _label_shape(labels, any_case=any_case)
     return shape_of_part(annotation)
 
 
