@@ -125,6 +125,9 @@ ROLES: dict[Role, Callable[[int], Any]] = {
     roles.PENDING_TOKEN: lambda n: f"server-token-{_user(n)}",
     roles.BOT_SERVER: lambda n: f"guild-{n}",
     roles.INSTALLED_TEAM: lambda n: f"team-{n}",
+    roles.CHAT_SESSION: lambda n: identifier(f"cs{_user(n)}"),
+    roles.SHARED_CHAT_SESSION: lambda n: identifier(f"cs{_user(n)}"),
+    roles.NEW_CHAT_SESSION: lambda n: f"new-session-{n}",
     roles.BEGIN: lambda _n: _DAY.isoformat(),
     roles.END: lambda _n: (_DAY + timedelta(days=1)).isoformat(),
 }

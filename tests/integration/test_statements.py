@@ -86,6 +86,10 @@ _TOKENS = (
     "a transaction: under a lock for what is linked a statement of its own sees the tokens that "
     "were being made, so that only the latest counts"
 )
+_DELETED_CHAT = (
+    "a transaction: the session is locked, and statements of their own then see what it shares and "
+    "end that"
+)
 EXCEPTIONS = {
     "set_user_credentials": _CREDENTIALS,
     "set_user_credentials (of a user without an organization)": (
@@ -111,6 +115,7 @@ EXCEPTIONS = {
         "a transaction: two that write many rows each are done one after the other, or they could "
         "wait for one another"
     ),
+    "delete_chat_session": _DELETED_CHAT,
     "increment_onboarding_runs (first run ever)": (
         "the row is made first, then counted as any other: two first runs at once count as two"
     ),
@@ -246,6 +251,10 @@ LATER_SEQUENCE = [
     Call("resolve_private_expert_tenancy", {**ALICE, "expert_id": "x1"}),
     Call("append_expert_run_message", {**ALICE, "expert_id": "x1", **MESSAGE}),
     Call("append_plain_session_message", {**ALICE, **MESSAGE, "message_id": "another"}),
+    Call("delete_chat_session", {**ALICE, "session_id": "cs5"}),
+    # They use up the tokens that others look at.
+    Call("confirm_server_link", examples()["confirm_server_link"][0]),
+    Call("confirm_user_link", examples()["confirm_user_link"][0]),
 ]
 """What has more to do, or is there at all, in the database of a later release."""
 

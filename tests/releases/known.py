@@ -104,12 +104,6 @@ OTHERWISE: dict[str, tuple[Otherwise, ...]] = {
             frozenset({"touched"}),
         ),
         Otherwise(
-            "AgentGraphExecution",
-            "delete_chat_session isn't served, with which sharing ends",
-            {"id": "e13"},
-            frozenset({"at", "isShared", "sharedVia", "tok", "touched"}),
-        ),
-        Otherwise(
             "AgentNodeExecution",
             "stats are kept beside the error of a node that ends with its graph's execution",
             {"id": "y3"},
@@ -132,14 +126,6 @@ OTHERWISE: dict[str, tuple[Otherwise, ...]] = {
 """By state; everything else in the tables that we write is as recorded."""
 
 UNTOUCHED: dict[str, frozenset[str]] = {
-    "v0.6.68": frozenset(
-        {
-            "AgentPreset",
-            "ChatLinkedShare",
-            "ChatMessage",
-            "ChatSession",
-            "SharedExecutionFile",
-        }
-    )
+    "v0.6.68": frozenset({"AgentPreset"}),
 }
 """Tables that only methods write which aren't served: there we change nothing."""

@@ -176,8 +176,6 @@ def test_a_number_that_somebody_takes_meanwhile_is_passed_over(service_in: Serve
             waits = """SELECT 1 FROM pg_stat_activity
                         WHERE datname = current_database() AND wait_event_type = 'Lock'"""
             wait_for(lambda: observer.execute(waits).fetchone(), what="the post to wait")
-        # It holds nothing that the other needs next.
-        other.execute("""UPDATE platform."ChatSession" SET "updatedAt" = now() WHERE id = 'csx2'""")
         other.commit()
         poster.join()
     assert posted == ["csx2"]

@@ -99,7 +99,7 @@ NOTIFICATIONS = {
     "remove_notifications_from_batch",
 }
 
-PASSED_ON = {*CHATS, "reconcile_all_stripe_tiers"}
+PASSED_ON = {"reconcile_all_stripe_tiers"}
 """What is left to AutoGPT's own service on purpose."""
 
 

@@ -180,7 +180,7 @@ def test_a_docstring_is_taken_apart() -> None:
         ("help back-up-and-restor", "Did you mean back-up-and-restore?"),
         ("help statu", "Did you mean status"),
         ("call xyzzy --help", "`autogpt-db methods` lists them."),
-        ("call get_chat_session --help", "AutoGPT's, since v0.6.49, and not served here"),
+        ("call reconcile_all_stripe_tiers --help", "AutoGPT's, since v0.6.64, and not served here"),
         ("help status nonsense", "status has no commands of its own."),
     ],
 )

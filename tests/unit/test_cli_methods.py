@@ -67,7 +67,7 @@ def test_a_release_has_a_line_for_each_method_that_any_release_has() -> None:
     assert empty == ""
     found = {line.split()[0]: line.split(maxsplit=2)[1:] for line in lines}
     assert found["spend_credits"] == ["0.6.48", "served"]
-    assert found["get_chat_session"] == ["0.6.49", "passed on"]
+    assert found["get_chat_session"] == ["0.6.49", "served"]
     assert found["resolve_default_tenancy"] == ["0.7.1", "not there"]
     called = [state for _, state in found.values() if state != "not there"]
     assert len(called) == 125

@@ -119,7 +119,8 @@ def _with_references(schema: Any, schemas: Schemas) -> Any:
         return [_with_references(each, schemas) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    if "title" in schema:
+    # A parameter may be called so, too: its schema stands there, and no name.
+    if isinstance(schema.get("title"), str):
         others = {key: schema[key] for key in ("default",) if key in schema}
         return schemas.of(getattr(models, schema["title"])) | others
     return {key: _with_references(each, schemas) for key, each in schema.items()}

@@ -22,6 +22,54 @@ class Methods(ABC):
     def _call(self, method: str, arguments: dict[str, Any], *, reads: bool) -> Any:
         """Call a method by name."""
 
+    def add_chat_message(
+        self,
+        session_id: str,
+        role: str,
+        sequence: int,
+        content: str | None = None,
+        name: str | None = None,
+        tool_call_id: str | None = None,
+        refusal: str | None = None,
+        tool_calls: Sequence[Mapping[str, Any]] | None = None,
+        function_call: Mapping[str, Any] | None = None,
+        message_id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> models.ChatMessage:
+        """Add a message to a session under a number."""
+        result: models.ChatMessage = self._call(
+            "add_chat_message",
+            {
+                "session_id": session_id,
+                "role": role,
+                "sequence": sequence,
+                "content": content,
+                "name": name,
+                "tool_call_id": tool_call_id,
+                "refusal": refusal,
+                "tool_calls": tool_calls,
+                "function_call": function_call,
+                "message_id": message_id,
+                "metadata": metadata,
+            },
+            reads=False,
+        )
+        return result
+
+    def add_chat_messages_batch(
+        self,
+        session_id: str,
+        messages: Sequence[models.ChatMessageToAdd],
+        start_sequence: int,
+    ) -> int:
+        """Add messages to a session under numbers that follow each other; all of them, or none."""
+        result: int = self._call(
+            "add_chat_messages_batch",
+            {"session_id": session_id, "messages": messages, "start_sequence": start_sequence},
+            reads=False,
+        )
+        return result
+
     def add_store_agent_to_library(
         self,
         store_listing_version_id: str,
@@ -216,6 +264,15 @@ class Methods(ABC):
         )
         return result
 
+    def count_chat_sessions_by_status(self, user_id: str, status: str) -> int:
+        """Count a user's sessions in a status."""
+        result: int = self._call(
+            "count_chat_sessions_by_status",
+            {"user_id": user_id, "status": status},
+            reads=True,
+        )
+        return result
+
     def count_workspace_files(
         self,
         workspace_id: str,
@@ -244,6 +301,30 @@ class Methods(ABC):
         result: models.UserBriefing = self._call(
             "create_briefing",
             {"user_id": user_id, "briefing_date": briefing_date, "content": content},
+            reads=False,
+        )
+        return result
+
+    def create_chat_session(
+        self,
+        session_id: str,
+        user_id: str,
+        organization_id: str | None = None,
+        team_id: str | None = None,
+        metadata: models.ChatSessionMetadata | None = None,
+        expert_id: str | None = None,
+    ) -> models.ChatSessionInfo:
+        """Make a session: idle, without a title, and with nothing used."""
+        result: models.ChatSessionInfo = self._call(
+            "create_chat_session",
+            {
+                "session_id": session_id,
+                "user_id": user_id,
+                "organization_id": organization_id,
+                "team_id": team_id,
+                "metadata": metadata,
+                "expert_id": expert_id,
+            },
             reads=False,
         )
         return result
@@ -410,6 +491,20 @@ class Methods(ABC):
                 "checksum": checksum,
                 "metadata": metadata,
             },
+            reads=False,
+        )
+        return result
+
+    def delete_chat_session(
+        self,
+        session_id: str,
+        user_id: str | None = None,
+        organization_id: str | None = None,
+    ) -> bool:
+        """Delete a session with its messages, and end the sharing of what only it has shared."""
+        result: bool = self._call(
+            "delete_chat_session",
+            {"session_id": session_id, "user_id": user_id, "organization_id": organization_id},
             reads=False,
         )
         return result
@@ -623,6 +718,61 @@ class Methods(ABC):
         result: models.BusinessUnderstanding | None = self._call(
             "get_business_understanding",
             {"user_id": user_id},
+            reads=True,
+        )
+        return result
+
+    def get_chat_messages_paginated(
+        self,
+        session_id: str,
+        limit: int = 50,
+        before_sequence: int | None = None,
+        user_id: str | None = None,
+        organization_id: str | None = None,
+        after_sequence: int | None = None,
+    ) -> models.PaginatedMessages | None:
+        """Return a session and the newest of its messages, in their order; null where there is
+        none.
+        """
+        result: models.PaginatedMessages | None = self._call(
+            "get_chat_messages_paginated",
+            {
+                "session_id": session_id,
+                "limit": limit,
+                "before_sequence": before_sequence,
+                "user_id": user_id,
+                "organization_id": organization_id,
+                "after_sequence": after_sequence,
+            },
+            reads=True,
+        )
+        return result
+
+    def get_chat_session(self, session_id: str) -> models.ChatSession | None:
+        """Return a session with all its messages, in their order; null where there is none."""
+        result: models.ChatSession | None = self._call(
+            "get_chat_session",
+            {"session_id": session_id},
+            reads=True,
+        )
+        return result
+
+    def get_chat_session_metadata(self, session_id: str) -> models.ChatSessionInfo | None:
+        """Return a session without its messages, whoever's it is; null where there is none."""
+        result: models.ChatSessionInfo | None = self._call(
+            "get_chat_session_metadata",
+            {"session_id": session_id},
+            reads=True,
+        )
+        return result
+
+    def get_chat_session_status(self, session_id: str) -> str | None:
+        """Return where a session stands: `idle`, `queued` or `running`; null where there is
+        none.
+        """
+        result: str | None = self._call(
+            "get_chat_session_status",
+            {"session_id": session_id},
             reads=True,
         )
         return result
@@ -913,6 +1063,15 @@ class Methods(ABC):
         )
         return result
 
+    def get_latest_user_message_in_session(self, session_id: str) -> models.ChatMessage | None:
+        """Return the message of the user's with the highest number, or null."""
+        result: models.ChatMessage | None = self._call(
+            "get_latest_user_message_in_session",
+            {"session_id": session_id},
+            reads=True,
+        )
+        return result
+
     def get_library_agent(self, id: str, user_id: str) -> models.LibraryAgent:
         """Return an agent of a user's library, an archived one, too."""
         result: models.LibraryAgent = self._call(
@@ -991,6 +1150,15 @@ class Methods(ABC):
         result: list[models.MarketplaceGraphData] = self._call(
             "get_marketplace_graphs_for_monitoring",
             {"days_back": days_back, "min_executions": min_executions},
+            reads=True,
+        )
+        return result
+
+    def get_next_sequence(self, session_id: str) -> int:
+        """Return the number of a session's next message: one more than the highest, or 0."""
+        result: int = self._call(
+            "get_next_sequence",
+            {"session_id": session_id},
             reads=True,
         )
         return result
@@ -1206,6 +1374,34 @@ class Methods(ABC):
         )
         return result
 
+    def get_user_chat_sessions(
+        self,
+        user_id: str,
+        limit: int = 50,
+        offset: int = 0,
+        organization_id: str | None = None,
+        title_contains: str | None = None,
+        expert_id: str | None = None,
+        autopilot_only: bool = False,
+        pinned_first: bool = True,
+    ) -> list[models.ChatSessionInfo]:
+        """List a user's sessions: pinned ones first, then those that were changed last."""
+        result: list[models.ChatSessionInfo] = self._call(
+            "get_user_chat_sessions",
+            {
+                "user_id": user_id,
+                "limit": limit,
+                "offset": offset,
+                "organization_id": organization_id,
+                "title_contains": title_contains,
+                "expert_id": expert_id,
+                "autopilot_only": autopilot_only,
+                "pinned_first": pinned_first,
+            },
+            reads=True,
+        )
+        return result
+
     def get_user_credentials(self, user_id: str) -> list[models.Credentials]:
         """Return a user's credentials, secrets in clear text, the oldest first."""
         result: list[models.Credentials] = self._call(
@@ -1311,6 +1507,26 @@ class Methods(ABC):
         )
         return result
 
+    def get_user_session_count(
+        self,
+        user_id: str,
+        organization_id: str | None = None,
+        expert_id: str | None = None,
+        autopilot_only: bool = False,
+    ) -> int:
+        """Count a user's sessions, by the filters of `get_user_chat_sessions` but the title."""
+        result: int = self._call(
+            "get_user_session_count",
+            {
+                "user_id": user_id,
+                "organization_id": organization_id,
+                "expert_id": expert_id,
+                "autopilot_only": autopilot_only,
+            },
+            reads=True,
+        )
+        return result
+
     def get_user_subscription_tier(self, user_id: str) -> str:
         """Return a user's subscription tier; NO_TIER where the user has none."""
         result: str = self._call(
@@ -1385,6 +1601,19 @@ class Methods(ABC):
         result: bool = self._call(
             "is_install_revoked",
             {"platform": platform, "team_id": team_id},
+            reads=True,
+        )
+        return result
+
+    def list_chat_sessions_by_status(
+        self,
+        user_id: str,
+        status: str,
+    ) -> list[models.ChatSessionInfo]:
+        """List a user's sessions in a status, the one first that was changed the longest ago."""
+        result: list[models.ChatSessionInfo] = self._call(
+            "list_chat_sessions_by_status",
+            {"user_id": user_id, "status": status},
             reads=True,
         )
         return result
@@ -1680,6 +1909,15 @@ class Methods(ABC):
         )
         return result
 
+    def set_turn_duration(self, session_id: str, duration_ms: int) -> None:
+        """Say of a session's last message of the assistant's how long the turn has taken."""
+        result: None = self._call(
+            "set_turn_duration",
+            {"session_id": session_id, "duration_ms": duration_ms},
+            reads=False,
+        )
+        return result
+
     def set_user_credentials(self, user_id: str, credentials: Sequence[models.Credentials]) -> None:
         """Replace all of a user's credentials: all of it, or nothing."""
         result: None = self._call(
@@ -1784,6 +2022,121 @@ class Methods(ABC):
         )
         return result
 
+    def update_chat_message_stamps(
+        self,
+        session_id: str,
+        sequence: int,
+        model: str | None,
+        routing_source: str | None,
+    ) -> bool:
+        """Say of a message which model wrote it, and how that was chosen."""
+        result: bool = self._call(
+            "update_chat_message_stamps",
+            {
+                "session_id": session_id,
+                "sequence": sequence,
+                "model": model,
+                "routing_source": routing_source,
+            },
+            reads=False,
+        )
+        return result
+
+    def update_chat_message_tool_calls(
+        self,
+        session_id: str,
+        sequence: int,
+        tool_calls: Sequence[Mapping[str, Any]] | None,
+    ) -> bool:
+        """Set what a message of the assistant's calls."""
+        result: bool = self._call(
+            "update_chat_message_tool_calls",
+            {"session_id": session_id, "sequence": sequence, "tool_calls": tool_calls},
+            reads=False,
+        )
+        return result
+
+    def update_chat_session(
+        self,
+        session_id: str,
+        credentials: Mapping[str, Any] | None = None,
+        successful_agent_runs: Mapping[str, Any] | None = None,
+        successful_agent_schedules: Mapping[str, Any] | None = None,
+        total_prompt_tokens: int | None = None,
+        total_completion_tokens: int | None = None,
+        title: str | None = None,
+        organization_id: str | None = None,
+        team_id: str | None = None,
+        update_tenancy: bool = False,
+    ) -> models.ChatSessionInfo | None:
+        """Replace what is given of a session, each value as a whole; it counts as changed now."""
+        result: models.ChatSessionInfo | None = self._call(
+            "update_chat_session",
+            {
+                "session_id": session_id,
+                "credentials": credentials,
+                "successful_agent_runs": successful_agent_runs,
+                "successful_agent_schedules": successful_agent_schedules,
+                "total_prompt_tokens": total_prompt_tokens,
+                "total_completion_tokens": total_completion_tokens,
+                "title": title,
+                "organization_id": organization_id,
+                "team_id": team_id,
+                "update_tenancy": update_tenancy,
+            },
+            reads=False,
+        )
+        return result
+
+    def update_chat_session_pinned(self, session_id: str, user_id: str, is_pinned: bool) -> bool:
+        """Pin a session, or don't any more; that is no change that moves it in lists."""
+        result: bool = self._call(
+            "update_chat_session_pinned",
+            {"session_id": session_id, "user_id": user_id, "is_pinned": is_pinned},
+            reads=False,
+        )
+        return result
+
+    def update_chat_session_status(
+        self,
+        session_id: str,
+        status: str,
+        expect_status: str | None = None,
+        user_id: str | None = None,
+    ) -> bool:
+        """Set where a session stands; it counts as changed now."""
+        result: bool = self._call(
+            "update_chat_session_status",
+            {
+                "session_id": session_id,
+                "status": status,
+                "expect_status": expect_status,
+                "user_id": user_id,
+            },
+            reads=False,
+        )
+        return result
+
+    def update_chat_session_title(
+        self,
+        session_id: str,
+        user_id: str,
+        title: str,
+        only_if_empty: bool = False,
+    ) -> bool:
+        """Set a session's title; it counts as changed now."""
+        result: bool = self._call(
+            "update_chat_session_title",
+            {
+                "session_id": session_id,
+                "user_id": user_id,
+                "title": title,
+                "only_if_empty": only_if_empty,
+            },
+            reads=False,
+        )
+        return result
+
     def update_folder(
         self,
         folder_id: str,
@@ -1875,6 +2228,20 @@ class Methods(ABC):
         )
         return result
 
+    def update_message_content_by_sequence(
+        self,
+        session_id: str,
+        sequence: int,
+        new_content: str,
+    ) -> bool:
+        """Set what a message says."""
+        result: bool = self._call(
+            "update_message_content_by_sequence",
+            {"session_id": session_id, "sequence": sequence, "new_content": new_content},
+            reads=False,
+        )
+        return result
+
     def update_node_execution_status(
         self,
         node_exec_id: str,
@@ -1914,6 +2281,20 @@ class Methods(ABC):
         result: None = self._call(
             "update_review_processed_status",
             {"node_exec_id": node_exec_id, "processed": processed},
+            reads=False,
+        )
+        return result
+
+    def update_tool_message_content(
+        self,
+        session_id: str,
+        tool_call_id: str,
+        new_content: str,
+    ) -> bool:
+        """Set what a tool has answered to a call."""
+        result: bool = self._call(
+            "update_tool_message_content",
+            {"session_id": session_id, "tool_call_id": tool_call_id, "new_content": new_content},
             reads=False,
         )
         return result

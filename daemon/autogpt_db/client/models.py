@@ -7,6 +7,15 @@ from __future__ import annotations
 
 from autogpt_db.models.bots import BotEventInput, BotGuildInput, BotInstallation
 from autogpt_db.models.briefings import UserBriefing
+from autogpt_db.models.chats import (
+    ChatMessage,
+    ChatMessageToAdd,
+    ChatSession,
+    ChatSessionInfo,
+    ChatSessionMetadata,
+    ChatUsage,
+    PaginatedMessages,
+)
 from autogpt_db.models.credentials import (
     APIKeyCredentials,
     Credentials,
@@ -134,6 +143,12 @@ __all__ = [
     "BusinessUnderstanding",
     "BusinessUnderstandingInput",
     "ChangelogEntry",
+    "ChatMessage",
+    "ChatMessageToAdd",
+    "ChatSession",
+    "ChatSessionInfo",
+    "ChatSessionMetadata",
+    "ChatUsage",
     "ConfirmLinkResponse",
     "ConfirmUserLinkResponse",
     "CreateLinkTokenRequest",
@@ -190,6 +205,7 @@ __all__ = [
     "NotificationType",
     "OAuth2Credentials",
     "OAuthState",
+    "PaginatedMessages",
     "Pagination",
     "PendingReview",
     "Platform",

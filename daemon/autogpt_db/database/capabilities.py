@@ -28,6 +28,8 @@ class Capabilities:
         store2: The store's view shows one row for each listing's active version, under new column
             names; library access follows the listing (v0.6.51).
         described_blocks: Blocks have texts of their own (v0.6.51).
+        chat_metadata: Chat sessions know what kind they are, messages how long their turn took
+            (v0.6.54).
         tier: Users have a subscription tier (v0.6.54).
         cost_log: What blocks cost the platform is logged (v0.6.54).
         cost_cache: That log knows cached tokens (v0.6.55).
@@ -37,6 +39,7 @@ class Capabilities:
         no_refill: The monthly allowance is gone: who is new has no tier (v0.6.59).
         chat_status: Chat sessions have a status (v0.6.60 or .61).
         hidden: Library agents can be hidden (v0.6.60 or .61).
+        pinned_chats: Chat sessions can be pinned (v0.6.67).
         share: Chat sessions can be shared (v0.6.62 or .63).
         bots: What happens to bots on chat platforms is recorded (v0.6.64 to .66).
         search_types: Files and chats can be searched (v0.6.64 to .66).
@@ -46,6 +49,7 @@ class Capabilities:
         one_personal: A user has one personal organization at most, by a unique index (v0.6.67).
         last_run: Library agents know their last run, and names of their own (v0.6.70).
         experts: Experts run graphs (v0.7.0; their column of executions: `expert_runs`).
+        stamps: Chat messages know the model that wrote them (v0.7.0).
         expert_runs: Executions and presets belong to an expert (v0.7.1).
         pods: Experts form pods; executions say why they failed (v0.7.2).
         onboarding_text: Onboarding steps are text; up to v0.7.0 they are a type (v0.7.1).
@@ -57,6 +61,7 @@ class Capabilities:
     suggested_blocks: bool = False
     store2: bool = False
     described_blocks: bool = False
+    chat_metadata: bool = False
     tier: bool = False
     cost_log: bool = False
     cost_cache: bool = False
@@ -66,6 +71,7 @@ class Capabilities:
     no_refill: bool = False
     chat_status: bool = False
     hidden: bool = False
+    pinned_chats: bool = False
     share: bool = False
     bots: bool = False
     search_types: bool = False
@@ -75,6 +81,7 @@ class Capabilities:
     one_personal: bool = False
     last_run: bool = False
     experts: bool = False
+    stamps: bool = False
     expert_runs: bool = False
     pods: bool = False
     onboarding_text: bool = False
@@ -91,6 +98,7 @@ class Capabilities:
             store2=has("StoreAgent", "listing_version_id")
             or not has("StoreListing", "agentGraphVersion"),
             described_blocks=has("AgentBlock", "optimizedDescription"),
+            chat_metadata=has("ChatSession", "metadata"),
             tier=has("User", "subscriptionTier"),
             cost_log=has("PlatformCostLog"),
             cost_cache=has("PlatformCostLog", "cacheReadTokens"),
@@ -100,6 +108,7 @@ class Capabilities:
             no_refill="NO_TIER" in catalogue.default_of("User", "subscriptionTier"),
             chat_status=has("ChatSession", "chatStatus"),
             hidden=has("LibraryAgent", "isHidden"),
+            pinned_chats=has("ChatSession", "isPinned"),
             share=has("ChatSession", "isShared"),
             bots=has("BotEvent"),
             search_types="WORKSPACE_FILE" in catalogue.labels.get("ContentType", ()),
@@ -109,6 +118,7 @@ class Capabilities:
             one_personal="Organization_one_personal_per_user" in catalogue.unique,
             last_run=has("LibraryAgent", "lastRunAt"),
             experts=has("Expert"),
+            stamps=has("ChatMessage", "model"),
             expert_runs=has("AgentGraphExecution", "expertId"),
             pods=has("Expert", "podId"),
             onboarding_text=catalogue.type_of("UserOnboarding", "completedSteps") == "text[]",

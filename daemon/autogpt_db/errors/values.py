@@ -46,8 +46,16 @@ class UniqueViolationError(InvalidValueError):
 
     wire_type = "UniqueViolationError"
 
-    def __init__(self, fields: str) -> None:
-        super().__init__(f"Unique constraint failed on the fields: ({fields})")
+    def __init__(self, fields: str, *, constraint: str = "") -> None:
+        """Name the columns, and the constraint where callers look for it.
+
+        Args:
+            fields: The columns: "`id`", or several with commas between them.
+            constraint: The constraint's name.
+        """
+        named = f" ({constraint})" if constraint else ""
+        super().__init__(f"Unique constraint failed on the fields: ({fields}){named}")
+        self.fields = fields
 
 
 class SchemaObjectMissingError(InvalidValueError):

@@ -14,6 +14,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from autogpt_db.models.bots import BotEventInput, BotGuildInput, BotInstallation
     from autogpt_db.models.briefings import UserBriefing
+    from autogpt_db.models.chats import (
+        ChatMessage,
+        ChatMessageToAdd,
+        ChatSession,
+        ChatSessionInfo,
+        ChatSessionMetadata,
+        ChatUsage,
+        PaginatedMessages,
+    )
     from autogpt_db.models.credentials import (
         APIKeyCredentials,
         Credentials,
@@ -154,6 +163,12 @@ __all__ = [
     "BusinessUnderstanding",
     "BusinessUnderstandingInput",
     "ChangelogEntry",
+    "ChatMessage",
+    "ChatMessageToAdd",
+    "ChatSession",
+    "ChatSessionInfo",
+    "ChatSessionMetadata",
+    "ChatUsage",
     "ConfirmLinkResponse",
     "ConfirmUserLinkResponse",
     "CreateLinkTokenRequest",
@@ -210,6 +225,7 @@ __all__ = [
     "NotificationType",
     "OAuth2Credentials",
     "OAuthState",
+    "PaginatedMessages",
     "Pagination",
     "PendingReview",
     "Platform",

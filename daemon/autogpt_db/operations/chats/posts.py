@@ -3,10 +3,9 @@
 Where each goes, and under which number, is settled under a lock of the thread's: a user's chat with
 one expert, or without any. AutoGPT holds a lock in its Redis meanwhile, of a single session, and
 goes on without it where there is none. Ours is PostgreSQL's, needs nobody else, and holds for the
-session that is still to be made, too. Whoever numbers messages without it - AutoGPT's own chat
-does - is kept from a number that is taken by the unique index, as we are: then the next one is
-tried. Messages are written before their session is touched, as AutoGPT does it, so that neither
-waits for the other in a circle.
+session that is still to be made, too. The session itself is locked as by all who write messages
+(`numbering`). Whoever numbers messages without that is kept from a number that is taken by the
+unique index, as we are: then the next one is tried.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import ExpertNotFoundError, StatementCollidedError
 from autogpt_db.operations import CleanText, Database, JsonObject, operation
+from autogpt_db.operations.chats.numbering import ATTEMPTS, next_sequence
 from autogpt_db.signatures.repeats import harmless
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from typing import LiteralString
 
     from autogpt_db.database.capabilities import Capabilities
-
-ATTEMPTS = 5
-"""Tries to get a number, while others take it."""
 
 
 class _Thread(NamedTuple):
@@ -73,6 +70,7 @@ WITH known AS (
        AND {newest}
      ORDER BY session."updatedAt" DESC
      LIMIT 1
+       FOR NO KEY UPDATE
 ), made AS (
     INSERT INTO platform."ChatSession"
            ("id", "createdAt", "updatedAt", "metadata", "userId"{columns})
@@ -90,14 +88,7 @@ WITH known AS (
            ("id", "createdAt", "sessionId", "role", "content", "sequence", "metadata")
     SELECT %(message_id)s, autogpt_db.now_v1(), chosen."id", 'assistant',
            %(content)s::jsonb #>> '{{}}',
-           COALESCE(
-               (
-                   SELECT max(message."sequence") + 1
-                     FROM platform."ChatMessage" AS message
-                    WHERE message."sessionId" = chosen."id"
-               ),
-               0
-           ),
+           {next_sequence('chosen."id"')},
            %(metadata)s::jsonb
       FROM chosen
      WHERE NOT EXISTS (SELECT FROM known)

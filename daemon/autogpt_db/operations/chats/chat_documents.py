@@ -1,0 +1,189 @@
+"""How chat sessions and messages are shown, in the members that the database's release has.
+
+Columns of JSON that hold a JSON text are read once more, as AutoGPT does it. Where one holds what
+no caller could take, the member has its default: one odd row must not hide a whole list.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from autogpt_db.database.capabilities import ForSchema
+
+if TYPE_CHECKING:
+    from typing import LiteralString
+
+    from autogpt_db.database.capabilities import Capabilities
+
+
+def _read(column: LiteralString, fits: LiteralString, otherwise: LiteralString) -> LiteralString:
+    """Return a column's JSON where it fits, read once more where it is a text.
+
+    Args:
+        column: The column.
+        fits: The condition on a value of the name `given`.
+        otherwise: What stands where it doesn't fit.
+    """
+    return f"""COALESCE(
+               (
+                   SELECT given.value
+                     FROM (
+                          SELECT CASE jsonb_typeof({column})
+                                     WHEN 'string' THEN autogpt_db.parsed_v1({column} #>> '{{}}')
+                                     ELSE {column}
+                                 END AS value
+                          OFFSET 0
+                          ) AS given
+                    WHERE {fits}
+               ),
+               {otherwise}
+           )"""
+
+
+_OBJECT: LiteralString = "jsonb_typeof(given.value) = 'object'"
+
+
+def _all_in(kind: LiteralString, odd: LiteralString) -> LiteralString:
+    """Return the condition that a value is of a kind, and that a path finds nothing odd in it."""
+    return f"""CASE jsonb_typeof(given.value)
+                        WHEN '{kind}' THEN NOT jsonb_path_exists(
+                            given.value, 'strict {odd}'
+                        )
+                    END"""
+
+
+_OBJECT_OF_OBJECTS = _all_in("object", '$.* ? (@.type() != "object")')
+_OBJECT_OF_COUNTS = _all_in("object", '$.* ? (@.type() != "number" || @ != @.floor())')
+_LIST_OF_OBJECTS = _all_in("array", '$[*] ? (@.type() != "object")')
+
+
+def _member(
+    name: LiteralString, kind: LiteralString, otherwise: LiteralString = "NULL"
+) -> LiteralString:
+    return f"""
+               '{name}', CASE jsonb_typeof(described.metadata -> '{name}')
+                   WHEN '{kind}' THEN described.metadata -> '{name}'
+                   ELSE {otherwise}
+               END"""
+
+
+def _metadata(capabilities: Capabilities) -> LiteralString:
+    if not capabilities.chat_metadata:
+        return """json_build_object(
+               'dry_run', false, 'builder_graph_id', NULL, 'source_platform', NULL,
+               'kind', 'normal', 'dream_pass_id', NULL
+           )"""
+    members: LiteralString = _member("dry_run", "boolean", "'false'")
+    if capabilities.stamps:
+        members += "," + _member("llm_auth_provider", "string", "'\"platform\"'")
+        members += "," + _member("llm_credential_id", "string")
+    for name in ("builder_graph_id", "source_platform"):
+        members += "," + _member(name, "string")
+    members += "," + _member("kind", "string", "'\"normal\"'")
+    members += "," + _member("dream_pass_id", "string")
+    found = _read('session."metadata"', _OBJECT, "'{}'")
+    return f"""(
+           SELECT json_build_object({members}
+           )
+             FROM (SELECT {found} AS metadata OFFSET 0) AS described
+           )"""
+
+
+def _session(capabilities: Capabilities) -> LiteralString:
+    status: LiteralString = "'idle'"
+    if capabilities.chat_status:
+        status = 'session."chatStatus"'
+    organization: LiteralString = "NULL"
+    team: LiteralString = "NULL"
+    if capabilities.orgs:
+        organization, team = 'session."organizationId"', 'session."teamId"'
+    pinned: LiteralString = "false"
+    if capabilities.pinned_chats:
+        pinned = 'session."isPinned"'
+    expert: LiteralString = ""
+    if capabilities.experts:
+        expert = """,
+           'expert_id', session."expertId\""""
+    runs = _read('session."successfulAgentRuns"', _OBJECT_OF_COUNTS, "'{}'")
+    schedules = _read('session."successfulAgentSchedules"', _OBJECT_OF_COUNTS, "'{}'")
+    return f"""
+       json_build_object(
+           'session_id', session."id",
+           'user_id', session."userId",
+           'title', session."title",
+           'usage', CASE
+               WHEN session."totalPromptTokens" = 0 AND session."totalCompletionTokens" = 0
+               THEN json_build_array()
+               ELSE json_build_array(
+                   json_build_object(
+                       'prompt_tokens', session."totalPromptTokens",
+                       'completion_tokens', session."totalCompletionTokens",
+                       'total_tokens',
+                       session."totalPromptTokens"::bigint + session."totalCompletionTokens",
+                       'cache_read_tokens', 0,
+                       'cache_creation_tokens', 0
+                   )
+               )
+           END,
+           'credentials', {_read('session."credentials"', _OBJECT_OF_OBJECTS, "'{}'")},
+           'started_at', autogpt_db.iso_v1(session."createdAt"),
+           'updated_at', autogpt_db.iso_v1(session."updatedAt"),
+           'successful_agent_runs', {runs},
+           'successful_agent_schedules', {schedules},
+           'metadata', {_metadata(capabilities)},
+           'chat_status', {status},
+           'organization_id', {organization},
+           'team_id', {team},
+           'is_pinned', {pinned}{expert}
+       )"""
+
+
+def _message(capabilities: Capabilities) -> LiteralString:
+    duration: LiteralString = "NULL"
+    if capabilities.chat_metadata:
+        duration = 'message."durationMs"'
+    metadata: LiteralString = "NULL"
+    if capabilities.chat_status:
+        metadata = _read('message."metadata"', _OBJECT, "NULL")
+    model: LiteralString = ""
+    if capabilities.stamps:
+        model = """
+           'model', message."model","""
+    return f"""
+       json_build_object(
+           'id', message."id",
+           'role', message."role",
+           'content', message."content",
+           'name', message."name",
+           'tool_call_id', message."toolCallId",
+           'refusal', message."refusal",
+           'tool_calls', {_read('message."toolCalls"', _LIST_OF_OBJECTS, "NULL")},
+           'function_call', {_read('message."functionCall"', _OBJECT, "NULL")},
+           'sequence', message."sequence",
+           'duration_ms', {duration},
+           'created_at', autogpt_db.iso_v1(message."createdAt"),{model}
+           'session_id', message."sessionId",
+           'metadata', {metadata}
+       )"""
+
+
+SESSION = ForSchema(_session)
+"""A row of "ChatSession" AS session, as the wire has it."""
+
+MESSAGE = ForSchema(_message)
+"""A row of "ChatMessage" AS message, as the wire has it."""
+
+# Which word an answer's model was chosen by is nowhere shown, but checked where it is read.
+SOURCE_KNOWN: ForSchema[LiteralString] = ForSchema(
+    lambda capabilities: (
+        """COALESCE(
+           message."routingSource" = ANY (
+               '{ld,catalog,env,fallback,preferred,account_default,account_available}'::text[]
+           ),
+           true
+       )"""
+        if capabilities.stamps
+        else "true"
+    )
+)
+"""Whether the row says a known word, or none, about where its model comes from."""
