@@ -1,16 +1,13 @@
-"""Servers and accounts of chat platforms: linked by tokens, each of which counts once."""
+"""Servers and accounts of chat platforms: linked by tokens, and unlinked."""
 
 from __future__ import annotations
 
-import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 import pytest
 
-from api_process import ApiProcess
 from autogpt_db.errors import (
     CallError,
     FieldNotFoundError,
@@ -23,65 +20,28 @@ from autogpt_db.errors import (
 )
 from autogpt_db.settings.features import LinkingSettings
 from releases.building import LATEST
+from releases.link_calls import (
+    ACCOUNT,
+    ASKED,
+    DELETE,
+    KINDS,
+    LISTED,
+    OWNER,
+    RESOLVE,
+    SERVER,
+    TABLES,
+    confirm,
+    owner,
+    started,
+    status,
+    token_for,
+)
 from waiting import PATIENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from service import Service
-
-    Serve = Callable[..., Service]
+    from releases.link_calls import Serve
 
 STATES = ("v0.6.57", "v0.6.68", LATEST)
-SERVER = {"platform": "DISCORD", "platform_server_id": "s"}
-ACCOUNT = {"platform": "DISCORD", "platform_user_id": "a"}
-ASKED = {
-    "server": ("create_server_link_token", {**SERVER, "platform_user_id": "owner"}),
-    "user": ("create_user_link_token", ACCOUNT),
-}
-OWNER = {"server": "find_server_link_owner", "user": "find_user_link_owner"}
-RESOLVE = {"server": "resolve_server_link", "user": "resolve_user_link"}
-CONFIRM = {"server": "confirm_server_link", "user": "confirm_user_link"}
-LISTED = {"server": "list_server_links", "user": "list_user_links"}
-DELETE = {"server": "delete_server_link", "user": "delete_user_link"}
-TABLES = {"server": "PlatformLink", "user": "PlatformUserLink"}
-KINDS = pytest.mark.parametrize("kind", ["server", "user"])
-PEOPLE = """
-INSERT INTO "User" (id, email, "updatedAt")
-SELECT name, name || '@example.com', now() FROM unnest(ARRAY['ann', 'ben', 'cat']) AS name
-"""
-WAITING = """
-SELECT count(*) FROM pg_stat_activity
- WHERE datname = current_database() AND wait_event_type = 'Lock'
-"""
-
-
-def started(service_in: Serve, state: str = LATEST, **sections: Any) -> Service:
-    service = service_in(state, **sections)
-    service.rows(PEOPLE)
-    return service
-
-
-def token_for(service: Service, kind: str = "server", **members: Any) -> str:
-    method, request = ASKED[kind]
-    return str(service.call(method, request={**request, **members})["token"])
-
-
-def confirm(service: Service, kind: str, token: str, user: str = "ann", **more: Any) -> Any:
-    return service.call(CONFIRM[kind], token=token, user_id=user, **more)
-
-
-def status(service: Service, token: str) -> Any:
-    return service.call("get_link_token_status", token=token)["status"]
-
-
-def owner(service: Service, kind: str) -> Any:
-    """Return whose it is, and see that both methods say the same."""
-    asked = SERVER if kind == "server" else ACCOUNT
-    found = service.call(OWNER[kind], **asked)
-    assert service.call(RESOLVE[kind], **asked) == {"linked": found is not None}
-    assert service.statements == 1
-    return found
 
 
 # From the token to the link ------------------------------------------------------------------
@@ -264,146 +224,6 @@ def test_an_unknown_platform_is_none(service_in: Serve, kind: str, platform: str
     for method in (OWNER[kind], RESOLVE[kind]):
         with pytest.raises(FieldNotFoundError, match="platform"):
             service.call(method, **target)
-
-
-# One after another, and at once --------------------------------------------------------------
-
-
-@KINDS
-def test_a_newer_token_takes_the_place_of_those_before(service_in: Serve, kind: str) -> None:
-    service = started(service_in)
-    first, expired = token_for(service, kind), token_for(service, kind)
-    service.rows("""UPDATE "PlatformLinkToken" SET "usedAt" = NULL, "expiresAt" = '2026-01-01'""")
-    elsewhere = token_for(service, kind, platform="SLACK")
-    others = token_for(service, "server" if kind == "user" else "user")
-    newest = token_for(service, kind)
-    assert service.value('SELECT count(*) FROM "PlatformLinkToken" WHERE "usedAt" IS NULL') == 3
-    assert [status(service, each) for each in (first, expired, newest, elsewhere, others)] == [
-        "expired", "expired", "pending", "pending", "pending"
-    ]  # fmt: skip
-    with pytest.raises(LinkTokenExpiredError, match="already been used"):
-        confirm(service, kind, first)
-    confirm(service, kind, newest)
-    assert status(service, first) == "linked", "by whichever token"
-    (link,) = service.call(LISTED[kind], user_id="ann")
-    service.call(DELETE[kind], link_id=link["id"], user_id="ann")
-    assert status(service, newest) == "expired"
-
-
-@KINDS
-def test_of_32_who_confirm_at_once_one_wins(service_in: Serve, kind: str) -> None:
-    service = started(service_in, pool_size=16)
-    token = token_for(service, kind)
-    users = ("ann", "ben", "cat")
-    calls = [(CONFIRM[kind], {"token": token, "user_id": users[n % 3]}) for n in range(32)]
-    answers = service.together(calls)
-    won = [n for n, answer in enumerate(answers) if isinstance(answer, dict)]
-    assert len(won) == 1
-    lost = [answer for n, answer in enumerate(answers) if n != won[0]]
-    assert all(isinstance(each, LinkTokenExpiredError | LinkAlreadyExistsError) for each in lost)
-    assert service.rows(f'SELECT "userId" FROM "{TABLES[kind]}"') == [(users[won[0] % 3],)]
-
-
-@KINDS
-def test_two_who_confirm_wait_for_each_other_and_one_wins(service_in: Serve, kind: str) -> None:
-    """The second has found the token unused before the first is through."""
-    service = started(service_in)
-    token = token_for(service, kind)
-    with psycopg.connect(service.url) as first:
-        first.execute('UPDATE platform."PlatformLinkToken" SET "usedAt" = now()')
-
-        async def main() -> None:
-            body = f'{{"token": "{token}", "user_id": "ann"}}'.encode()
-            call = asyncio.ensure_future(service.started(CONFIRM[kind], body))
-            await blocked(service)
-            first.commit()
-            await call
-
-        with pytest.raises(LinkTokenExpiredError, match="already been used"):
-            service.run(main())
-    assert service.value(f'SELECT count(*) FROM "{TABLES[kind]}"') == 0
-
-
-@KINDS
-def test_who_meets_a_new_link_leaves_the_token_unused(service_in: Serve, kind: str) -> None:
-    service = started(service_in)
-    token = token_for(service, kind)
-    column, more = (
-        ("platformServerId", ', "ownerPlatformUserId"')
-        if kind == "server"
-        else ("platformUserId", ', "platformUsername"')
-    )
-    target = "s" if kind == "server" else "a"
-    with psycopg.connect(service.url) as other:
-        other.execute(
-            f"""INSERT INTO platform."{TABLES[kind]}" (id, "userId", platform, "{column}"{more})
-                VALUES ('theirs', 'ben', 'DISCORD', '{target}', 'o')""".encode()
-        )
-
-        async def main() -> None:
-            body = f'{{"token": "{token}", "user_id": "ann"}}'.encode()
-            call = asyncio.ensure_future(service.started(CONFIRM[kind], body))
-            await blocked(service)
-            other.commit()
-            await call
-
-        with pytest.raises(LinkAlreadyExistsError, match="just been linked"):
-            service.run(main())
-    assert service.value('SELECT "usedAt" FROM "PlatformLinkToken"') is None
-    assert owner(service, kind) == "ben"
-
-
-@KINDS
-def test_of_tokens_made_at_once_one_stays_valid(service_in: Serve, kind: str) -> None:
-    service = started(service_in, pool_size=8)
-    method, request = ASKED[kind]
-    answers = service.together([(method, {"request": request})] * 24)
-    states = [status(service, each["token"]) for each in answers]
-    assert sorted(states) == ["expired"] * 23 + ["pending"]
-
-
-def test_calls_that_come_together_find_what_each_asks_for(service_in: Serve) -> None:
-    service = started(service_in)
-    for name in ("ann", "ben"):
-        token = token_for(service, "server", platform_server_id=f"of {name}")
-        confirm(service, "server", token, name)
-    names = [("ann", "ben", "nobody")[n % 3] for n in range(30)]
-    found = service.together(
-        [
-            ("find_server_link_owner", {"platform": "DISCORD", "platform_server_id": f"of {name}"})
-            for name in names
-        ]
-    )
-    assert found == [None if name == "nobody" else name for name in names]
-    (merger,) = service.mergers()
-    assert merger.figures.batches < merger.figures.calls, "they share statements"
-
-
-async def blocked(service: Service) -> None:
-    """Wait until somebody waits for a lock."""
-    async with asyncio.timeout(PATIENCE):
-        while service.value(WAITING) == 0:
-            await asyncio.sleep(0.01)
-
-
-def test_a_repeat_with_a_key_gets_the_same_token_and_the_same_link(service_in: Serve) -> None:
-    service = started(service_in)
-    with ApiProcess(service.url, modules=()) as api:
-
-        def post(method: str, key: str, **arguments: Any) -> Any:
-            headers = {"idempotency-key": key}
-            first, again = (
-                api.client.post(f"/{method}", json=arguments, headers=headers) for _ in range(2)
-            )
-            assert (first.status_code, first.content) == (again.status_code, again.content)
-            assert again.headers["idempotency-replayed"] == "true"
-            return first.json()
-
-        method, request = ASKED["server"]
-        token = post(method, "k", request=request)["token"]
-        assert service.value('SELECT count(*) FROM "PlatformLinkToken"') == 1
-        assert post("confirm_server_link", "k", token=token, user_id="ann")["success"] is True
-    assert owner(service, "server") == "ann"
 
 
 # Links ---------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ def test_every_method_has_a_test_that_calls_it() -> None:
     texts = [
         path.read_text("utf-8")
         for folder in ("integration", "releases")
-        for path in (TESTS / folder).glob("test_*.py")
+        for path in (TESTS / folder).glob("*.py")  # what several tests call stands beside them
     ]
     for method in OPERATIONS:
         called = any(f'"{method}"' in text for text in texts)
