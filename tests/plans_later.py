@@ -17,6 +17,7 @@ WITHOUT = 100
 """Users who have neither an organization nor a workspace: the last ones."""
 
 PER_USER = {
+    "AgentPreset": 5,
     "IntegrationCredential": 5,
     "LibraryFolder": 10,
     "PlatformLink": 1,
@@ -41,6 +42,7 @@ def rows(size: Size) -> dict[str, int]:
 
 # Of a sample this small so many values are no share of the rows, or the other way round.
 DISTINCT = {
+    ("AgentPreset", "userId"): -1 / PER_USER["AgentPreset"],
     ("ChatMessage", "sessionId"): -0.1,
     ("IntegrationCredential", "ownerId"): -1 / PER_USER["IntegrationCredential"],
     ("LibraryFolder", "userId"): -1 / PER_USER["LibraryFolder"],
@@ -107,6 +109,24 @@ INSERT INTO platform."IntegrationCredential"
 SELECT bench.id('ic' || u || '-' || n), bench.id('o' || u), 'USER', bench.id('u' || u), 'openai',
        'api_key', 'A key', '{payload}', bench.id('u' || u), '2025-10-01'
   FROM generate_series(0, {users} - 1) AS u, generate_series(0, {IntegrationCredential} - 1) AS n;
+
+INSERT INTO platform."IntegrationWebhook"
+       ("id", "userId", "provider", "credentialsId", "webhookType", "resource", "events", "config",
+        "secret", "providerWebhookId")
+SELECT bench.id('wh' || u), bench.id('u' || u), 'github', 'c', 'repo', 'a/b', '{{}}', '{{}}', 's',
+       'p'
+  FROM generate_series(0, {users} - 1) AS u;
+
+INSERT INTO platform."AgentPreset"
+       ("id", "userId", "name", "description", "agentGraphId", "agentGraphVersion", "webhookId")
+SELECT bench.id('ap' || u || '-' || n), bench.id('u' || u), 'Preset ' || n, '', bench.id('g0'), 1,
+       bench.id('wh' || u)
+  FROM generate_series(0, {users} - 1) AS u, generate_series(0, {AgentPreset} - 1) AS n;
+
+INSERT INTO platform."AgentNodeExecutionInputOutput" ("id", "name", "agentPresetId", "data")
+SELECT bench.id('pi' || u || '-' || n || k), k, bench.id('ap' || u || '-' || n), '1'
+  FROM generate_series(0, {users} - 1) AS u, generate_series(0, {AgentPreset} - 1) AS n,
+       unnest(ARRAY['topic', 'credentials']) AS k;
 
 INSERT INTO platform."LibraryFolder" ("id", "userId", "name", "parentId")
 SELECT bench.id('lf' || u || '-' || n), bench.id('u' || u), 'Folder ' || n,

@@ -104,8 +104,8 @@ EXCEPTIONS = {
     "create_folder": _FOLDERS,
     "move_folder": _FOLDERS,
     "delete_folder": (
-        "the same, and the folders' rows are locked before those who just put agents into them are "
-        "seen"
+        "a transaction: the user's folders are locked, then the rows of those that go, and a "
+        "statement of its own then sees who has just put agents into them"
     ),
     "append_expert_run_message": _POSTS,
     "append_plain_session_message": _POSTS,

@@ -58,6 +58,10 @@ def recorded() -> Iterator[tuple[str, Any]]:
 
 def with_dropped(method: str, reply: Any) -> Any:
     """Return a later release's reply with what it has dropped."""
+    if method == "list_presets":
+        return reply | {"presets": [with_dropped("get_preset", each) for each in reply["presets"]]}
+    if method == "get_preset" and reply is not None and reply["webhook"] is not None:
+        return reply | {"webhook": reply["webhook"] | {"secret": "", "provider_webhook_id": ""}}
     if method not in DROPPED or reply is None:
         return reply
     if isinstance(reply, list):

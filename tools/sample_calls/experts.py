@@ -22,4 +22,8 @@ CALLS: Mapping[str, list[Arguments]] = {
     "resolve_private_expert_tenancy": [
         {"user_id": OWNER_WITHOUT_TEAM, "expert_id": EXPERT_WITHOUT_TEAM}
     ],
+    "update_soul_fields": [{**OWN, "identity": "I am a gardener.", "boundaries": "No chemicals."}],
+    "update_soul_fields_if_current": [
+        {**OWN, "boundaries": "No machines.", "expected_boundaries": "no calls"},
+    ],
 }

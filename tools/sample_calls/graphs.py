@@ -8,6 +8,7 @@ from tools.sample_calls.roles import (
     DESCRIBED_BLOCK,
     GRAPH,
     GRAPH_VERSION,
+    LISTING,
     NODE,
     STARTING_NODE,
     USER,
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
     from tools.sample_calls import Arguments
 
 CALLS: Mapping[str, list[Arguments]] = {
+    "get_agent": [{"store_listing_version_id": LISTING}],
+    "get_available_graph": [
+        {"store_listing_version_id": LISTING},
+        {"store_listing_version_id": LISTING, "hide_nodes": False},
+        {"store_listing_version_id": LISTING, "hide_nodes": False, "include_subgraphs": True},
+    ],
     "get_blocks_needing_optimization": [{}],
     "get_connected_output_nodes": [{"node_id": STARTING_NODE}],
     "get_graph": [

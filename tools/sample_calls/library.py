@@ -5,14 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tools.sample_calls.roles import (
+    EXPERT,
+    EXPERT_WITHOUT_TEAM,
     FOLDER,
     GRAPH,
     GRAPH_VERSION,
     LIBRARY_AGENT,
     LISTING,
+    OFFERED_GRAPH,
     OTHER_FOLDER,
+    OWNER_WITHOUT_TEAM,
+    PRESET,
     USER,
     USER_WITHOUT_TEAM,
+    WEBHOOK,
 )
 
 if TYPE_CHECKING:
@@ -21,6 +27,14 @@ if TYPE_CHECKING:
     from tools.sample_calls import Arguments
 
 OF_FOLDER = {"folder_id": FOLDER, "user_id": USER}
+NEW_PRESET = {
+    "graph_id": GRAPH,
+    "graph_version": GRAPH_VERSION,
+    "inputs": {"topic": "cats"},
+    "credentials": {"credentials": {"id": "c", "provider": "openai", "type": "api_key"}},
+    "name": "Cats",
+    "description": "All about cats",
+}
 
 CALLS: Mapping[str, list[Arguments]] = {
     "add_store_agent_to_library": [{"store_listing_version_id": LISTING, "user_id": USER}],
@@ -57,6 +71,15 @@ CALLS: Mapping[str, list[Arguments]] = {
             "user_id": USER_WITHOUT_TEAM,
         },
     ],
+    "create_preset": [
+        {"user_id": USER, "preset": NEW_PRESET},
+        {"user_id": USER, "preset": NEW_PRESET, "webhook_id": WEBHOOK, "expert_id": EXPERT},
+        {
+            "user_id": OWNER_WITHOUT_TEAM,
+            "preset": {**NEW_PRESET, "graph_id": OFFERED_GRAPH, "graph_version": 1},
+            "expert_id": EXPERT_WITHOUT_TEAM,
+        },
+    ],
     "delete_folder": [OF_FOLDER],
     "get_folder_agents_map": [{"user_id": USER, "folder_ids": [FOLDER, OTHER_FOLDER]}],
     "get_folder_tree": [{"user_id": USER}],
@@ -72,6 +95,7 @@ CALLS: Mapping[str, list[Arguments]] = {
     ],
     "get_library_agent_id_by_graph_id": [{"user_id": USER, "graph_id": GRAPH}],
     "get_library_agent_refs_by_graph_ids": [{"user_id": USER, "graph_ids": [GRAPH]}],
+    "get_preset": [{"user_id": USER, "preset_id": PRESET}],
     "get_root_agent_summaries": [{"user_id": USER}],
     "list_folders": [
         {"user_id": USER},
@@ -87,6 +111,16 @@ CALLS: Mapping[str, list[Arguments]] = {
             "organization_id": "o",
             "is_hidden": False,
             "include_nodes": True,
+        },
+    ],
+    "list_presets": [
+        {"user_id": USER, "page": 1, "page_size": 20},
+        {
+            "user_id": USER,
+            "page": 1,
+            "page_size": 20,
+            "graph_id": GRAPH,
+            "filter_by_expert": True,
         },
     ],
     "list_trigger_agents": [

@@ -441,6 +441,26 @@ class AsyncMethods(ABC):
         )
         return result
 
+    async def create_preset(
+        self,
+        user_id: str,
+        preset: models.LibraryAgentPresetCreatable,
+        webhook_id: str | None = None,
+        expert_id: str | None = None,
+    ) -> models.LibraryAgentPreset:
+        """Keep what a user runs an agent with."""
+        result: models.LibraryAgentPreset = await self._call(
+            "create_preset",
+            {
+                "user_id": user_id,
+                "preset": preset,
+                "webhook_id": webhook_id,
+                "expert_id": expert_id,
+            },
+            reads=False,
+        )
+        return result
+
     async def create_server_link_token(
         self,
         request: models.CreateLinkTokenRequest,
@@ -640,6 +660,15 @@ class AsyncMethods(ABC):
         )
         return result
 
+    async def get_agent(self, store_listing_version_id: str) -> models.GraphModel:
+        """Return the graph of a listing's version, without what others must not see."""
+        result: models.GraphModel = await self._call(
+            "get_agent",
+            {"store_listing_version_id": store_listing_version_id},
+            reads=True,
+        )
+        return result
+
     async def get_all_batches_by_type(
         self,
         notification_type: models.NotificationType,
@@ -657,6 +686,24 @@ class AsyncMethods(ABC):
         result: models.AuthUserFlagFields | None = await self._call(
             "get_auth_user_flag_fields",
             {"user_id": user_id},
+            reads=True,
+        )
+        return result
+
+    async def get_available_graph(
+        self,
+        store_listing_version_id: str,
+        hide_nodes: bool = True,
+        include_subgraphs: bool = False,
+    ) -> models.GraphModel | models.GraphModelWithoutNodes:
+        """Return the graph of a listing's version that is available, approved or not."""
+        result: models.GraphModel | models.GraphModelWithoutNodes = await self._call(
+            "get_available_graph",
+            {
+                "store_listing_version_id": store_listing_version_id,
+                "hide_nodes": hide_nodes,
+                "include_subgraphs": include_subgraphs,
+            },
             reads=True,
         )
         return result
@@ -1310,6 +1357,17 @@ class AsyncMethods(ABC):
         )
         return result
 
+    async def get_preset(self, user_id: str, preset_id: str) -> models.LibraryAgentPreset | None:
+        """Return one of a user's presets; null where there is none, or where it has been
+        deleted.
+        """
+        result: models.LibraryAgentPreset | None = await self._call(
+            "get_preset",
+            {"user_id": user_id, "preset_id": preset_id},
+            reads=True,
+        )
+        return result
+
     async def get_reviews_by_node_exec_ids(
         self,
         node_exec_ids: Sequence[str],
@@ -1689,6 +1747,30 @@ class AsyncMethods(ABC):
                 "is_hidden": is_hidden,
                 "organization_id": organization_id,
                 "include_nodes": include_nodes,
+            },
+            reads=True,
+        )
+        return result
+
+    async def list_presets(
+        self,
+        user_id: str,
+        page: int,
+        page_size: int,
+        graph_id: str | None = None,
+        expert_id: str | None = None,
+        filter_by_expert: bool = False,
+    ) -> models.LibraryAgentPresetResponse:
+        """List a page of a user's presets, the oldest first, active or not."""
+        result: models.LibraryAgentPresetResponse = await self._call(
+            "list_presets",
+            {
+                "user_id": user_id,
+                "page": page,
+                "page_size": page_size,
+                "graph_id": graph_id,
+                "expert_id": expert_id,
+                "filter_by_expert": filter_by_expert,
             },
             reads=True,
         )
@@ -2332,6 +2414,58 @@ class AsyncMethods(ABC):
         result: None = await self._call(
             "update_review_processed_status",
             {"node_exec_id": node_exec_id, "processed": processed},
+            reads=False,
+        )
+        return result
+
+    async def update_soul_fields(
+        self,
+        user_id: str,
+        expert_id: str,
+        identity: str | None = None,
+        voice_preferences: str | None = None,
+        boundaries: str | None = None,
+    ) -> models.Expert:
+        """Change what makes an expert who it is; what is null stays, and white space around is cut
+        off.
+        """
+        result: models.Expert = await self._call(
+            "update_soul_fields",
+            {
+                "user_id": user_id,
+                "expert_id": expert_id,
+                "identity": identity,
+                "voice_preferences": voice_preferences,
+                "boundaries": boundaries,
+            },
+            reads=False,
+        )
+        return result
+
+    async def update_soul_fields_if_current(
+        self,
+        user_id: str,
+        expert_id: str,
+        identity: str | None = None,
+        voice_preferences: str | None = None,
+        boundaries: str | None = None,
+        expected_identity: str | None = None,
+        expected_voice_preferences: str | None = None,
+        expected_boundaries: str | None = None,
+    ) -> bool:
+        """Change what makes an expert who it is, if it still is what the caller has seen."""
+        result: bool = await self._call(
+            "update_soul_fields_if_current",
+            {
+                "user_id": user_id,
+                "expert_id": expert_id,
+                "identity": identity,
+                "voice_preferences": voice_preferences,
+                "boundaries": boundaries,
+                "expected_identity": expected_identity,
+                "expected_voice_preferences": expected_voice_preferences,
+                "expected_boundaries": expected_boundaries,
+            },
             reads=False,
         )
         return result

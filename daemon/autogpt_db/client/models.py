@@ -48,6 +48,7 @@ from autogpt_db.models.graphs import (
     BlockDescription,
     Graph,
     GraphModel,
+    GraphModelWithoutNodes,
     GraphSettings,
     GraphTriggerInfo,
     Link,
@@ -108,6 +109,7 @@ from autogpt_db.models.notifications import (
 )
 from autogpt_db.models.pages import Pagination
 from autogpt_db.models.plain import JsonValue
+from autogpt_db.models.presets import LibraryAgentPreset, LibraryAgentPresetResponse, Webhook
 from autogpt_db.models.reviews import HumanReview, PendingReview, ReviewResult, ReviewStatus
 from autogpt_db.models.spending import PlatformCostEntry, UsageTransactionMetadata
 from autogpt_db.models.store import (
@@ -171,6 +173,7 @@ __all__ = [
     "GraphExecutionStats",
     "GraphExecutionWithNodes",
     "GraphModel",
+    "GraphModelWithoutNodes",
     "GraphSettings",
     "GraphSettingsChanges",
     "GraphTriggerInfo",
@@ -179,7 +182,9 @@ __all__ = [
     "HumanReview",
     "JsonValue",
     "LibraryAgent",
+    "LibraryAgentPreset",
     "LibraryAgentPresetCreatable",
+    "LibraryAgentPresetResponse",
     "LibraryAgentReference",
     "LibraryAgentResponse",
     "LibraryAgentSort",
@@ -229,6 +234,7 @@ __all__ = [
     "UserNotificationBatchDTO",
     "UserNotificationEventDTO",
     "UserPasswordCredentials",
+    "Webhook",
     "Workspace",
     "WorkspaceFile",
 ]

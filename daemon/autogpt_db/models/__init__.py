@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         BlockDescription,
         Graph,
         GraphModel,
+        GraphModelWithoutNodes,
         GraphSettings,
         GraphTriggerInfo,
         Link,
@@ -115,6 +116,7 @@ if TYPE_CHECKING:
     )
     from autogpt_db.models.pages import Pagination
     from autogpt_db.models.plain import JsonValue
+    from autogpt_db.models.presets import LibraryAgentPreset, LibraryAgentPresetResponse, Webhook
     from autogpt_db.models.reviews import HumanReview, PendingReview, ReviewResult, ReviewStatus
     from autogpt_db.models.spending import PlatformCostEntry, UsageTransactionMetadata
     from autogpt_db.models.store import (
@@ -191,6 +193,7 @@ __all__ = [
     "GraphExecutionStats",
     "GraphExecutionWithNodes",
     "GraphModel",
+    "GraphModelWithoutNodes",
     "GraphSettings",
     "GraphSettingsChanges",
     "GraphTriggerInfo",
@@ -199,7 +202,9 @@ __all__ = [
     "HumanReview",
     "JsonValue",
     "LibraryAgent",
+    "LibraryAgentPreset",
     "LibraryAgentPresetCreatable",
+    "LibraryAgentPresetResponse",
     "LibraryAgentReference",
     "LibraryAgentResponse",
     "LibraryAgentSort",
@@ -249,6 +254,7 @@ __all__ = [
     "UserNotificationBatchDTO",
     "UserNotificationEventDTO",
     "UserPasswordCredentials",
+    "Webhook",
     "Workspace",
     "WorkspaceFile",
 ]

@@ -80,6 +80,24 @@ class GraphModel(TypedDict):
     team_id: NotRequired[str | None]
 
 
+class GraphModelWithoutNodes(TypedDict):
+    """A graph for those who don't see inside."""
+
+    id: str
+    version: int
+    is_active: bool
+    name: str
+    description: str
+    instructions: str | None
+    recommended_schedule_cron: str | None
+    forked_from_id: str | None
+    forked_from_version: int | None
+    user_id: str
+    created_at: Moment
+    organization_id: NotRequired[str | None]
+    team_id: NotRequired[str | None]
+
+
 class GraphTriggerInfo(TypedDict):
     """What starts a graph from outside."""
 

@@ -27,6 +27,7 @@ AUTOGPT_NAMES = {
     "STRIPE_API_KEY": "credits.stripe_api_key",
     "EXPERT_WEEKLY_CREDIT_BUDGET_DEFAULT": "experts.weekly_budget",
     "ENCRYPTION_KEY": "integrations.encryption_key",
+    "PLATFORM_BASE_URL": "integrations.platform_base_url",
     "PLATFORM_LINK_BASE_URL": "linking.base_url",
     "OPENAI_INTERNAL_API_KEY": "embeddings.openai_api_key",
     "REDIS_HOST": "redis.host",

@@ -124,6 +124,13 @@ class IntegrationsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fie
             "still read. Unset: encryption_key alone counts."
         ),
     ] = None
+    platform_base_url: Annotated[
+        str,
+        option(
+            "Where AutoGPT's REST server is reached from outside, without a slash at the end: the "
+            "addresses of webhooks begin with it."
+        ),
+    ] = "http://localhost:8000"
 
 
 class RedisSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

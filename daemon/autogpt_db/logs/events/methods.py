@@ -198,3 +198,12 @@ def credentials_malformed(*, user_id: str, texts: int, credentials: list[str]) -
     Somebody else than AutoGPT wrote them, or a later release. The user can connect that service
     anew.
     """
+
+
+@event(WARNING)
+def preset_credentials_unreadable(*, user_id: str, inputs: list[str]) -> None:
+    """Inputs of a user's presets that should be references to credentials are none, and were left
+    out: `inputs` are the presets' ids and the inputs' names.
+
+    Somebody else than AutoGPT wrote them. The user can choose the credentials anew.
+    """

@@ -22,6 +22,8 @@ from autogpt_db.signatures.repeats import harmless
 if TYPE_CHECKING:
     from typing import LiteralString
 
+    from autogpt_db.database.capabilities import ForSchema
+
 PROTECTED_RULES = (
     "The expert discloses that it is AI when acting externally.",
     "External actions require approval.",
@@ -76,21 +78,8 @@ async def get_expert(
         include_workflows: Whether to tell its workflows; else it has none.
         include_archived: Whether an archived one counts, too.
     """
-    capabilities = database.capabilities
-    statement = (BY_ID if include_workflows else BY_ID_WITHOUT_WORKFLOWS)(capabilities)
-    document = await database.json(
-        statement,
-        {
-            "user_id": user_id,
-            "expert_id": expert_id,
-            "include_archived": include_archived,
-            **_constants(database),
-        },
-    )
-    if document is None or not capabilities.expert_runs:
-        return document
-    (spent,) = await weekly_spending(database.settings, [expert_id])
-    return _with_spending(document, spent)
+    statement = BY_ID if include_workflows else BY_ID_WITHOUT_WORKFLOWS
+    return await one_expert(database, statement, user_id, expert_id, include_archived)
 
 
 @operation(reads=True)
@@ -184,6 +173,38 @@ async def resolve_private_expert_tenancy(
     if organization_id is None:
         raise ExpertPrivateTenancyNotFoundError(expert_id)
     return organization_id, team_id
+
+
+async def one_expert(
+    database: Database,
+    statement: ForSchema[LiteralString],
+    user_id: str,
+    expert_id: str,
+    include_archived: bool = False,
+) -> bytes | None:
+    """Return one of a user's own private experts, or None.
+
+    Args:
+        database: A handle for this call.
+        statement: `BY_ID`, or another that takes the same.
+        user_id: Whose expert.
+        expert_id: The expert.
+        include_archived: Whether an archived one counts, too.
+    """
+    capabilities = database.capabilities
+    document = await database.json(
+        statement(capabilities),
+        {
+            "user_id": user_id,
+            "expert_id": expert_id,
+            "include_archived": include_archived,
+            **_constants(database),
+        },
+    )
+    if document is None or not capabilities.expert_runs:
+        return document
+    (spent,) = await weekly_spending(database.settings, [expert_id])
+    return _with_spending(document, spent)
 
 
 def _constants(database: Database) -> dict[str, Any]:

@@ -151,7 +151,8 @@ def _nodes_and_links(columns: LiteralString) -> LiteralString:
     ), '[]') AS links"""
 
 
-def _graph_model(capabilities: Capabilities) -> LiteralString:
+def graph_columns(capabilities: Capabilities) -> LiteralString:
+    """Return the columns of a GraphModel but for its nodes and links."""
     tenancy: LiteralString = (
         """graph."organizationId" AS organization_id,
     graph."teamId" AS team_id"""
@@ -162,12 +163,22 @@ def _graph_model(capabilities: Capabilities) -> LiteralString:
     return f"""{_BASE}{_PROVENANCE}
     graph."userId" AS user_id,
     autogpt_db.iso_v1(graph."createdAt") AS created_at,
-    {tenancy},{_nodes_and_links(_NODE_MODEL)}"""
+    {tenancy}"""
 
 
-def _graph(capabilities: Capabilities) -> LiteralString:
+def _graph_model(capabilities: Capabilities) -> LiteralString:
+    return f"""{graph_columns(capabilities)},{_nodes_and_links(_NODE_MODEL)}"""
+
+
+def graph_statement(capabilities: Capabilities, choosing: LiteralString) -> LiteralString:
+    """Return the statement that reads a graph without those below it.
+
+    Args:
+        capabilities: What the database has.
+        choosing: The common table expression of the one graph, `chosen`.
+    """
     return f"""
-WITH {chosen(capabilities)}
+WITH {choosing}
 SELECT row_to_json(result)
   FROM (
         SELECT {_graph_model(capabilities)}, '[]'::json AS sub_graphs FROM chosen AS graph
@@ -175,15 +186,25 @@ SELECT row_to_json(result)
 """
 
 
-GRAPH = ForSchema(_graph)
+GRAPH = ForSchema(lambda capabilities: graph_statement(capabilities, chosen(capabilities)))
 """Reads a graph without those below it."""
 
 
 # One row of `walk` is one level: the graphs found on it, and the ids of all found so far. Of two
 # versions of a graph on one level both are followed, and the one read last is shown.
-def _graph_with_sub_graphs(capabilities: Capabilities) -> LiteralString:
+def graph_statement_with_sub_graphs(
+    capabilities: Capabilities, choosing: LiteralString
+) -> LiteralString:
+    """Return the statement that reads a graph with those below it.
+
+    Beside it comes whether one of them is named by no number.
+
+    Args:
+        capabilities: What the database has.
+        choosing: The common table expression of the one graph, `chosen`.
+    """
     return f"""
-WITH RECURSIVE {chosen(capabilities)}, walk AS (
+WITH RECURSIVE {choosing}, walk AS (
     SELECT 0 AS level, ARRAY[graph."id"] AS seen,
            ARRAY[graph."id"] AS ids, ARRAY[graph."version"] AS versions,
            false AS malformed
@@ -247,5 +268,7 @@ SELECT row_to_json(result), (SELECT bool_or(malformed) FROM walk)
 """
 
 
-GRAPH_WITH_SUB_GRAPHS = ForSchema(_graph_with_sub_graphs)
+GRAPH_WITH_SUB_GRAPHS = ForSchema(
+    lambda capabilities: graph_statement_with_sub_graphs(capabilities, chosen(capabilities))
+)
 """Reads a graph with those below it, and whether one of them is named by no number."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autogpt_db import models
 from autogpt_db.errors import (
@@ -113,18 +113,8 @@ async def get_graph(
     found = await database.row(GRAPH_WITH_SUB_GRAPHS(database.capabilities), parameters)
     if found is None:
         return None
-    document: bytes = found[0]
-    if found[1]:
-        raise FieldNotFoundError(
-            f"A node below graph {graph_id} has a graph_version that is no number."
-        )
-    if not for_export:
-        return document
-    blocks = await database.computed(len(document), blocks_of, document)
-    schemas = dict(await database.rows(_BLOCK_SCHEMAS, {"block_ids": blocks}))
-    size = len(document) + sum(map(len, schemas.values()))
-    exported: bytes = await database.computed(size, without_secrets, document, schemas)
-    return exported
+    document = checked(found)
+    return await exported(database, document) if for_export else document
 
 
 @operation(reads=True)
@@ -215,3 +205,35 @@ async def validate_graph_execution_permissions(
         )
     if not runnable:
         raise GraphNotInLibraryError(f"Graph {graph_id} is not in the library of user {user_id}.")
+
+
+def checked(found: tuple[Any, ...]) -> bytes:
+    """Return a GraphModel with those below it, if these are named rightly.
+
+    Args:
+        found: What the statement with sub-graphs returned.
+
+    Raises:
+        FieldNotFoundError: A node names a sub-graph's version by something that is no number.
+    """
+    document: bytes
+    document, malformed = found
+    if malformed:
+        raise FieldNotFoundError(
+            "A node of the graph, or below it, has a graph_version that is no number."
+        )
+    return document
+
+
+async def exported(database: Database, document: bytes) -> bytes:
+    """Return a GraphModel without what another user must not see.
+
+    Args:
+        database: A handle for this call.
+        document: The GraphModel with those below it.
+    """
+    blocks = await database.computed(len(document), blocks_of, document)
+    schemas = dict(await database.rows(_BLOCK_SCHEMAS, {"block_ids": blocks}))
+    size = len(document) + sum(map(len, schemas.values()))
+    made: bytes = await database.computed(size, without_secrets, document, schemas)
+    return made
