@@ -199,6 +199,11 @@ INSERT INTO platform."ChatMessage" ("id", "sessionId", "role", "content", "seque
 SELECT bench.id('cm' || n), bench.id('cs' || n / 10), 'user', 'text', n % 10
   FROM generate_series(0, {node_executions} - 1) AS n;
 
+UPDATE platform."ChatSession"
+   SET "isShared" = true, "autoShareExecutions" = true
+  FROM generate_series(0, {users} - 1) AS u
+ WHERE "id" = bench.id('cs' || u);
+
 UPDATE platform."AgentGraphExecution"
    SET "expertId" = bench.id('x' || e % {users} || '-1')
   FROM generate_series(0, {executions} - 1) AS e

@@ -229,7 +229,7 @@ def check_repeat(service: Service, method: str) -> None:
 # Tables --------------------------------------------------------------------------------------
 
 
-HELD = {"Expert", "LibraryFolder"}
+HELD = {"ChatSession", "Expert", "LibraryFolder"}
 """Tables whose rows are held while something is put below them: that takes the right to change
 them, and changes nothing."""
 

@@ -131,6 +131,7 @@ ROLES: dict[Role, Callable[[int], Any]] = {
     roles.CHAT_SESSION: lambda n: identifier(f"cs{_user(n)}"),
     roles.SHARED_CHAT_SESSION: lambda n: identifier(f"cs{_user(n)}"),
     roles.NEW_CHAT_SESSION: lambda n: f"new-session-{n}",
+    roles.LISTED_GRAPH: lambda _n: identifier("g0"),
     roles.BEGIN: lambda _n: _DAY.isoformat(),
     roles.END: lambda _n: (_DAY + timedelta(days=1)).isoformat(),
 }

@@ -104,12 +104,6 @@ class Otherwise(NamedTuple):
 OTHERWISE: dict[str, tuple[Otherwise, ...]] = {
     "v0.6.68": (
         Otherwise(
-            "AgentGraphExecution",
-            "link_new_execution_to_chat_share isn't served",
-            {"id": "e14"},
-            frozenset({"touched"}),
-        ),
-        Otherwise(
             "AgentNodeExecution",
             "stats are kept beside the error of a node that ends with its graph's execution",
             {"id": "y3"},

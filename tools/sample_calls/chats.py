@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tools.sample_calls.roles import (
     CHAT_SESSION,
+    EXECUTION,
     EXPERT,
     NEW_CHAT_SESSION,
     PERSONAL_ORGANIZATION,
@@ -79,6 +80,9 @@ CALLS: Mapping[str, list[Arguments]] = {
         {"user_id": USER},
         {"user_id": USER, "expert_id": EXPERT},
         {"user_id": USER, "autopilot_only": True},
+    ],
+    "link_new_execution_to_chat_share": [
+        {"session_id": SHARED_CHAT_SESSION, "execution_id": EXECUTION}
     ],
     "list_chat_sessions_by_status": [{"user_id": USER, "status": "queued"}],
     "set_turn_duration": [{**IN_SESSION, "duration_ms": 1234}],

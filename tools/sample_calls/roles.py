@@ -52,6 +52,7 @@ OTHER_FOLDER = Role("another folder of the user's library", "f6")
 CREATOR = Role("who offers an agent in the marketplace", "bobp")
 AGENT = Role("the agent's name in its address", "cool-agent")
 SEARCHED = Role("a word of a listing", "cool")
+LISTED_GRAPH = Role("a graph that the marketplace offers", "g3")
 
 USER_WITHOUT_WORKSPACE = Role("a user who has kept no file yet", "carol")
 WORKSPACE = Role("the user's workspace", "ws-a")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tools.sample_calls.roles import AGENT, CREATOR, SEARCHED
+from tools.sample_calls.roles import AGENT, CREATOR, LISTED_GRAPH, SEARCHED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,4 +21,5 @@ CALLS: Mapping[str, list[Arguments]] = {
         {"creators": [CREATOR], "sorted_by": "runs"},
         {"search_query": SEARCHED},
     ],
+    "get_store_listed_graphs": [{"graph_ids": [LISTED_GRAPH, "none"]}],
 }

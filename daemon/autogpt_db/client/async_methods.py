@@ -1436,6 +1436,20 @@ class AsyncMethods(ABC):
         )
         return result
 
+    async def get_store_listed_graphs(
+        self,
+        graph_ids: Sequence[str],
+    ) -> dict[str, models.GraphModel]:
+        """Return the graphs that the marketplace has approved, each in the highest version
+        approved.
+        """
+        result: dict[str, models.GraphModel] = await self._call(
+            "get_store_listed_graphs",
+            {"graph_ids": graph_ids},
+            reads=True,
+        )
+        return result
+
     async def get_user_by_id(self, user_id: str) -> models.User:
         """Return a user."""
         result: models.User = await self._call(
@@ -1677,6 +1691,17 @@ class AsyncMethods(ABC):
             "is_install_revoked",
             {"platform": platform, "team_id": team_id},
             reads=True,
+        )
+        return result
+
+    async def link_new_execution_to_chat_share(self, session_id: str, execution_id: str) -> None:
+        """Share an execution along with the chat that has started it, if that shares what it
+        starts.
+        """
+        result: None = await self._call(
+            "link_new_execution_to_chat_share",
+            {"session_id": session_id, "execution_id": execution_id},
+            reads=False,
         )
         return result
 

@@ -1423,6 +1423,17 @@ class Methods(ABC):
         )
         return result
 
+    def get_store_listed_graphs(self, graph_ids: Sequence[str]) -> dict[str, models.GraphModel]:
+        """Return the graphs that the marketplace has approved, each in the highest version
+        approved.
+        """
+        result: dict[str, models.GraphModel] = self._call(
+            "get_store_listed_graphs",
+            {"graph_ids": graph_ids},
+            reads=True,
+        )
+        return result
+
     def get_user_by_id(self, user_id: str) -> models.User:
         """Return a user."""
         result: models.User = self._call(
@@ -1660,6 +1671,17 @@ class Methods(ABC):
             "is_install_revoked",
             {"platform": platform, "team_id": team_id},
             reads=True,
+        )
+        return result
+
+    def link_new_execution_to_chat_share(self, session_id: str, execution_id: str) -> None:
+        """Share an execution along with the chat that has started it, if that shares what it
+        starts.
+        """
+        result: None = self._call(
+            "link_new_execution_to_chat_share",
+            {"session_id": session_id, "execution_id": execution_id},
+            reads=False,
         )
         return result
 

@@ -166,7 +166,8 @@ def graph_columns(capabilities: Capabilities) -> LiteralString:
     {tenancy}"""
 
 
-def _graph_model(capabilities: Capabilities) -> LiteralString:
+def graph_model(capabilities: Capabilities) -> LiteralString:
+    """Return the select list of a GraphModel, of the row `graph`; those below it are left out."""
     return f"""{graph_columns(capabilities)},{_nodes_and_links(_NODE_MODEL)}"""
 
 
@@ -181,7 +182,7 @@ def graph_statement(capabilities: Capabilities, choosing: LiteralString) -> Lite
 WITH {choosing}
 SELECT row_to_json(result)
   FROM (
-        SELECT {_graph_model(capabilities)}, '[]'::json AS sub_graphs FROM chosen AS graph
+        SELECT {graph_model(capabilities)}, '[]'::json AS sub_graphs FROM chosen AS graph
        ) AS result
 """
 
@@ -252,7 +253,7 @@ WITH RECURSIVE {choosing}, walk AS (
 )
 SELECT row_to_json(result), (SELECT bool_or(malformed) FROM walk)
   FROM (
-        SELECT {_graph_model(capabilities)},
+        SELECT {graph_model(capabilities)},
                COALESCE((
                    SELECT json_agg(found)
                      FROM (
