@@ -25,6 +25,7 @@ from autogpt_db.errors import (
     DatabaseUnavailableError,
     OutcomeUnknownError,
     StatementCollidedError,
+    UniqueViolationError,
     WritesRefusedError,
 )
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
@@ -83,6 +84,29 @@ def test_every_sqlstate_is_told_as_what_it_is(database_url: str) -> None:
         assert "SELECT" not in words
         if not code.startswith("08"):
             assert "lost" not in words, code
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'Key ("sessionId", id)=(x, (y)=(z)) already exists.',
+        'Schlüssel »("sessionId", id)=(x, y)« existiert bereits.',
+        'La clé « ("sessionId", id)=(x, y) » existe déjà.',
+    ],
+)
+def test_what_is_there_already_is_told_whatever_language_the_server_speaks(
+    database_url: str, said: str
+) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE public.words AS SELECT %s AS said", [said])
+        with pytest.raises(psycopg.errors.UniqueViolation) as refused:
+            connection.execute(
+                "DO $$ BEGIN RAISE unique_violation"
+                " USING DETAIL = (SELECT said FROM public.words); END $$"
+            )
+    failure = translate(refused.value, reads=False)
+    assert isinstance(failure, UniqueViolationError)
+    assert failure.fields == "`sessionId`,`id`"
 
 
 def test_what_passes_by_itself_is_503_and_what_does_not_is_no_500() -> None:

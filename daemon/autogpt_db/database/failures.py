@@ -52,7 +52,8 @@ _OF_VECTOR = re.compile("vector|UnifiedContentEmbedding")
 _BEFORE_ANYTHING = ("53300", "57P03", "28", "3D")
 
 _ENDING = frozenset({"FATAL", "PANIC"})
-_KEY_FIELDS = re.compile(r"^Key \((?P<fields>[^)]*)\)")
+# The same in every language that a server may speak: Key (id)=(x) already exists.
+_KEY_FIELDS = re.compile(r"\((?P<fields>.*?)\)=\(")
 
 
 def connection_lost(error: BaseException) -> bool:
@@ -120,7 +121,7 @@ def _by_state(error: psycopg.Error, state: str, cause: Cause) -> CallError | Non
         case "23503":
             failure = ForeignKeyViolationError(error.diag.constraint_name or "unknown")
         case "23505":
-            found = _KEY_FIELDS.match(error.diag.message_detail or "")
+            found = _KEY_FIELDS.search(error.diag.message_detail or "")
             names = found["fields"].replace('"', "").split(", ") if found else ["unknown"]
             failure = UniqueViolationError(",".join(f"`{name}`" for name in names))
         case _ if state in _MISSING and cause is not OURS_MISSING:
