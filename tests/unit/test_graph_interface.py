@@ -90,6 +90,11 @@ def test_options_columns_and_pickers_are_the_nodes() -> None:
     assert default == ["DOCS", "SPREADSHEETS", "PRESENTATIONS"]
 
 
+@pytest.mark.parametrize("odd", [5, True, {"A": 1}, "A, B"])
+def test_columns_that_are_no_list_are_those_of_a_table_that_says_nothing(odd: object) -> None:
+    assert field(TABLE, column_headers=odd) == field(TABLE)
+
+
 def test_of_equal_names_the_last_counts_and_nameless_nodes_are_skipped() -> None:
     nodes: list[tuple[str, dict[str, Any]]] = [
         (PLAIN, {"name": "x", "value": 1}),

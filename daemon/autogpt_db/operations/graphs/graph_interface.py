@@ -141,7 +141,9 @@ def _value_schema(block: str, constant: _Schema, schema: _Schema) -> _Schema:
         if options:
             field["enum"] = options
     elif block == _TABLE:
-        headers = constant.get("column_headers") or ["Column 1", "Column 2", "Column 3"]
+        headers = constant.get("column_headers")
+        if not isinstance(headers, list) or not headers:
+            headers = ["Column 1", "Column 2", "Column 3"]
         columns = {str(header): {"type": "string"} for header in headers}
         field |= {
             "type": "array",
