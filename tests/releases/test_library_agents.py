@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from api_process import ApiProcess
 from autogpt_db.errors import (
     ArgumentsInvalidError,
     ArgumentsNotHonouredError,
@@ -99,6 +101,24 @@ def test_settings_that_make_no_sense_are_the_defaults(service_in: Start, setting
     entry(service, "a", "g", 1)
     service.rows('UPDATE "LibraryAgent" SET settings = %(it)s::jsonb', it=settings)
     assert service.call("get_library_agent", id="a", user_id="alice")["settings"] == SAFE
+
+
+def test_what_is_large_is_looked_at_beside_the_event_loop(service_in: Start) -> None:
+    service = started(service_in, "v0.6.68")
+    entry(service, "a", "g", 1)
+    node(service, "in", INPUT, "g", 1, name="topic", value="short")
+    asked = {"id": "a", "user_id": "alice"}
+    with ApiProcess(service.url, modules=()) as api:
+        children = Path(f"/proc/{api.pid}/task/{api.pid}/children")
+        small = api.client.post("/get_library_agent", json=asked).json()
+        before = children.read_text().split()
+        service.rows("""UPDATE "AgentNode" SET "constantInput" = jsonb_set(
+                            "constantInput"::jsonb, '{value}', to_jsonb(repeat('x', 50000))
+                        )""")
+        large = api.client.post("/get_library_agent", json=asked).json()
+        assert len(children.read_text().split()) == len(before) + 1, "a helper"
+    small["input_schema"]["properties"]["topic"]["default"] = "x" * 50_000
+    assert large == small
 
 
 # Made ----------------------------------------------------------------------------------------

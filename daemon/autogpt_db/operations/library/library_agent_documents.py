@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from autogpt_db.operations.graphs.graph_interface import BLOCKS_THAT_SHOW, interface_of
 from autogpt_db.operations.library.library_documents import (
     NO_EXECUTIONS,
@@ -16,8 +18,10 @@ from autogpt_db.operations.library.library_documents import (
 if TYPE_CHECKING:
     from typing import LiteralString
 
-    from autogpt_db import models
     from autogpt_db.database.capabilities import Capabilities
+    from autogpt_db.operations import Database
+
+_encode = msgspec.json.Encoder().encode
 
 _EMPTY = {"type": "object", "properties": {}, "required": []}
 
@@ -116,19 +120,29 @@ SELECT {shape},
 """
 
 
-def agent_in_full(found: bytes, nodes: bytes | None, schemas: bytes | None) -> models.LibraryAgent:
+async def agent_in_full(
+    database: Database, found: bytes, nodes: bytes | None, schemas: bytes | None
+) -> bytes:
     """Return a library's agent with what its graph takes and gives.
 
     Which credentials it needs AutoGPT finds out from its blocks. Nobody who calls us reads that.
 
     Args:
+        database: A handle for this call.
         found: The agent, as `in_full` found it.
         nodes: The nodes that tell something; None without any.
         schemas: Their blocks' input schemas; None without any.
     """
-    told = interface_of(json.loads(nodes or b"[]"), json.loads(schemas or b"{}"))
-    agent: models.LibraryAgent = json.loads(found) | told | {"credentials_input_schema": _EMPTY}
+    # What users put into a node may be large.
+    parts = (found, nodes or b"[]", schemas or b"{}")
+    agent: bytes = await database.computed(sum(map(len, parts)), whole_agent, *parts)
     return agent
+
+
+def whole_agent(found: bytes, nodes: bytes, schemas: bytes) -> bytes:
+    """Return what `agent_in_full` does, of JSON throughout."""
+    told = interface_of(json.loads(nodes), json.loads(schemas))
+    return _encode(json.loads(found) | told | {"credentials_input_schema": _EMPTY})
 
 
 def in_short(

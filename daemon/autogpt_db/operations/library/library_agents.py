@@ -175,6 +175,6 @@ def no_agent(database: Database, library_agent_id: str) -> NotFoundError:
 
 async def _agent(
     database: Database, statement: ForSchema[LiteralString], parameters: dict[str, Any]
-) -> models.LibraryAgent | None:
+) -> bytes | None:
     row = await database.row(statement(database.capabilities), parameters | BLOCKS)
-    return None if row is None else agent_in_full(*row)
+    return None if row is None else await agent_in_full(database, *row)

@@ -185,7 +185,7 @@ async def update_library_agent(
         )
     if shown[0] is None:
         raise no_agent(database, library_agent_id)
-    return agent_in_full(*shown)
+    return await agent_in_full(database, *shown)
 
 
 def _refuse_deletion() -> None:
