@@ -107,6 +107,7 @@ ROLES: dict[Role, Callable[[int], Any]] = {
     roles.WEBHOOK: lambda n: identifier(f"wh{_user(n)}"),
     roles.OFFERED_GRAPH: lambda _n: identifier("g0"),
     roles.FOLDER: lambda n: identifier(f"lf{_user(n)}-0"),
+    roles.SPARE_FOLDER: lambda n: identifier(f"lf{_user(n)}-2"),
     roles.OTHER_FOLDER: lambda n: identifier(f"lf{_user(n)}-1"),
     roles.CREDENTIAL: lambda n: identifier(f"ic{_user(n)}-3"),
     roles.ORGANIZATION: lambda n: identifier(f"c{_user(n)}"),
@@ -140,7 +141,6 @@ ELSEWHERE = {
     "empty_user_notification_batch": 10,
     "clear_all_user_notification_batches": 20,
     "confirm_server_link": 30,
-    "delete_folder": 30,
 }
 # Whose graph the marketplace offers.
 THE_FIRST = {
