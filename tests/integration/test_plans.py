@@ -133,6 +133,7 @@ ROLES: dict[Role, Callable[[int], Any]] = {
     roles.SHARED_CHAT_SESSION: lambda n: identifier(f"cs{_user(n)}"),
     roles.NEW_CHAT_SESSION: lambda n: f"new-session-{n}",
     roles.LISTED_GRAPH: lambda _n: identifier("g0"),
+    roles.NEW_CHAT_MESSAGE: lambda n: f"new-message-{n}",
     roles.BEGIN: lambda _n: _DAY.isoformat(),
     roles.END: lambda _n: (_DAY + timedelta(days=1)).isoformat(),
 }

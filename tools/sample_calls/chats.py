@@ -8,6 +8,7 @@ from tools.sample_calls.roles import (
     CHAT_SESSION,
     EXECUTION,
     EXPERT,
+    NEW_CHAT_MESSAGE,
     NEW_CHAT_SESSION,
     PERSONAL_ORGANIZATION,
     SHARED_CHAT_SESSION,
@@ -31,7 +32,7 @@ CALLS: Mapping[str, list[Arguments]] = {
             "role": "user",
             "sequence": 100,
             "content": "Hello",
-            "message_id": "new-message",
+            "message_id": NEW_CHAT_MESSAGE,
             "metadata": {"mode": "fast"},
         }
     ],

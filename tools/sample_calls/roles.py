@@ -84,6 +84,7 @@ INSTALLED_TEAM = Role("a workspace that a bot is installed in", "T1")
 CHAT_SESSION = Role("a chat session of the user's", "cs1")
 SHARED_CHAT_SESSION = Role("a chat session that the user has shared, with executions", "cs5")
 NEW_CHAT_SESSION = Role("an id that no chat session has", "new-session")
+NEW_CHAT_MESSAGE = Role("an id that no chat message has", "new-message")
 
 BEGIN = Role("the first moment of a time range with executions", "2026-01-01T00:00:00Z")
 END = Role("its last moment", "2026-01-31T00:00:00Z")
