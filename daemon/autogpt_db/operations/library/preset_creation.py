@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import msgspec
 
 from autogpt_db import models
 from autogpt_db.database.capabilities import ForSchema
@@ -26,6 +27,16 @@ LibraryAgentPresetCreatable = Annotated[
     JsonText, Document(library_arguments.LibraryAgentPresetCreatable)
 ]
 """The whole model."""
+
+
+class _Graph(msgspec.Struct):
+    """What of a preset is looked at here; its inputs may be large, and are passed over."""
+
+    graph_id: str
+    graph_version: int
+
+
+_graph_of = msgspec.json.Decoder(_Graph).decode
 
 
 class _Creation(NamedTuple):
@@ -157,14 +168,14 @@ async def create_preset(
     """
     capabilities = database.capabilities
     creation = CREATION(capabilities)
-    given = json.loads(preset)
+    given = _graph_of(preset.encode())
     parameters = {
         "user_id": user_id,
         "preset": preset,
         "webhook_id": webhook_id or None,
         "expert_id": expert_id or None,
-        "graph_id": given["graph_id"],
-        "version": given["graph_version"],
+        "graph_id": given.graph_id,
+        "version": given.graph_version,
         "skip_access_check": False,
         "team_id": None,
         "organization_id": None,
@@ -177,7 +188,7 @@ async def create_preset(
     if not found.has_graph:
         raise not_found(
             capabilities,
-            f"Graph #{given['graph_id']} v{given['graph_version']} not found or not accessible",
+            f"Graph #{given.graph_id} v{given.graph_version} not found or not accessible",
         )
     if not found.has_webhook:
         raise not_found(capabilities, f"Webhook #{webhook_id} not found")
