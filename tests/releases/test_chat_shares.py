@@ -187,3 +187,25 @@ def test_a_chat_that_ceases_to_be_shared_takes_no_link(service: Service) -> None
         other.commit()
         linking.join()
     assert service.rows(ROWS) == before
+
+
+def test_an_execution_whose_last_chat_is_just_deleted_is_shared_anew(service: Service) -> None:
+    with psycopg.connect(service.url) as other:
+        other.execute(
+            """UPDATE platform."AgentGraphExecution"
+                  SET "isShared" = false, "shareToken" = NULL, "sharedAt" = NULL, "sharedVia" = NULL
+                WHERE id = 'e13'"""
+        )
+        other.execute("""DELETE FROM platform."ChatSession" WHERE id = 'cs5'""")
+        linking = threading.Thread(target=link, args=(service, "cs8", "e13"))
+        linking.start()
+        with psycopg.connect(service.url, autocommit=True) as observer:
+            waits = """SELECT 1 FROM pg_stat_activity
+                        WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+            wait_for(lambda: observer.execute(waits).fetchone(), what="the link to wait")
+        other.commit()
+        linking.join()
+    assert ("cs8", "e13") in service.rows(LINKS)
+    ((is_shared, token, recently, via),) = service.rows(SHARED, execution="e13")
+    assert (is_shared, recently, via) == (True, True, "CHAT_LINK")
+    assert len(token) == 36

@@ -27,8 +27,10 @@ SELECT EXISTS (
 _UUID: LiteralString = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 
-# The session is locked, so that it cannot cease to be shared meanwhile. `graph_execution` is the
-# execution that this call has shared; one that is shared already keeps its token and files.
+# The session is locked, so that it cannot cease to be shared meanwhile; then the execution: a chat
+# that is being deleted may just be ending its sharing, as the last one linked to it. `started` is
+# as that has left it. `graph_execution` is the execution if this call has shared it; one that is
+# shared already keeps its token and files.
 def _link(capabilities: Capabilities) -> LiteralString:
     blocks: LiteralString = "', '".join(OUTPUT_BLOCKS)
     return f"""
@@ -37,25 +39,29 @@ WITH session AS MATERIALIZED (
       FROM platform."ChatSession"
      WHERE "id" = %(session_id)s AND "isShared" AND "autoShareExecutions"
        FOR SHARE
+), started AS MATERIALIZED (
+    SELECT execution."id", execution."isShared"
+      FROM session
+      JOIN platform."AgentGraphExecution" AS execution ON execution."userId" = session."userId"
+     WHERE execution."id" = %(execution_id)s AND NOT execution."isDeleted"
+       FOR NO KEY UPDATE OF execution
 ), linked AS (
     INSERT INTO platform."ChatLinkedShare" ("id", "createdAt", "sessionId", "executionId")
-    SELECT gen_random_uuid()::text, autogpt_db.now_v1(), session."id", started."id"
-      FROM session
-      JOIN platform."AgentGraphExecution" AS started
-        ON started."userId" = session."userId"
-     WHERE started."id" = %(execution_id)s AND NOT started."isDeleted"
+    SELECT gen_random_uuid()::text, autogpt_db.now_v1(), %(session_id)s, started."id"
+      FROM started
         ON CONFLICT DO NOTHING
     RETURNING "executionId"
 ), graph_execution AS (
-    UPDATE platform."AgentGraphExecution" AS started
+    UPDATE platform."AgentGraphExecution" AS execution
        SET "isShared" = true,
            "shareToken" = gen_random_uuid()::text,
            "sharedAt" = autogpt_db.now_v1(),
            "sharedVia" = 'CHAT_LINK',
            "updatedAt" = autogpt_db.now_v1()
       FROM linked
-     WHERE started."id" = linked."executionId" AND NOT started."isShared"
-    RETURNING started."id", started."userId", started."shareToken"
+      JOIN started ON started."id" = linked."executionId"
+     WHERE execution."id" = started."id" AND NOT started."isShared"
+    RETURNING execution."id", execution."userId", execution."shareToken"
 ), output AS (
     SELECT {input_data(capabilities)} AS input
       FROM graph_execution
