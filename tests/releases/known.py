@@ -51,6 +51,8 @@ STORED_MEMBERS = Instead(
     added=frozenset({"revoke_url"}),
 )
 
+WORDS_ALONE = Instead("without an embedding service only words are found, and scores are numbers")
+
 INSTEAD: dict[str, dict[int, Instead]] = {
     "v0.6.68": {
         5: TIED,
@@ -61,6 +63,7 @@ INSTEAD: dict[str, dict[int, Instead]] = {
         73: OLD_NAMES,
         98: LITERAL,
         111: STORED_MEMBERS,
+        **dict.fromkeys((222, 224, 225, 226, 227), WORDS_ALONE),
     },
     "v0.7.2": {
         109: DATA_ERROR,

@@ -2145,6 +2145,38 @@ class AsyncMethods(ABC):
         )
         return result
 
+    async def unified_hybrid_search(
+        self,
+        query: str,
+        content_types: Sequence[str] | None = None,
+        category: str | None = None,
+        page: int = 1,
+        page_size: int = 20,
+        weights: models.UnifiedSearchWeights | None = None,
+        min_score: float | None = None,
+        user_id: str | None = None,
+        lexical_query: str | None = None,
+        prefix_match: bool = False,
+    ) -> list[list[models.HybridSearchRow] | int]:
+        """Search what AutoGPT has made searchable, by meaning, words, category and age."""
+        result: list[list[models.HybridSearchRow] | int] = await self._call(
+            "unified_hybrid_search",
+            {
+                "query": query,
+                "content_types": content_types,
+                "category": category,
+                "page": page,
+                "page_size": page_size,
+                "weights": weights,
+                "min_score": min_score,
+                "user_id": user_id,
+                "lexical_query": lexical_query,
+                "prefix_match": prefix_match,
+            },
+            reads=True,
+        )
+        return result
+
     async def update_block_optimized_description(
         self,
         block_id: str,

@@ -114,9 +114,11 @@ from autogpt_db.models.reviews import HumanReview, PendingReview, ReviewResult, 
 from autogpt_db.models.spending import PlatformCostEntry, UsageTransactionMetadata
 from autogpt_db.models.store import (
     ChangelogEntry,
+    HybridSearchRow,
     StoreAgent,
     StoreAgentDetails,
     StoreAgentsResponse,
+    UnifiedSearchWeights,
 )
 from autogpt_db.models.understanding import BusinessUnderstanding, BusinessUnderstandingInput
 from autogpt_db.models.users import (
@@ -180,6 +182,7 @@ __all__ = [
     "GraphVersion",
     "HostScopedCredentials",
     "HumanReview",
+    "HybridSearchRow",
     "JsonValue",
     "LibraryAgent",
     "LibraryAgentPreset",
@@ -226,6 +229,7 @@ __all__ = [
     "StoreAgent",
     "StoreAgentDetails",
     "StoreAgentsResponse",
+    "UnifiedSearchWeights",
     "UsageTransactionMetadata",
     "User",
     "UserBriefing",

@@ -121,9 +121,11 @@ if TYPE_CHECKING:
     from autogpt_db.models.spending import PlatformCostEntry, UsageTransactionMetadata
     from autogpt_db.models.store import (
         ChangelogEntry,
+        HybridSearchRow,
         StoreAgent,
         StoreAgentDetails,
         StoreAgentsResponse,
+        UnifiedSearchWeights,
     )
     from autogpt_db.models.understanding import BusinessUnderstanding, BusinessUnderstandingInput
     from autogpt_db.models.users import (
@@ -200,6 +202,7 @@ __all__ = [
     "GraphVersion",
     "HostScopedCredentials",
     "HumanReview",
+    "HybridSearchRow",
     "JsonValue",
     "LibraryAgent",
     "LibraryAgentPreset",
@@ -246,6 +249,7 @@ __all__ = [
     "StoreAgent",
     "StoreAgentDetails",
     "StoreAgentsResponse",
+    "UnifiedSearchWeights",
     "UsageTransactionMetadata",
     "User",
     "UserBriefing",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
-from autogpt_db.models.marks import Moment
+from autogpt_db.models.marks import Default, Moment
 from autogpt_db.models.pages import Pagination
 
 
@@ -66,3 +66,33 @@ class StoreAgentDetails(TypedDict):
     graph_id: NotRequired[str]
     graph_versions: NotRequired[list[str]]
     owning_org_id: NotRequired[str | None]
+
+
+class UnifiedSearchWeights(TypedDict):
+    """What each score of a search weighs; together they are 1."""
+
+    semantic: NotRequired[Annotated[float, Default(0.40)]]
+    lexical: NotRequired[Annotated[float, Default(0.40)]]
+    category: NotRequired[Annotated[float, Default(0.10)]]
+    recency: NotRequired[Annotated[float, Default(0.10)]]
+
+
+class HybridSearchRow(TypedDict):
+    """A result of a search; the last three are there where words could be compared.
+
+    Its moment ends in `+00:00`, not in `Z` as all others do.
+    """
+
+    content_type: str
+    content_id: str
+    searchable_text: str
+    metadata: dict[str, Any]
+    updated_at: str
+    semantic_score: float
+    lexical_score: float
+    category_score: float
+    recency_score: float
+    combined_score: float
+    bm25_score: NotRequired[float]
+    final_score: NotRequired[float]
+    relevance: NotRequired[float]

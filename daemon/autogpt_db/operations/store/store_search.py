@@ -56,6 +56,11 @@ WITH_MEANING = _Weights(0.30, 0.30, 0.20, 0.10, 0.10)
 # What meaning would weigh goes to the others in proportion.
 WITHOUT_MEANING = _Weights(0.0, 3 / 7, 2 / 7, 1 / 7, 1 / 7)
 
+# Of what was measured: `distance`, where it is known, `rank` of the words, age in `days`.
+SEMANTIC: LiteralString = "COALESCE(1 - NULLIF(distance, 'NaN'), 0)"
+LEXICAL: LiteralString = "rank / GREATEST(max(rank) OVER (), 0.001)"
+RECENCY: LiteralString = "GREATEST(1 - days / 90, 0)"
+
 # Without a query's embedding pgvector isn't touched: its distance to nothing would be NaN, which
 # PostgreSQL ranks above every number.
 _DISTANCE: LiteralString = "content.embedding <=> %(embedding)s::vector"
@@ -90,10 +95,10 @@ WITH offered AS MATERIALIZED (
       FROM candidate
 ), scored AS (
     SELECT *,
-           %(semantic)s::float8 * COALESCE(1 - NULLIF(distance, 'NaN'), 0)
-           + %(lexical)s::float8 * rank / GREATEST(max(rank) OVER (), 0.001)
+           %(semantic)s::float8 * {SEMANTIC}
+           + %(lexical)s::float8 * {LEXICAL}
            + %(category_weight)s::float8 * in_category::integer
-           + %(recency)s::float8 * GREATEST(1 - days / 90, 0)
+           + %(recency)s::float8 * {RECENCY}
            + %(popularity)s::float8
                  * COALESCE(ln(1 + runs) / NULLIF(ln(1 + max(runs) OVER ()), 0), 0)
            AS score
