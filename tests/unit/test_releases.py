@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ from autogpt_db.database.releases import (
     methods_of,
     newest_shown,
 )
+from autogpt_db.operations import load_operations
+from autogpt_db.operations.coverage import at_hand
 from releases.catalogues import RELEASES as CATALOGUES
 from releases.catalogues import catalogue
 
@@ -76,3 +79,13 @@ def test_the_package_knows_what_the_catalogues_say() -> None:
     assert known["states"] == list(STATES) == list(CATALOGUES)
     for kind, rows in json.loads(json.dumps(spans(states))).items():
         assert known[kind] == rows, kind
+
+
+def test_readme_names_what_is_not_served_and_says_how_many_are() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    _, _, left = readme.partition("bound to AutoGPT's own code")
+    named = re.findall(r"`([a-z_]+)`", left.partition("For those")[0])
+    called = {method for release in RELEASES for method in methods_of(release)}
+    assert set(named) == called - load_operations().keys()
+    lacking = at_hand(catalogue_of("v0.6.68"), "platform").lacking
+    assert f"{len(load_operations()) - len(lacking)} methods are served" in readme
