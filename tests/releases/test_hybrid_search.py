@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from api_process import ApiProcess
 from autogpt_db.errors import ArgumentsInvalidError
 from autogpt_db.settings import EmbeddingsSettings, Secret
 from embedding_provider import EmbeddingProvider
@@ -134,3 +136,15 @@ def test_with_an_embedding_service_meaning_is_found_wherever_pgvector_lives(
         provider.failing = True
         assert search(service, "rain", min_score=0.4) == [[], 0]
         assert len(search(service, "weather")[0]) == 4
+
+
+def test_a_long_query_is_ranked_beside_the_event_loop(service: Service) -> None:
+    with ApiProcess(service.url, modules=()) as api:
+        children = Path(f"/proc/{api.pid}/task/{api.pid}/children")
+        body = {"query": "weather", "min_score": 0}
+        short, _ = api.client.post("/unified_hybrid_search", json=body).json()
+        before = children.read_text().split()
+        body |= {"query": "weather " * 4000, "lexical_query": "weather"}
+        long, _ = api.client.post("/unified_hybrid_search", json=body).json()
+        assert len(children.read_text().split()) == len(before) + 1, "a helper"
+    assert {row["content_id"] for row in long} == {row["content_id"] for row in short}

@@ -230,7 +230,11 @@ async def unified_hybrid_search(
     else:
         async with database.with_search_path() as inside:
             rows = await inside.rows(BY_MEANING, {**parameters, "embedding": embedding})
-    return _encode([_ordered(query, rows), rows[0][-1] if rows else 0])
+    texts, scores = [row[2] for row in rows], [row[9] for row in rows]
+    # Each word of a query is looked for in each text, and both may be long.
+    size = len(query) + sum(map(len, texts))
+    found = await database.computed(size, relevances, query, texts, scores)
+    return _encode([_ordered(rows, found), rows[0][-1] if rows else 0])
 
 
 def _shares(weights: JsonText | None) -> _Shares:
@@ -256,7 +260,9 @@ def _shares(weights: JsonText | None) -> _Shares:
     return shares
 
 
-def _ordered(query: str, rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
+def _ordered(
+    rows: list[tuple[Any, ...]], found: list[tuple[float, float]] | None
+) -> list[dict[str, Any]]:
     """Return a page's documents in order: that of their scores, and of how well their words fit."""
     page = [
         {
@@ -274,7 +280,6 @@ def _ordered(query: str, rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
         for kind, content_id, text, metadata, updated_at, semantic, lexical, category, recency,
             score, _total in rows
     ]  # fmt: skip
-    found = relevances(query, [row[2] for row in rows], [row[9] for row in rows])
     if found is None:
         return page
     for document, (words, relevance) in zip(page, found, strict=True):
