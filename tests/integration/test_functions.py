@@ -181,10 +181,18 @@ def loaded(model: Any, value: Any) -> Any:
     return None if endless else plain
 
 
+def as_double(number: float) -> float:
+    """Return the nearest double; beyond them infinity, as for a number that is written so."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.copysign(math.inf, number)
+
+
 def same(actual: Any, expected: Any) -> bool:
     """Compare numbers as doubles: PostgreSQL keeps every digit of a text."""
     if {type(expected), type(actual)} == {int, float}:
-        return float(actual) == float(expected)
+        return as_double(actual) == as_double(expected)
     if isinstance(expected, dict) and isinstance(actual, dict):
         return actual.keys() == expected.keys() and all(
             same(actual[name], value) for name, value in expected.items()

@@ -38,6 +38,8 @@ def test_an_address_that_was_looked_up_here_is_this_machine_s_as_well(nobody: st
     other = ANOTHER + at.format("::1") + nobody
     assert lasts(psycopg.OperationalError(f"{own}\n{other}"))
     assert not lasts(psycopg.OperationalError(f"{own}\n{other}".replace("::1", "10.0.0.1")))
+    another = other.replace("port 1 ", "port 2 ")
+    assert not lasts(psycopg.OperationalError(f"{own}\n{another}")), "another server"
 
 
 def test_else_the_first_address_is_told_of() -> None:

@@ -130,7 +130,7 @@ def lasts(error: BaseException) -> bool:
     """Tell whether no waiting helps: each of the hosts, where there are several, refuses for good.
 
     A name's addresses count as hosts, but for this machine's own: where nobody listens at one of
-    those, and somebody at the other, they are the same server.
+    those, and somebody at the other under the same port, they are the same server.
 
     Args:
         error: What `hosts.connect` raised.
@@ -143,12 +143,21 @@ def lasts(error: BaseException) -> bool:
             told = attempts.setdefault(line if place is None else place[0], [])
         told.append(line)
     refusals = {place: refusal_of("\n".join(lines)) for place, lines in attempts.items() if lines}
+    ports = {
+        _port_of(place) for place, refusal in refusals.items() if refusal is not _NOBODY_LISTENS
+    }
     elsewhere = [
         refusal
         for place, refusal in refusals.items()
-        if refusal is not _NOBODY_LISTENS or not _LOOPBACK.search(place)
+        if refusal is not _NOBODY_LISTENS
+        or not _LOOPBACK.search(place)
+        or _port_of(place) not in ports
     ]
     return bool(elsewhere) and all(refusal is not None and refusal.lasts for refusal in elsewhere)
+
+
+def _port_of(place: str) -> str:
+    return place.rpartition(" ")[2]
 
 
 def remedy_of(refusal: Refusal | None, target: DatabaseUrl) -> str:
