@@ -143,6 +143,29 @@ def test_a_session_belongs_to_whom_it_names(service_in: Serve) -> None:
     assert service.call("get_chat_session_metadata", session_id="x") is None
 
 
+def test_an_expert_that_is_just_archived_gets_no_session(service_in: Serve) -> None:
+    service = service_in(LATEST, seeded=True)
+    answers: list[Exception] = []
+
+    def ask() -> None:
+        with pytest.raises(ExpertNotFoundError) as refused:
+            make(service, "x", "alice", expert_id="x1")
+        answers.append(refused.value)
+
+    with psycopg.connect(service.url) as other:
+        other.execute("""UPDATE platform."Expert" SET "isArchived" = true WHERE id = 'x1'""")
+        asking = threading.Thread(target=ask)
+        asking.start()
+        with psycopg.connect(service.url, autocommit=True) as observer:
+            waits = """SELECT 1 FROM pg_stat_activity
+                        WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+            wait_for(lambda: observer.execute(waits).fetchone(), what="the call to wait")
+        other.commit()
+        asking.join()
+    assert len(answers) == 1
+    assert service.rows("""SELECT FROM "ChatSession" WHERE id = 'x'""") == []
+
+
 def test_where_a_session_belongs_changes_only_if_that_is_asked_for(service_in: Serve) -> None:
     service = service_in(LATEST, seeded=True)
     make(service, "s", "alice", organization_id="org-a", team_id="team-a")

@@ -61,6 +61,7 @@ def _creating(capabilities: Capabilities) -> _Creating:
    AND session."expertId" IS NOT DISTINCT FROM NULLIF(%(expert_id)s, '')"""
     expert: LiteralString = "SELECT"
     if capabilities.pods:
+        # It stays as it is until the session is there.
         expert = """SELECT
      WHERE COALESCE(%(expert_id)s, '') = ''
         OR EXISTS (
@@ -70,6 +71,7 @@ def _creating(capabilities: Capabilities) -> _Creating:
               AND expert."ownerUserId" = %(user_id)s
               AND NOT expert."isTemplate"
               AND NOT expert."isArchived"
+              FOR SHARE
            )"""
     return _Creating(
         create=f"""
