@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
 from autogpt_db.errors import ArgumentsInvalidError, InvalidValueError, NotFoundError
 from releases.building import LATEST
 from releases.library_rows import INPUT, SAFE, columns, entry, started
-from releases.rows import insert, node
+from releases.rows import graph, insert, node
+from waiting import wait_for
 
 if TYPE_CHECKING:
     from releases.library_rows import Start
@@ -58,6 +61,33 @@ def test_another_version_takes_the_place_of_the_agent_that_has_it(service_in: St
     with pytest.raises(NotFoundError, match=r"^Failed to update library agent for g v7$"):
         service.call("update_library_agent", **mine, graph_version=7, is_favorite=False)
     assert columns(service, "a", "isFavorite") == (True,), "all of it or nothing"
+
+
+def test_who_points_to_a_version_last_has_it(service_in: Start) -> None:
+    service = started(service_in, LATEST)
+    graph(service, "g", 3, name="Third")
+    entry(service, "a", "g", 1)
+    entry(service, "b", "g", 3)
+    answers: list[Any] = []
+
+    def change() -> None:
+        asked = {"library_agent_id": "a", "user_id": "alice", "graph_version": 2}
+        answers.append(service.call("update_library_agent", **asked)["id"])
+
+    with psycopg.connect(service.url) as other:
+        other.execute(
+            """UPDATE platform."LibraryAgent" SET "agentGraphVersion" = 2 WHERE id = 'b'"""
+        )
+        changing = threading.Thread(target=change)
+        changing.start()
+        with psycopg.connect(service.url, autocommit=True) as observer:
+            waits = """SELECT 1 FROM pg_stat_activity
+                        WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+            wait_for(lambda: observer.execute(waits).fetchone(), what="the change to wait")
+        other.commit()
+        changing.join()
+    assert answers == ["a"]
+    assert service.rows('SELECT id, "agentGraphVersion" FROM "LibraryAgent"') == [("a", 2)]
 
 
 def test_the_deleted_is_restored_and_otherwise_not_found(service_in: Start) -> None:

@@ -203,7 +203,7 @@ def credentials_malformed(*, user_id: str, texts: int, credentials: list[str]) -
 @event(WARNING)
 def preset_credentials_unreadable(*, user_id: str, inputs: list[str]) -> None:
     """Inputs of a user's presets that should be references to credentials are none, and were left
-    out: `inputs` are the presets' ids and the inputs' names.
+    out: `inputs` are the presets' ids and the inputs' names, of the first 20.
 
     Somebody else than AutoGPT wrote them. The user can choose the credentials anew.
     """

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from autogpt_db import models
 from autogpt_db.database.capabilities import ForSchema
-from autogpt_db.errors import InvalidValueError
+from autogpt_db.errors import InvalidValueError, UniqueViolationError
 from autogpt_db.models import library_arguments
 from autogpt_db.operations import Database, JsonText, Reply, operation
 from autogpt_db.operations.library.folder_documents import no_folder
@@ -164,16 +164,18 @@ async def update_library_agent(
     restored = is_deleted is False
     if not restored and all(value is None for value in changes.values()):
         raise InvalidValueError("No values were passed to update")
-    row = await database.row(
-        UPDATE(database.capabilities),
-        {
-            **changes,
-            **BLOCKS,
-            "library_agent_id": library_agent_id,
-            "user_id": user_id,
-            "restored": restored,
-        },
-    )
+    parameters = {
+        **changes,
+        **BLOCKS,
+        "library_agent_id": library_agent_id,
+        "user_id": user_id,
+        "restored": restored,
+    }
+    try:
+        row = await database.row(UPDATE(database.capabilities), parameters)
+    except UniqueViolationError:
+        # Another agent has just been pointed to this version; now it can be seen, and gives way.
+        row = await database.row(UPDATE(database.capabilities), parameters)
     assert row is not None, "it is joined to one"
     has_folder, graph_without_version, *shown = row
     if not has_folder:

@@ -76,6 +76,9 @@ SELECT json_build_object(
 """
 
 
+MOST_NAMED = 20
+"""Inputs that one event names."""
+
 GET = ForSchema(_get)
 LIST = ForSchema(_list)
 
@@ -149,5 +152,5 @@ async def _read(
         return None
     found: bytes = row[0]
     if row[1]:
-        log.preset_credentials_unreadable(user_id=parameters["user_id"], inputs=row[1])
+        log.preset_credentials_unreadable(user_id=parameters["user_id"], inputs=row[1][:MOST_NAMED])
     return found
