@@ -10,6 +10,7 @@ import pytest
 from tools.releases import STATES, facts, spans
 
 import autogpt_db
+from autogpt_db.database.capabilities import Capabilities
 from autogpt_db.database.catalogue import Catalogue
 from autogpt_db.database.releases import (
     RELEASES,
@@ -22,7 +23,6 @@ from autogpt_db.database.releases import (
     newest_shown,
 )
 from autogpt_db.operations import load_operations
-from autogpt_db.operations.coverage import at_hand
 from releases.catalogues import RELEASES as CATALOGUES
 from releases.catalogues import catalogue
 
@@ -81,11 +81,22 @@ def test_the_package_knows_what_the_catalogues_say() -> None:
         assert known[kind] == rows, kind
 
 
-def test_readme_names_what_is_not_served_and_says_how_many_are() -> None:
+def test_readme_names_what_is_not_served() -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
     _, _, left = readme.partition("bound to AutoGPT's own code")
     named = re.findall(r"`([a-z_]+)`", left.partition("For those")[0])
     called = {method for release in RELEASES for method in methods_of(release)}
     assert set(named) == called - load_operations().keys()
-    lacking = at_hand(catalogue_of("v0.6.68"), "platform").lacking
-    assert f"{len(load_operations()) - len(lacking)} methods are served" in readme
+
+
+@pytest.mark.parametrize("release", RELEASES, ids=lambda release: release.name)
+def test_a_release_has_all_that_what_it_calls_needs(release: Release) -> None:
+    catalogue = catalogue_of(release.state)
+    capabilities = Capabilities.of(catalogue)
+    operations = load_operations()
+    lacks = {
+        method: [lack.what for lack in operations[method].needs(capabilities).lacks(catalogue)]
+        for method in methods_of(release)
+        if method in operations
+    }
+    assert {method: each for method, each in lacks.items() if each} == {}

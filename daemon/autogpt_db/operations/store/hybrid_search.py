@@ -49,6 +49,8 @@ class ContentType(enum.StrEnum):
 
 
 EVERYBODYS = (ContentType.STORE_AGENT, ContentType.BLOCK, ContentType.DOCUMENTATION)
+# Not as literals of the statement: a database that lacks one of these labels can be searched, too.
+SOMEBODYS = (ContentType.LIBRARY_AGENT, ContentType.WORKSPACE_FILE, ContentType.CHAT_SESSION)
 
 # A label that this database's type hasn't got is passed over. What is a user's by its nature is
 # nobody else's where its row names no user.
@@ -63,8 +65,7 @@ _SEARCHED: LiteralString = """
            OR content."userId" IS NULL
               AND (
                   %(user_id)s::text IS NULL
-                  OR content."contentType"::text
-                     NOT IN ('LIBRARY_AGENT', 'WORKSPACE_FILE', 'CHAT_SESSION')
+                  OR content."contentType"::text <> ALL (%(somebodys)s::text[])
               )
        )"""
 
@@ -217,6 +218,7 @@ async def unified_hybrid_search(
         "words": words,
         "prefixes": prefixes or None,
         "types": [each.value for each in (EVERYBODYS if content_types is None else content_types)],
+        "somebodys": [each.value for each in SOMEBODYS],
         "user_id": user_id,
         "matching": MATCHING,
         "nearest": NEAREST,
