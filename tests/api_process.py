@@ -124,7 +124,8 @@ class ApiProcess:
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """Return the records of one event."""
-        records = [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
+        whole = self.log().rpartition("\n")[0]  # without a line that is still being written
+        records = [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
         return [record for record in records if record.get("event") == name]
 
     def connect(self) -> socket.socket:

@@ -258,7 +258,8 @@ class DaemonProcess:
     def events(self, name: str | None = None) -> list[dict[str, Any]]:
         """Return its log records, those called `name` where one is given."""
         found = []
-        for line in self.log().splitlines():
+        whole = self.log().rpartition("\n")[0]  # without a line that is still being written
+        for line in whole.splitlines():
             if line.startswith("{"):
                 record = json.loads(line)
                 if name is None or record.get("event") == name:
