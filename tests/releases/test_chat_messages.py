@@ -19,8 +19,8 @@ from autogpt_db.errors import (
 )
 from autogpt_db.operations.chats.message_page_statements import EXACT_PAGE, WIDENED_PAGE
 from autogpt_db.settings import LimitsSettings
+from lock_waits import await_lock
 from releases.building import LATEST
-from waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -232,10 +232,7 @@ def test_a_number_that_somebody_takes_without_the_lock_is_passed_over(service_in
         )
         writer = threading.Thread(target=lambda: starts.append(add(service, said("ours"))))
         writer.start()
-        with psycopg.connect(service.url, autocommit=True) as observer:
-            waits = """SELECT 1 FROM pg_stat_activity
-                        WHERE datname = current_database() AND wait_event_type = 'Lock'"""
-            wait_for(lambda: observer.execute(waits).fetchone(), what="the batch to wait")
+        await_lock(service.url, what="the batch to wait")
         other.commit()
         writer.join()
     assert starts == [1]

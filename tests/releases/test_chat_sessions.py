@@ -16,8 +16,8 @@ from autogpt_db.errors import (
     RawQueryError,
     UniqueViolationError,
 )
+from lock_waits import await_lock
 from releases.building import LATEST
-from waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -156,10 +156,7 @@ def test_an_expert_that_is_just_archived_gets_no_session(service_in: Serve) -> N
         other.execute("""UPDATE platform."Expert" SET "isArchived" = true WHERE id = 'x1'""")
         asking = threading.Thread(target=ask)
         asking.start()
-        with psycopg.connect(service.url, autocommit=True) as observer:
-            waits = """SELECT 1 FROM pg_stat_activity
-                        WHERE datname = current_database() AND wait_event_type = 'Lock'"""
-            wait_for(lambda: observer.execute(waits).fetchone(), what="the call to wait")
+        await_lock(service.url, what="the call to wait")
         other.commit()
         asking.join()
     assert len(answers) == 1
@@ -429,10 +426,7 @@ def test_of_two_sessions_that_are_deleted_at_once_the_last_ends_the_sharing(
         calls = [("delete_chat_session", {"session_id": session}) for session in ("cs5", "cs8")]
         deleter = threading.Thread(target=lambda: answers.extend(service.together(calls)))
         deleter.start()
-        with psycopg.connect(service.url, autocommit=True) as observer:
-            waits = """SELECT count(*) = 2 FROM pg_stat_activity
-                        WHERE datname = current_database() AND wait_event_type = 'Lock'"""
-            wait_for(lambda: observer.execute(waits).fetchone() == (True,), what="both to wait")
+        await_lock(service.url, what="both to wait", sessions=2)
         holder.rollback()
         deleter.join()
     assert answers == [True, True]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from lock_waits import await_lock
 from releases.rows import insert, node
-from waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -180,10 +180,7 @@ def test_a_chat_that_ceases_to_be_shared_takes_no_link(service: Service) -> None
         other.execute("""UPDATE platform."ChatSession" SET "isShared" = false WHERE id = 'cs8'""")
         linking = threading.Thread(target=link, args=(service, "cs8", execution))
         linking.start()
-        with psycopg.connect(service.url, autocommit=True) as observer:
-            waits = """SELECT 1 FROM pg_stat_activity
-                        WHERE datname = current_database() AND wait_event_type = 'Lock'"""
-            wait_for(lambda: observer.execute(waits).fetchone(), what="the link to wait")
+        await_lock(service.url, what="the link to wait")
         other.commit()
         linking.join()
     assert service.rows(ROWS) == before
@@ -199,10 +196,7 @@ def test_an_execution_whose_last_chat_is_just_deleted_is_shared_anew(service: Se
         other.execute("""DELETE FROM platform."ChatSession" WHERE id = 'cs5'""")
         linking = threading.Thread(target=link, args=(service, "cs8", "e13"))
         linking.start()
-        with psycopg.connect(service.url, autocommit=True) as observer:
-            waits = """SELECT 1 FROM pg_stat_activity
-                        WHERE datname = current_database() AND wait_event_type = 'Lock'"""
-            wait_for(lambda: observer.execute(waits).fetchone(), what="the link to wait")
+        await_lock(service.url, what="the link to wait")
         other.commit()
         linking.join()
     assert ("cs8", "e13") in service.rows(LINKS)

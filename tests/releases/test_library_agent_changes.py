@@ -9,10 +9,10 @@ import psycopg
 import pytest
 
 from autogpt_db.errors import ArgumentsInvalidError, InvalidValueError, NotFoundError
+from lock_waits import await_lock
 from releases.building import LATEST
 from releases.library_rows import INPUT, SAFE, columns, entry, started
 from releases.rows import graph, insert, node
-from waiting import wait_for
 
 if TYPE_CHECKING:
     from releases.library_rows import Start
@@ -80,10 +80,7 @@ def test_who_points_to_a_version_last_has_it(service_in: Start) -> None:
         )
         changing = threading.Thread(target=change)
         changing.start()
-        with psycopg.connect(service.url, autocommit=True) as observer:
-            waits = """SELECT 1 FROM pg_stat_activity
-                        WHERE datname = current_database() AND wait_event_type = 'Lock'"""
-            wait_for(lambda: observer.execute(waits).fetchone(), what="the change to wait")
+        await_lock(service.url, what="the change to wait")
         other.commit()
         changing.join()
     assert answers == ["a"]

@@ -10,6 +10,7 @@ import pytest
 
 from api_process import ApiProcess
 from autogpt_db.errors import LinkAlreadyExistsError, LinkTokenExpiredError
+from lock_waits import lock_awaited
 from releases.link_calls import (
     ASKED,
     CONFIRM,
@@ -23,16 +24,9 @@ from releases.link_calls import (
     status,
     token_for,
 )
-from waiting import PATIENCE
 
 if TYPE_CHECKING:
     from releases.link_calls import Serve
-    from service import Service
-
-WAITING = """
-SELECT count(*) FROM pg_stat_activity
- WHERE datname = current_database() AND wait_event_type = 'Lock'
-"""
 
 
 @KINDS
@@ -81,7 +75,7 @@ def test_two_who_confirm_wait_for_each_other_and_one_wins(service_in: Serve, kin
         async def main() -> None:
             body = f'{{"token": "{token}", "user_id": "ann"}}'.encode()
             call = asyncio.ensure_future(service.started(CONFIRM[kind], body))
-            await blocked(service)
+            await lock_awaited(service.url)
             first.commit()
             await call
 
@@ -109,7 +103,7 @@ def test_who_meets_a_new_link_leaves_the_token_unused(service_in: Serve, kind: s
         async def main() -> None:
             body = f'{{"token": "{token}", "user_id": "ann"}}'.encode()
             call = asyncio.ensure_future(service.started(CONFIRM[kind], body))
-            await blocked(service)
+            await lock_awaited(service.url)
             other.commit()
             await call
 
@@ -163,10 +157,3 @@ def test_a_repeat_with_a_key_gets_the_same_token_and_the_same_link(service_in: S
         assert service.value('SELECT count(*) FROM "PlatformLinkToken"') == 1
         assert post("confirm_server_link", "k", token=token, user_id="ann")["success"] is True
     assert owner(service, "server") == "ann"
-
-
-async def blocked(service: Service) -> None:
-    """Wait until somebody waits for a lock."""
-    async with asyncio.timeout(PATIENCE):
-        while service.value(WAITING) == 0:
-            await asyncio.sleep(0.01)

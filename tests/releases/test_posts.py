@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from autogpt_db.errors import ExpertNotFoundError, ForeignKeyViolationError, StatementCollidedError
-from waiting import wait_for
+from lock_waits import await_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -172,10 +172,7 @@ def test_a_number_that_somebody_takes_meanwhile_is_passed_over(service_in: Serve
         )
         poster = threading.Thread(target=lambda: posted.append(post(service, "x1", "m-1")))
         poster.start()
-        with psycopg.connect(service.url, autocommit=True) as observer:
-            waits = """SELECT 1 FROM pg_stat_activity
-                        WHERE datname = current_database() AND wait_event_type = 'Lock'"""
-            wait_for(lambda: observer.execute(waits).fetchone(), what="the post to wait")
+        await_lock(service.url, what="the post to wait")
         other.commit()
         poster.join()
     assert posted == ["csx2"]

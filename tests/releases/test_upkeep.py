@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from autogpt_db.operations.linking import link_tokens
-from autogpt_db.operations.notifications import push_subscriptions
+from autogpt_db.operations import cleaning
 from releases.building import LATEST
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def test_every_failure_is_counted_also_at_once(pushing: Service) -> None:
 def test_those_that_failed_too_often_are_forgotten(
     pushing: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(push_subscriptions, "BATCH", 3)
+    monkeypatch.setattr(cleaning, "BATCH", 3)
     assert pushing.call("cleanup_failed_push_subscriptions") == 4
     assert pushing.call("cleanup_failed_push_subscriptions") == 0
     assert pushing.value('SELECT max("failCount") FROM "PushSubscription"') == 4
@@ -109,7 +108,7 @@ def test_tokens_that_expired_a_day_ago_are_deleted(
 ) -> None:
     service = service_in(state)
     service.rows(TOKENS)
-    monkeypatch.setattr(link_tokens, "BATCH", 5)
+    monkeypatch.setattr(cleaning, "BATCH", 5)
     assert service.call("cleanup_expired_platform_link_tokens") == 16
     left = {name for (name,) in service.rows('SELECT id FROM "PlatformLinkToken"')}
     assert left == {f"pt{n}" for n in range(25)}

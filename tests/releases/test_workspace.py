@@ -14,19 +14,15 @@ from autogpt_db.errors import (
     ServiceUnavailableError,
     UniqueViolationError,
 )
+from lock_waits import lock_awaited
 from releases.building import LATEST
 from releases.workspace_files import file, paths, put, started, workspace_of
 from service import Service
-from waiting import PATIENCE
 
 if TYPE_CHECKING:
     from releases.workspace_files import Serve
 
 STATES = ("v0.6.48", "v0.6.59", "v0.6.68", LATEST)
-WAITING = """
-SELECT count(*) FROM pg_stat_activity
- WHERE datname = current_database() AND wait_event_type = 'Lock'
-"""
 
 
 # Workspaces ----------------------------------------------------------------------------------
@@ -82,7 +78,7 @@ def test_a_workspace_that_another_is_just_making_is_returned_unchanged(service_i
             call = asyncio.ensure_future(
                 service.started("get_or_create_workspace", b'{"user_id": "ann"}')
             )
-            await blocked(service)
+            await lock_awaited(service.url)
             other.commit()
             return await call
 
@@ -101,13 +97,6 @@ def test_a_workspace_is_found_while_the_database_takes_no_writes(service_in: Ser
         assert workspace_of(reading) == made
         with pytest.raises(ServiceUnavailableError):
             workspace_of(reading, "ben")
-
-
-async def blocked(service: Service) -> None:
-    """Wait until somebody waits for a lock."""
-    async with asyncio.timeout(PATIENCE):
-        while service.value(WAITING) == 0:
-            await asyncio.sleep(0.01)
 
 
 # Files ---------------------------------------------------------------------------------------
@@ -238,7 +227,7 @@ def test_a_deleted_files_path_that_another_is_just_taking_is_given_way_to(
                     f'{{"file_id": "{made["id"]}", "workspace_id": "{workspace}"}}'.encode(),
                 )
             )
-            await blocked(service)
+            await lock_awaited(service.url)
             other.commit()
             return await call
 

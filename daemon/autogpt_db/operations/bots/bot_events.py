@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from autogpt_db.errors import InvalidValueError
 from autogpt_db.models import bots
-from autogpt_db.operations import BOUNDED_CALLS, Database, JsonText, Merged, operation
+from autogpt_db.operations import Database, JsonText, operation
+from autogpt_db.operations.appending import appending
 from autogpt_db.operations.received import members_of
 from autogpt_db.signatures.repeats import harmful
 from autogpt_db.signatures.types import Document
@@ -21,15 +22,17 @@ _NUMBERS = ("char_count", "duration_ms")
 _MOST = 2**31
 """Beyond what an integer column holds."""
 
-_TEXTS = (
-    "event_id",
-    "platform",
-    "event_type",
-    "server_id",
-    "channel_type",
-    "command_name",
-    "error_kind",
-)
+_COLUMNS: dict[LiteralString, LiteralString] = {
+    "event_id": "text",
+    "platform": "text",
+    "event_type": "text",
+    "server_id": "text",
+    "channel_type": "text",
+    "command_name": "text",
+    "error_kind": "text",
+    "char_count": "integer",
+    "duration_ms": "integer",
+}
 
 _INSERTED: LiteralString = """
 INSERT INTO platform."BotEvent"
@@ -39,47 +42,8 @@ SELECT call.event_id, autogpt_db.now_v1(), call.platform::platform."PlatformType
        call.event_type, call.server_id, call.channel_type, call.command_name, call.error_kind,
        call.char_count, call.duration_ms"""
 
-_CALLS: LiteralString = f"""{BOUNDED_CALLS} AS call (
-           place integer, event_id text, platform text, event_type text, server_id text,
-           channel_type text, command_name text, error_kind text, char_count integer,
-           duration_ms integer
-       )"""
-
-_RECORD = Merged(
-    single=f"""{_INSERTED}
-  FROM (
-       SELECT %(event_id)s::text AS event_id,
-              %(platform)s::text AS platform,
-              %(event_type)s::text AS event_type,
-              %(server_id)s::text AS server_id,
-              %(channel_type)s::text AS channel_type,
-              %(command_name)s::text AS command_name,
-              %(error_kind)s::text AS error_kind,
-              %(char_count)s::integer AS char_count,
-              %(duration_ms)s::integer AS duration_ms
-       ) AS call
-RETURNING NULL::json
-""",
-    batch=f"""{_INSERTED}
-  FROM {_CALLS}
-""",
-    texts=_TEXTS,
-    documents=_NUMBERS,
-    # Each is a row of its own, so that any number of them goes together.
-    key=("event_id",),
-    answer=("call.place", "NULL::json"),
-    keyed_batch=f"""
-WITH call AS MATERIALIZED (
-    SELECT *
-      FROM {_CALLS}
-), recorded AS (
-{_INSERTED}
-      FROM call
-)
-SELECT call.place, NULL::json
-  FROM call
-""",
-)
+# Each is a row of its own, so that any number of them goes together.
+_RECORD = appending(_INSERTED, _COLUMNS, "event_id")
 
 
 @operation(reads=False, at_once=True, repeat=harmful("Records the event again, as one more."))

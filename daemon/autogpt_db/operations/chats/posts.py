@@ -16,6 +16,7 @@ from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import ExpertNotFoundError, StatementCollidedError
 from autogpt_db.operations import CleanText, Database, JsonObject, operation
 from autogpt_db.operations.chats.numbering import ATTEMPTS, next_sequence
+from autogpt_db.operations.chats.session_creation import PLAIN
 from autogpt_db.signatures.repeats import harmless
 
 if TYPE_CHECKING:
@@ -36,13 +37,6 @@ class _Thread(NamedTuple):
 
     lock: LiteralString
     post: LiteralString
-
-
-_METADATA: LiteralString = """'{
-               "dry_run": false, "llm_auth_provider": "platform", "llm_credential_id": null,
-               "builder_graph_id": null, "source_platform": null, "kind": "normal",
-               "dream_pass_id": null
-           }'::jsonb"""
 
 
 def _thread(
@@ -74,7 +68,7 @@ WITH known AS (
 ), made AS (
     INSERT INTO platform."ChatSession"
            ("id", "createdAt", "updatedAt", "metadata", "userId"{columns})
-    SELECT gen_random_uuid()::text, autogpt_db.now_v1(), autogpt_db.now_v1(), {_METADATA},
+    SELECT gen_random_uuid()::text, autogpt_db.now_v1(), autogpt_db.now_v1(), '{PLAIN}'::jsonb,
            %(user_id)s{new}
        AND NOT EXISTS (SELECT FROM known)
        AND NOT EXISTS (SELECT FROM newest)

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 ChatSessionMetadata = Annotated[JsonText, Document(chats.ChatSessionMetadata)]
 """The whole model: every declared member, with its default where nothing was said."""
 
-_PLAIN = """{
+PLAIN: LiteralString = """{
     "dry_run": false, "llm_auth_provider": "platform", "llm_credential_id": null,
     "builder_graph_id": null, "source_platform": null, "kind": "normal", "dream_pass_id": null
 }"""
+"""The metadata of a session of which nothing is said."""
 
 
 class _Creating(NamedTuple):
@@ -148,7 +149,7 @@ async def create_chat_session(
         "user_id": user_id,
         "organization_id": organization_id,
         "team_id": team_id,
-        "metadata": _PLAIN if metadata is None else metadata,
+        "metadata": PLAIN if metadata is None else metadata,
         "expert_id": expert_id,
     }
     row = await database.row(statements.create, parameters)

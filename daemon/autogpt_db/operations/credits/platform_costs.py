@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.models import spending
-from autogpt_db.operations import BOUNDED_CALLS, Database, JsonText, Merged, operation
+from autogpt_db.operations import Database, JsonText, Merged, operation
+from autogpt_db.operations.appending import appending
 from autogpt_db.operations.received import members_of
 from autogpt_db.signatures.repeats import harmful
 from autogpt_db.signatures.types import Document
@@ -19,20 +20,21 @@ if TYPE_CHECKING:
 PlatformCostEntry = Annotated[JsonText, Document(spending.PlatformCostEntry)]
 """The whole model: declared members with their defaults."""
 
-# As they came: only metadata are cleaned.
-_TEXTS = (
-    "user_id",
-    "graph_exec_id",
-    "node_exec_id",
-    "graph_id",
-    "node_id",
-    "block_id",
-    "block_name",
-    "provider",
-    "credential_id",
-    "model",
-    "tracking_type",
-)
+# Texts as they came: only metadata are cleaned.
+_COLUMNS: dict[LiteralString, LiteralString] = {
+    "user_id": "text",
+    "graph_exec_id": "text",
+    "node_exec_id": "text",
+    "graph_id": "text",
+    "node_id": "text",
+    "block_id": "text",
+    "block_name": "text",
+    "provider": "text",
+    "credential_id": "text",
+    "model": "text",
+    "tracking_type": "text",
+    "entry": "jsonb",
+}
 
 
 def _log(capabilities: Capabilities) -> Merged:
@@ -60,50 +62,8 @@ SELECT gen_random_uuid()::text, autogpt_db.now_v1(), call.user_id, call.graph_ex
        (call.entry ->> 'duration')::double precision,
        (call.entry ->> 'tracking_amount')::double precision,
        COALESCE(NULLIF(call.entry -> 'metadata', 'null'), '{{}}'){cached_values}"""
-    calls: LiteralString = f"""{BOUNDED_CALLS} AS call (
-           place integer, user_id text, graph_exec_id text, node_exec_id text, graph_id text,
-           node_id text, block_id text, block_name text, provider text, credential_id text,
-           model text, tracking_type text, entry jsonb
-       )"""
-    return Merged(
-        single=f"""{inserted}
-  FROM (
-       SELECT %(user_id)s::text AS user_id,
-              %(graph_exec_id)s::text AS graph_exec_id,
-              %(node_exec_id)s::text AS node_exec_id,
-              %(graph_id)s::text AS graph_id,
-              %(node_id)s::text AS node_id,
-              %(block_id)s::text AS block_id,
-              %(block_name)s::text AS block_name,
-              %(provider)s::text AS provider,
-              %(credential_id)s::text AS credential_id,
-              %(model)s::text AS model,
-              %(tracking_type)s::text AS tracking_type,
-              %(entry)s::jsonb AS entry
-       ) AS call
-RETURNING NULL::json
-""",
-        batch=f"""{inserted}
-  FROM {calls}
-""",
-        texts=_TEXTS,
-        documents=("entry",),
-        # Rows of one user have no order, and may come in one statement.
-        key=("user_id",),
-        shares=True,
-        answer=("call.place", "NULL::json"),
-        keyed_batch=f"""
-WITH call AS MATERIALIZED (
-    SELECT *
-      FROM {calls}
-), logged AS (
-{inserted}
-      FROM call
-)
-SELECT call.place, NULL::json
-  FROM call
-""",
-    )
+    # Rows of one user have no order, and may come in one statement.
+    return appending(inserted, _COLUMNS, "user_id", shares=True)
 
 
 LOG = ForSchema(_log)
@@ -122,6 +82,6 @@ async def log_platform_cost(database: Database, entry: PlatformCostEntry) -> Non
         InvalidValueError: A number is too large for its column.
     """
     received = members_of("entry", entry)
-    texts = {name: received[name] for name in _TEXTS}
-    texts["provider"] = str(texts["provider"]).lower()
-    await database.merged(LOG(database.capabilities), {**texts, "entry": entry})
+    parameters = {name: received[name] for name in _COLUMNS if name != "entry"}
+    parameters["provider"] = str(parameters["provider"]).lower()
+    await database.merged(LOG(database.capabilities), {**parameters, "entry": entry})

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autogpt_db.operations import Database, operation
+from autogpt_db.operations.cleaning import delete_in_batches
 from autogpt_db.signatures.repeats import harmless
 
 if TYPE_CHECKING:
     from typing import LiteralString
-
-BATCH = 5000
 
 # `expiresAt` is UTC without saying so, and indexed. A row that somebody else holds is left to its
 # holder or to the next run.
@@ -37,9 +36,4 @@ async def cleanup_expired_platform_link_tokens(database: Database) -> int:
     Returns:
         How many were deleted.
     """
-    deleted = 0
-    while True:
-        batch = await database.execute(DELETE_EXPIRED, {"batch": BATCH})
-        deleted += batch
-        if batch < BATCH:
-            return deleted
+    return await delete_in_batches(database, DELETE_EXPIRED)

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 from autogpt_db import models
 from autogpt_db.operations import Database, Reply, operation
+from autogpt_db.operations.cleaning import delete_in_batches
 from autogpt_db.signatures.bounds import fetch_list, listed
 from autogpt_db.signatures.repeats import harmful, harmless
 
 if TYPE_CHECKING:
     from typing import LiteralString
-
-BATCH = 5000
 
 OF_USER = listed("""
 SELECT json_build_object(
@@ -105,11 +104,4 @@ async def cleanup_failed_push_subscriptions(database: Database, max_failures: in
     Returns:
         How many were forgotten.
     """
-    forgotten = 0
-    while True:
-        batch = await database.execute(
-            DELETE_FAILED, {"max_failures": max_failures, "batch": BATCH}
-        )
-        forgotten += batch
-        if batch < BATCH:
-            return forgotten
+    return await delete_in_batches(database, DELETE_FAILED, max_failures=max_failures)

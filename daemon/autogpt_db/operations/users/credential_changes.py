@@ -10,6 +10,7 @@ from autogpt_db.database.encryption import UndecryptableError, decrypter
 from autogpt_db.errors import InvalidValueError
 from autogpt_db.models.credentials import Credentials
 from autogpt_db.operations import Database, JsonText, operation
+from autogpt_db.operations.received import refuse_nul
 from autogpt_db.operations.users import default_team
 from autogpt_db.operations.users.credential_texts import (
     computed,
@@ -214,12 +215,9 @@ def ids_of(text: str, limits: LimitsSettings) -> list[str]:
     given: list[dict[str, Any]] = json.loads(text)
     check_items({"credentials": given}, limits)
     for place, each in enumerate(given):
-        for name in ("id", "provider", "title"):
-            if "\0" in (each[name] or ""):
-                raise InvalidValueError(
-                    f"credentials.{place}.{name} holds the character U+0000, which PostgreSQL's "
-                    "text cannot"
-                )
+        refuse_nul(
+            f"credentials.{place}", {name: each[name] for name in ("id", "provider", "title")}
+        )
     return [each["id"] for each in given]
 
 
