@@ -50,7 +50,7 @@ SELECT stored."id", stored."encryptedPayload", stored."displayName", stored."sta
 
 # All of it or, where there are new ones and no organization to put them in, nothing. New ones are a
 # millisecond apart, in the order in which they are shown.
-_STORE: LiteralString = """
+_STORE: LiteralString = f"""
 WITH given AS MATERIALIZED (
     SELECT given.*
       FROM unnest(
@@ -60,15 +60,8 @@ WITH given AS MATERIALIZED (
 ), moment AS MATERIALIZED (
     SELECT autogpt_db.now_v1() AS now
 ), home AS MATERIALIZED (
-    SELECT membership."orgId" AS id
-      FROM platform."OrgMember" AS membership
-      JOIN platform."Organization" AS organization ON organization."id" = membership."orgId"
-     WHERE membership."userId" = %(user_id)s
-       AND membership."isOwner"
-       AND organization."isPersonal"
-       AND organization."deletedAt" IS NULL
-     ORDER BY membership."createdAt", membership.ctid
-     LIMIT 1
+    SELECT own.organization_id AS id
+      FROM ({default_team.FIND}) AS own
 ), possible AS MATERIALIZED (
     SELECT
      WHERE EXISTS (SELECT FROM home) OR NOT EXISTS (SELECT FROM given WHERE given.is_new)
