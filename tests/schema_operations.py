@@ -4,7 +4,7 @@
 """
 
 from autogpt_db.database.capabilities import ForSchema
-from autogpt_db.operations import Database, Merged, Reply, operation
+from autogpt_db.operations import FEW_CALLS, Database, Merged, Reply, operation
 
 NONE = "SELECT to_json('without'::text)"
 COUNTED = """SELECT to_json('with'::text) FROM platform."User" WHERE "id" = %(user_id)s"""
@@ -12,7 +12,11 @@ FOLDERS = """
 SELECT to_json('with'::text)
   FROM (SELECT count("folderId") FROM platform."LibraryAgent") AS counted
 """
-BATCH = "SELECT call.place, ({}) FROM json_to_recordset(%(calls)s::json) AS call (place integer)"
+BATCH = f"""
+SELECT call.place, ({{}})
+  FROM json_to_recordset(%(calls)s::json) AS call (place integer)
+ WHERE {FEW_CALLS}
+"""
 
 ALONE = ForSchema(lambda has: FOLDERS if has.folders else NONE)
 TOGETHER = ForSchema(

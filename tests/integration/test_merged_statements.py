@@ -234,3 +234,24 @@ def test_for_one_call_and_for_many_a_statement_does_and_returns_the_same(
         return
     assert together[0] == alone[0]
     assert sorted(map(str, together[1])) == sorted(map(str, alone[1]))
+
+
+@pytest.mark.parametrize("name", sorted(MERGED))
+def test_a_batch_is_planned_for_few_calls(connection: Connection, name: str) -> None:
+    merged = MERGED[name]
+    calls = merged.encode([dict.fromkeys((*merged.texts, *merged.documents))])
+    cursor = connection.execute(b"EXPLAIN (FORMAT json) " + merged.batch.encode(), {"calls": calls})
+    ((plan,),) = cursor.fetchall()
+    connection.rollback()
+    expected = [
+        each["Plan Rows"]
+        for each in nodes_of(plan[0]["Plan"])
+        if each.get("Function Name") == "json_to_recordset"
+    ]
+    assert expected == [1], "each call is looked for by an index"
+
+
+def nodes_of(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for below in plan.get("Plans", ()):
+        yield from nodes_of(below)

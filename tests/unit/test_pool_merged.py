@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from autogpt_db.database.capabilities import Capabilities, ForSchema
-from autogpt_db.database.pool.merged import BOUNDED_CALLS, KEEPING, Keeping, Merged
+from autogpt_db.database.pool.batches import LARGEST_BATCH
+from autogpt_db.database.pool.merged import BOUNDED_CALLS, FEW_CALLS, KEEPING, Keeping, Merged
 from autogpt_db.operations import Operation, load_operations
 
 
@@ -41,3 +42,7 @@ def test_a_statement_that_keeps_replies_claims_its_calls_once_and_keeps_the_odd_
             assert parameters["keys"] == r'{"a\"\\b","a\"\\b"}'
             assert parameters["fingerprints"] == "{ff,ff}"
             assert (parameters["method"], parameters["most_bytes"]) == ("m", 9)
+
+
+def test_every_call_of_a_batch_is_among_the_few_that_are_expected() -> None:
+    assert f"call.place BETWEEN 0 AND {LARGEST_BATCH - 1}" == FEW_CALLS

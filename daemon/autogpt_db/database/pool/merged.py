@@ -18,6 +18,12 @@ BOUNDED_CALLS: LiteralString = (
 Reading them bounds, for this statement alone, how long it waits for a row that another transaction
 holds: the others in the batch have nothing to do with that row.
 """
+FEW_CALLS: LiteralString = "call.place BETWEEN 0 AND 63"
+"""What is true of every call of a batch, and lets PostgreSQL expect that there are few.
+
+It takes any JSON array for a hundred rows, and reads a table of some thousands to its end rather
+than looking for so many. A batch goes by the indexes that one call goes by, at every size.
+"""
 _CLAIMED_CALLS: LiteralString = """json_to_recordset((
     SELECT autogpt_db.claimed_calls_v1(%(calls)s::json, %(method)s::text, %(keys)s::text[])
       FROM set_config('lock_timeout', '1s', true)
@@ -90,7 +96,8 @@ class Merged:
         single: Named parameters in, a `json` document in the first column of at most one row.
         batch: `%(calls)s` is a JSON array of objects: the parameters of each call, and its
             `place`. Returns rows of place and document; a place that is missing stands for None.
-            One that writes reads them from `BOUNDED_CALLS`.
+            `FEW_CALLS` is among its conditions, and one that writes reads them from
+            `BOUNDED_CALLS`.
         texts: Parameters that are text, or null.
         documents: Parameters that are JSON, or null: they stand in the array as they are.
         key: Parameters that name the row: no two calls with the same share a batch or are under
@@ -118,6 +125,7 @@ class Merged:
     def __post_init__(self) -> None:
         assert self.reads or self.key, "writes without a key would lose their order"
         assert self.reads or BOUNDED_CALLS in self.batch, "a batch that writes bounds its waits"
+        assert FEW_CALLS in self.batch, "a batch is planned as a single call is"
 
     @cached_property
     def keyed(self) -> KeyedMerged | None:

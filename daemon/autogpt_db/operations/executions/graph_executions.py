@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from autogpt_db import models
 from autogpt_db.database.capabilities import ForSchema
-from autogpt_db.operations import Database, Merged, Reply, operation
+from autogpt_db.operations import FEW_CALLS, Database, Merged, Reply, operation
 from autogpt_db.operations.executions.graph_execution_documents import (
     graph_execution_document,
     graph_execution_meta,
@@ -76,6 +76,7 @@ SELECT call.place, row_to_json(result)
            AND graph_execution."userId" = call.user_id
            AND NOT graph_execution."isDeleted"
        ) AS result
+ WHERE {FEW_CALLS}
 """,
         texts=("execution_id", "user_id"),
         reads=True,
@@ -102,6 +103,7 @@ SELECT call.place, row_to_json(result)
            AND NOT graph_execution."isDeleted"
            AND {_visible(capabilities, "call.user_id", "call.organization_id")}
        ) AS result
+ WHERE {FEW_CALLS}
 """,
         texts=("execution_id", "user_id", "organization_id"),
         reads=True,

@@ -6,6 +6,7 @@ from typing import Any, LiteralString
 
 from autogpt_db.operations import (
     BOUNDED_CALLS,
+    FEW_CALLS,
     Database,
     JsonValue,
     Merged,
@@ -20,7 +21,7 @@ SELECT to_json("data")
   FROM platform."AgentNodeExecutionKeyValueData"
  WHERE "userId" = %(user_id)s AND "key" = %(key)s AND autogpt_db.truthy_v1("data")
 """,
-    batch="""
+    batch=f"""
 SELECT call.place, to_json(stored."data")
   FROM json_to_recordset(%(calls)s::json) AS call (place integer, user_id text, key text)
  CROSS JOIN LATERAL (
@@ -28,6 +29,7 @@ SELECT call.place, to_json(stored."data")
           FROM platform."AgentNodeExecutionKeyValueData"
          WHERE "userId" = call.user_id AND "key" = call.key AND autogpt_db.truthy_v1("data")
        ) AS stored
+ WHERE {FEW_CALLS}
 """,
     texts=("user_id", "key"),
     reads=True,
@@ -54,6 +56,7 @@ WITH call AS MATERIALIZED (
       FROM {BOUNDED_CALLS} AS call (
                place integer, user_id text, key text, node_exec_id text, data jsonb
            )
+     WHERE {FEW_CALLS}
 ), stored AS (
     INSERT INTO platform."AgentNodeExecutionKeyValueData" AS stored
            ("userId", "key", "agentNodeExecutionId", "data", "createdAt", "updatedAt")

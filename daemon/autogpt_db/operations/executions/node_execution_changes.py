@@ -9,6 +9,7 @@ from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import ExecutionNotFoundError, InvalidValueError
 from autogpt_db.operations import (
     BOUNDED_CALLS,
+    FEW_CALLS,
     Database,
     ExecutionStatus,
     JsonObject,
@@ -81,6 +82,7 @@ WITH call AS MATERIALIZED (
                place integer, node_exec_id text, status text, allowed text,
                execution_data jsonb, stats jsonb
            )
+     WHERE {FEW_CALLS}
 ), held AS MATERIALIZED (
     -- Locked in the order of the calls, which is that of their keys; and only what may change, as
     -- the single statement does: others wait for no row that this one leaves as it is.
@@ -147,6 +149,7 @@ SELECT autogpt_db.ordered_id_v1(call.place), call.output_name, autogpt_db.now_v1
   FROM {BOUNDED_CALLS} AS call (
            place integer, output_name text, node_exec_id text, output_data jsonb
        )
+ WHERE {FEW_CALLS}
  ORDER BY call.place
 """,
     texts=("node_exec_id", "output_name"),
@@ -161,6 +164,7 @@ WITH call AS MATERIALIZED (
       FROM {BOUNDED_CALLS} AS call (
                place integer, output_name text, node_exec_id text, output_data jsonb
            )
+     WHERE {FEW_CALLS}
 ), added AS (
     INSERT INTO platform."AgentNodeExecutionInputOutput"
            ("id", "name", "time", "referencedByOutputExecId", "data")

@@ -9,6 +9,7 @@ from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import InvalidValueError
 from autogpt_db.operations import (
     BOUNDED_CALLS,
+    FEW_CALLS,
     Database,
     JsonValue,
     Merged,
@@ -138,6 +139,7 @@ WITH call AS MATERIALIZED (
                place integer, node_id text, graph_exec_id text, input_name text,
                input_data jsonb, received json
            )
+     WHERE {FEW_CALLS}
 ), found AS MATERIALIZED (
     SELECT call.place, waiting.*
       FROM call

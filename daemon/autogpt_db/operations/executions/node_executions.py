@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from autogpt_db import models
 from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.operations import (
+    FEW_CALLS,
     Database,
     ExecutionStatus,
     Limit,
@@ -63,6 +64,7 @@ SELECT call.place, row_to_json(result)
           FROM platform."AgentNodeExecution" AS execution{JOINED}
          WHERE execution."id" = call.node_exec_id
        ) AS result
+ WHERE {FEW_CALLS}
 """,
         texts=("node_exec_id",),
         reads=True,

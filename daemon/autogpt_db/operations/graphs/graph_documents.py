@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autogpt_db.database.capabilities import ForSchema
-from autogpt_db.operations import Merged
+from autogpt_db.operations import FEW_CALLS, Merged
 from autogpt_db.operations.graphs.blocks import AGENT_EXECUTOR_BLOCK
 from autogpt_db.operations.graphs.graph_access import chosen
 
@@ -61,6 +61,7 @@ SELECT call.place, row_to_json(result)
           FROM platform."AgentNode" AS node
          WHERE node."id" = call.node_id
        ) AS result
+ WHERE {FEW_CALLS}
 """,
     texts=("node_id",),
     reads=True,

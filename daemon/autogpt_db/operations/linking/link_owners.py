@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING
 
 from autogpt_db import models
-from autogpt_db.operations import Database, Merged, Reply, operation
+from autogpt_db.operations import FEW_CALLS, Database, Merged, Reply, operation
 from autogpt_db.operations.linking.targets import SERVER, USER, Target, check_platform
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ SELECT call.place, to_json(link."userId")
   JOIN {target.table} AS link
     ON link."platform" = call.platform::platform."PlatformType"
    AND link."{target.column}" = call.target
+ WHERE {FEW_CALLS}
 """,
         texts=("platform", "target"),
         reads=True,

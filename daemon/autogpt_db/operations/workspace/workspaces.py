@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autogpt_db import models
-from autogpt_db.operations import Database, Merged, Reply, operation
+from autogpt_db.operations import FEW_CALLS, Database, Merged, Reply, operation
 from autogpt_db.signatures.repeats import harmless
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ SELECT call.place, found.document
          FROM platform."UserWorkspace" AS workspace
         WHERE workspace."userId" = call.user_id
        ) AS found
+ WHERE {FEW_CALLS}
 """,
     texts=("user_id",),
     reads=True,
