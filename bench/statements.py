@@ -5,6 +5,14 @@ from __future__ import annotations
 from dataclasses import fields
 
 from autogpt_db.database.capabilities import Capabilities
+from autogpt_db.operations.chats import (
+    chat_sessions,
+    message_changes,
+    message_page_statements,
+    message_pages,
+    message_writes,
+    session_status,
+)
 from autogpt_db.operations.credits import organizations, platform_costs
 from autogpt_db.operations.executions import (
     graph_execution_changes,
@@ -16,12 +24,13 @@ from autogpt_db.operations.executions import (
     reviews,
 )
 from autogpt_db.operations.graphs import graph_documents
+from autogpt_db.operations.notifications import push_subscriptions
 from autogpt_db.operations.users import credentials
 from autogpt_db.operations.workspace import workspaces
 
 # ruff: noqa: SLF001 - the very statements, wherever they stand
 
-_LATER = {"last_run", "experts", "expert_runs", "pods", "onboarding_text"}
+_LATER = {"last_run", "experts", "expert_runs", "pods", "onboarding_text", "stamps"}
 _SCHEMA = Capabilities(**{each.name: each.name not in _LATER for each in fields(Capabilities)})
 """What the bench's database has: AutoGPT v0.6.68's schema."""
 
@@ -45,3 +54,12 @@ LOG_COST = platform_costs.LOG(_SCHEMA).single
 CREDENTIALS = credentials.ACTIVE
 FIND_WORKSPACE = workspaces._FIND.single
 MAKE_WORKSPACE = workspaces.MAKE
+COUNT_CHATS = session_status._COUNT
+LIST_CHATS = session_status._LIST(_SCHEMA)
+MOVE_CHAT = session_status._UPDATE
+UPDATE_CHAT = chat_sessions._UPDATE(_SCHEMA)
+NEXT_SEQUENCE = message_pages._NEXT
+ADD_MESSAGES = message_writes._ADD_BATCH(_SCHEMA)
+SET_DURATION = message_changes._SET_DURATION
+PAGE_OF_MESSAGES = message_page_statements.WIDENED_PAGE(_SCHEMA)
+PUSH_SUBSCRIPTIONS = push_subscriptions.OF_USER

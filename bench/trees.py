@@ -86,15 +86,15 @@ def main() -> None:
         for name, value in report.machine(server).items():
             print(f"{name}: {value}")
         print(f"tables: {given.tables}; there: {given.tree.absolute()}")
-        _compare(server, trees, size, later=any(work.newest for work in works))
+        _compare(server, trees, size, works)
         _measure(trees, works, given.rounds, given.seconds, given.clients)
 
 
-def _compare(server: Server, trees: dict[str, Tree], size: Size, *, later: bool) -> None:
+def _compare(server: Server, trees: dict[str, Tree], size: Size, works: Sequence[Work]) -> None:
     """Say whether both give the same answers; another tree may have reasons to give others."""
     daemons = {name: tree.daemon for name, tree in trees.items()}
     try:
-        print(f"equal answers to {equality.check(server, daemons, size, later=later)} calls")
+        print(f"equal answers to {equality.check(server, daemons, size, works)} calls")
     except equality.DifferentAnswersError as error:
         print(f"answers differ: {error}")
 

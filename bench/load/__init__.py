@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 SOURCE = Path(__file__).with_name("generator.c")
 CAPTURED = "00000000-0000-0000-0000-000000000000"
 """Stands for the id that an earlier reply of the session gave."""
+CAPTURED_NUMBER = 2_147_483_646
+"""Stands for the number that the session's last reply of that kind was, with blanks before it."""
 
 _HEADER = struct.Struct("<7I")
 
@@ -30,6 +32,7 @@ class Request:
         expected: Words that the reply must hold: the row's own id, `null`.
         also: More of them.
         captures: Whether the reply gives the session its node execution.
+        counts: Whether the reply is a number that later requests name.
     """
 
     method: str
@@ -37,6 +40,7 @@ class Request:
     expected: str
     also: str = ""
     captures: bool = False
+    counts: bool = False
 
     def body(self) -> bytes:
         return json.dumps(self.arguments, separators=(",", ":"), ensure_ascii=False).encode()
@@ -148,8 +152,12 @@ def _encoded(sessions: Sequence[Session]) -> bytes:
                 request.expected.encode(),
                 request.also.encode(),
             )
-            parts += (_HEADER.pack(number, request.captures, *map(len, texts), 0), *texts)
+            parts += (_HEADER.pack(number, _captured(request), *map(len, texts), 0), *texts)
     return b"".join(parts)
+
+
+def _captured(request: Request) -> int:
+    return 2 if request.counts else int(request.captures)
 
 
 def _read(

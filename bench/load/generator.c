@@ -6,7 +6,8 @@
  * every request has been answered, and what was acknowledged stands in the --outcomes file.
  *
  * Every reply is checked: 200, and the words that say it is this request's own answer. A session
- * may take an id from a reply and name it in later requests.
+ * may take an id from a reply and name it in later requests; or a number that is the reply, which
+ * the next request that names it says, and its reply has to be.
  *
  * The requests are read from a file that bench/load/__init__.py writes. With --rate they are sent
  * at fixed moments whatever the server does, and latency counts from those moments.
@@ -31,6 +32,8 @@
 
 #define ID_LENGTH 36
 #define PLACEHOLDER "00000000-0000-0000-0000-000000000000"
+#define NUMBER_LENGTH 10 /* blanks stand before it where it has fewer digits */
+#define NUMBER_PLACEHOLDER "2147483646"
 #define CAPTURED_AFTER "\"node_exec_id\":\""
 #define KEY "idempotency-key: "
 #define COUNTER_LENGTH 12
@@ -41,14 +44,17 @@ struct request { /* as in the file: seven numbers, then the four texts without e
     uint32_t session, captures, method_length, body_length, expected_length, also_length, unused;
 };
 
+enum captured { NOTHING, ID, NUMBER };
+
 struct message {
     uint32_t session;
-    bool captures;
+    enum captured captures;
     char *bytes, *expected, *also;
     uint32_t length, expected_length, also_length;
     uint32_t id_at;          /* where the id goes, 0 if nowhere */
     uint32_t counter_at;     /* where the number of a key goes, likewise */
-    bool expects_id;
+    uint32_t number_at;      /* where the number goes, likewise */
+    bool expects_id, expects_number;
     uint32_t acknowledged;
 };
 
@@ -61,6 +67,7 @@ struct client {
     char *reply;
     size_t received, room;
     char id[ID_LENGTH];
+    unsigned number;
     bool has_id, failed;
 };
 
@@ -120,7 +127,7 @@ static void read_requests(const char *path, const char *prefix, const char *key)
         message->also_length = request.also_length;
         message->also = text(&place, request.also_length);
         message->session = request.session;
-        message->captures = request.captures != 0;
+        message->captures = (enum captured)request.captures;
         if (place > end) stop("the file of requests is cut off");
         char head[600];
         int head_length = snprintf(head, sizeof head,
@@ -143,6 +150,10 @@ static void read_requests(const char *path, const char *prefix, const char *key)
         message->id_at = hole == NULL ? 0 : (uint32_t)(hole - message->bytes);
         message->expects_id = memmem(message->expected, message->expected_length, PLACEHOLDER,
                                      ID_LENGTH) != NULL;
+        hole = memmem(message->bytes, message->length, NUMBER_PLACEHOLDER, NUMBER_LENGTH);
+        message->number_at = hole == NULL ? 0 : (uint32_t)(hole - message->bytes);
+        message->expects_number = message->expected_length == NUMBER_LENGTH
+            && !memcmp(message->expected, NUMBER_PLACEHOLDER, NUMBER_LENGTH);
         if (number == 0 || messages[number - 1].session != request.session)
             session_start[session_count++] = number;
     }
@@ -181,6 +192,11 @@ static void reconnect(struct client *client) {
 static void send_message(struct client *client, double due) {
     struct message *message = &messages[client->next];
     if (message->id_at != 0) memcpy(message->bytes + message->id_at, client->id, ID_LENGTH);
+    if (message->number_at != 0) {
+        char number[NUMBER_LENGTH + 1];
+        snprintf(number, sizeof number, "%*u", NUMBER_LENGTH, client->number);
+        memcpy(message->bytes + message->number_at, number, NUMBER_LENGTH);
+    }
     if (message->counter_at != 0) {
         char number[COUNTER_LENGTH + 1];
         snprintf(number, sizeof number, "%0*llu", COUNTER_LENGTH, (unsigned long long)++keys_used);
@@ -261,7 +277,11 @@ static int parse(struct client *client, int *status, char **body, size_t *length
 static void check(struct client *client, int status, char *body, size_t length) {
     struct message *message = &messages[client->next];
     bool right = status == 200;
-    if (right && message->captures) {
+    if (right && message->captures == NUMBER) {
+        char *end = body;
+        client->number = (unsigned)strtoul(body, &end, 10);
+        right = end > body && end == body + length;
+    } else if (right && message->captures == ID) {
         char *found = memmem(body, length, CAPTURED_AFTER, strlen(CAPTURED_AFTER));
         if (found != NULL && found + strlen(CAPTURED_AFTER) + ID_LENGTH < body + length) {
             memcpy(client->id, found + strlen(CAPTURED_AFTER), ID_LENGTH);
@@ -270,7 +290,10 @@ static void check(struct client *client, int status, char *body, size_t length) 
             right = false;
         }
     }
-    if (right && message->expected_length > 0) {
+    if (right && message->expects_number) {
+        char *end = body;
+        right = strtoul(body, &end, 10) == client->number && end == body + length;
+    } else if (right && message->expected_length > 0) {
         char expected[200];
         uint32_t size = message->expected_length < sizeof expected ? message->expected_length
                                                                     : (uint32_t)sizeof expected;

@@ -43,6 +43,14 @@ COST = dict.fromkeys(
         "tracking_type", "tracking_amount", "metadata",
     )
 )  # fmt: skip
+CHAT = dict.fromkeys(
+    (
+        "credentials", "successful_agent_runs", "successful_agent_schedules",
+        "total_prompt_tokens", "total_completion_tokens", "title", "organization_id", "team_id",
+    )
+) | {"update_tenancy": False}  # fmt: skip
+PAGE = dict.fromkeys(("before_sequence", "after_sequence", "user_id", "organization_id"))
+MOST = {"most_rows": 10_000, "most_bytes": 2**30}
 fernet = Fernet(os.environ["KEY"])
 CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
@@ -266,6 +274,92 @@ async def log_platform_cost(request: Any) -> Response:
     return answer(None)
 
 
+async def count_chat_sessions_by_status(request: Any) -> Response:
+    arguments = await request.json()
+    parameters = {"user_id": arguments["user_id"], "status": arguments["status"]}
+    return JSONResponse(await document(statements.COUNT_CHATS, parameters))
+
+
+async def list_chat_sessions_by_status(request: Any) -> Response:
+    arguments = await request.json()
+    parameters = {"user_id": arguments["user_id"], "status": arguments["status"], **MOST}
+    return listed(await rows(statements.LIST_CHATS, parameters))
+
+
+async def update_chat_session_status(request: Any) -> Response:
+    arguments = await request.json()
+    parameters = {
+        "session_id": arguments["session_id"],
+        "status": arguments["status"],
+        "expect_status": arguments.get("expect_status"),
+        "user_id": arguments.get("user_id"),
+    }
+    async with pool.connection() as connection:
+        cursor = await connection.execute(statements.MOVE_CHAT, parameters)
+        return JSONResponse(cursor.rowcount > 0)
+
+
+async def update_chat_session(request: Any) -> Response:
+    arguments = CHAT | (await request.json())
+    for name in ("credentials", "successful_agent_runs", "successful_agent_schedules"):
+        arguments[name] = text(arguments[name])
+    return answer(await document(statements.UPDATE_CHAT, arguments))
+
+
+async def get_next_sequence(request: Any) -> Response:
+    parameters = {"session_id": (await request.json())["session_id"]}
+    return JSONResponse(await document(statements.NEXT_SEQUENCE, parameters))
+
+
+async def add_chat_messages_batch(request: Any) -> Response:
+    arguments = await request.json()
+    start, messages = arguments["start_sequence"], arguments["messages"]
+    if messages:
+        parameters = {
+            "session_id": arguments["session_id"],
+            "messages": [json.dumps(clean(message)) for message in messages],
+            "start_sequence": start,
+            "number": len(messages),
+        }
+        start = await document(statements.ADD_MESSAGES, parameters)
+    if start is None:
+        return error("ForeignKeyViolationError", "There is no such chat.")
+    return JSONResponse(start)
+
+
+async def set_turn_duration(request: Any) -> Response:
+    arguments = await request.json()
+    parameters = {"session_id": arguments["session_id"], "duration_ms": arguments["duration_ms"]}
+    async with pool.connection() as connection:
+        await connection.execute(statements.SET_DURATION, parameters)
+    return answer(None)
+
+
+async def get_user_push_subscriptions(request: Any) -> Response:
+    parameters = {"user_id": (await request.json())["user_id"], **MOST}
+    return listed(await rows(statements.PUSH_SUBSCRIPTIONS, parameters))
+
+
+async def get_chat_messages_paginated(request: Any) -> Response:
+    parameters = PAGE | (await request.json()) | {"most_bytes": MOST["most_bytes"]}
+    found = await rows(statements.PAGE_OF_MESSAGES, parameters)
+    if not found:
+        return answer(None)
+    session, has_more, *_ = found[0]
+    oldest = found[-1][2]
+    page = b'{"messages":[%b],"has_more":%b,"oldest_sequence":%b,"session":%b}' % (
+        b",".join([row[3] for row in reversed(found) if row[3] is not None]),
+        json.dumps(has_more).encode(),
+        json.dumps(oldest).encode(),
+        session,
+    )
+    return answer(page)
+
+
+def listed(found: Any) -> Response:
+    return answer(b"[" + b",".join([row[0] for row in found]) + b"]")
+
+
 def error(type: str, message: str) -> Response:
     return JSONResponse({"type": type, "args": [message]}, status_code=400)
 
@@ -286,6 +380,15 @@ METHODS = (
     spend_org_credits,
     get_user_credentials,
     log_platform_cost,
+    count_chat_sessions_by_status,
+    list_chat_sessions_by_status,
+    update_chat_session_status,
+    update_chat_session,
+    get_next_sequence,
+    add_chat_messages_batch,
+    set_turn_duration,
+    get_user_push_subscriptions,
+    get_chat_messages_paginated,
 )
 
 app = Starlette(

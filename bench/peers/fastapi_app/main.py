@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
 
-from bench.peers.fastapi_app import later
+from bench.peers.fastapi_app import chats, later
 from bench.peers.fastapi_app.models import (
     GraphExecutionModel,
     GraphExecutionWithNodes,
@@ -66,6 +66,7 @@ async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
 
 app = FastAPI(lifespan=lifespan)
 app.include_router(later.router)
+app.include_router(chats.router)
 
 
 @app.exception_handler(ValueError)
