@@ -37,6 +37,10 @@ def daemon() -> Iterator[DaemonProcess]:
         # Some are about this user.
         done = running.run("import", str(AGENT), "--user", "ada@example.com")
         assert done.returncode == 0, done.stderr
+        # Some about this chat of hers.
+        chat, ada = "3f1c1b9e-7d0f-4c59-9f5c-6f3f0d0a2c11", "c78d264b-d9ea-5d5d-b3e6-145e5dab4dfd"
+        done = running.run("call", "create_chat_session", f"session_id={chat}", f"user_id={ada}")
+        assert done.returncode == 0, done.stderr
         yield running
 
 

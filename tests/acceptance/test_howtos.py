@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import inspect
+import json
 import os
 import re
 import textwrap
@@ -98,6 +99,20 @@ def test_look_users_up(daemon: DaemonProcess, shell: Shell) -> None:
     assert "alice" not in done(shell, searched)
     done(shell, active)
     assert "ada@example.com" in done(shell, richest)
+
+
+def test_read_a_chat(daemon: DaemonProcess, shell: Shell) -> None:
+    many, one = blocks("read-a-chat.md", "sh")
+    whole, searched = many.splitlines()
+    chat = one.split()[-1]
+    daemon.run("import", str(AGENT), "--user", "ada@example.com")
+    ada = json.loads(daemon.run("user", "show", "ada@example.com", "--json").stdout)["id"]
+    daemon.run("call", "create_chat_session", f"session_id={chat}", f"user_id={ada}")
+    said = ("role=user", "content=Where is my invoice?", "sequence=0")
+    daemon.run("call", "add_chat_message", f"session_id={chat}", *said)
+    assert chat in done(shell, whole)
+    assert "No chat is like that" in done(shell, searched)
+    assert "  Where is my invoice?" in done(shell, one)
 
 
 def test_monitor_with_prometheus(daemon: DaemonProcess, shell: Shell) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.fernet import Fernet
 
+from autogpt_db.cli.chats import chats
 from autogpt_db.cli.commands import commands
 from autogpt_db.cli.executions import executions
 from autogpt_db.cli.jobs import jobs
@@ -50,6 +51,8 @@ WORK: list[tuple[str, int, str]] = [
     ("executions stuck --days 3000 --dry-run", 0, "kind +execution"),
     ("user show alice@example.com", 0, "id +alice"),
     ("user list --limit 1", 0, "The first 1 of"),
+    ("chats list alice@example.com", 0, "There is no chat of that user's"),
+    ("chats show nowhere", 1, "there is no chat 'nowhere'"),
     ("jobs list", 0, "refresh_store_views"),
     ("jobs run refresh_store_views --wait", 0, "succeeded: refreshed True"),
     ("jobs history", 0, "refresh_store_views"),
@@ -91,7 +94,9 @@ def test_no_command_is_left_out() -> None:
     tried = {words.partition(" ")[0] for words, *_ in WORK} | CHILDREN
     assert tried == names(commands)
     tried = {" ".join(words.split(" ")[:2]) for words, *_ in WORK}
-    assert names(jobs, "jobs ") | names(executions, "executions ") | names(user, "user ") <= tried
+    groups = {"jobs ": jobs, "executions ": executions, "user ": user, "chats ": chats}
+    for prefix, group in groups.items():
+        assert names(group, prefix) <= tried
 
 
 @pytest.mark.parametrize(("words", "code", "said"), WORK, ids=[words for words, *_ in WORK])

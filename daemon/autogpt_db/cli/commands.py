@@ -10,6 +10,7 @@ import click
 from autogpt_db import __version__
 from autogpt_db.cli import completing, shells
 from autogpt_db.cli.calling import call
+from autogpt_db.cli.chats import chats
 from autogpt_db.cli.children import api, worker
 from autogpt_db.cli.cluster import backup, restore, upgrade_cluster, verify_backup
 from autogpt_db.cli.control import ctl
@@ -29,7 +30,7 @@ from autogpt_db.loading import loading
 
 SECTIONS = {
     "The service": ("run", "status", "check", "doctor", "config", "ctl"),
-    "What it serves": ("call", "methods", "jobs", "executions", "user", "import"),
+    "What it serves": ("call", "methods", "jobs", "executions", "user", "chats", "import"),
     "The database": ("psql", "dsn", "migrate", "rotate-key"),
     "The private PostgreSQL": ("backup", "verify-backup", "restore", "upgrade-cluster"),
     "Documentation": ("help",),
@@ -249,6 +250,7 @@ for command in (
     api,
     backup,
     call,
+    chats,
     ctl,
     doctor,
     executions,

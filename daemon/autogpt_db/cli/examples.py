@@ -77,6 +77,17 @@ EXAMPLES: Mapping[str, Sequence[tuple[str, str]]] = {
         ("autogpt-db user list --tier PRO --active 7 --order activity", "Who works with it."),
         ("autogpt-db user list --organization acme", "An organization's members."),
     ),
+    "chats list": (
+        ("autogpt-db chats list ada@example.com", "The latest chats first."),
+        ("autogpt-db chats list ada@example.com --search invoice", "Those about something."),
+    ),
+    "chats show": (
+        ("autogpt-db chats show 3f1c1b9e-7d0f-4c59-9f5c-6f3f0d0a2c11", "Its last messages."),
+        (
+            "autogpt-db chats show 3f1c1b9e-7d0f-4c59-9f5c-6f3f0d0a2c11 --before 120 --full",
+            "Those before, with all that tools have answered.",
+        ),
+    ),
     "jobs list": (("autogpt-db jobs list", "When each runs, and how it last ended."),),
     "jobs run": (
         ("autogpt-db jobs run watch_executions --wait", "Run a job now, and wait for its end."),

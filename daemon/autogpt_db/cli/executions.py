@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from autogpt_db.cli.asking import ask
 from autogpt_db.cli.friendly import friendly
 from autogpt_db.cli.printing import say
 from autogpt_db.cli.tables import duration, moment, table
 
 if TYPE_CHECKING:
     from autogpt_db.cli.runtime import Loads
+    from autogpt_db.database.pool import Database
     from autogpt_db.operations.executions.stuck_executions import Stuck
     from autogpt_db.settings import Settings
 
@@ -84,22 +86,12 @@ def stuck(sources: Loads, *, days: int | None, dry_run: bool, as_json: bool) -> 
 
 def _find(settings: Settings) -> tuple[list[Stuck], int, int]:
     """Return what is stuck, how many older ones haven't ended, and the oldest one's days."""
-    import asyncio
-
-    from autogpt_db.cli.connecting import connect
-    from autogpt_db.database.pool import Pool
     from autogpt_db.operations.executions.stuck_executions import count_older, find_stuck
 
-    # Says who doesn't answer, where a pool would only wait.
-    connection, target = connect(settings, "executions")
-    connection.close()
+    async def look(database: Database) -> tuple[list[Stuck], int, int]:
+        return await find_stuck(database), *await count_older(database)
 
-    async def main() -> tuple[list[Stuck], int, int]:
-        async with Pool.open(settings, name="autogpt-db executions", size=1, url=target) as pool:
-            call = pool.call("executions", reads=True)
-            return await find_stuck(call), *await count_older(call)
-
-    return asyncio.run(main())
+    return ask(settings, "executions", look)
 
 
 def _described(settings: Settings, one: Stuck) -> dict[str, Any]:

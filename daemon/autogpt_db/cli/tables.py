@@ -47,6 +47,11 @@ def moment(value: dt.datetime | None) -> str:
     return value.strftime("%Y-%m-%d %H:%M:%S")
 
 
+def moment_of(text: str | None) -> str:
+    """Return a moment of a reply's, ISO 8601, in UTC, to the second."""
+    return moment(None if text is None else dt.datetime.fromisoformat(text))
+
+
 def shortened(text: str | None, length: int = 60) -> str:
     """Return the first line of a text, cut where it is longer than `length`."""
     line = (text or "-").partition("\n")[0]

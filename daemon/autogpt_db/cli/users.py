@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import sys
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from autogpt_db.cli.asking import ask, fail
 from autogpt_db.cli.friendly import friendly
 from autogpt_db.cli.printing import say
 from autogpt_db.cli.tables import moment, table
 from autogpt_db.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Iterator
 
     from autogpt_db.cli.runtime import Loads
     from autogpt_db.database.capabilities import Capabilities
     from autogpt_db.database.pool import Database
     from autogpt_db.operations.users.accounts import Account, Filter, Order
     from autogpt_db.settings import Settings
-
-Answer = TypeVar("Answer")
 
 _NAMED = 3
 """Organizations that a line of the table names."""
@@ -40,21 +38,8 @@ def user() -> None:
 @click.pass_obj
 def show(sources: Loads, *, who: str, as_json: bool) -> None:
     """Show one user: tier, balance, organizations, runs, last activity."""
-    from autogpt_db.operations.users.accounts import find_accounts
-
     with friendly():
-        found = _ask(
-            sources.load().settings, lambda database, has: find_accounts(database, has, who)
-        )
-        if not found:
-            _fail(
-                f"no user has the id or the e-mail address {who!r}. "
-                "autogpt-db user list --search finds parts of addresses and names."
-            )
-        if len(found) > 1:
-            several = ", ".join(f"{one.email} ({one.id})" for one in found)
-            _fail(f"more than one user has that address: {several}. Name one by the id.")
-        (account,) = found
+        account = account_of(sources.load().settings, "user", who)
         if as_json:
             from autogpt_db.worker.administration import as_json as to_json
 
@@ -107,12 +92,12 @@ def list_(
 
     wanted = Filter(search, tier, organization, active_days, order, limit)
 
-    async def ask(database: Database, has: Capabilities) -> tuple[list[Account], int]:
-        _refuse_what_it_lacks(has, wanted)
-        return await list_accounts(database, has, wanted)
+    async def listed(database: Database) -> tuple[list[Account], int]:
+        _refuse_what_it_lacks(database.capabilities, wanted)
+        return await list_accounts(database, wanted)
 
     with friendly():
-        accounts, number = _ask(sources.load().settings, ask)
+        accounts, number = ask(sources.load().settings, "user", listed)
         if as_json:
             from autogpt_db.worker.administration import as_json as to_json
 
@@ -130,27 +115,26 @@ def list_(
             say(f"\n{number} {users}." if number else "No user is like that.")
 
 
-def _ask(
-    settings: Settings, question: Callable[[Database, Capabilities], Awaitable[Answer]]
-) -> Answer:
-    """Return what a read of the database says, which is told what that has."""
-    import asyncio
+def account_of(settings: Settings, name: str, who: str) -> Account:
+    """Return the one user whom an operator names; where there is none, say so and end with 1.
 
-    from autogpt_db.cli.connecting import connect
-    from autogpt_db.database.capabilities import Capabilities
-    from autogpt_db.database.pool import Pool
-    from autogpt_db.database.schema import read_catalogue
+    Args:
+        settings: Where the database is.
+        name: The command, for `pg_stat_activity`.
+        who: The id, or the e-mail address in upper or lower case.
+    """
+    from autogpt_db.operations.users.accounts import find_accounts
 
-    # Says who doesn't answer, where a pool would only wait.
-    connection, target = connect(settings, "user")
-    with connection:
-        has = Capabilities.of(read_catalogue(connection, target.schema))
-
-    async def main() -> Answer:
-        async with Pool.open(settings, name="autogpt-db user", size=1, url=target) as pool:
-            return await question(pool.call("user", reads=True), has)
-
-    return asyncio.run(main())
+    found = ask(settings, name, lambda database: find_accounts(database, who))
+    if not found:
+        fail(
+            f"no user has the id or the e-mail address {who!r}. "
+            "autogpt-db user list --search finds parts of addresses and names."
+        )
+    if len(found) > 1:
+        several = ", ".join(f"{one.email} ({one.id})" for one in found)
+        fail(f"more than one user has that address: {several}. Name one by the id.")
+    return found[0]
 
 
 def _refuse_what_it_lacks(has: Capabilities, wanted: Filter) -> None:
@@ -167,11 +151,6 @@ def _refuse_what_it_lacks(has: Capabilities, wanted: Filter) -> None:
         raise ConfigurationError(
             "--organization: this database knows no organizations; AutoGPT v0.6.67 has them."
         )
-
-
-def _fail(words: str) -> None:
-    say(f"autogpt-db: {printable(words)}", error=True)
-    sys.exit(1)
 
 
 def _lines(account: Account) -> Iterator[str]:

@@ -10,7 +10,6 @@ from autogpt_db.operations.users.account_statements import FIND, LISTS
 if TYPE_CHECKING:
     import datetime as dt
 
-    from autogpt_db.database.capabilities import Capabilities
     from autogpt_db.database.pool import Database
 
 Order = Literal["created", "activity", "balance", "email"]
@@ -91,31 +90,27 @@ class Filter:
     limit: int = 50
 
 
-async def find_accounts(database: Database, has: Capabilities, who: str) -> list[Account]:
+async def find_accounts(database: Database, who: str) -> list[Account]:
     """Return the user with this id or e-mail address; more than one where only the case differs.
 
     Args:
         database: A handle on the pool.
-        has: What the database has.
         who: The id, or the address in upper or lower case; as it stands it comes first.
     """
-    rows = await database.rows(FIND(has), {"who": who})
+    rows = await database.rows(FIND(database.capabilities), {"who": who})
     return [_account(row) for row in rows]
 
 
-async def list_accounts(
-    database: Database, has: Capabilities, wanted: Filter
-) -> tuple[list[Account], int]:
+async def list_accounts(database: Database, wanted: Filter) -> tuple[list[Account], int]:
     """Return the users that are wanted, and how many there are without the limit.
 
     Args:
         database: A handle on the pool.
-        has: What the database has.
         wanted: Which of them.
     """
     given = {name: getattr(wanted, name) for name in Filter.__slots__}
     by_activity = wanted.order == "activity" or wanted.active_days is not None
-    statement = LISTS(has)[wanted.order == "balance", by_activity]
+    statement = LISTS(database.capabilities)[wanted.order == "balance", by_activity]
     rows = await database.rows(statement, given)
     return [_account(row) for row in rows], rows[0][-1] if rows else 0
 
