@@ -48,7 +48,7 @@ META = graph_executions._META_OF_USER(_SCHEMA).single
 UPDATE_STATS = graph_execution_changes._UPDATE(_SCHEMA)[
     graph_execution_changes._Form(guarded=False, cascades=False, moves=False)
 ]
-HAS_PENDING = reviews.HAS_PENDING
+HAS_PENDING = reviews.HAS_PENDING.single
 SPEND = organizations.SPEND
 LOG_COST = platform_costs.LOG(_SCHEMA).single
 CREDENTIALS = credentials.ACTIVE

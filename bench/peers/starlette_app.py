@@ -226,7 +226,7 @@ async def get_graph_execution_meta(request: Any) -> Response:
 
 async def has_pending_reviews_for_graph_exec(request: Any) -> Response:
     parameters = {"graph_exec_id": (await request.json())["graph_exec_id"]}
-    return JSONResponse(await document(statements.HAS_PENDING, parameters))
+    return answer(await document(statements.HAS_PENDING, parameters))
 
 
 async def update_graph_execution_stats(request: Any) -> Response:

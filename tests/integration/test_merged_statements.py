@@ -67,6 +67,24 @@ TEXTS: Mapping[str, st.SearchStrategy[str | None]] = {
     # Made for each call.
     "event_id": st.uuids().map(str),
 }
+# Somebody has approved something, and all that a node does.
+REVIEWS = """
+INSERT INTO "PendingHumanReview"
+       ("nodeExecId", "userId", "graphExecId", "graphId", "graphVersion", "payload", "status")
+SELECT reviewed.key, execution."userId", execution."id", execution."agentGraphId",
+       execution."agentGraphVersion", '{"reviewed": true}', reviewed.status::"ReviewStatus"
+  FROM "AgentNodeExecution" AS node_execution
+  JOIN "AgentGraphExecution" AS execution
+    ON execution."id" = node_execution."agentGraphExecutionId"
+ CROSS JOIN LATERAL (
+        VALUES (node_execution."id", 'APPROVED'),
+               (concat_ws('_', 'auto_approve', execution."id", node_execution."agentNodeId"),
+                'APPROVED'),
+               ('waiting ' || node_execution."id", 'WAITING')
+       ) AS reviewed (key, status)
+ WHERE mod(hashtext(node_execution."id"), 2) = 0
+    ON CONFLICT DO NOTHING
+"""
 NAMES = st.sampled_from(["a", "b", 'quoted "c"', "back\\slash", "snow ☃", "", "\x00"])
 DOCUMENTS = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text("ab☃\\\"'", max_size=4),
@@ -99,6 +117,8 @@ OPTIONAL = {
 @pytest.fixture(scope="module")
 def first(seeded_database_url_for_module: str) -> Iterator[Connection]:
     with connected(seeded_database_url_for_module) as found:
+        found.execute(REVIEWS)
+        found.commit()
         yield found
 
 
@@ -131,6 +151,8 @@ def values_of(connection: Connection, name: str) -> st.SearchStrategy[str | None
     """Return what a text parameter may be: often something that there is."""
     if name in TEXTS:
         return TEXTS[name]
+    if name == "input_data":  # a document that is sent as text
+        return st.none() | DOCUMENTS.map(json.dumps)
     if name in IDS:
         known = [found for (found,) in connection.execute(IDS[name].encode())]
         assert known, f"the seeded tables have no {name}"

@@ -8,9 +8,10 @@ from autogpt_db import models
 from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import ExecutionNotFoundError
 from autogpt_db.operations import (
+    FEW_CALLS,
     Database,
     JsonValue,
-    JsonValueToShow,
+    Merged,
     Reply,
     operation,
 )
@@ -20,32 +21,6 @@ if TYPE_CHECKING:
     from typing import LiteralString
 
     from autogpt_db.database.capabilities import Capabilities
-
-# A person who approves all of a node's future actions leaves a row under this key.
-APPROVAL = """
-SELECT json_build_object(
-           'data', CASE
-               WHEN review."nodeExecId" = asked.auto_key AND %(input_data)s::text IS NOT NULL
-               THEN %(input_data)s::json
-               ELSE review."payload"::json
-           END,
-           'status', review."status",
-           'message', CASE
-               WHEN review."nodeExecId" = asked.auto_key
-               THEN 'Auto-approved (user approved all future actions for this node)'
-               ELSE COALESCE(review."reviewMessage", '')
-           END,
-           'processed', true,
-           'node_exec_id', review."nodeExecId"
-       )
-  FROM (SELECT 'auto_approve_' || %(graph_exec_id)s || '_' || %(node_id)s AS auto_key) AS asked
-  JOIN platform."PendingHumanReview" AS review
-       ON review."nodeExecId" IN (%(node_exec_id)s, asked.auto_key)
- WHERE review."status" = 'APPROVED'
-   AND review."userId" = %(user_id)s
- ORDER BY review."createdAt"
- LIMIT 1
-"""
 
 
 def _get_or_create(capabilities: Capabilities) -> LiteralString:
@@ -82,13 +57,27 @@ SELECT json_build_object(
 
 GET_OR_CREATE = ForSchema(_get_or_create)
 
-HAS_PENDING = """
-SELECT EXISTS (
-    SELECT
-      FROM platform."PendingHumanReview"
-     WHERE "graphExecId" = %(graph_exec_id)s AND "status" = 'WAITING'
+
+def _has_pending(graph_exec_id: LiteralString) -> LiteralString:
+    return f"""to_json(EXISTS (
+           SELECT
+             FROM platform."PendingHumanReview"
+            WHERE "graphExecId" = {graph_exec_id} AND "status" = 'WAITING'
+       ))"""
+
+
+HAS_PENDING = Merged(
+    single=f"""
+SELECT {_has_pending("%(graph_exec_id)s")}
+""",
+    batch=f"""
+SELECT call.place, {_has_pending("call.graph_exec_id")}
+  FROM json_to_recordset(%(calls)s::json) AS call (place integer, graph_exec_id text)
+ WHERE {FEW_CALLS}
+""",
+    texts=("graph_exec_id",),
+    reads=True,
 )
-"""
 
 MARK_PROCESSED = """
 UPDATE platform."PendingHumanReview"
@@ -117,36 +106,6 @@ WITH execution AS (
 )
 SELECT EXISTS (SELECT FROM execution), (SELECT count(*) FROM cancelled)
 """
-
-
-@operation(reads=True)
-async def check_approval(
-    database: Database,
-    node_exec_id: str,
-    graph_exec_id: str,
-    node_id: str,
-    user_id: str,
-    input_data: JsonValueToShow | None = None,
-) -> Reply[models.ReviewResult | None]:
-    """Return the approval that a node execution, or its node in this graph execution, has; or null.
-
-    Args:
-        node_exec_id: The node execution.
-        graph_exec_id: Its graph execution.
-        node_id: Its node.
-        user_id: Whose approval.
-        input_data: What stands for the reviewed data where all future actions were approved.
-    """
-    return await database.json(
-        APPROVAL,
-        {
-            "node_exec_id": node_exec_id,
-            "graph_exec_id": graph_exec_id,
-            "node_id": node_id,
-            "user_id": user_id,
-            "input_data": None if input_data is None else input_data.received,
-        },
-    )
 
 
 @operation(
@@ -214,7 +173,7 @@ async def has_pending_reviews_for_graph_exec(database: Database, graph_exec_id: 
     Args:
         graph_exec_id: The graph execution.
     """
-    return await database.row(HAS_PENDING, {"graph_exec_id": graph_exec_id}) == (True,)
+    return await database.merged(HAS_PENDING, {"graph_exec_id": graph_exec_id}) == b"true"
 
 
 @operation(reads=False, repeat=harmless("Says the same again."))
