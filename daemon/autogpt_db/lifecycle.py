@@ -16,11 +16,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
+OPEN_FILES = 65_536
+"""Open files, connections included, that a process allows itself where the system lets it."""
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopRequested(BaseException):
     """A stop signal that arrived before anything else handles it."""
+
+
+def allow_many_files() -> None:
+    """Raise the limit on open files as far as may be: a thousand silent clients are too few."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def withhold_memory() -> None:

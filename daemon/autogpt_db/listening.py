@@ -15,30 +15,33 @@ BACKLOG = 4096
 
 
 _REMEDIES = {
-    errno.EACCES: " An ordinary account has ports from 1024 on: choose another api.port.",
-    errno.EADDRNOTAVAIL: " Choose an api.host that `ip address` shows, or 127.0.0.1.",
+    errno.EACCES: " An ordinary account has ports from 1024 on: choose another {section}.port.",
+    errno.EADDRNOTAVAIL: " Choose one that `ip address` shows for {section}.host, or 127.0.0.1.",
 }
 
 
-def open_listeners(host: str, port: int, *, listen: bool = True) -> list[socket.socket]:
+def open_listeners(
+    host: str, port: int, *, listen: bool = True, section: str = "api"
+) -> list[socket.socket]:
     """Open a socket for each address that a name stands for, and listen on it.
 
     Args:
         host: A name or an address; or a path, for a unix socket.
         port: TCP port; for 0 the kernel chooses one, the same for all addresses.
         listen: False only to see whether it could: then nobody is in a start's way.
+        section: Of the settings, where host and port stand.
 
     Raises:
         ResourceTakenError: Another process listens there; the message names it if it can be seen.
         ConfigurationError: The address is none of this machine's, or the path is something else's.
     """
     if host.startswith("/"):
-        return [_bound(socket.AF_UNIX, host, host, listen=listen)]
+        return [_bound(socket.AF_UNIX, host, host, listen=listen, section=section)]
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except socket.gaierror as error:
         raise ConfigurationError(
-            f"api.host: {host} is no address of this machine ({error.strerror}); "
+            f"{section}.host: {host} is no address of this machine ({error.strerror}); "
             "use 127.0.0.1, or an address that `ip address` shows."
         ) from error
     listeners: list[socket.socket] = []
@@ -48,7 +51,9 @@ def open_listeners(host: str, port: int, *, listen: bool = True) -> list[socket.
             chosen = listeners[0].getsockname()[1] if listeners else address[1]
             target = (address[0], chosen, *address[2:])
             try:
-                listeners.append(_bound(family, target, f"{host}:{port}", listen=listen))
+                listeners.append(
+                    _bound(family, target, f"{host}:{port}", listen=listen, section=section)
+                )
             except ConfigurationError as error:
                 refused.append(error)  # localhost is ::1 too, where the machine may have no IPv6
     except ResourceTakenError:
@@ -137,10 +142,10 @@ def remove_stale_socket(path: Path, option: str) -> None:
 
 
 def _bound(
-    family: int, address: str | tuple[str | int, ...], name: str, *, listen: bool
+    family: int, address: str | tuple[str | int, ...], name: str, *, listen: bool, section: str
 ) -> socket.socket:
     if family == socket.AF_UNIX:
-        remove_stale_socket(Path(str(address)), "api.host")
+        remove_stale_socket(Path(str(address)), f"{section}.host")
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         if family != socket.AF_UNIX:
@@ -155,9 +160,9 @@ def _bound(
         if error.errno == errno.EADDRINUSE:
             holder = "another process" if isinstance(address, str) else holder_of(int(address[1]))
             raise ResourceTakenError(
-                f"{name} is taken by {holder}. Stop it, or choose another api.port."
+                f"{name} is taken by {holder}. Stop it, or choose another {section}.port."
             ) from None
         raise ConfigurationError(
-            f"api.host, api.port: cannot listen at {name}: {error.strerror}."
-            f"{_REMEDIES.get(error.errno or 0, '')}"
+            f"{section}.host, {section}.port: cannot listen at {name}: {error.strerror}."
+            f"{_REMEDIES.get(error.errno or 0, '').format(section=section)}"
         ) from None

@@ -33,7 +33,7 @@ from autogpt_db.database.url import database_url, direct_database_url
 from autogpt_db.errors import EXIT_STOPPED
 from autogpt_db.heartbeat import Heartbeat
 from autogpt_db.helpers import Helpers
-from autogpt_db.lifecycle import stop_on_signals
+from autogpt_db.lifecycle import allow_many_files, stop_on_signals
 from autogpt_db.listening import address_of
 from autogpt_db.loading import loading
 from autogpt_db.logs.events import api as log
@@ -51,8 +51,6 @@ if TYPE_CHECKING:
     from autogpt_db.operations import Operation
     from autogpt_db.settings import Settings
 
-OPEN_FILES = 65_536
-"""Open files, connections included, that a process allows itself where the system lets it."""
 LEASE_MARGIN = 10.0
 """Seconds after a call's deadline and the time of a statement by which its connection is back."""
 FULL_POOL_WAIT = 5.0
@@ -73,7 +71,7 @@ def run_api(settings: Settings) -> int:
         ConfigurationError: Nobody can listen there.
     """
     with stop_on_signals():
-        _allow_many_connections()
+        allow_many_files()
         map_large_blocks()
         with loading():
             operations = served_operations()
@@ -219,14 +217,6 @@ def _open_fallback(
     from autogpt_db.api.fallback import Fallback
 
     return Fallback(settings.api, store)
-
-
-def _allow_many_connections() -> None:
-    """Raise the limit on open files as far as may be: a thousand silent clients are too few."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _first_of(*waits: Coroutine[Any, Any, object]) -> None:

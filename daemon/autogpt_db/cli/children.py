@@ -37,6 +37,16 @@ def worker(sources: Sources) -> None:
     sys.exit(_child(sources, run_worker, "worker"))
 
 
+@click.command("admin-listener", hidden=True)
+@click.pass_obj
+def admin_listener(sources: Sources) -> None:
+    """Run the admin listener (supervision starts it)."""
+    with loading():
+        from autogpt_db.admin import run_admin
+
+    sys.exit(_child(sources, run_admin, "admin"))
+
+
 def _child(sources: Sources, run_child: Callable[[Settings], int], name: str) -> int:
     from autogpt_db.lifecycle import describe_failure
     from autogpt_db.logs import bind_process, configure_logging, hold_records

@@ -9,9 +9,10 @@ import click
 
 from autogpt_db import __version__
 from autogpt_db.cli import completing, shells
+from autogpt_db.cli.admin import admin
 from autogpt_db.cli.calling import call
 from autogpt_db.cli.chats import chats
-from autogpt_db.cli.children import api, worker
+from autogpt_db.cli.children import admin_listener, api, worker
 from autogpt_db.cli.cluster import backup, restore, upgrade_cluster, verify_backup
 from autogpt_db.cli.control import ctl
 from autogpt_db.cli.doctor import doctor
@@ -29,7 +30,7 @@ from autogpt_db.cli.users import user
 from autogpt_db.loading import loading
 
 SECTIONS = {
-    "The service": ("run", "status", "check", "doctor", "config", "ctl"),
+    "The service": ("run", "status", "check", "doctor", "config", "ctl", "admin"),
     "What it serves": ("call", "methods", "jobs", "executions", "user", "chats", "import"),
     "The database": ("psql", "dsn", "migrate", "rotate-key"),
     "The private PostgreSQL": ("backup", "verify-backup", "restore", "upgrade-cluster"),
@@ -247,6 +248,8 @@ def methods(sources: Sources, *, release: str | None, as_json: bool) -> None:
 
 
 for command in (
+    admin,
+    admin_listener,
     api,
     backup,
     call,

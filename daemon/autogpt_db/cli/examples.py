@@ -64,6 +64,13 @@ EXAMPLES: Mapping[str, Sequence[tuple[str, str]]] = {
             "Load an agent that AutoGPT's *export agent* wrote.",
         ),
     ),
+    "admin open": (("autogpt-db admin open", "A link for the browser, which works once."),),
+    "admin token": (
+        (
+            "autogpt-db admin token",
+            "What a script sends along: Authorization: Bearer …",
+        ),
+    ),
     "executions stuck": (
         ("autogpt-db executions stuck", "What nothing moves any more."),
         ("autogpt-db executions stuck --days 90 --dry-run", "And what ending it would do."),

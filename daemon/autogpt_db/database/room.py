@@ -111,12 +111,14 @@ class Wish:
         api_size: Connections of each.
         workers: Worker processes.
         worker_size: Connections of each.
+        admin: Connections of the admin listener, where there is one; they are never cut.
     """
 
     apis: int
     api_size: int
     workers: int
     worker_size: int
+    admin: int = 0
 
     @classmethod
     def of(cls, settings: Settings) -> Wish:
@@ -126,34 +128,41 @@ class Wish:
             settings.api_pool_size,
             settings.worker.processes,
             settings.worker.pool_size,
+            settings.admin_pool_size,
         )
 
     @property
     def wanted(self) -> int:
         """Return how many connections that makes."""
-        return self.apis * self.api_size + self.workers * self.worker_size + OURS
+        ours = self.admin + OURS
+        return self.apis * self.api_size + self.workers * self.worker_size + ours
 
     @property
     def least(self) -> int:
         """Return how many it takes for each process to do its work."""
-        return self.apis + self.workers * LEAST_FOR_WORKER + OURS
+        return self.apis + self.workers * LEAST_FOR_WORKER + self.admin + OURS
 
     def within(self, most: int) -> Wish:
         """Return what fits into `most` connections, each process's share cut alike."""
-        left = most - OURS
-        share = left / (self.wanted - OURS)
+        left = most - self.admin - OURS
+        share = left / (self.wanted - self.admin - OURS)
         worker = max(LEAST_FOR_WORKER, min(self.worker_size, int(self.worker_size * share)))
         while worker > LEAST_FOR_WORKER and left - self.workers * worker < self.apis:
             worker -= 1
         api = max(1, min(self.api_size, (left - self.workers * worker) // self.apis))
-        return Wish(self.apis, api, self.workers, worker)
+        return Wish(self.apis, api, self.workers, worker, self.admin)
 
     def __str__(self) -> str:
         """Say it in words."""
         return (
             f"{self.wanted} connections ({self.apis} x {self.api_size} for api, {self.workers} x "
-            f"{self.worker_size} for worker, {OURS} for starts and commands)"
+            f"{self.worker_size} for worker, {self.admin_words}{OURS} for starts and commands)"
         )
+
+    @property
+    def admin_words(self) -> str:
+        """Return the admin listener's part in words; nothing where there is none."""
+        return f"{self.admin} for admin, " if self.admin else ""
 
 
 def bounds_of(row: tuple[Any, ...]) -> tuple[Bound, ...]:
@@ -217,9 +226,9 @@ def refuse_without_room(wish: Wish, bounds: Sequence[Bound]) -> None:
     if bound.most < wish.least:
         raise ConfigurationError(
             f"database.url: the service needs {wish.least} connections at least ({wish.apis} for "
-            f"api, {wish.workers} x {LEAST_FOR_WORKER} for worker, {OURS} for starts and "
-            f"commands), and {bound}. {bound.remedy} Or run fewer processes (api.processes, "
-            "worker.processes)."
+            f"api, {wish.workers} x {LEAST_FOR_WORKER} for worker, {wish.admin_words}{OURS} for "
+            f"starts and commands), and {bound}. {bound.remedy} Or run fewer processes "
+            "(api.processes, worker.processes)."
         )
 
 

@@ -1,5 +1,6 @@
 """Configuration: one model, explicit sources, all faults reported together."""
 
+from autogpt_db.settings.admin import AdminSettings
 from autogpt_db.settings.api import (
     ApiSettings,
     LimitsSettings,
@@ -32,6 +33,7 @@ from autogpt_db.settings.sources import LoadedSettings, load_settings
 __all__ = [
     "ON_DEMAND",
     "PROGRAMS_DIRECTORY",
+    "AdminSettings",
     "ApiSettings",
     "CreditsSettings",
     "DatabaseSettings",

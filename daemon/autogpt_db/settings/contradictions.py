@@ -39,12 +39,14 @@ def contradictions(settings: Settings) -> Iterator[str]:
             "a token is put behind it."
         )
     limit = settings.database.connection_limit
-    least = settings.api.processes + settings.worker.processes * settings.worker.pool_size
+    least = settings.api.processes + settings.other_connections
     if limit is not None and limit < least:
+        admin = " with the admin listener" if settings.admin.enabled else ""
         yield (
             f"database.connection_limit: {limit} is too few for {settings.api.processes} API and "
-            f"{settings.worker.processes} worker processes, which need {least} at least."
+            f"{settings.worker.processes} worker processes{admin}, which need {least} at least."
         )
+    yield from _admin_problems(settings)
 
     keys = settings.integrations
     for name, key in (
@@ -58,6 +60,19 @@ def contradictions(settings: Settings) -> Iterator[str]:
             )
     if keys.previous_encryption_key is not None and keys.encryption_key is None:
         yield "integrations.previous_encryption_key: means nothing without encryption_key."
+
+
+def _admin_problems(settings: Settings) -> Iterator[str]:
+    admin, api = settings.admin, settings.api
+    if not admin.enabled:
+        return
+    if admin.port == api.port and admin.host == api.host and api.port:
+        yield f"admin.port: {admin.port} is api.port; give each a port of its own."
+    if not (is_loopback(admin.host) or admin.allowed_hosts.strip()):
+        yield (
+            f"admin.host: {admin.host} is reachable from other machines; say in "
+            "admin.allowed_hosts by which names, or browsers are refused."
+        )
 
 
 def _travels(token: str) -> bool:

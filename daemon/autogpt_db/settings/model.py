@@ -11,6 +11,7 @@ from typing import Annotated
 
 from msgspec import Struct
 
+from autogpt_db.settings.admin import CONNECTIONS, AdminSettings
 from autogpt_db.settings.api import (
     ApiSettings,
     IdempotencySettings,
@@ -59,6 +60,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     database: DatabaseSettings = DatabaseSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
     api: ApiSettings = ApiSettings()
+    admin: AdminSettings = AdminSettings()
     limits: LimitsSettings = LimitsSettings()
     idempotency: IdempotencySettings = IdempotencySettings()
     credits: CreditsSettings = CreditsSettings()
@@ -96,5 +98,15 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         limit = self.database.connection_limit
         if limit is None:
             return self.database.pool_size
-        left = limit - self.worker.processes * self.worker.pool_size
+        left = limit - self.other_connections
         return max(1, min(self.database.pool_size, left // self.api.processes))
+
+    @property
+    def other_connections(self) -> int:
+        """Return the connections of all processes that are not the API's."""
+        return self.worker.processes * self.worker.pool_size + self.admin_pool_size
+
+    @property
+    def admin_pool_size(self) -> int:
+        """Return the connections of the admin listener."""
+        return CONNECTIONS if self.admin.enabled else 0

@@ -44,9 +44,7 @@ class Announcer:
         begins = (
             not table.served
             and not table.stopping_now
-            and all(
-                p.state == States.RUNNING for p in table.processes() if not isinstance(p, Program)
-            )
+            and all(p.state == States.RUNNING for p in table.processes() if p.awaited)
         )
         if begins:
             table.served = True
@@ -60,9 +58,7 @@ class Announcer:
             notify("READY=1")
             log.serving(
                 address=", ".join(address_of(listener) for listener in table.listeners),
-                processes=", ".join(
-                    p.name for p in table.processes() if not isinstance(p, Program)
-                ),
+                processes=", ".join(p.name for p in table.processes() if p.awaited),
                 database=self._database,
                 seconds=round(clock.now() - self._started, 3),
             )

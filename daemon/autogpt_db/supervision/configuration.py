@@ -77,7 +77,9 @@ def render(settings: Settings, address: str, embedded: EmbeddedServer | None) ->
     text = _VARIABLE.sub(lambda found: _escaped(values[found[1]]), packaged_text())
     if settings.worker.processes == 0:
         # Supervisor reads numprocs=0 as a program without processes, and shows an empty group.
-        text = re.sub(r"\[program:worker\]\n(?:.+\n)+", "", text)
+        text = _without("worker", text)
+    if not settings.admin.enabled:
+        text = _without("admin", text)
     if embedded is not None:
         text += _POSTGRESQL.format(
             command=_escaped(shlex.join(embedded.command)),
@@ -115,6 +117,10 @@ def write_configuration(text: str, runtime: Path) -> Path:
     temporary.write_text(text, "utf-8")
     temporary.replace(target)
     return target
+
+
+def _without(program: str, text: str) -> str:
+    return re.sub(rf"\[program:{program}\]\n(?:.+\n)+", "", text)
 
 
 def _escaped(value: str) -> str:

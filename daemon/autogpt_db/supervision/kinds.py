@@ -1,4 +1,4 @@
-"""The kinds of processes in the tree that are our own: API, worker, and the private PostgreSQL.
+"""The kinds of processes in the tree that are our own: API, worker, admin, private PostgreSQL.
 
 As in `process.py`, each override says which stock behaviour it replaces.
 """
@@ -124,6 +124,12 @@ class ApiProcess(ReportingProcess, FastCGISubprocess):  # type: ignore[misc]
 
 class WorkerProcess(ReportingProcess):
     """A process that runs background jobs."""
+
+
+class AdminProcess(ReportingProcess):
+    """The admin listener: AutoGPT is served without it, so nobody waits for it."""
+
+    awaited = False
 
 
 class PostgresqlProcess(SupervisedProcess):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # Colours (ECMA-48 control sequences), and what else XML 1.0 has no way to write.
 _NOT_TEXT = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_OURS = frozenset({"api", "worker"})  # groups; no other program can have these names
+_OURS = frozenset({"api", "worker", "admin"})  # groups; no other program can have these names
 _LONGEST_LINE = 64 * 1024
 # sd-daemon(3): a program may say how urgent its line is, as it would to systemd.
 _LEVEL = re.compile(r"<([0-7])>")

@@ -85,6 +85,9 @@ class SupervisedProcess(Subprocess):  # type: ignore[misc]
     end_with_main = signal.SIGKILL
     """What the kernel sends it when main is gone; what has nothing to lose needs no more."""
 
+    awaited = True
+    """Whether the service is ready, and a reload goes on, only when it runs."""
+
     laststart: float  # Supervisor starts both at the integer 0
     delay: float
     metrics: TreeMetrics | None = None

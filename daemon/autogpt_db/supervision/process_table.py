@@ -11,6 +11,7 @@ from supervisor.states import SupervisorStates
 from autogpt_db.supervision import clock
 from autogpt_db.supervision.beats import HeartbeatReceiver
 from autogpt_db.supervision.kinds import (
+    AdminProcess,
     ApiProcess,
     PostgresqlProcess,
     ReportingProcess,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 _CLASSES: dict[str, type[SupervisedProcess]] = {
     "api": ApiProcess,
     "worker": WorkerProcess,
+    "admin": AdminProcess,
     "postgresql": PostgresqlProcess,
 }
 

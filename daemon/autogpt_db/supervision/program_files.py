@@ -34,7 +34,9 @@ _LARGEST_FILE = 1024 * 1024
 _MOST_PROCESSES = 64
 _LONGEST_WAIT = 3600
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_OURS = re.compile(r"(api|worker)(_\d+)?|postgresql|main|all|supervisord?|autogpt-db|lock|settings")
+_OURS = re.compile(
+    r"(api|worker)(_\d+)?|admin|postgresql|main|all|supervisord?|autogpt-db|lock|settings"
+)
 _PRIORITY_OF_OURS = 1000
 """Above every priority of ours: what is started later is stopped earlier."""
 

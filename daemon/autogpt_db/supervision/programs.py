@@ -30,6 +30,7 @@ class Program(SupervisedProcess):
         held: The service isn't ready yet, so neither may this be started.
     """
 
+    awaited = False
     held = True
     umask = 0o022
     """As main found it: what others write is theirs to share."""

@@ -188,6 +188,8 @@ class RollingRestart:
             else:
                 del process.group.processes[process.name]
                 self._current = None
+        elif process.state == States.BACKOFF and process.failures > 1 and not process.awaited:
+            self._current = None  # those behind it serve without it
         elif process.state == States.BACKOFF and process.failures > 1:
             # The others keep serving with what they have; this one is tried again for ever.
             reason = f"its new process fails ({process.last_exit}); the others were left alone"

@@ -25,6 +25,7 @@ SECTIONS = (
     "api",
     "processes",
     "worker",
+    "admin",
 )
 """The files, in the order of the page."""
 

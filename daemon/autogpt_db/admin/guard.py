@@ -1,0 +1,165 @@
+"""Who may use the admin listener: every request passes here, and no route can forget to ask.
+
+A path is open only if it stands in `OPEN`. Every other one needs a token or a browser's session, to
+read; and to do anything else than read, one that may act, and from a browser the proof that the
+page which acts is one of ours.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+
+from autogpt_db.admin.hosts import AllowedHosts
+from autogpt_db.admin.identity import Identity, Scope
+from autogpt_db.admin.problems import ProblemError, on_bug
+from autogpt_db.admin.sessions import COOKIE
+from autogpt_db.logs.events import admin as log
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Send
+    from starlette.types import Scope as AsgiScope
+
+    from autogpt_db.admin.state import AdminState
+
+OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/login"})
+"""Paths that ask for no token; `/metrics` has a rule of its own."""
+OPEN_BELOW = ("/static/",)
+"""What begins like this asks for none either."""
+CSRF_HEADER = "x-csrf-token"
+"""What a page of ours sends along with an action: the value of `<meta name="csrf">`."""
+_READING = frozenset({"GET", "HEAD"})
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+class Guard:
+    """Let requests through to an application, or refuse them.
+
+    Args:
+        app: Answers those that are let through; their scope has `identity`.
+        state: Tokens, sessions and settings.
+    """
+
+    def __init__(self, app: ASGIApp, state: AdminState) -> None:
+        self._app = app
+        self._state = state
+        self._hosts = AllowedHosts(state.settings.admin)
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        assert scope["type"] == "http", "there is neither a lifespan nor a WebSocket"
+        begun = False
+
+        async def send_guarded(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers[name] = value
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        request = Request(scope, receive)
+        try:
+            scope["identity"] = await self._admit(request)
+            await self._app(scope, receive, send_guarded)
+        except ProblemError as refusal:
+            answer = refusal.response()
+            if refusal.status == 401 and _is_page(request):  # noqa: PLR2004 - Unauthorized
+                answer = RedirectResponse("/login", 303)
+            await answer(scope, receive, send_guarded)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the process lives on
+            if not begun:
+                await (await on_bug(request, error))(scope, receive, send_guarded)
+
+    async def _admit(self, request: Request) -> Identity | None:
+        """Return who has sent a request; None where the path is open to everybody.
+
+        Raises:
+            ProblemError: It is refused.
+        """
+        self._hosts.verify(request)
+        acts = request.method not in _READING
+        if acts or COOKIE in request.cookies:
+            _verify_origin(request)
+        path = request.scope["path"]
+        if path in OPEN or path.startswith(OPEN_BELOW):
+            return None
+        identity = await self._identify(request)
+        if acts and identity.scope is not Scope.ACT:
+            raise ProblemError(
+                403, "Forbidden", "This token may only read. The other one may do this."
+            )
+        session = identity.session
+        if acts and session is not None and not session.proves(request.headers.get(CSRF_HEADER)):
+            raise ProblemError(
+                403, "Forbidden", "The page is from another session. Load it again, and repeat."
+            )
+        return identity
+
+    async def _identify(self, request: Request) -> Identity:
+        given = request.headers.get("authorization")
+        if given is not None:
+            scheme, _, token = given.partition(" ")
+            scope = (
+                self._state.tokens.scope_of(token.strip()) if scheme.lower() == "bearer" else None
+            )
+            if scope is not None:
+                return Identity(scope)
+            raise await self.refuse("token")
+        cookie = request.cookies.get(COOKIE)
+        if cookie is None:
+            raise unauthorized("Send a token, or open the page with: autogpt-db admin open")
+        session = self._state.sessions.find(cookie)
+        if session is None:
+            raise await self.refuse("session")
+        return Identity(Scope.ACT, session)
+
+    async def refuse(self, what: str) -> ProblemError:
+        """Return the refusal of a wrong token, session or ticket, after a while."""
+        await self._state.brake.failed()
+        log.admin_refused(reason=f"wrong {what}")
+        return unauthorized(f"That {what} is not, or no longer, good.")
+
+
+def unauthorized(detail: str) -> ProblemError:
+    """Return the refusal of who has not said who they are."""
+    headers = {"WWW-Authenticate": 'Bearer realm="autogpt-db admin"'}
+    return ProblemError(401, "Unauthorized", detail, headers=headers)
+
+
+def _is_page(request: Request) -> bool:
+    """Tell whether a person waits for a page."""
+    return request.method == "GET" and "text/html" in request.headers.get("accept", "")
+
+
+def _verify_origin(request: Request) -> None:
+    """Refuse what a page of another site, or of another port of this machine, has sent.
+
+    The cookie alone would not tell: to SameSite all ports of a host are one site.
+    """
+    headers = request.headers
+    navigates = request.method in _READING and headers.get("sec-fetch-mode") == "navigate"
+    site = headers.get("sec-fetch-site", "same-origin")
+    foreign = site not in {"same-origin", "none"} and not navigates
+    origin = headers.get("origin")
+    if origin is not None and request.method not in _READING:
+        foreign = foreign or urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
+    if foreign:
+        raise ProblemError(403, "Forbidden", "The request comes from a page of another site.")

@@ -1,0 +1,104 @@
+"""Errors as RFC 9457 has them: `application/problem+json`, for programs and people alike."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from autogpt_db.errors import CallError
+from autogpt_db.logs.events import admin as log
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class ProblemError(Exception):
+    """A request that is refused: raised anywhere in a route, answered as problem+json.
+
+    Attributes:
+        status: The HTTP status.
+        title: What happened, in a few words.
+        detail: To what, and what to do next, as sentences; it holds no secret and no SQL.
+        headers: Of the answer.
+        members: Of the answer, beside the standard ones.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        title: str,
+        detail: str | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **members: Any,
+    ) -> None:
+        """Say what happened, as described at the class."""
+        self.status, self.title, self.detail = status, title, detail
+        self.headers = dict(headers or {})
+        self.members = members
+        super().__init__(title)
+
+    def response(self) -> Response:
+        """Return the answer."""
+        return problem(self.status, self.title, self.detail, headers=self.headers, **self.members)
+
+
+def problem(
+    status: int,
+    title: str,
+    detail: str | None = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+    **members: Any,
+) -> Response:
+    """Return an error's answer.
+
+    Args:
+        status: The HTTP status.
+        title: What happened.
+        detail: To what, and what to do next; None says no more.
+        headers: Of the answer.
+        members: Beside the standard ones.
+    """
+    content: dict[str, Any] = {"type": "about:blank", "title": title, "status": int(status)}
+    if detail is not None:
+        content["detail"] = detail
+    return Response(
+        json.dumps(content | members), int(status), media_type=MEDIA_TYPE, headers=headers
+    )
+
+
+async def on_problem(_request: Request, error: Exception) -> Response:
+    """Answer what a route has refused."""
+    assert isinstance(error, ProblemError)
+    return error.response()
+
+
+async def on_http_exception(_request: Request, error: Exception) -> Response:
+    """Answer what Starlette refuses: an unknown path, a wrong verb."""
+    assert isinstance(error, HTTPException)
+    return problem(error.status_code, error.detail, headers=error.headers)
+
+
+async def on_call_error(_request: Request, error: Exception) -> Response:
+    """Answer what the database, or an operation, has refused."""
+    assert isinstance(error, CallError)
+    headers = {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(max(1, round(error.retry_after)))
+    return problem(error.status, error.status.phrase, str(error), headers=headers)
+
+
+async def on_bug(request: Request, error: Exception) -> Response:
+    """Answer what nobody has foreseen; the log has the traceback."""
+    log.admin_error(path=request.url.path, exc_info=error)
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    return problem(status, status.phrase, "The log says what happened (admin_error).")

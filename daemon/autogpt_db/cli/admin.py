@@ -1,0 +1,101 @@
+"""`autogpt-db admin`: the way into the admin listener's page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from autogpt_db.cli.friendly import friendly
+from autogpt_db.cli.printing import say
+
+if TYPE_CHECKING:
+    from autogpt_db.cli.runtime import Loads
+    from autogpt_db.settings import Settings
+
+_TIMEOUT = 10.0
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def admin() -> None:
+    """Open the admin listener's page, or let a script read from it (admin.enabled)."""
+
+
+@admin.command("open")
+@click.pass_obj
+def open_(sources: Loads) -> None:
+    """Print a link to the page that works once, within five minutes.
+
+    On another machine, forward the port first, and print the link here: ssh -L 8905:127.0.0.1:8905.
+    """
+    with friendly():
+        settings = _enabled(sources.load().settings)
+        address = _address(settings)
+        say(f"{_called(address)}/login#{_ticket(settings, address)}")
+
+
+@admin.command()
+@click.pass_obj
+def token(sources: Loads) -> None:
+    """Print the token that scripts read with: Authorization: Bearer TOKEN."""
+    from autogpt_db.admin.tokens import DIRECTORY, READ_TOKEN, read_token
+
+    with friendly():
+        settings = _enabled(sources.load().settings)
+        say(read_token(settings.paths.state / DIRECTORY / READ_TOKEN))
+
+
+def _enabled(settings: Settings) -> Settings:
+    from autogpt_db.errors import ConfigurationError
+
+    if not settings.admin.enabled:
+        raise ConfigurationError(
+            "There is no admin listener: set admin.enabled = true, and reload the service "
+            "(autogpt-db ctl reload)."
+        )
+    return settings
+
+
+def _address(settings: Settings) -> str:
+    admin = settings.admin
+    if admin.host.startswith("/"):
+        return f"unix:{admin.host}"
+    host = f"[{admin.host}]" if ":" in admin.host else admin.host
+    return f"http://{host}:{admin.port}"
+
+
+def _called(address: str) -> str:
+    """Return what a browser on this machine calls an address."""
+    if address.startswith("unix:"):
+        return "http://localhost"  # through whatever proxy leads to the socket
+    return address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+
+
+def _ticket(settings: Settings, address: str) -> str:
+    import http.client
+    import json
+
+    from autogpt_db.admin.tokens import DIRECTORY, TOKEN, read_token
+    from autogpt_db.cli.connecting import http_connection
+    from autogpt_db.errors import DatabaseUnreachableError
+
+    secret = read_token(settings.paths.state / DIRECTORY / TOKEN)
+    connection = http_connection(address, timeout=_TIMEOUT)
+    try:
+        headers = {"Authorization": f"Bearer {secret}", "Content-Length": "0"}
+        connection.request("POST", "/tickets", headers=headers)
+        answer = connection.getresponse()
+        content = answer.read(65_536)
+    except (OSError, http.client.HTTPException) as error:
+        raise DatabaseUnreachableError(
+            f"The admin listener does not answer at {address} ({error}). Look whether it runs: "
+            "autogpt-db status"
+        ) from None
+    finally:
+        connection.close()
+    if answer.status != 201:  # noqa: PLR2004 - Created
+        raise DatabaseUnreachableError(
+            f"What listens at {address} has answered {answer.status}: it is not this service's "
+            "admin listener, or it runs with other settings. Look at: autogpt-db status"
+        )
+    return str(json.loads(content)["ticket"])

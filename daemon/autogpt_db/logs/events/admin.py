@@ -1,0 +1,51 @@
+"""Admin listener.
+
+Told by the process of the page for operators, where there is one (`admin.enabled`).
+"""
+
+from __future__ import annotations
+
+from logging import ERROR, INFO, WARNING
+
+from autogpt_db.logs.declaration import event
+
+
+@event(INFO)
+def admin_listening(*, address: str) -> None:
+    """The admin listener accepts connections."""
+
+
+@event(INFO)
+def admin_stopped() -> None:
+    """The admin listener has stopped in good order."""
+
+
+@event(INFO)
+def admin_token_made(*, path: str) -> None:
+    """A token of the admin listener was made, for there was none; only its owner may read it.
+
+    `autogpt-db admin open` prints a link for the browser.
+    """
+
+
+@event(INFO)
+def admin_session_opened() -> None:
+    """A browser has traded a link, or the token, for a session of twelve hours."""
+
+
+@event(WARNING)
+def admin_refused(*, reason: str) -> None:
+    """Somebody has sent the admin listener a token, a link or a session that is not good, or no
+    longer.
+
+    One is an old link, or a page from before a restart. Many, that nobody of yours has sent, come
+    from somebody who tries: see who reaches `admin.host`.
+    """
+
+
+@event(ERROR)
+def admin_error(*, path: str, exc_info: BaseException) -> None:
+    """A request to the admin listener failed by a fault of the program; it was answered 500.
+
+    Report it, with the traceback.
+    """

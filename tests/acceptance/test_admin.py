@@ -1,0 +1,237 @@
+"""The admin listener of a running daemon: who is let in, and what strangers get."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+import plain_http
+from daemon_process import LEAN, DaemonProcess, free_port
+from waiting import PATIENCE, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Admin(DaemonProcess):
+    """A daemon with an admin listener."""
+
+    def __init__(self, database_url: str, *assignments: str) -> None:
+        self.admin_port = free_port()
+        super().__init__(
+            database_url=database_url,
+            assignments=[
+                *LEAN, "admin.enabled=true", f"admin.port={self.admin_port}", *assignments
+            ],
+        )  # fmt: skip
+        self.admin = f"http://127.0.0.1:{self.admin_port}"
+
+    def wait_admin(self) -> None:
+        """Wait until it answers: the service is ready without it."""
+
+        def answers() -> bool:
+            try:
+                return plain_http.get(f"{self.admin}/healthz").status_code == 200
+            except httpx.TransportError:
+                return False
+
+        wait_for(answers, what="the admin listener")
+
+    def link(self) -> str:
+        return self.command_output("admin", "open")
+
+    def command_output(self, *words: str) -> str:
+        done = self.run(*words)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def browser(self) -> httpx.Client:
+        """Return a client that was let in by a link, and has the page's CSRF token."""
+        client = plain_http.client(base_url=self.admin)
+        answer = client.post("/login", data={"ticket": self.link().partition("#")[2]})
+        assert answer.status_code == 303, answer.text
+        found = re.search(r'name="csrf" content="([^"]+)"', client.get("/").text)
+        assert found is not None
+        client.headers["x-csrf-token"] = found[1]
+        return client
+
+
+@pytest.fixture(scope="module")
+def daemon(database_url_for_module: str) -> Iterator[Admin]:
+    with Admin(database_url_for_module) as started:
+        started.wait_admin()
+        yield started
+
+
+@pytest.fixture
+def stranger(daemon: Admin) -> Iterator[httpx.Client]:
+    with plain_http.client(base_url=daemon.admin) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def browser(daemon: Admin) -> Iterator[httpx.Client]:
+    with closing(daemon.browser()) as client:
+        yield client
+
+
+def test_it_is_a_child_of_its_own(daemon: Admin) -> None:
+    tree = daemon.status()
+    assert [process["name"] for process in tree["processes"]] == ["admin", "api_00"]
+    assert all(process["state"] == "RUNNING" for process in tree["processes"])
+    # The API's listener has nothing of it.
+    assert plain_http.get(f"{daemon.base}/login").status_code in {404, 405}
+
+
+def test_the_probes_are_open_and_nothing_else(stranger: httpx.Client) -> None:
+    assert stranger.get("/healthz").json() == {"status": "live"}
+    assert stranger.get("/readyz").json() == {"status": "ready"}
+    for path in ("/", "/unknown", "/v1/jobs", "/events", "/static/../tokens.py", "//", "/%2e%2e/"):
+        answer = stranger.get(path)
+        assert answer.status_code == 401, path
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+    for path in ("/tickets", "/logout"):
+        assert stranger.post(path).status_code == 401
+    page = stranger.get("/", headers={"accept": "text/html"})
+    assert (page.status_code, page.headers["location"]) == (303, "/login")
+
+
+def test_a_link_works_once(daemon: Admin, stranger: httpx.Client) -> None:
+    link = daemon.link()
+    assert link.startswith(f"{daemon.admin}/login#")
+    ticket = {"ticket": link.partition("#")[2]}
+    answer = stranger.post("/login", data=ticket)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert stranger.get("/").status_code == 200
+    with plain_http.client(base_url=daemon.admin) as another:
+        assert another.post("/login", data=ticket).status_code == 401
+        assert another.get("/").status_code == 401
+    assert ticket["ticket"] not in daemon.log()
+
+
+def test_a_session_ends_when_its_page_says_so(daemon: Admin) -> None:
+    with closing(daemon.browser()) as client:
+        cookies = dict(client.cookies)
+        assert client.post("/logout").status_code == 204
+        with plain_http.client(base_url=daemon.admin, cookies=cookies) as again:
+            assert again.get("/").status_code == 401
+
+
+def test_scripts_read_and_do_not_act(daemon: Admin, stranger: httpx.Client) -> None:
+    token = daemon.command_output("admin", "token")
+    reads = {"authorization": f"Bearer {token}"}
+    assert stranger.get("/", headers=reads).status_code == 200
+    refused = stranger.post("/tickets", headers=reads)
+    assert refused.status_code == 403
+    assert "may only read" in refused.json()["detail"]
+    for wrong in ("Bearer x", f"Bearer {token}x", f"Basic {token}", token, "Bearer"):
+        assert stranger.get("/", headers={"authorization": wrong}).status_code == 401
+    assert token not in daemon.log()
+    assert "admin_refused" in daemon.log()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x-csrf-token": "another"},
+        {"x-csrf-token": ""},
+        {"origin": "http://evil.example"},
+        {"origin": "http://127.0.0.1:1"},  # another port of the same host gets the cookie, too
+        {"origin": "null"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+    ],
+)
+def test_a_foreign_page_cannot_act(browser: httpx.Client, headers: Mapping[str, str]) -> None:
+    refused = browser.post("/tickets", headers=headers)
+    assert refused.status_code == 403
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert browser.post("/tickets").status_code == 201, "its own page can"
+
+
+def test_a_foreign_page_cannot_read(browser: httpx.Client) -> None:
+    for site in ("same-site", "cross-site"):
+        headers = {"sec-fetch-site": site, "sec-fetch-mode": "no-cors"}
+        assert browser.get("/", headers=headers).status_code == 403
+
+
+def test_it_answers_to_its_own_name_alone(stranger: httpx.Client, browser: httpx.Client) -> None:
+    for client in (stranger, browser):
+        for host in ("evil.example", "127.0.0.1.evil.example:8905", "192.0.2.7"):
+            for path in ("/", "/healthz", "/login", "/static/admin.css"):
+                assert client.get(path, headers={"host": host}).status_code == 421
+
+
+def test_every_answer_says_what_browsers_shall_not_do(
+    stranger: httpx.Client, browser: httpx.Client
+) -> None:
+    answers = [
+        browser.get("/"),
+        stranger.get("/login"),
+        stranger.get("/healthz"),
+        stranger.get("/nowhere"),
+        stranger.get("/static/admin.css"),
+        stranger.get("/healthz", headers={"host": "evil.example"}),
+    ]
+    for answer in answers:
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert "server" not in answer.headers
+    assert answers[0].headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/static/..%2ftokens.py", "/static/%2e%2e/tokens.py", "/static/admin.css/..",
+     "/static//etc/passwd", "/static/admin.css%00.js", "/static/"],
+)  # fmt: skip
+def test_a_path_leads_to_no_other_file(stranger: httpx.Client, path: str) -> None:
+    answer = stranger.get(path)
+    assert answer.status_code in {401, 404}, answer.text
+    assert "import" not in answer.text
+
+
+def test_what_a_form_may_bring_is_bounded(stranger: httpx.Client) -> None:
+    assert stranger.post("/login", data={"ticket": "x" * 20_000}).status_code == 413
+    fields = {f"f{number}": "" for number in range(100)}
+    assert stranger.post("/login", data=fields).status_code == 400
+    with socket.create_connection(("127.0.0.1", stranger.base_url.port)) as silent:
+        silent.settimeout(PATIENCE)
+        silent.sendall(b"GET /healthz HTTP/1.1\r\nX-Endless: " + b"x" * 40_000)
+        assert silent.recv(100).startswith(b"HTTP/1.1 400 ")
+    assert stranger.get("/healthz").status_code == 200
+
+
+def test_it_comes_back_when_it_is_killed_and_the_service_goes_on(daemon: Admin) -> None:
+    before = daemon.pid_of("admin")
+    os.kill(before, signal.SIGKILL)
+    wait_for(lambda: daemon.pid_of("admin") not in {before, 0}, what="another one")
+    daemon.wait_admin()
+    assert daemon.client.get("/ready").status_code == 200
+
+
+def test_a_taken_port_keeps_nobody_from_serving(
+    daemon: Admin, database_url_for_module: str
+) -> None:
+    with Admin(database_url_for_module, f"admin.port={daemon.admin_port}") as second:
+        assert second.client.get("/ready").status_code == 200
+        wait_for(lambda: "admin failed" in second.command_output("status"), what="STATUS says so")
+        assert "choose another admin.port" in second.log()
+        second.command_output("ctl", "reload", "--wait")

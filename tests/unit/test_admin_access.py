@@ -1,0 +1,176 @@
+"""Who is let into the admin listener: tokens, links, sessions, names, and those who try."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from starlette.requests import Request
+
+from autogpt_db.admin import brake, sessions, tickets
+from autogpt_db.admin.brake import Brake
+from autogpt_db.admin.hosts import AllowedHosts
+from autogpt_db.admin.identity import Scope
+from autogpt_db.admin.problems import ProblemError
+from autogpt_db.admin.sessions import Sessions
+from autogpt_db.admin.tickets import Tickets
+from autogpt_db.admin.tokens import READ_TOKEN, TOKEN, make_tokens, read_token
+from autogpt_db.errors import ConfigurationError
+from autogpt_db.settings import AdminSettings, load_settings
+
+if TYPE_CHECKING:
+    from autogpt_db.settings import Settings
+
+
+def settings_in(directory: Path, *assignments: str) -> Settings:
+    paths = [f"state_directory={directory}", f"runtime_directory={directory / 'run'}"]
+    return load_settings(assignments=[*paths, *assignments], environment={}).settings
+
+
+def test_tokens_are_made_once_and_only_their_owner_reads_them(tmp_path: Path) -> None:
+    first = make_tokens(settings_in(tmp_path))
+    for name in (TOKEN, READ_TOKEN):
+        assert stat.S_IMODE((tmp_path / "admin" / name).stat().st_mode) == 0o600
+    assert sorted(path.name for path in (tmp_path / "admin").iterdir()) == [READ_TOKEN, TOKEN]
+    assert make_tokens(settings_in(tmp_path)) == first
+    assert first.token != first.read_token
+    assert first.scope_of(first.token) is Scope.ACT
+    assert first.scope_of(first.read_token) is Scope.READ
+    for wrong in ("", first.token[:-1], first.token + "x", "ü\udc80"):
+        assert first.scope_of(wrong) is None
+
+
+@pytest.mark.parametrize("content", ["", "short", " " * 200])
+def test_a_token_that_could_be_guessed_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "token"
+    path.touch(0o600)
+    path.write_text(content)
+    with pytest.raises(ConfigurationError, match="holds no token"):
+        read_token(path)
+
+
+def test_a_token_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    make_tokens(settings_in(tmp_path))
+    (tmp_path / "admin" / TOKEN).chmod(0o640)
+    with pytest.raises(ConfigurationError, match="may be read by others"):
+        make_tokens(settings_in(tmp_path))
+
+
+def test_a_ticket_is_good_once_and_not_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    issued = Tickets()
+    ticket = issued.issue()
+    assert not issued.take(ticket + "x")
+    assert issued.take(ticket)
+    assert not issued.take(ticket)
+    late = issued.issue()
+    monkeypatch.setattr(tickets, "LIFETIME", -1.0)
+    assert not issued.take(issued.issue())
+    for _ in range(tickets.MOST):
+        issued.issue()
+    assert not issued.take(late), "more are out than may be"
+
+
+def test_sessions_end_and_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = Sessions()
+    first = opened.open()
+    session = opened.find(first)
+    assert session is not None
+    assert session.proves(session.csrf)
+    assert not session.proves(None)
+    assert not session.proves(opened.find(opened.open()).csrf)  # type: ignore[union-attr]
+    opened.close(session)
+    assert opened.find(first) is None
+    for _ in range(2 * sessions.MOST):
+        opened.open()
+    assert len(opened) == sessions.MOST
+    monkeypatch.setattr(sessions, "LIFETIME", -1.0)
+    assert Sessions().find(Sessions().open()) is None
+    ended = opened.open()
+    assert opened.find(ended) is None
+
+
+async def _fail(slow: Brake, times: int) -> list[int]:
+    async def once() -> int:
+        try:
+            await slow.failed()
+        except ProblemError as problem:
+            return problem.status
+        return 401
+
+    return await asyncio.gather(*(once() for _ in range(times)))
+
+
+def test_failed_tries_wait_longer_and_longer_and_few_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(brake, "FIRST", 0.001)
+    monkeypatch.setattr(brake, "LONGEST", 0.004)
+    slow = Brake()
+    pauses = [slow.pause]
+    for _ in range(4):
+        asyncio.run(_fail(slow, 1))
+        pauses.append(slow.pause)
+    assert pauses == [0.001, 0.002, 0.004, 0.004, 0.004]
+    answers = asyncio.run(_fail(slow, brake.MOST_WAITING + 5))
+    assert answers.count(429) == 5
+    monkeypatch.setattr(brake, "FORGOTTEN", 0.0)
+    assert slow.pause == 0.001
+
+
+def _asks(*hosts: str) -> Request:
+    headers = [(b"host", host.encode()) for host in hosts]
+    return Request({"type": "http", "headers": headers, "method": "GET", "path": "/"})
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:8905", "localhost", "LOCALHOST:1", "[::1]:8905", "127.0.0.2", "db.example",
+             "other.example:443", "db.example:8905"]
+)  # fmt: skip
+def test_its_own_names_are_answered_to(host: str) -> None:
+    allowed = AllowedHosts(AdminSettings(allowed_hosts=" db.example, Other.Example,"))
+    allowed.verify(_asks(host))
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    [(), ("",), ("evil.example",), ("127.0.0.1.evil.example",), ("localhost@evil.example",),
+     ("localhost", "localhost"), ("192.0.2.1",), ("localhost:x",), ("localhost/",),
+     ("db.example.evil",)],
+)  # fmt: skip
+def test_a_foreign_name_is_refused(hosts: tuple[str, ...]) -> None:
+    allowed = AllowedHosts(AdminSettings(allowed_hosts="db.example"))
+    with pytest.raises(ProblemError) as refused:
+        allowed.verify(_asks(*hosts))
+    assert refused.value.status == 421
+
+
+@pytest.mark.parametrize(
+    ("assignments", "problem"),
+    [
+        (["admin.host=0.0.0.0"], "admin.allowed_hosts"),
+        (["admin.port=8005"], "admin.port"),
+        (["database.connection_limit=7"], "database.connection_limit"),
+    ],
+)
+def test_settings_that_contradict_each_other(
+    tmp_path: Path, assignments: list[str], problem: str
+) -> None:
+    settings_in(tmp_path, *assignments)  # without the listener nothing is wrong
+    with pytest.raises(ConfigurationError, match=problem):
+        settings_in(tmp_path, "admin.enabled=true", *assignments)
+
+
+def test_nothing_of_it_is_imported_where_it_is_not_run() -> None:
+    """Main, API and workers have neither the room nor what it alone needs."""
+    code = (
+        "import sys; import autogpt_db.main, autogpt_db.api, autogpt_db.worker;"
+        "print([name for name in sys.modules if name.startswith('autogpt_db.admin')"
+        " or name.partition('.')[0] in {'uvicorn', 'jinja2', 'sse_starlette', 'h11'}])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
