@@ -21,7 +21,7 @@ from autogpt_db.api.expiry import falls_to_api
 from autogpt_db.cli.agents import call_method
 from autogpt_db.database.pool import Pool
 from autogpt_db.database.pool.batches import LARGEST_BATCH
-from autogpt_db.database.pool.merging import MOST_CHARACTERS
+from autogpt_db.database.pool.merged import MOST_CHARACTERS
 from autogpt_db.settings import ApiSettings, DatabaseSettings, Secret, Settings
 from autogpt_db.worker.registry import discover
 from cutting_proxy import CuttingProxy

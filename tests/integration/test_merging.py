@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.database.pool.batches import ISOLATED_AT_ONCE, LARGEST_BATCH
-from autogpt_db.database.pool.merged import Merged
-from autogpt_db.database.pool.merging import IN_FLIGHT, MOST_CHARACTERS, MOST_SLOW
+from autogpt_db.database.pool.merged import MOST_CHARACTERS, Merged
+from autogpt_db.database.pool.merging import IN_FLIGHT, MOST_SLOW
 from autogpt_db.errors import (
     CallError,
     DeadlineExceededError,

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from autogpt_db.database.capabilities import Capabilities, ForSchema
 from autogpt_db.database.pool.batches import LARGEST_BATCH
-from autogpt_db.database.pool.merged import BOUNDED_CALLS, FEW_CALLS, KEEPING, Keeping, Merged
+from autogpt_db.database.pool.merged import (
+    BOUNDED_CALLS,
+    FEW_CALLS,
+    FINGERPRINT,
+    KEEPING,
+    Keeping,
+    Merged,
+)
 from autogpt_db.operations import Operation, load_operations
 
 
@@ -37,10 +44,10 @@ def test_a_statement_that_keeps_replies_claims_its_calls_once_and_keeps_the_odd_
             assert merged.keyed.batch.count("INSERT INTO autogpt_db.idempotency_key") == 1
             assert merged.keyed is merged.keyed, "calls are merged by it"
             names = (*merged.texts, *merged.documents, *merged.key)
-            call = {**dict.fromkeys(names), KEEPING: Keeping("m", 'a"\\b', "ff", 9)}
+            call = {**dict.fromkeys(names), KEEPING: Keeping("m", 'a"\\b', b"f" * FINGERPRINT, 9)}
             parameters = merged.keyed.parameters_of([call, call])
             assert parameters["keys"] == r'{"a\"\\b","a\"\\b"}'
-            assert parameters["fingerprints"] == "{ff,ff}"
+            assert parameters["fingerprints"] == b"f" * 2 * FINGERPRINT
             assert (parameters["method"], parameters["most_bytes"]) == ("m", 9)
 
 

@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from autogpt_db.api.attempts import NOT_KNOWN, UNDER_WAY, Answer, Attempts, reused
-from autogpt_db.api.calls import encode
+from autogpt_db.api.calls import NO_HEADERS, encode
 from autogpt_db.database.pool.idempotency import Outcome, Slot
 from autogpt_db.database.pool.merged import NotKeptError
 from autogpt_db.errors import (
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from autogpt_db.api.calls import Call
-    from autogpt_db.api.decoding import Arguments
     from autogpt_db.database.pool import Database, Pool
     from autogpt_db.metrics import Store
     from autogpt_db.operations import Operation
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
 
 LONGEST_KEY = 255
 
+_REPLAYED = (b"idempotency-replayed", b"true")
 _KEY = re.compile(rb"[\x21-\x7e]{1,%d}" % LONGEST_KEY)
 
 
@@ -53,14 +53,28 @@ class _Flight:
 
     Attributes:
         fingerprint: Digest of its content.
-        end: Its outcome; None when it was given up, and somebody else must begin.
+        end: Its outcome, where somebody waits for it; None when it was given up, and somebody else
+            must begin.
     """
 
     fingerprint: bytes
-    end: asyncio.Future[Outcome | None]
+    end: asyncio.Future[Outcome | None] | None = None
+
+    async def ended(self) -> Outcome | None:
+        """Wait for its end; whoever is cancelled meanwhile leaves it to the others."""
+        if self.end is None:
+            self.end = asyncio.get_running_loop().create_future()
+        return await asyncio.shield(self.end)
+
+    def succeed(self, answer: Answer) -> None:
+        """Tell those who wait how it was answered."""
+        if self.end is not None:
+            self.end.set_result(Outcome(answer.status, answer.reply))
 
     def fail(self, call: Call, error: BaseException) -> None:
         """Tell those who wait how it failed; where it was given up, one of them begins anew."""
+        if self.end is None:
+            return
         if isinstance(error, CallError) and not call.given_up:
             self.end.set_exception(error)
         elif isinstance(error, Exception) and not isinstance(error, CallError):
@@ -68,7 +82,7 @@ class _Flight:
         else:
             self.end.set_result(None)
             return
-        self.end.exception()  # if nobody waits, asyncio need not say so
+        self.end.exception()  # if nobody waits any more, asyncio need not say so
 
 
 def check_key(key: bytes) -> None:
@@ -97,9 +111,11 @@ class KeyedCalls:
         """
         self._database = database
         self._store = store
+        self._counts = store.values
         # A rate needs a zero to start from.
-        for answer in ("first", "replayed", "refused"):
-            store.add(families.KEYED_CALLS, 0, answer)
+        self._first, self._replayed, self._refused = (
+            store.place(families.KEYED_CALLS, answer) for answer in ("first", "replayed", "refused")
+        )
         store.add(families.KEYED_RESOLVED, 0)
         store.set(families.KEYED_WAITING, 0)
         self._options = settings.idempotency
@@ -107,55 +123,67 @@ class KeyedCalls:
         self._waiting = 0
 
     async def call(
-        self, call: Call, operation: Operation, arguments: Arguments, key: bytes
-    ) -> Answer:
-        """Answer a call of a write.
+        self, call: Call, operation: Operation, values: dict[str, Any], digest: bytes
+    ) -> bytes | None:
+        """Serve a call of a write; its head has a key that was checked.
 
         Args:
             call: The request.
             operation: What it calls.
-            arguments: Its arguments, and the body's digest: other bytes under the same key are
-                another content.
-            key: The header's value.
+            values: Its arguments.
+            digest: The body's: other bytes under the same key are another content.
+
+        Returns:
+            The reply; None: it has been sent, because it says more than a reply of this call would.
 
         Raises:
             IdempotencyKeyReusedError: The key came before, with another content.
             ReplyNotKeptError: The reply is too large to be kept.
             CallError: The service failed, which is not kept.
         """
-        place = operation.name, key
+        call.reads = False
+        answer = await self._answer(call, operation, values, digest)
+        call.replayed = answer.replayed
+        self._counts[self._replayed if answer.replayed else self._first] += 1.0
+        if call.given_up or (answer.status == HTTPStatus.OK and not answer.replayed):
+            return answer.reply
+        call.reply(answer.status, answer.reply, [_REPLAYED] if answer.replayed else NO_HEADERS)
+        return None
+
+    async def _answer(
+        self, call: Call, operation: Operation, values: dict[str, Any], digest: bytes
+    ) -> Answer:
+        """Do the call, or wait for the one with the same key that is under way."""
+        place = operation.name, call.head.key or b""
         try:
             while (flight := self._flights.get(place)) is not None:
-                if flight.fingerprint != arguments.digest:
+                if flight.fingerprint != digest:
                     raise reused(operation.name)
                 with self._waits(call, UNDER_WAY):
-                    outcome = await asyncio.shield(flight.end)
+                    outcome = await flight.ended()
                 if outcome is not None:
-                    self._store.add(families.KEYED_CALLS, 1, "replayed")
                     return Answer(outcome.status, outcome.reply, replayed=True)
-            flight = _Flight(arguments.digest, asyncio.get_running_loop().create_future())
-            self._flights[place] = flight
+            flight = self._flights[place] = _Flight(digest)
+            slot = Slot(operation.name, place[1].decode("ascii"), digest, self._options.keep)
             try:
-                answer = await self._lead(call, operation, arguments, key)
+                answer = await self._at_once(call, operation, values, slot)
+                if answer is None:
+                    answer = await self._settle(call, operation, values, slot)
             except BaseException as error:
                 flight.fail(call, error)
                 raise
             finally:
                 del self._flights[place]
         except IdempotencyKeyReusedError:
-            self._store.add(families.KEYED_CALLS, 1, "refused")
+            self._counts[self._refused] += 1.0
             raise
-        flight.end.set_result(Outcome(answer.status, answer.reply))
-        self._store.add(families.KEYED_CALLS, 1, "replayed" if answer.replayed else "first")
+        flight.succeed(answer)
         return answer
 
-    async def _lead(
-        self, call: Call, operation: Operation, arguments: Arguments, key: bytes
+    async def _settle(
+        self, call: Call, operation: Operation, values: dict[str, Any], slot: Slot
     ) -> Answer:
-        slot = Slot(operation.name, key.decode("ascii"), arguments.digest, self._options.keep)
-        values = arguments.values
-        if operation.at_once and (answer := await self._at_once(call, operation, values, slot)):
-            return answer
+        """Do and keep it in a transaction."""
 
         async def work(database: Database) -> Outcome:
             return self._bounded(operation.name, await _outcome(operation, database, values))
@@ -170,14 +198,16 @@ class KeyedCalls:
         return answer
 
     async def _at_once(
-        self, call: Call, operation: Operation, arguments: dict[str, Any], slot: Slot
+        self, call: Call, operation: Operation, values: dict[str, Any], slot: Slot
     ) -> Answer | None:
         """Do and keep it with one statement, as most can be; None: it takes a transaction."""
+        if not operation.at_once:
+            return None
         call.handle = handle = self._database.keyed_call(
             slot, deadline=call.deadline, most_bytes=self._options.reply_limit
         )
         try:
-            await operation.call(handle, arguments)
+            await operation.call(handle, values)
         except (NotKeptError, LockedError, StatementCollidedError):
             pass  # nothing was written
         except WritesRefusedError:
@@ -188,7 +218,7 @@ class KeyedCalls:
         except CallError as error:
             if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise
-        return None if handle.kept is None else Answer(HTTPStatus.OK, handle.kept, replayed=False)
+        return None if handle.kept is None else Answer(200, handle.kept, replayed=False)
 
     def _bounded(self, method: str, outcome: Outcome) -> Outcome:
         size, limit = len(outcome.reply), self._options.reply_limit

@@ -10,8 +10,7 @@ from urllib.parse import quote
 
 from autogpt_db.api.asgi import pass_to
 from autogpt_db.api.body import whole
-from autogpt_db.api.calls import NO_HEADERS, Call
-from autogpt_db.api.decoding import Arguments
+from autogpt_db.api.calls import Call
 from autogpt_db.api.heads import Heads
 from autogpt_db.api.idempotency import check_key
 from autogpt_db.api.unknown import PASSED_ON, UnknownArguments, UnknownMethods, method_name
@@ -47,8 +46,6 @@ if TYPE_CHECKING:
 HEALTH_PATHS = frozenset({"/health_check", "/health_check_async"})
 HEALTH_TIMEOUT = 3.0
 """Most seconds that a health check waits for the database."""
-
-_REPLAYED = (b"idempotency-replayed", b"true")
 
 
 class Rpc:
@@ -137,8 +134,8 @@ class Rpc:
             if values is not None:
                 if not keyed:
                     return self._running.start(call, self._operate(call, operation, values))
-                arguments = Arguments(values, sha256(data).digest())
-                return self._running.start(call, self._keep(call, operation, arguments))
+                work = self._keyed.call(call, operation, values, sha256(data).digest())
+                return self._running.start(call, work)
         except ArgumentsNotHonouredError:
             pass  # it is met again, and passed on where that may be
         except CallError as error:
@@ -198,22 +195,11 @@ class Rpc:
                 read = self._bodies.decoding.read(operation, data.pop(), digest=keyed)
                 arguments = await read
                 if keyed:
-                    return await self._keep(call, operation, arguments)
+                    return await self._keyed.call(call, operation, *arguments)
                 return await self._operate(call, operation, arguments.values)
         except ArgumentsNotHonouredError as error:
             await self._serve_elsewhere(call, operation, error)
             return None
-
-    async def _keep(self, call: Call, operation: Operation, arguments: Arguments) -> bytes | None:
-        """Serve a write with an idempotency key."""
-        call.reads = False
-        answer = await self._keyed.call(call, operation, arguments, call.head.key or b"")
-        call.replayed = answer.replayed
-        if call.given_up:
-            return answer.reply
-        headers = [_REPLAYED] if answer.replayed else NO_HEADERS
-        call.reply(answer.status, answer.reply, headers)
-        return None
 
     async def _serve_elsewhere(
         self, call: Call, operation: Operation, error: ArgumentsNotHonouredError

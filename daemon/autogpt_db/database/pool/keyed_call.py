@@ -9,7 +9,6 @@ import psycopg
 from autogpt_db.database.pool.call import Call
 from autogpt_db.database.pool.knowledge import smells_of_migration
 from autogpt_db.database.pool.merged import KEEPING, Keeping, NotKeptError
-from autogpt_db.database.pool.merging import MOST_CHARACTERS
 from autogpt_db.errors import CallError
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ class KeyedCall(Call):
             most_bytes: Of its reply.
         """
         super().__init__(connections, slot.method, reads=False, deadline=deadline)
-        self._keeping = Keeping(slot.method, slot.key, slot.fingerprint.hex(), most_bytes)
+        self._keeping = Keeping(slot.method, slot.key, slot.fingerprint, most_bytes)
         self._sending = False
         self.kept: bytes | None = None
 
@@ -55,9 +54,6 @@ class KeyedCall(Call):
         """
         keyed = merged.keyed
         if keyed is None or self.kept is not None:
-            raise NotKeptError
-        if keyed.size_of(parameters) > MOST_CHARACTERS:
-            # As one array it would be copied several times, here and there.
             raise NotKeptError
         self._sending = True
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from json.encoder import encode_basestring
-from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, LiteralString, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -37,7 +37,7 @@ _KEPT: LiteralString = """replied (place, reply) AS (
     INSERT INTO autogpt_db.idempotency_key (method, key, fingerprint, status, reply)
     SELECT %(method)s::text,
            (%(keys)s::text[])[replied.place + 1],
-           decode((%(fingerprints)s::text[])[replied.place + 1], 'hex'),
+           substring(%(fingerprints)b::bytea FROM replied.place * 32 + 1 FOR 32),
            200,
            CASE
                WHEN octet_length(replied.reply) <= %(most_bytes)s::integer THEN replied.reply
@@ -46,23 +46,34 @@ _KEPT: LiteralString = """replied (place, reply) AS (
       FROM replied
 )"""
 
+MOST_CHARACTERS = 4 * 1024 * 1024
+"""Characters of all parameters in one statement, and of the replies that are to be expected.
+
+Putting them together holds the event loop.
+
+A call that has more goes alone. PostgreSQL takes no value of more than a gigabyte, and drops the
+connection that brings one.
+"""
+FINGERPRINT = 32
+"""Bytes of a SHA-256."""
 KEEPING = "idempotency key"
 """Among the parameters of a call with an idempotency key, its `Keeping`."""
 
 
-class Keeping(NamedTuple):
+@dataclass(slots=True)
+class Keeping:
     """Under what a call's reply is kept.
 
     Attributes:
         method: The method that the key belongs to.
         key: The client's key.
-        fingerprint: Digest of the call's content, in hexadecimal digits.
+        fingerprint: Digest of the call's content, `FINGERPRINT` bytes.
         most_bytes: Of its reply.
     """
 
     method: str
     key: str
-    fingerprint: str
+    fingerprint: bytes
     most_bytes: int
 
 
@@ -204,8 +215,23 @@ class KeyedMerged:
         self.key = merged.key
         self.shares = merged.shares
         self.texts = merged.texts
-        self.size_of = merged.size_of
+        self._size_of = merged.size_of
         self._encode = merged.encode
+
+    def size_of(self, parameters: Mapping[str, Any]) -> int:
+        """Return how many characters a call adds to a batch, about.
+
+        Args:
+            parameters: The call's.
+
+        Raises:
+            NotKeptError: So many that as one array they would be copied several times, here and
+                there.
+        """
+        size = self._size_of(parameters)
+        if size > MOST_CHARACTERS:
+            raise NotKeptError
+        return size
 
     async def alone(self, sender: Sender, parameters: Mapping[str, Any]) -> bytes | None:
         """Send one call by itself, and return its document.
@@ -227,6 +253,6 @@ class KeyedMerged:
             "calls": self._encode(calls),
             "method": all_kept[0].method,
             "keys": '{"' + '","'.join(keys) + '"}',
-            "fingerprints": "{" + ",".join([one.fingerprint for one in all_kept]) + "}",
+            "fingerprints": b"".join([one.fingerprint for one in all_kept]),
             "most_bytes": all_kept[0].most_bytes,
         }

@@ -23,6 +23,7 @@ from autogpt_db.database.pool.batches import (
     Figures,
     MergedCall,
 )
+from autogpt_db.database.pool.merged import MOST_CHARACTERS
 from autogpt_db.database.pool.reply_sizes import ReplySizes
 from autogpt_db.errors import OutcomeUnknownError, PoolExhaustedError
 
@@ -33,14 +34,6 @@ if TYPE_CHECKING:
 
 LARGEST_READ = 16
 """Calls that only read in one statement: of the first ones it is not known how much they bring."""
-MOST_CHARACTERS = 4 * 1024 * 1024
-"""Characters of all parameters in one statement, and of the replies that are to be expected.
-
-Putting them together holds the event loop.
-
-A call that has more goes alone. PostgreSQL takes no value of more than a gigabyte, and drops the
-connection that brings one.
-"""
 IN_FLIGHT = 3
 """Batches of one kind at once: while they are at the server, the next is put together.
 
