@@ -20,6 +20,7 @@ from autogpt_db.operations.executions import (
     key_values,
     node_execution_changes,
     node_execution_inputs,
+    node_execution_outputs,
     node_executions,
     reviews,
 )
@@ -31,14 +32,16 @@ from autogpt_db.operations.workspace import workspaces
 # ruff: noqa: SLF001 - the very statements, wherever they stand
 
 _LATER = {"last_run", "experts", "expert_runs", "pods", "onboarding_text", "stamps"}
-_SCHEMA = Capabilities(**{each.name: each.name not in _LATER for each in fields(Capabilities)})
-"""What the bench's database has: AutoGPT v0.6.68's schema."""
+_SCHEMA = Capabilities(
+    **{each.name: each.name not in _LATER | {"live_events"} for each in fields(Capabilities)}
+)
+"""What the bench's database has: AutoGPT v0.6.68's schema; and nothing is recorded."""
 
 NODE = graph_documents.NODE.single
 NODE_EXECUTION = node_executions.BY_ID(_SCHEMA).single
 GRAPH_EXECUTION = graph_executions._OF_USER(_SCHEMA)
 GRAPH_EXECUTION_WITH_NODES = graph_executions._OF_USER_WITH_NODES(_SCHEMA)
-ADD_OUTPUT = node_execution_changes._ADD_OUTPUT.single
+ADD_OUTPUT = node_execution_outputs._ADD_OUTPUT.single
 UPDATE_STATUS = node_execution_changes._UPDATE(_SCHEMA).single
 FILL_ONE = node_execution_inputs._FILL_ONE(_SCHEMA)
 FILL_OLDEST_OR_NEW = node_execution_inputs._FILL_OLDEST_OR_NEW(_SCHEMA).single
@@ -49,7 +52,7 @@ UPDATE_STATS = graph_execution_changes._UPDATE(_SCHEMA)[
     graph_execution_changes._Form(guarded=False, cascades=False, moves=False)
 ]
 HAS_PENDING = reviews.HAS_PENDING.single
-SPEND = organizations.SPEND
+SPEND = organizations.SPEND(_SCHEMA)
 LOG_COST = platform_costs.LOG(_SCHEMA).single
 CREDENTIALS = credentials.ACTIVE
 FIND_WORKSPACE = workspaces._FIND.single

@@ -31,6 +31,7 @@ from autogpt_db.operations.executions import (
     key_values,
     node_execution_changes,
     node_execution_inputs,
+    node_execution_outputs,
 )
 from autogpt_db.operations.executions.execution_status import allowed_from
 from autogpt_db.operations.graphs import graphs
@@ -525,7 +526,7 @@ def test_a_batch_locks_the_rows_that_the_single_statements_lock_and_no_others(
             }
             for name in (changed, unchanged, "nobody")
         ],
-        node_execution_changes._ADD_OUTPUT: [
+        node_execution_outputs._ADD_OUTPUT: [
             {"node_exec_id": name, "output_name": "o", "output_data": "1"}
             for name in (changed, unchanged)
         ],
@@ -543,7 +544,14 @@ def test_a_batch_locks_the_rows_that_the_single_statements_lock_and_no_others(
             {"user_id": "u", "node_exec_id": "n", "key": key, "data": "2"} for key in ("kept",)
         ],
     }
-    modules = (node_execution_changes, node_execution_inputs, key_values, graphs, graph_executions)
+    modules = (
+        node_execution_changes,
+        node_execution_inputs,
+        node_execution_outputs,
+        key_values,
+        graphs,
+        graph_executions,
+    )
     writes = {
         thing
         for module in modules

@@ -320,7 +320,7 @@ def test_entering_twice_adds_once(bank: Service) -> None:
     settle(bank)
     entered = {"user_id": "alice", "key": PENDING, "payment": "pi_9"}
     handle = bank.pool.call("test", reads=False)
-    assert bank.run(handle.execute(top_up.ENTER, entered)) == 0
+    assert bank.run(handle.execute(top_up.ENTER(handle.capabilities), entered)) == 0
     assert balance(bank) == 140
 
 

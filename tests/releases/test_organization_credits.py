@@ -9,7 +9,7 @@ import structlog
 
 from api_process import ApiProcess
 from autogpt_db.errors import InsufficientBalanceError, InvalidValueError, RawQueryError
-from autogpt_db.settings import CreditsSettings
+from autogpt_db.settings import CreditsSettings, EventsSettings
 from worker_scenarios import Queries, figures, run, settings_for
 
 if TYPE_CHECKING:
@@ -232,3 +232,22 @@ def test_balances_of_organizations_are_audited_but_for_copies(
         assert figures(queries, "balances_difference_cents") == [8]
     finally:
         queries.close()
+
+
+# Live events -----------------------------------------------------------------------------------
+
+
+def test_every_change_of_a_balance_is_recorded_for_who_owns_it(service_in: Serve) -> None:
+    bank = service_in(
+        "v0.6.68",
+        seeded=True,
+        credits=CreditsSettings(enabled=True),
+        events=EventsSettings(enabled=True),
+    )
+    left = spend(bank, "org-1", 30)
+    with pytest.raises(InsufficientBalanceError):
+        spend(bank, "org-1", 10_000)
+    own = spend(bank, "org-a", 1)
+    found = bank.rows("""SELECT organization_id, user_id, balance FROM autogpt_db.live_event
+                          ORDER BY transaction_id, number""")
+    assert found == [("org-1", None, left), (None, "alice", own)]

@@ -35,6 +35,7 @@ from autogpt_db.heartbeat import Heartbeat
 from autogpt_db.helpers import Helpers
 from autogpt_db.lifecycle import allow_many_files, stop_on_signals
 from autogpt_db.listening import address_of
+from autogpt_db.live_events.trimming import trim_forever
 from autogpt_db.loading import loading
 from autogpt_db.logs.events import api as log
 from autogpt_db.metrics import RequestCounters, open_store
@@ -164,7 +165,7 @@ async def _serve(
         keeping_up = asyncio.create_task(database.keep_up(), name="schema")
         publishing = asyncio.create_task(publish_forever(metrics.publish), name="metrics")
         watching = asyncio.create_task(LoopWatch(store).watch_forever(), name="loop-watch")
-        expiring: asyncio.Task[NoReturn] | None = None
+        deleting: list[asyncio.Task[NoReturn]] = []
         try:
             await _first_of(database.wait(FULL_POOL_WAIT), server.stopping.wait())
 
@@ -176,10 +177,7 @@ async def _serve(
                 )
                 heartbeat.up(able=database.able)
 
-            if falls_to_api(settings):
-                expiring = asyncio.create_task(
-                    expire_forever(database, settings.idempotency.keep), name="expiry"
-                )
+            deleting = _start_deleting(settings, database)
             server.when_started = started
             await server.serve(listeners)
             await background.drain(server.seconds_left, server.hastened)
@@ -189,11 +187,23 @@ async def _serve(
             holding.cancel()
             publishing.cancel()
             watching.cancel()
-            if expiring is not None:
-                expiring.cancel()
+            for task in deleting:
+                task.cancel()
             request_log.flush()
             await holder.let_go(for_keys)
             await metrics.close()
+
+
+def _start_deleting(settings: Settings, database: Pool) -> list[asyncio.Task[NoReturn]]:
+    """Start deleting what would pile up, as far as it falls to API processes; return the tasks."""
+    tasks = []
+    if falls_to_api(settings):
+        expiring = expire_forever(database, settings.idempotency.keep)
+        tasks.append(asyncio.create_task(expiring, name="expiry"))
+    if settings.events.enabled:
+        trimming = trim_forever(database, settings.events)
+        tasks.append(asyncio.create_task(trimming, name="trimming"))
+    return tasks
 
 
 def _proven_as_we_are(settings: Settings) -> bool:

@@ -54,6 +54,7 @@ class Capabilities:
         pods: Experts form pods; executions say why they failed (v0.7.2).
         onboarding_text: Onboarding steps are text; up to v0.7.0 they are a type (v0.7.1).
         notify_columns: Users have a column for each kind of notification (until v0.7.2).
+        live_events: What statements change is recorded: as `events.enabled` says, and no database.
     """
 
     chats: bool = False
@@ -86,6 +87,7 @@ class Capabilities:
     pods: bool = False
     onboarding_text: bool = False
     notify_columns: bool = True
+    live_events: bool = False
 
     @classmethod
     def of(cls, catalogue: Catalogue) -> Capabilities:

@@ -11,6 +11,7 @@ from autogpt_db.settings.database import (
 )
 from autogpt_db.settings.declaration import Secret
 from autogpt_db.settings.effective import read_effective, write_effective
+from autogpt_db.settings.events import EventsSettings
 from autogpt_db.settings.features import (
     CreditsSettings,
     EmbeddingsSettings,
@@ -39,6 +40,7 @@ __all__ = [
     "DatabaseSettings",
     "EmbeddedSettings",
     "EmbeddingsSettings",
+    "EventsSettings",
     "ExpertsSettings",
     "IntegrationsSettings",
     "LimitsSettings",

@@ -22,6 +22,7 @@ from autogpt_db.settings.database import (
     EmbeddedSettings,
 )
 from autogpt_db.settings.declaration import option
+from autogpt_db.settings.events import EventsSettings
 from autogpt_db.settings.features import (
     CreditsSettings,
     EmbeddingsSettings,
@@ -69,6 +70,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     integrations: IntegrationsSettings = IntegrationsSettings()
     linking: LinkingSettings = LinkingSettings()
     redis: RedisSettings = RedisSettings()
+    events: EventsSettings = EventsSettings()
     worker: WorkerSettings = WorkerSettings()
     watch: WatchSettings = WatchSettings()
     retain: RetainSettings = RetainSettings()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 import psycopg
@@ -140,6 +141,7 @@ class Knowledge:
 
     Args:
         open_call: Returns what one look asks through.
+        live_events: Whether statements record what they change.
 
     Attributes:
         catalogue: What it has, as read last; None before.
@@ -149,8 +151,9 @@ class Knowledge:
         when_learned: Called with the catalogue whenever it has been read.
     """
 
-    def __init__(self, open_call: Callable[[], Statements]) -> None:
+    def __init__(self, open_call: Callable[[], Statements], *, live_events: bool = False) -> None:
         self._open_call = open_call
+        self._live_events = live_events
         self.catalogue: Catalogue | None = None
         self.capabilities: Capabilities | None = None
         self.migrating = False
@@ -202,7 +205,8 @@ class Knowledge:
         self._fingerprint = fingerprint
         if self.catalogue == known:
             return
-        self.capabilities = Capabilities.of(self.catalogue)
+        found = Capabilities.of(self.catalogue)
+        self.capabilities = replace(found, live_events=self._live_events)
         self.version += 1
         for tell in self.when_learned:
             tell(self.catalogue)

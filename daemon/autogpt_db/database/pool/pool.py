@@ -59,7 +59,7 @@ class Pool:
             longest_lease: Seconds after which a task that has a connection is cancelled: more than
                 any of its bounds allows.
         """
-        self.knowledge = Knowledge(self._look_call)
+        self.knowledge = Knowledge(self._look_call, live_events=settings.events.enabled)
         self._connections = Connections(
             url or database_url(settings),
             settings,

@@ -85,6 +85,15 @@ def idempotency_keys_not_cleaned(*, reason: str) -> None:
     """
 
 
+@event(WARNING)
+def live_events_not_trimmed(*, reason: str) -> None:
+    """Live events that are no longer kept could not be deleted (`events.keep`, `events.keep_most`).
+
+    It is tried again every five seconds, and told of again once it has worked in between. Where it
+    doesn't, the table autogpt_db.live_event grows: `reason` says what to mend.
+    """
+
+
 @event(INFO, WARNING)
 def late_end(*, method: str, seconds: float, outcome: str, request_id: str) -> None:
     """A write that nobody waited for any more has ended. Warning: it has failed.

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
+from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import InsufficientBalanceError, InvalidValueError, UniqueViolationError
+from autogpt_db.live_events.recording import user_balance_recorded
 from autogpt_db.operations import (
     Database,
     UsageTransactionMetadata,
@@ -16,12 +20,21 @@ from autogpt_db.operations.credits.refill import BROUGHT_FORWARD, refill_of
 from autogpt_db.operations.credits.top_up import top_up
 from autogpt_db.signatures.repeats import harmful, harmless
 
+if TYPE_CHECKING:
+    from typing import LiteralString
+
 CREDITS_WITHOUT_ACCOUNTS = 100
 
+# Where nothing was granted, only the month is another.
+_MOVED: LiteralString = (
+    '(SELECT moved."balance" FROM moved CROSS JOIN granted WHERE granted.amount > 0)'
+)
 # `held` waits for a change under way and then looks at the month again, so that of many calls in a
 # new month exactly one fills up. What was found is added, never set: entries and balance agree
 # whatever happens in between.
-REFILL = """
+REFILL = ForSchema(
+    lambda capabilities: (
+        f"""
 WITH moment AS MATERIALIZED (
     SELECT date_trunc('milliseconds', clock_timestamp() AT TIME ZONE 'UTC') AS now
 ), held AS MATERIALIZED (
@@ -66,9 +79,11 @@ WITH moment AS MATERIALIZED (
     SELECT granted.key, %(user_id)s, granted.amount, 'GRANT', moved."balance",
            %(metadata)s::jsonb, true, moved."updatedAt"
       FROM granted, moved
-)
+){user_balance_recorded(capabilities, _MOVED)}
 SELECT moved."balance", granted.amount FROM moved, granted
 """
+    )
+)
 
 
 class _SpentOn(msgspec.Struct):
@@ -151,7 +166,7 @@ async def get_credits(database: Database, user_id: str) -> int:
     }
     try:
         with raw_query():
-            filled_up = await database.row(REFILL, parameters)
+            filled_up = await database.row(REFILL(database.capabilities), parameters)
     except UniqueViolationError:
         filled_up = None
     if filled_up is None:  # somebody else was quicker

@@ -7,12 +7,15 @@ import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import InvalidValueError, RawQueryError, UniqueViolationError
+from autogpt_db.live_events.recording import user_balance_recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import LiteralString
 
+    from autogpt_db.database.capabilities import Capabilities
     from autogpt_db.operations import Database
 
 # What a user without a balance starts from: the newest entry that knows one. No row for a user
@@ -34,7 +37,7 @@ history AS (
 # of one balance queue up, and of two first ones the second adds to what the first has made. A
 # conflict also occurs where the statement's snapshot shows no row yet, so the condition is there
 # twice.
-def _recording(*, may_fall_below_zero: bool) -> LiteralString:
+def _recording(capabilities: Capabilities, *, may_fall_below_zero: bool) -> LiteralString:
     covered: LiteralString = ""
     still_covered: LiteralString = ""
     if not may_fall_below_zero:
@@ -64,7 +67,7 @@ WITH {HISTORY}, moved AS (
            %(kind)s::text::platform."CreditTransactionType",
            moved."balance", %(metadata)s::jsonb, true, moved."updatedAt"
       FROM moved
-)
+){user_balance_recorded(capabilities)}
 SELECT moved."balance",
        COALESCE(wish.threshold > 0 AND moved."balance" < wish.threshold, false)
   FROM moved
@@ -76,8 +79,10 @@ SELECT moved."balance",
 """
 
 
-RECORD: LiteralString = _recording(may_fall_below_zero=False)
-RECORD_WHATEVER_IS_LEFT: LiteralString = _recording(may_fall_below_zero=True)
+RECORD = ForSchema(lambda capabilities: _recording(capabilities, may_fall_below_zero=False))
+RECORD_WHATEVER_IS_LEFT = ForSchema(
+    lambda capabilities: _recording(capabilities, may_fall_below_zero=True)
+)
 
 BALANCE: LiteralString = """
 SELECT COALESCE(stored."balance", history."runningBalance", 0),
@@ -161,9 +166,8 @@ async def record(
         "key": key or str(uuid.uuid4()),
     }
     with raw_query():
-        row = await database.row(
-            RECORD_WHATEVER_IS_LEFT if may_fall_below_zero else RECORD, parameters
-        )
+        statement = RECORD_WHATEVER_IS_LEFT if may_fall_below_zero else RECORD
+        row = await database.row(statement(database.capabilities), parameters)
     return None if row is None else Movement(*row)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, NamedTuple
 
+from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import InsufficientBalanceError
+from autogpt_db.live_events.recording import organization_balance_recorded
 from autogpt_db.operations import Database, UsageTransactionMetadata, operation
 from autogpt_db.operations.credits.credits import (
     CREDITS_WITHOUT_ACCOUNTS,
@@ -17,6 +19,8 @@ from autogpt_db.signatures.repeats import harmful, harmless
 
 if TYPE_CHECKING:
     from typing import LiteralString
+
+    from autogpt_db.database.capabilities import Capabilities
 
 _OWNER: LiteralString = """
 SELECT membership."userId"
@@ -62,7 +66,7 @@ _WHATEVER_IS_LEFT: LiteralString = """
 
 # The change waits for those before it, and then sees the newest version of the balance: each entry
 # goes on where another one stopped, in the order of their moments.
-def _spending(moved: LiteralString) -> LiteralString:
+def _spending(capabilities: Capabilities, moved: LiteralString) -> LiteralString:
     return f"""
 WITH owner AS MATERIALIZED ({_OWNER}), moved AS ({moved}), entered AS (
     INSERT INTO platform."OrgCreditTransaction"
@@ -72,13 +76,13 @@ WITH owner AS MATERIALIZED ({_OWNER}), moved AS ({moved}), entered AS (
            'USAGE'::platform."CreditTransactionType", moved."balance", true, %(metadata)s::jsonb,
            moved."updatedAt"
       FROM moved
-)
+){organization_balance_recorded(capabilities)}
 SELECT (SELECT owner."userId" FROM owner), (SELECT moved."balance" FROM moved)
 """
 
 
-SPEND: LiteralString = _spending(_COVERED)
-SPEND_WHATEVER_IS_LEFT: LiteralString = _spending(_WHATEVER_IS_LEFT)
+SPEND = ForSchema(lambda capabilities: _spending(capabilities, _COVERED))
+SPEND_WHATEVER_IS_LEFT = ForSchema(lambda capabilities: _spending(capabilities, _WHATEVER_IS_LEFT))
 
 
 class _Account(NamedTuple):
@@ -175,7 +179,8 @@ async def spend_org_credits(
         }
         must_suffice = cost > 0 and fail_insufficient_credits
         with raw_query():
-            row = await database.row(SPEND if must_suffice else SPEND_WHATEVER_IS_LEFT, parameters)
+            statement = SPEND if must_suffice else SPEND_WHATEVER_IS_LEFT
+            row = await database.row(statement(database.capabilities), parameters)
         assert row is not None
         owner, balance = row
     if owner is not None:

@@ -12,8 +12,10 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import CallError, ServiceUnavailableError
 from autogpt_db.gateways import payments
+from autogpt_db.live_events.recording import user_balance_recorded
 from autogpt_db.logs.events import methods as log
 from autogpt_db.operations import background
 from autogpt_db.operations.credits.ledger import reason
@@ -71,7 +73,9 @@ SELECT reserved."amount", account."stripeCustomerId"
 
 # A repeat after a lost answer finds no inactive entry of this key any more, and adds nothing. The
 # entry takes its place in the ledger at the moment when it counts.
-ENTER: LiteralString = """
+ENTER = ForSchema(
+    lambda capabilities: (
+        f"""
 WITH paid AS MATERIALIZED (
     SELECT "amount"
       FROM platform."CreditTransaction"
@@ -89,7 +93,7 @@ WITH paid AS MATERIALIZED (
      WHERE reservation.transaction_key = %(key)s
        AND reservation.user_id = %(user_id)s
        AND (EXISTS (SELECT FROM moved) OR NOT EXISTS (SELECT FROM paid))
-)
+){user_balance_recorded(capabilities)}
 UPDATE platform."CreditTransaction" AS entry
    SET "transactionKey" = %(payment)s,
        "isActive" = true,
@@ -98,6 +102,8 @@ UPDATE platform."CreditTransaction" AS entry
   FROM moved
  WHERE entry."transactionKey" = %(key)s AND entry."userId" = %(user_id)s AND NOT entry."isActive"
 """
+    )
+)
 
 FORGET: LiteralString = """
 DELETE FROM autogpt_db.top_up_reservation
@@ -188,7 +194,8 @@ async def _enter(database: Database, wish: _Wish, payment: str) -> bool:
     """Make the entry count; False when it should be tried again."""
     try:
         await database.execute(
-            ENTER, {"user_id": wish.user_id, "key": wish.key, "payment": payment}
+            ENTER(database.capabilities),
+            {"user_id": wish.user_id, "key": wish.key, "payment": payment},
         )
     except ServiceUnavailableError:
         return False

@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from autogpt_db import models
 from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import InvalidValueError, RecordNotFoundError
+from autogpt_db.live_events.recording import (
+    graph_executions_recorded,
+    node_executions_recorded,
+)
 from autogpt_db.operations import (
     Database,
     ExecutionStatus,
@@ -34,6 +38,7 @@ _START = ForSchema(
      WHERE "id" = %(graph_exec_id)s
     RETURNING *
 """,
+        recorded=graph_executions_recorded(capabilities),
     )
 )
 
@@ -41,28 +46,35 @@ _TERMINAL = frozenset(
     {ExecutionStatus.COMPLETED, ExecutionStatus.FAILED, ExecutionStatus.TERMINATED}
 )
 
+
 # What still runs of an execution that is over will say nothing more. Its stats are kept.
-_CASCADED: LiteralString = """
+def _cascaded(capabilities: Capabilities) -> LiteralString:
+    returned: LiteralString = ""
+    if capabilities.live_events:
+        returned = """
+    RETURNING execution.*"""
+    recorded = node_executions_recorded(capabilities, "cascaded", runs="graph_execution")
+    return f"""
 cascaded AS (
     UPDATE platform."AgentNodeExecution" AS execution
        SET "executionStatus" = 'FAILED',
            "endedTime" = autogpt_db.now_v1(),
            "stats" = CASE jsonb_typeof(execution."stats")
                WHEN 'object' THEN execution."stats"
-               ELSE '{}'
+               ELSE '{{}}'
            END || jsonb_build_object('error', 'graph_execution_' || lower(%(status)s::text))
       FROM graph_execution
      WHERE execution."agentGraphExecutionId" = graph_execution."id"
        AND execution."executionStatus" = 'RUNNING'
-       AND graph_execution."executionStatus" IN ('COMPLETED', 'FAILED', 'TERMINATED')
-),"""
+       AND graph_execution."executionStatus" IN ('COMPLETED', 'FAILED', 'TERMINATED'){returned}
+){recorded},"""
 
 
 class _Form(NamedTuple):
     """What an update does.
 
     Attributes:
-        guarded: Only if the present status allows the new one.
+        guarded: A status is set, if the present one allows it; otherwise it stays.
         cascades: End the node executions that run.
         moves: Give the execution to another organization and team.
     """
@@ -73,6 +85,7 @@ class _Form(NamedTuple):
 
 
 def _updated(capabilities: Capabilities, form: _Form) -> LiteralString:
+    status: LiteralString = ""
     tenancy: LiteralString = ""
     guard: LiteralString = ""
     if form.moves:
@@ -80,26 +93,26 @@ def _updated(capabilities: Capabilities, form: _Form) -> LiteralString:
            "organizationId" = %(organization_id)s,
            "teamId" = %(team_id)s"""
     if form.guarded:
+        status = """"executionStatus" = %(status)s::text::platform."AgentExecutionStatus",
+           "endedAt" = CASE
+               WHEN %(status)s::text IN ('COMPLETED', 'FAILED', 'TERMINATED')
+               THEN autogpt_db.now_v1()
+               ELSE "endedAt"
+           END,
+           """
         guard = """
        AND "executionStatus" = ANY (%(allowed)s::text::platform."AgentExecutionStatus"[])"""
     return graph_execution_document(
         capabilities,
         f"""
     UPDATE platform."AgentGraphExecution"
-       SET "executionStatus" = COALESCE(
-               %(status)s::text::platform."AgentExecutionStatus", "executionStatus"
-           ),
-           "endedAt" = CASE
-               WHEN %(status)s::text IN ('COMPLETED', 'FAILED', 'TERMINATED')
-               THEN autogpt_db.now_v1()
-               ELSE "endedAt"
-           END,
-           "stats" = COALESCE(%(stats)s::jsonb, "stats"),
+       SET {status}"stats" = COALESCE(%(stats)s::jsonb, "stats"),
            "updatedAt" = autogpt_db.now_v1(){tenancy}
      WHERE "id" = %(graph_exec_id)s{guard}
     RETURNING *
 """,
-        then=_CASCADED if form.cascades else "",
+        recorded=graph_executions_recorded(capabilities) if form.guarded else "",
+        then=_cascaded(capabilities) if form.cascades else "",
     )
 
 
@@ -109,7 +122,7 @@ def _read(capabilities: Capabilities, *, cascades: bool) -> LiteralString:
         """
     SELECT * FROM platform."AgentGraphExecution" WHERE "id" = %(graph_exec_id)s
 """,
-        then=_CASCADED if cascades else "",
+        then=_cascaded(capabilities) if cascades else "",
     )
 
 

@@ -10,6 +10,7 @@ import msgspec
 from autogpt_db import models
 from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import InvalidValueError, LimitExceededError
+from autogpt_db.live_events import recording
 from autogpt_db.operations import (
     CredentialInputs,
     Database,
@@ -124,7 +125,9 @@ queued AS (
      CROSS JOIN graph_execution
      ORDER BY starting.place
     RETURNING *
-),
+){recording.graph_executions_recorded(capabilities)}{
+            recording.node_executions_recorded(capabilities, "queued", runs="graph_execution")
+        },
 entered AS (
     INSERT INTO platform."AgentNodeExecutionInputOutput"
            ("id", "name", "time", "referencedByInputExecId", "data")

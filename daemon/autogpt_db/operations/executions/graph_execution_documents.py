@@ -210,18 +210,23 @@ _NODE_EXECUTIONS: LiteralString = """,
 
 
 def graph_execution_document(
-    capabilities: Capabilities, source: LiteralString, *, then: LiteralString = ""
+    capabilities: Capabilities,
+    source: LiteralString,
+    *,
+    recorded: LiteralString = "",
+    then: LiteralString = "",
 ) -> LiteralString:
     """Return the statement that makes a GraphExecution.
 
     Args:
         capabilities: What the database has.
         source: A statement that reads or returns the one row, or none.
+        recorded: The query that records the row's change, if any, with a comma before it.
         then: Queries that change something beside, each followed by a comma; they have the row as
             `graph_execution`.
     """
     return f"""
-WITH graph_execution AS ({source}),{then}{_loaded_shown(capabilities)}{_NAMED}
+WITH graph_execution AS ({source}){recorded},{then}{_loaded_shown(capabilities)}{_NAMED}
 SELECT row_to_json(result)
   FROM (SELECT {_meta(capabilities, _INPUTS)}{_OUTPUTS} FROM graph_execution) AS result
 """

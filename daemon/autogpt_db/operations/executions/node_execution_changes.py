@@ -1,4 +1,4 @@
-"""Node executions, moved on, and the values that go in and come out."""
+"""Node executions, moved on."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from autogpt_db import models
 from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import ExecutionNotFoundError, InvalidValueError
+from autogpt_db.live_events.recording import node_executions_recorded
 from autogpt_db.operations import (
     BOUNDED_CALLS,
     FEW_CALLS,
     Database,
     ExecutionStatus,
     JsonObject,
-    JsonValue,
     Merged,
     Reply,
     operation,
@@ -25,11 +25,12 @@ from autogpt_db.operations.executions.node_execution_documents import (
     NODE_EXECUTION,
 )
 from autogpt_db.operations.executions.node_executions import BY_ID
-from autogpt_db.signatures.repeats import harmful, harmless
+from autogpt_db.signatures.repeats import harmless
 
 if TYPE_CHECKING:
     from typing import LiteralString
 
+    from autogpt_db.database.capabilities import Capabilities
     from autogpt_db.operations import JsonText
 
 
@@ -71,7 +72,7 @@ WITH execution AS (
            "executionData" = COALESCE(%(execution_data)s::jsonb, execution."executionData")
      WHERE execution."id" = %(node_exec_id)s AND {_MAY_CHANGE}
     RETURNING *
-)
+){node_executions_recorded(capabilities, "execution")}
 SELECT row_to_json(result)
   FROM (SELECT {NODE_EXECUTION(capabilities)} FROM execution{JOINED}) AS result
 """,
@@ -105,7 +106,7 @@ WITH call AS MATERIALIZED (
        AND execution."executionStatus"
            = ANY (held.allowed::platform."AgentExecutionStatus"[])
     RETURNING held.place, execution.*
-)
+){node_executions_recorded(capabilities, "execution")}
 SELECT execution.place, row_to_json(result)
   FROM execution
  CROSS JOIN LATERAL (SELECT {NODE_EXECUTION(capabilities)} {JOINED_TO_OUTER}) AS result
@@ -117,66 +118,35 @@ SELECT execution.place, row_to_json(result)
     )
 )
 
+
 # Locked in one order, so that two batches with rows in common wait for each other instead of
 # ending each other as a deadlock.
-_UPDATE_BATCH: LiteralString = f"""
+def _batch_updated(capabilities: Capabilities) -> LiteralString:
+    held: LiteralString = f"""
 WITH held AS (
     SELECT execution."id"
       FROM platform."AgentNodeExecution" AS execution
      WHERE execution."id" = ANY (%(node_exec_ids)s::text[]) AND {_MAY_CHANGE}
      ORDER BY execution."id"
        FOR NO KEY UPDATE
-)
+)"""
+    update: LiteralString = f"""
 UPDATE platform."AgentNodeExecution" AS execution
    SET {_CHANGES}
   FROM held
  WHERE execution."id" = held."id"
 """
+    if not capabilities.live_events:
+        return held + update
+    recorded = node_executions_recorded(capabilities, "changed")
+    return f"""{held}, changed AS ({update}
+RETURNING execution.*
+){recorded}
+SELECT FROM changed
+"""
 
-_ADD_OUTPUT = Merged(
-    single="""
-INSERT INTO platform."AgentNodeExecutionInputOutput"
-       ("id", "name", "time", "referencedByOutputExecId", "data")
-VALUES (autogpt_db.ordered_id_v1(0), %(output_name)s, autogpt_db.now_v1(), %(node_exec_id)s,
-        %(output_data)s::jsonb)
-RETURNING NULL::json
-""",
-    batch=f"""
-INSERT INTO platform."AgentNodeExecutionInputOutput"
-       ("id", "name", "time", "referencedByOutputExecId", "data")
-SELECT autogpt_db.ordered_id_v1(call.place), call.output_name, autogpt_db.now_v1(),
-       call.node_exec_id, call.output_data
-  FROM {BOUNDED_CALLS} AS call (
-           place integer, output_name text, node_exec_id text, output_data jsonb
-       )
- WHERE {FEW_CALLS}
- ORDER BY call.place
-""",
-    texts=("node_exec_id", "output_name"),
-    documents=("output_data",),
-    # A node execution's outputs keep the order of their calls.
-    key=("node_exec_id",),
-    shares=True,
-    answer=("call.place", "NULL::json"),
-    keyed_batch=f"""
-WITH call AS MATERIALIZED (
-    SELECT *
-      FROM {BOUNDED_CALLS} AS call (
-               place integer, output_name text, node_exec_id text, output_data jsonb
-           )
-     WHERE {FEW_CALLS}
-), added AS (
-    INSERT INTO platform."AgentNodeExecutionInputOutput"
-           ("id", "name", "time", "referencedByOutputExecId", "data")
-    SELECT autogpt_db.ordered_id_v1(call.place), call.output_name, autogpt_db.now_v1(),
-           call.node_exec_id, call.output_data
-      FROM call
-     ORDER BY call.place
-)
-SELECT call.place, NULL::json
-  FROM call
-""",
-)
+
+_UPDATE_BATCH = ForSchema(_batch_updated)
 
 
 @operation(
@@ -257,39 +227,13 @@ async def update_node_execution_status_batch(
     if not node_exec_ids:
         return 0
     return await database.execute(
-        _UPDATE_BATCH,
+        _UPDATE_BATCH(database.capabilities),
         {
             "node_exec_ids": node_exec_ids,
             "status": status,
             "allowed": allowed,
             "stats": _unless_empty(stats),
         },
-    )
-
-
-@operation(
-    reads=False,
-    at_once=True,
-    repeat=harmful("Adds the output again: the outputs of one name make a list."),
-)
-async def upsert_execution_output(
-    database: Database, node_exec_id: str, output_name: str, output_data: JsonValue | None
-) -> None:
-    """Add an output to a node execution.
-
-    The outputs of one name make a list.
-
-    Args:
-        node_exec_id: The node execution.
-        output_name: The output.
-        output_data: The value.
-
-    Raises:
-        ForeignKeyViolationError: There is no such node execution.
-    """
-    await database.merged(
-        _ADD_OUTPUT,
-        {"node_exec_id": node_exec_id, "output_name": output_name, "output_data": output_data},
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from autogpt_db import models
 from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import InvalidValueError
+from autogpt_db.live_events.recording import node_executions_recorded
 from autogpt_db.operations import (
     BOUNDED_CALLS,
     FEW_CALLS,
@@ -129,7 +130,7 @@ WITH found AS ({_WAITING_FOR_CALL}{_OLDEST_FIRST}
            'INCOMPLETE'::platform."AgentExecutionStatus"
      WHERE NOT EXISTS (SELECT FROM found)
     RETURNING *
-), execution AS (
+){node_executions_recorded(capabilities, "created")}, execution AS (
     SELECT * FROM found UNION ALL SELECT * FROM created
 ){_fill_call(capabilities)}""",
         batch=f"""
@@ -153,7 +154,7 @@ WITH call AS MATERIALIZED (
      WHERE NOT EXISTS (SELECT FROM found WHERE found.place = call.place)
      ORDER BY call.place
     RETURNING *
-), given AS (
+){node_executions_recorded(capabilities, "created")}, given AS (
     SELECT * FROM found
      UNION ALL
     SELECT call.place, created.*

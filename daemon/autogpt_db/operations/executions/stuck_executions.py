@@ -5,9 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, LiteralString
 
+from autogpt_db.database.capabilities import ForSchema
+from autogpt_db.live_events.recording import (
+    graph_executions_recorded,
+    node_executions_recorded,
+)
+
 if TYPE_CHECKING:
     import datetime as dt
 
+    from autogpt_db.database.capabilities import Capabilities
     from autogpt_db.database.pool import Database
     from autogpt_db.settings import WatchSettings
 
@@ -125,29 +132,42 @@ HOLD: LiteralString = """
 SELECT "id" FROM platform."AgentGraphExecution" WHERE "id" = %(id)s FOR NO KEY UPDATE
 """
 
-FAIL: LiteralString = """
+
+def _failed(capabilities: Capabilities) -> LiteralString:
+    returned: LiteralString = '"id"'
+    nodes_returned: LiteralString = ""
+    if capabilities.live_events:
+        returned = "*"
+        nodes_returned = """
+    RETURNING node.*"""
+    return f"""
 WITH failed AS (
     UPDATE platform."AgentGraphExecution"
        SET "executionStatus" = 'FAILED',
            "endedAt" = autogpt_db.now_v1(),
            "updatedAt" = autogpt_db.now_v1(),
-           "stats" = CASE WHEN jsonb_typeof("stats") = 'object' THEN "stats" ELSE '{}' END
+           "stats" = CASE WHEN jsonb_typeof("stats") = 'object' THEN "stats" ELSE '{{}}' END
                      || jsonb_build_object('error', %(reason)s::text)
      WHERE "id" = %(id)s
        AND "executionStatus" = %(status)s::text::platform."AgentExecutionStatus"
-    RETURNING "id"
+    RETURNING {returned}
 ), nodes AS (
     UPDATE platform."AgentNodeExecution" AS node
        SET "executionStatus" = 'FAILED',
            "endedTime" = autogpt_db.now_v1()
       FROM failed
      WHERE node."agentGraphExecutionId" = failed."id"
-       AND node."executionStatus" IN ('INCOMPLETE', 'QUEUED', 'RUNNING')
-)
+       AND node."executionStatus" IN ('INCOMPLETE', 'QUEUED', 'RUNNING'){nodes_returned}
+){graph_executions_recorded(capabilities, "failed")}{
+        node_executions_recorded(capabilities, "nodes", runs="failed")
+    }
 SELECT count(*) FROM failed
 """
 
-CLOSE: LiteralString = """
+
+def _closed(capabilities: Capabilities) -> LiteralString:
+    returned: LiteralString = "node.*" if capabilities.live_events else "1"
+    return f"""
 WITH closed AS (
     UPDATE platform."AgentNodeExecution" AS node
        SET "executionStatus" = CASE run."executionStatus"
@@ -160,10 +180,14 @@ WITH closed AS (
        AND run."id" = node."agentGraphExecutionId"
        AND run."executionStatus" IN ('COMPLETED', 'FAILED', 'TERMINATED')
        AND node."executionStatus" = 'RUNNING'
-    RETURNING 1
-)
+    RETURNING {returned}
+){node_executions_recorded(capabilities, "closed")}
 SELECT count(*) FROM closed
 """
+
+
+FAIL = ForSchema(_failed)
+CLOSE = ForSchema(_closed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,8 +278,10 @@ async def end_stuck(database: Database, stuck: Stuck) -> bool:
         if same not in {(one.kind, one.node_execution_id) for one in still}:
             return False
         if stuck.kind == "orphans":
-            row = await inside.row(CLOSE, {"node_execution_id": stuck.node_execution_id})
+            close = CLOSE(database.capabilities)
+            row = await inside.row(close, {"node_execution_id": stuck.node_execution_id})
         else:
             reason = f"No activity for {stuck.seconds / 3600:.1f} hours; ended by autogpt-db."
-            row = await inside.row(FAIL, {"id": stuck.id, "status": stuck.status, "reason": reason})
+            given = {"id": stuck.id, "status": stuck.status, "reason": reason}
+            row = await inside.row(FAIL(database.capabilities), given)
         return bool(row and row[0])

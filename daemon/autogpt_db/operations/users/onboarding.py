@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import UniqueViolationError, UserNotFoundError
+from autogpt_db.live_events.recording import user_balance_recorded
 from autogpt_db.operations import Database, events, operation
 from autogpt_db.operations.credits.ledger import HISTORY, raw_query
 from autogpt_db.signatures.repeats import harmful
@@ -39,7 +40,9 @@ _LATER_MILESTONES: LiteralString = """
 
 # The count, the milestones it reaches and their rewards stand or fall together. `held` waits for
 # another count under way and goes on from what that has made.
-def _counting(step: LiteralString, milestones: LiteralString) -> LiteralString:
+def _counting(
+    step: LiteralString, milestones: LiteralString, recorded: LiteralString
+) -> LiteralString:
     return f"""
 WITH held AS MATERIALIZED (
     SELECT onboarding."id",
@@ -124,7 +127,7 @@ WITH held AS MATERIALIZED (
                || ARRAY(SELECT step FROM reached WHERE unrewarded ORDER BY place)
       FROM counted
      WHERE onboarding."id" = counted."id"
-)
+){recorded}
 SELECT ARRAY(SELECT step::text FROM reached ORDER BY place),
        EXISTS (SELECT FROM granted)
   FROM counted
@@ -136,6 +139,7 @@ COUNT = ForSchema(
     lambda has: _counting(
         "" if has.onboarding_text else _STEP,
         _LATER_MILESTONES if has.no_refill else _MILESTONES,
+        user_balance_recorded(has),
     )
 )
 

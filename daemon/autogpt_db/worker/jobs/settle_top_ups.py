@@ -124,7 +124,7 @@ async def _settle(database: JobDatabase, one: _Reservation, customer: str, amoun
         if finding is None:
             payment = made[0].id
             parameters = {"key": one.key, "user_id": one.user_id, "payment": payment}
-            await database.execute(ENTER, parameters)
+            await database.execute(ENTER(database.capabilities), parameters)
             log.auto_top_up_settled(
                 user_id=one.user_id, transaction_key=one.key, amount=amount, payment=payment
             )

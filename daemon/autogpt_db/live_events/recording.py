@@ -1,0 +1,92 @@
+"""What a statement adds to itself to record the changes that it makes.
+
+Each query stands behind one that returns the changed rows, in the same statement: a change and its
+event are committed together or not at all. Where nothing is recorded (`events.enabled`), statements
+are what they are without it, to the letter.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import LiteralString
+
+    from autogpt_db.database.capabilities import Capabilities
+
+_STORED: LiteralString = 'platform."AgentGraphExecution"'
+
+
+def graph_executions_recorded(
+    capabilities: Capabilities, changed: LiteralString = "graph_execution"
+) -> LiteralString:
+    """Return the query, with a comma before it, that records graph executions' new statuses.
+
+    Args:
+        capabilities: Whether anything is recorded.
+        changed: The query that returns their rows.
+    """
+    if not capabilities.live_events:
+        return ""
+    return f""", recorded AS (
+    INSERT INTO autogpt_db.live_event (user_id, graph_id, graph_execution_id, status)
+    SELECT changed."userId", changed."agentGraphId", changed."id",
+           changed."executionStatus"::text
+      FROM {changed} AS changed
+)"""
+
+
+def node_executions_recorded(
+    capabilities: Capabilities, changed: LiteralString, *, runs: LiteralString = _STORED
+) -> LiteralString:
+    """Return the query, with a comma before it, that records node executions' new statuses.
+
+    Args:
+        capabilities: Whether anything is recorded.
+        changed: The query that returns their rows.
+        runs: Where their graph executions are: the table, which doesn't show what the same
+            statement makes, or a query.
+    """
+    if not capabilities.live_events:
+        return ""
+    return f""", recorded_nodes AS (
+    INSERT INTO autogpt_db.live_event
+           (user_id, graph_id, graph_execution_id, node_id, node_execution_id, status)
+    SELECT run."userId", run."agentGraphId", run."id", changed."agentNodeId", changed."id",
+           changed."executionStatus"::text
+      FROM {changed} AS changed
+      JOIN {runs} AS run ON run."id" = changed."agentGraphExecutionId"
+)"""
+
+
+def user_balance_recorded(
+    capabilities: Capabilities, moved: LiteralString = "moved"
+) -> LiteralString:
+    """Return the query, with a comma before it, that records the user's new balance.
+
+    Args:
+        capabilities: Whether anything is recorded.
+        moved: The query that returns it, as "balance"; no row, if it hasn't changed.
+    """
+    if not capabilities.live_events:
+        return ""
+    return f""", recorded AS (
+    INSERT INTO autogpt_db.live_event (user_id, balance)
+    SELECT %(user_id)s, moved."balance"
+      FROM {moved} AS moved
+)"""
+
+
+def organization_balance_recorded(capabilities: Capabilities) -> LiteralString:
+    """Return the query, with a comma before it, that records the organization's new balance.
+
+    Args:
+        capabilities: Whether anything is recorded.
+    """
+    if not capabilities.live_events:
+        return ""
+    return """, recorded AS (
+    INSERT INTO autogpt_db.live_event (organization_id, balance)
+    SELECT %(org_id)s, moved."balance"
+      FROM moved
+)"""
