@@ -11,6 +11,7 @@ from typing import Any
 
 from autogpt_db.api.openapi import describe
 from autogpt_db.operations import load_operations
+from autogpt_db.signatures.schemas import Schemas
 
 _DOCUMENT = describe(load_operations())
 MODELS: dict[str, Any] = _DOCUMENT["components"]["schemas"]
@@ -33,6 +34,13 @@ SCHEMAS: dict[str, Any] = {
 """Of each method the schema of what it returns."""
 
 
+def check_document(annotation: Any, value: Any) -> None:
+    """Assert that a document is of a declared type."""
+    schemas = Schemas()
+    found = _fault(schemas.of(annotation), value, "$", True, schemas.models)
+    assert found is None, found
+
+
 def check_reply(method: str, value: Any) -> None:
     """Assert that a reply is what the method declares; a test's own methods are free."""
     found = fault(method, value) if method in SCHEMAS else None
@@ -50,17 +58,19 @@ def fault(method: str, value: Any, *, whole: bool = True) -> str | None:
     return _fault(SCHEMAS[method], value, "$", whole)
 
 
-def _fault(schema: Any, value: Any, path: str, whole: bool) -> str | None:
+def _fault(
+    schema: Any, value: Any, path: str, whole: bool, models: dict[str, Any] = MODELS
+) -> str | None:
     if "$ref" in schema:
-        return _fault(MODELS[schema["$ref"].rpartition("/")[2]], value, path, whole)
+        return _fault(models[schema["$ref"].rpartition("/")[2]], value, path, whole, models)
     if "anyOf" in schema:
-        faults = [_fault(each, value, path, whole) for each in schema["anyOf"]]
+        faults = [_fault(each, value, path, whole, models) for each in schema["anyOf"]]
         return None if None in faults else " | ".join(map(str, faults))
     if value not in schema.get("enum", [value]):
         return f"{path}: {value!r} is none of {schema['enum']!r}"
     if whole and schema.get("format") == "date-time" and not _MOMENT.fullmatch(str(value)):
         return f"{path}: {value!r} is no moment in UTC"
-    return _type_fault(schema, value, path) or _parts_fault(schema, value, path, whole)
+    return _type_fault(schema, value, path) or _parts_fault(schema, value, path, whole, models)
 
 
 def _type_fault(schema: Any, value: Any, path: str) -> str | None:
@@ -75,7 +85,9 @@ def _type_fault(schema: Any, value: Any, path: str) -> str | None:
     return None if good else f"{path}: {value!r} is no {kind}"
 
 
-def _parts_fault(schema: Any, value: Any, path: str, whole: bool) -> str | None:
+def _parts_fault(
+    schema: Any, value: Any, path: str, whole: bool, models: dict[str, Any]
+) -> str | None:
     parts: list[tuple[Any, Any, str]] = []
     if isinstance(value, list):
         pairs = [(schema.get("items", {}), item) for item in value]
@@ -94,4 +106,5 @@ def _parts_fault(schema: Any, value: Any, path: str, whole: bool) -> str | None:
         parts = [
             (known.get(key, others or {}), item, f"{path}.{key}") for key, item in value.items()
         ]
-    return next((found for each in parts if (found := _fault(*each, whole)) is not None), None)
+    faults = (_fault(*each, whole, models) for each in parts)
+    return next((found for found in faults if found is not None), None)

@@ -17,10 +17,13 @@ from psycopg.conninfo import conninfo_to_dict
 from tools.sample_calls import filled, roles, sample_calls
 
 import plans
+from autogpt_db.operations import load_operations
+from autogpt_db.rest import load_resources
 from autogpt_db.settings import CreditsSettings, IntegrationsSettings, Secret
 from plans import LATER_ROWS, ROWS, SIZE, Plans
 from postgres_server import clone, unique_name
 from releases.building import ENCRYPTION_KEY, LATEST
+from rest_client import Rest, filled_path, links, with_query
 from service import FIRST, LATER, Service
 
 if TYPE_CHECKING:
@@ -233,11 +236,73 @@ def check_scans(service: Service, logged: Plans, method: str, rows: Mapping[str,
         )
         failures = [one for one in answers if isinstance(one, BaseException)]
         assert not failures, failures
+    check_found(logged, rows)
+
+
+def check_found(logged: Plans, rows: Mapping[str, int]) -> None:
+    """Assert that what was run since the last look went by indexes."""
     scans = [scan for scan in logged.scans() if scan.table in rows]
     sequential = [scan for scan in scans if scan.kind == "Seq Scan"]
     assert not sequential, "\n".join(map(str, sequential))
     long = [scan for scan in scans if scan.touched > MOST_TOUCHED * rows[scan.table]]
     assert not long, "\n".join(map(str, long))
+
+
+# What is asked of each view of REST's, on the first page and behind it.
+VIEWS: dict[str, list[dict[str, Any]]] = {
+    "/executions": [
+        {},
+        {"user_id": user(0)},
+        {"graph_id": graph(0)},
+        {"user_id": user(0), "graph_id": graph(0)},
+        {"user_id": user(0), "statuses": "RUNNING"},
+        {"statuses": "COMPLETED"},
+        {"created_from": BEGIN, "created_before": END},
+    ],
+    "/executions/{execution_id}": [{}],
+    "/executions/{execution_id}/nodes": [{}, {"statuses": "COMPLETED"}],
+    "/graphs": [{}, {"user_id": user(0)}, {"user_id": user(0), "active": "true"}],
+    "/graphs/{graph_id}/versions": [{}],
+    "/jobs": [{}],
+    "/jobs/{job}": [{}],
+    "/jobs/{job}/runs": [{}],
+    "/users": [{}],
+    "/users/{user_id}": [{}],
+    "/users/{user_id}/balance": [{}],
+    "/users/{user_id}/chats": [{}],
+    "/users/{user_id}/organizations": [{}],
+    "/users/{user_id}/transactions": [{}],
+}
+RESOURCES = load_resources()
+IN_PATHS = {
+    "execution_id": execution(0),
+    "graph_id": graph(0),
+    "job": "refresh_store_views",
+    "user_id": user(0),
+}
+
+
+def test_every_view_is_among_those_whose_plans_are_looked_at() -> None:
+    methods = {operation.name for operation in load_operations().values()}
+    views = {path for path, each in RESOURCES.items() if each.name not in methods}
+    # What `watch` looks through is as much as its own settings say.
+    assert views == VIEWS.keys() | {"/stuck-executions"}
+
+
+@pytest.mark.parametrize("path", VIEWS)
+def test_a_view_goes_by_indexes(latest: tuple[Service, Plans], path: str) -> None:
+    service, logged = latest
+    rest = Rest(service, content=True)  # which reads more
+    for query in VIEWS[path]:
+        logged.scans()
+        where = RESOURCES[path].rest
+        few = {"limit": 10} if where is not None and where.pages_by else {}
+        response = rest.send("GET", f"/v1{filled_path(path, IN_PATHS)}{with_query(query | few)}")
+        assert response.status_code == 200, response.text
+        if "link" in response.headers and (behind := links(response).get("next")):
+            response = rest.send("GET", behind)
+            assert response.status_code == 200, response.text
+        check_found(logged, ROWS | LATER_ROWS)
 
 
 def test_the_planner_takes_the_tables_for_large_ones(large: tuple[Service, Plans]) -> None:

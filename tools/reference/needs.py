@@ -11,6 +11,7 @@ from autogpt_db.database.capabilities import Capabilities
 from autogpt_db.database.catalogue import Catalogue
 from autogpt_db.database.releases import RELEASES, catalogue_of
 from autogpt_db.operations import load_operations
+from autogpt_db.rest import load_resources
 from autogpt_db.signatures.tables import read_off, statements_of
 from autogpt_db.statements.remembered import key_of
 from autogpt_db.worker.registry import discover
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 def needs_file() -> Iterator[str]:
     """Yield the file's lines: one for each set of texts, by its key."""
     functions = [operation.function for operation in load_operations().values()]
+    functions += [operation.function for operation in load_resources().values()]
     functions += [job.function for job in discover().values()]
     # One that has nothing stands for a database before anybody has made a table in it.
     catalogues = [Catalogue(), *(catalogue_of(release.state) for release in RELEASES)]

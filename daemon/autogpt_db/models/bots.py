@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, NotRequired, TypedDict
 
 from autogpt_db.models.linking import GivenPlatform
-from autogpt_db.models.marks import Default
+from autogpt_db.models.marks import Default, Secret
 
 
 class BotEventInput(TypedDict):
@@ -33,7 +33,7 @@ class BotInstallation(TypedDict):
     """How a bot is installed in somebody's workspace, its token in clear text."""
 
     team_id: str
-    bot_token: str
+    bot_token: Annotated[str, Secret()]
     bot_user_id: str | None
     app_id: str | None
     name: str | None

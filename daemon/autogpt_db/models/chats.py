@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, NotRequired, TypedDict
 
-from autogpt_db.models.marks import Default, Moment
+from autogpt_db.models.marks import Content, Default, Moment
 
 
 class ChatSessionMetadata(TypedDict):
@@ -53,14 +53,14 @@ class ChatSessionInfo(TypedDict):
 
     session_id: str
     user_id: str
-    title: str | None
+    title: Annotated[str | None, Content()]
     usage: list[ChatUsage]
-    credentials: dict[str, dict[str, Any]]
+    credentials: Annotated[dict[str, dict[str, Any]], Content()]
     started_at: Moment
     updated_at: Moment
-    successful_agent_runs: dict[str, int]
-    successful_agent_schedules: dict[str, int]
-    metadata: ChatSessionMetadata
+    successful_agent_runs: Annotated[dict[str, int], Content()]
+    successful_agent_schedules: Annotated[dict[str, int], Content()]
+    metadata: Annotated[ChatSessionMetadata, Content()]
     chat_status: str
     organization_id: str | None
     team_id: str | None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
-from autogpt_db.models.marks import Default
+from autogpt_db.models.marks import Default, Secret
 
 
 def _new_id() -> str:
@@ -28,9 +28,9 @@ class OAuth2Credentials(TypedDict):
     title: NotRequired[Annotated[str | None, Default(None)]]
     type: NotRequired[Annotated[Literal["oauth2"], Default("oauth2")]]
     username: NotRequired[Annotated[str | None, Default(None)]]
-    access_token: str
+    access_token: Annotated[str, Secret()]
     access_token_expires_at: NotRequired[Annotated[int | None, Default(None)]]
-    refresh_token: NotRequired[Annotated[str | None, Default(None)]]
+    refresh_token: NotRequired[Annotated[str | None, Default(None), Secret()]]
     refresh_token_expires_at: NotRequired[Annotated[int | None, Default(None)]]
     scopes: list[str]
     metadata: NotRequired[Annotated[dict[str, Any], Default(make=dict)]]
@@ -47,7 +47,7 @@ class APIKeyCredentials(TypedDict):
     provider: str
     title: NotRequired[Annotated[str | None, Default(None)]]
     type: NotRequired[Annotated[Literal["api_key"], Default("api_key")]]
-    api_key: str
+    api_key: Annotated[str, Secret()]
     expires_at: NotRequired[Annotated[int | None, Default(None)]]
     is_managed: NotRequired[bool]
     metadata: NotRequired[dict[str, Any]]
@@ -61,7 +61,7 @@ class UserPasswordCredentials(TypedDict):
     title: NotRequired[Annotated[str | None, Default(None)]]
     type: NotRequired[Annotated[Literal["user_password"], Default("user_password")]]
     username: str
-    password: str
+    password: Annotated[str, Secret()]
     is_managed: NotRequired[bool]
     metadata: NotRequired[dict[str, Any]]
 
@@ -74,7 +74,7 @@ class HostScopedCredentials(TypedDict):
     title: NotRequired[Annotated[str | None, Default(None)]]
     type: NotRequired[Annotated[Literal["host_scoped"], Default("host_scoped")]]
     host: str
-    headers: NotRequired[Annotated[dict[str, str], Default(make=dict)]]
+    headers: NotRequired[Annotated[dict[str, str], Default(make=dict), Secret()]]
     is_managed: NotRequired[bool]
     metadata: NotRequired[dict[str, Any]]
 
@@ -87,10 +87,10 @@ Credentials = (
 class OAuthState(TypedDict):
     """An OAuth login under way."""
 
-    token: str
+    token: Annotated[str, Secret()]
     provider: str
     expires_at: int
-    code_verifier: NotRequired[Annotated[str | None, Default(None)]]
+    code_verifier: NotRequired[Annotated[str | None, Default(None), Secret()]]
     scopes: list[str]
     callback_url: NotRequired[Annotated[str | None, Default(None)]]
     state_metadata: NotRequired[Annotated[dict[str, Any], Default(make=dict)]]
@@ -101,7 +101,7 @@ class OAuthState(TypedDict):
 class ManagedCredentials(TypedDict):
     """Credentials that the platform made for a user."""
 
-    ayrshare_profile_key: NotRequired[Annotated[str | None, Default(None)]]
+    ayrshare_profile_key: NotRequired[Annotated[str | None, Default(None), Secret()]]
 
 
 class UserIntegrations(TypedDict):

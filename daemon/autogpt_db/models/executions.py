@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from autogpt_db.models.execution_arguments import CredentialsMetaInput
-from autogpt_db.models.marks import Moment
+from autogpt_db.models.marks import Content, Moment, Secret
 
 AgentExecutionStatus = Literal[
     "INCOMPLETE",
@@ -29,10 +29,10 @@ class Stats(TypedDict):
     node_exec_time_cpu_only: float
     node_exec_count: int
     node_error_count: int
-    error: str | None
-    activity_status: str | None
+    error: Annotated[str | None, Content()]
+    activity_status: Annotated[str | None, Content()]
     correctness_score: float | None
-    failure_reason: NotRequired[str | None]
+    failure_reason: NotRequired[Annotated[str | None, Content()]]
     is_dry_run: NotRequired[bool]
 
 
@@ -43,15 +43,15 @@ class GraphExecutionMeta(TypedDict):
     user_id: str
     graph_id: str
     graph_version: int
-    inputs: dict[str, Any] | None
-    credential_inputs: dict[str, CredentialsMetaInput] | None
-    nodes_input_masks: dict[str, dict[str, Any]] | None
+    inputs: Annotated[dict[str, Any] | None, Content()]
+    credential_inputs: Annotated[dict[str, CredentialsMetaInput] | None, Content()]
+    nodes_input_masks: Annotated[dict[str, dict[str, Any]] | None, Content()]
     preset_id: str | None
     status: AgentExecutionStatus
     started_at: Moment | None
     ended_at: Moment | None
     is_shared: bool
-    share_token: str | None
+    share_token: Annotated[str | None, Secret()]
     stats: Stats | None
     is_dry_run: NotRequired[bool]
     organization_id: NotRequired[str | None]
@@ -66,17 +66,17 @@ class GraphExecution(TypedDict):
     user_id: str
     graph_id: str
     graph_version: int
-    inputs: dict[str, Any]
-    credential_inputs: dict[str, CredentialsMetaInput] | None
-    nodes_input_masks: dict[str, dict[str, Any]] | None
+    inputs: Annotated[dict[str, Any], Content()]
+    credential_inputs: Annotated[dict[str, CredentialsMetaInput] | None, Content()]
+    nodes_input_masks: Annotated[dict[str, dict[str, Any]] | None, Content()]
     preset_id: str | None
     status: AgentExecutionStatus
     started_at: Moment | None
     ended_at: Moment | None
     is_shared: bool
-    share_token: str | None
+    share_token: Annotated[str | None, Secret()]
     stats: Stats | None
-    outputs: dict[str, list[Any]]
+    outputs: Annotated[dict[str, list[Any]], Content()]
     is_dry_run: NotRequired[bool]
     organization_id: NotRequired[str | None]
     team_id: NotRequired[str | None]
@@ -100,8 +100,8 @@ class NodeExecutionResult(TypedDict):
     node_id: str
     block_id: str
     status: AgentExecutionStatus
-    input_data: dict[str, Any]
-    output_data: dict[str, list[Any]]
+    input_data: Annotated[dict[str, Any], Content()]
+    output_data: Annotated[dict[str, list[Any]], Content()]
     add_time: Moment
     queue_time: Moment | None
     start_time: Moment | None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
-from autogpt_db.models.marks import Moment
+from autogpt_db.models.marks import Content, Moment
 
 
 class Link(TypedDict):
@@ -13,8 +13,8 @@ class Link(TypedDict):
     id: str
     source_id: str
     sink_id: str
-    source_name: str
-    sink_name: str
+    source_name: Annotated[str, Content()]
+    sink_name: Annotated[str, Content()]
     is_static: bool
 
 
@@ -23,8 +23,8 @@ class Node(TypedDict):
 
     id: str
     block_id: str
-    input_default: dict[str, Any]
-    metadata: dict[str, Any]
+    input_default: Annotated[dict[str, Any], Content()]
+    metadata: Annotated[dict[str, Any], Content()]
     input_links: list[Link]
     output_links: list[Link]
 
@@ -43,10 +43,10 @@ class BaseGraph(TypedDict):
     id: str
     version: int
     is_active: bool
-    name: str
-    description: str
-    instructions: str | None
-    recommended_schedule_cron: str | None
+    name: Annotated[str, Content()]
+    description: Annotated[str, Content()]
+    instructions: Annotated[str | None, Content()]
+    recommended_schedule_cron: Annotated[str | None, Content()]
     forked_from_id: str | None
     forked_from_version: int | None
     nodes: list[Node]
@@ -65,10 +65,10 @@ class GraphModel(TypedDict):
     id: str
     version: int
     is_active: bool
-    name: str
-    description: str
-    instructions: str | None
-    recommended_schedule_cron: str | None
+    name: Annotated[str, Content()]
+    description: Annotated[str, Content()]
+    instructions: Annotated[str | None, Content()]
+    recommended_schedule_cron: Annotated[str | None, Content()]
     forked_from_id: str | None
     forked_from_version: int | None
     user_id: str
@@ -86,10 +86,10 @@ class GraphModelWithoutNodes(TypedDict):
     id: str
     version: int
     is_active: bool
-    name: str
-    description: str
-    instructions: str | None
-    recommended_schedule_cron: str | None
+    name: Annotated[str, Content()]
+    description: Annotated[str, Content()]
+    instructions: Annotated[str | None, Content()]
+    recommended_schedule_cron: Annotated[str | None, Content()]
     forked_from_id: str | None
     forked_from_version: int | None
     user_id: str

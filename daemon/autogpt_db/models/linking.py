@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, NotRequired, TypedDict
 
-from autogpt_db.models.marks import Default, Label, Length, Moment
+from autogpt_db.models.marks import Default, Label, Length, Moment, Secret
 
 Platform = Literal["DISCORD", "TELEGRAM", "SLACK", "TEAMS", "WHATSAPP", "GITHUB", "LINEAR"]
 """Where people chat with AutoGPT's bots."""
@@ -41,9 +41,9 @@ class CreateUserLinkTokenRequest(TypedDict):
 class LinkTokenResponse(TypedDict):
     """A token, until when it can be used, and where."""
 
-    token: str
+    token: Annotated[str, Secret()]
     expires_at: Moment
-    link_url: str
+    link_url: Annotated[str, Secret()]
 
 
 class LinkTokenStatusResponse(TypedDict):

@@ -54,6 +54,17 @@ class Length(NamedTuple):
     most: int
 
 
+class Content(NamedTuple):
+    """Says that a member holds what users have written, uploaded or been answered.
+
+    Where an operator looks on (`admin.show_content`), it is left out unless that is wanted.
+    """
+
+
+class Secret(NamedTuple):
+    """Says that a member opens something: what has one is shown to no onlooker at all."""
+
+
 Moment = Annotated[str, Format("date-time")]
 """A moment as RFC 3339 has it, in UTC."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Annotated, TypedDict
 
-from autogpt_db.models.marks import Moment
+from autogpt_db.models.marks import Content, Moment
 
 
 class BlockErrorStats(TypedDict):
@@ -67,7 +67,7 @@ class UserExecutionSummaryStats(TypedDict):
     total_executions: int
     successful_runs: int
     failed_runs: int
-    most_used_agent: str
+    most_used_agent: Annotated[str, Content()]
     total_execution_time: float
     average_execution_time: float
-    cost_breakdown: dict[str, float]
+    cost_breakdown: Annotated[dict[str, float], Content()]

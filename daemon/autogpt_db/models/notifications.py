@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
-from autogpt_db.models.marks import Default, Label, Moment
+from autogpt_db.models.marks import Default, Label, Moment, Secret
 
 NotificationType = Literal[
     "AGENT_RUN",
@@ -60,6 +60,6 @@ class PushSubscriptionDTO(TypedDict):
     """Where a browser takes pushed messages, and the keys that these are encrypted with."""
 
     user_id: str
-    endpoint: str
-    p256dh: str
-    auth: str
+    endpoint: Annotated[str, Secret()]
+    p256dh: Annotated[str, Secret()]
+    auth: Annotated[str, Secret()]

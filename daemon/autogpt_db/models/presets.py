@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 from autogpt_db.models.execution_arguments import CredentialsMetaInput
-from autogpt_db.models.marks import Moment
+from autogpt_db.models.marks import Moment, Secret
 from autogpt_db.models.pages import Pagination
 
 
@@ -20,7 +20,7 @@ class Webhook(TypedDict):
     resource: str
     events: list[str]
     config: dict[str, Any]
-    secret: str
+    secret: Annotated[str, Secret()]
     organization_id: NotRequired[str | None]
     team_id: NotRequired[str | None]
     provider_webhook_id: str

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
-from autogpt_db.models.marks import Moment
+from autogpt_db.models.marks import Content, Moment, Secret
 
 
 class AutoTopUpConfig(TypedDict):
@@ -18,14 +18,14 @@ class User(TypedDict):
     """A user."""
 
     id: str
-    email: str
+    email: Annotated[str, Content()]
     email_verified: bool
-    name: str | None
+    name: Annotated[str | None, Content()]
     created_at: Moment
     updated_at: Moment
-    metadata: dict[str, Any]
-    integrations: str
-    stripe_customer_id: str | None
+    metadata: Annotated[dict[str, Any], Content()]
+    integrations: Annotated[str, Secret()]
+    stripe_customer_id: Annotated[str | None, Secret()]
     top_up_config: AutoTopUpConfig | None
     max_emails_per_day: int
     notify_on_agent_run: NotRequired[bool]
@@ -52,7 +52,7 @@ class NotificationPreference(TypedDict):
     """Where and about what a user wants to be notified."""
 
     user_id: str
-    email: str
+    email: Annotated[str, Content()]
     preferences: dict[str, bool]
     daily_limit: int
     emails_sent_today: int

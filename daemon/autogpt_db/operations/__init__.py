@@ -20,6 +20,7 @@ from autogpt_db.signatures.decorator import operation
 from autogpt_db.signatures.json_text import JsonText
 from autogpt_db.signatures.registry import Operation
 from autogpt_db.signatures.replies import Reply
+from autogpt_db.signatures.resources import Resource
 from autogpt_db.signatures.types import (
     BatchSize,
     BigInteger,
@@ -67,6 +68,7 @@ __all__ = [
     "Platform",
     "RegistrationError",
     "Reply",
+    "Resource",
     "StartingNodesInput",
     "UsageTransactionMetadata",
     "body_of_another_type",

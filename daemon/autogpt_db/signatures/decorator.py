@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from autogpt_db.database.pool import Database
     from autogpt_db.signatures.repeats import Repeat
+    from autogpt_db.signatures.resources import Resource
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -28,6 +29,7 @@ def operation(
     spares: Collection[str] = (),
     honoured: Mapping[str, str] | None = None,
     labels: Mapping[str, str] | None = None,
+    rest: Resource | None = None,
 ) -> Callable[
     [Callable[Concatenate[Database, P], Awaitable[R]]],
     Callable[Concatenate[Database, P], Awaitable[R]],
@@ -49,6 +51,7 @@ def operation(
             that one (`Capabilities`). Elsewhere a call that gives one a value is passed on, or
             refused. Where nothing matches it on an older database, the method says so itself.
         labels: Of enums a label that its arguments name; it is of no use where there is none.
+        rest: Where REST shows what it returns, to operators; None for nowhere.
 
     Raises:
         RegistrationError: The function cannot be served.
@@ -69,6 +72,7 @@ def operation(
                 spares=spares,
                 honoured=honoured,
                 labels=labels,
+                rest=rest,
             ),
         )
         return function

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from autogpt_db.settings import LimitsSettings
     from autogpt_db.signatures.declaration import AnyFunction
     from autogpt_db.signatures.repeats import Repeat
+    from autogpt_db.signatures.resources import Resource
 
 _encode = msgspec.json.Encoder().encode
 _NOTHING = inspect.Signature.empty
@@ -50,6 +51,7 @@ class Operation:
         at_once: Whether all it does is one merged statement, which can keep its reply, too.
         repeat: What a blind repeat does; None where it wasn't said, and for what only reads.
         spares: Tables that it does without where they are missing.
+        rest: Where REST shows what it returns; None for nowhere.
         subject: The folder it stands in, as a heading: `executions`, `graphs` …
         summary: The first line of its docstring.
         description: The whole docstring.
@@ -69,6 +71,7 @@ class Operation:
         spares: Collection[str] = (),
         honoured: Mapping[str, str] | None = None,
         labels: Mapping[str, str] | None = None,
+        rest: Resource | None = None,
     ) -> None:
         """Read everything off `function`.
 
@@ -106,7 +109,10 @@ class Operation:
         self._limits = {shape.name: shape.limit for shape in self._shapes if shape.limit}
         self.honoured = dict(honoured or {})
         self._labels = Needs(labels=frozenset((labels or {}).items()))
+        self.rest = rest
         known = {shape.name for shape in self._shapes}
+        if rest is not None:
+            rest.check(place_of(function), known, reads=reads)
         for name, capability in self.honoured.items():
             if name not in known or not hasattr(Capabilities, capability):
                 raise RegistrationError(

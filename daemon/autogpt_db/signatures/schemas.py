@@ -80,8 +80,12 @@ class Schemas:
             self.models[name].update(self._object(model))
         return {"$ref": f"{self._place}{name}"}
 
+    def _members(self, model: Any) -> dict[str, Any]:
+        """Return a model's members by name, as `typing.get_type_hints` tells of them."""
+        return typing.get_type_hints(model, include_extras=True)
+
     def _object(self, model: Any) -> dict[str, Any]:
-        hints = typing.get_type_hints(model, include_extras=True)
+        hints = self._members(model)
         properties = {}
         for name, hint in hints.items():
             annotation, default = member_of(hint)

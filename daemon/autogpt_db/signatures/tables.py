@@ -23,7 +23,12 @@ from autogpt_db.statements.whole import is_whole
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-_READ = ("autogpt_db.operations", "autogpt_db.signatures", "autogpt_db.worker.jobs")
+_READ = (
+    "autogpt_db.operations",
+    "autogpt_db.signatures",
+    "autogpt_db.worker.jobs",
+    "autogpt_db.rest",
+)
 
 # What follows `::` is a type. Tables stand in quotes where they are named like a class.
 _MENTIONED = re.compile(r'(?<!::)\bplatform\."?(\w+)"?')

@@ -148,6 +148,11 @@ class Pool:
         """Return where the database is."""
         return self._connections.url
 
+    @property
+    def settings(self) -> Settings:
+        """Return the configuration in effect."""
+        return self._connections.settings
+
     async def keep_up(self) -> NoReturn:
         """Read what AutoGPT's schema has whenever that changes, until cancelled."""
         await self.knowledge.keep_up()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from autogpt_db import models
 from autogpt_db.database.capabilities import ForSchema
-from autogpt_db.operations import Database, JsonObject, Reply, operation
+from autogpt_db.operations import Database, JsonObject, Reply, Resource, operation
 from autogpt_db.operations.chats.chat_documents import SESSION
 from autogpt_db.signatures.repeats import harmless
 
@@ -72,7 +72,7 @@ UPDATE platform."ChatSession" AS session
 """
 
 
-@operation(reads=True)
+@operation(reads=True, rest=Resource("/chats/{session_id}"))
 async def get_chat_session_metadata(
     database: Database, session_id: str
 ) -> Reply[models.ChatSessionInfo | None]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import InsufficientBalanceError
 from autogpt_db.live_events.recording import organization_balance_recorded
-from autogpt_db.operations import Database, UsageTransactionMetadata, operation
+from autogpt_db.operations import Database, Resource, UsageTransactionMetadata, operation
 from autogpt_db.operations.credits.credits import (
     CREDITS_WITHOUT_ACCOUNTS,
     get_credits,
@@ -97,7 +97,7 @@ class _Account(NamedTuple):
     balance: int
 
 
-@operation(reads=True)
+@operation(reads=True, rest=Resource("/organizations/{org_id}/owner"))
 async def get_personal_org_owner(database: Database, org_id: str) -> str | None:
     """Return whose own organization this is.
 

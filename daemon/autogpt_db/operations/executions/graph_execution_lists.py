@@ -14,6 +14,7 @@ from autogpt_db.operations import (
     ExecutionStatus,
     Limit,
     Reply,
+    Resource,
     operation,
 )
 from autogpt_db.operations.executions.graph_execution_documents import graph_execution_meta
@@ -145,7 +146,7 @@ async def get_graph_executions(
     )
 
 
-@operation(reads=True, heavy=True)
+@operation(reads=True, heavy=True, rest=Resource("/statistics/executions"))
 async def get_graph_executions_count(
     database: Database,
     user_id: str | None = None,

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from autogpt_db import models
-from autogpt_db.operations import Database, Reply, operation
+from autogpt_db.operations import Database, Reply, Resource, operation
 from autogpt_db.operations.credits.ledger import raw_query
 from autogpt_db.signatures.bounds import fetch_list, listed
 
@@ -144,7 +144,7 @@ SELECT json_build_object(
 """
 
 
-@operation(reads=True, heavy=True)
+@operation(reads=True, heavy=True, rest=Resource("/statistics/block-errors"))
 async def get_block_error_stats(
     database: Database, start_time: datetime, end_time: datetime
 ) -> Reply[list[models.BlockErrorStats]]:
@@ -162,7 +162,7 @@ async def get_block_error_stats(
     return await database.json(BLOCK_ERRORS, parameters)
 
 
-@operation(reads=True, heavy=True)
+@operation(reads=True, heavy=True, rest=Resource("/statistics/frequent-graphs"))
 async def get_frequently_executed_graphs(
     database: Database, days_back: int = 30, min_executions: int = 10
 ) -> Reply[list[models.FrequentlyExecutedGraph]]:
@@ -183,7 +183,7 @@ async def get_frequently_executed_graphs(
     )
 
 
-@operation(reads=True, heavy=True)
+@operation(reads=True, heavy=True, rest=Resource("/statistics/marketplace-graphs"))
 async def get_marketplace_graphs_for_monitoring(
     database: Database, days_back: int = 30, min_executions: int = 10
 ) -> Reply[list[models.MarketplaceGraphData]]:
@@ -198,7 +198,7 @@ async def get_marketplace_graphs_for_monitoring(
     return await database.json(OFFERED, {"days_back": days_back, "min_executions": min_executions})
 
 
-@operation(reads=True, heavy=True)
+@operation(reads=True, heavy=True, rest=Resource("/graphs/{graph_id}/accuracy"))
 async def get_accuracy_trends_and_alerts(
     database: Database,
     graph_id: str,

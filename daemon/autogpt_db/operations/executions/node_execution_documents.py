@@ -90,7 +90,8 @@ def input_data(capabilities: Capabilities) -> LiteralString:
 )"""
 
 
-def _output_data(capabilities: Capabilities) -> LiteralString:
+def output_data(capabilities: Capabilities) -> LiteralString:
+    """Return what a node execution's output is, a json: a list for each name."""
     return f"""COALESCE(
     {_cleared(capabilities, "outputs")}::json,
     (
@@ -139,7 +140,7 @@ def node_execution_columns(
     return f"""{_BEFORE_DATA}{block} AS block_id,
     execution."executionStatus" AS status,
     {inputs or input_data(capabilities)} AS input_data,
-    {outputs or _output_data(capabilities)} AS output_data,{_AFTER_DATA}"""
+    {outputs or output_data(capabilities)} AS output_data,{_AFTER_DATA}"""
 
 
 NODE_EXECUTION = ForSchema(node_execution_columns)

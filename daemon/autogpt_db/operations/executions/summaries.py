@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from autogpt_db import models
 from autogpt_db.database.capabilities import ForSchema
-from autogpt_db.operations import Database, Reply, operation
+from autogpt_db.operations import Database, Reply, Resource, operation
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -132,7 +132,7 @@ SUMMARY = ForSchema(
 )
 
 
-@operation(reads=True, heavy=True)
+@operation(reads=True, heavy=True, rest=Resource("/users/{user_id}/summary"))
 async def get_user_execution_summary_data(
     database: Database, user_id: str, start_time: datetime, end_time: datetime
 ) -> Reply[models.UserExecutionSummaryStats]:

@@ -11,7 +11,7 @@ from autogpt_db.errors import (
     GraphNotInLibraryError,
     RecordNotFoundError,
 )
-from autogpt_db.operations import Database, Reply, operation
+from autogpt_db.operations import Database, Reply, Resource, operation
 from autogpt_db.operations.graphs.graph_access import PERMISSIONS
 from autogpt_db.operations.graphs.graph_documents import (
     CONNECTED,
@@ -62,7 +62,21 @@ async def get_node(database: Database, node_id: str) -> Reply[models.NodeModel]:
     return document
 
 
-@operation(reads=True)
+# Everybody's graphs, as if they were to be given away: without secrets.
+_SHOWN = Resource(
+    "/graphs/{graph_id}",
+    given={
+        "user_id": None,
+        "for_export": True,
+        "include_subgraphs": True,
+        "skip_access_check": True,
+        "team_id": None,
+        "organization_id": None,
+    },
+)
+
+
+@operation(reads=True, rest=_SHOWN)
 async def get_graph(
     database: Database,
     graph_id: str,

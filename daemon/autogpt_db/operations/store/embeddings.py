@@ -8,7 +8,7 @@ from autogpt_db import models
 from autogpt_db.errors import InvalidValueError, SchemaObjectMissingError
 from autogpt_db.gateways.embedding_source import EmbeddingError, embed
 from autogpt_db.logs.events import methods as log
-from autogpt_db.operations import BatchSize, Database, operation
+from autogpt_db.operations import BatchSize, Database, Resource, operation
 from autogpt_db.operations.store.embedding_kinds import (
     COVERAGE,
     DELETE_ORPHANS,
@@ -33,7 +33,7 @@ MOST_DELETED = 1000
 """Orphans of each kind in one statement."""
 
 
-@operation(reads=True, heavy=True, spares=(EMBEDDINGS,))
+@operation(reads=True, heavy=True, spares=(EMBEDDINGS,), rest=Resource("/statistics/embeddings"))
 async def get_embedding_stats(database: Database) -> models.EmbeddingStats:
     """Tell how much of what is searched by meaning has an embedding.
 

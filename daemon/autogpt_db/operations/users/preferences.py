@@ -8,7 +8,7 @@ import msgspec
 
 from autogpt_db import models
 from autogpt_db.errors import InvalidValueError, UserNotFoundError
-from autogpt_db.operations import Database, Reply, operation
+from autogpt_db.operations import Database, Reply, Resource, operation
 from autogpt_db.operations.users import email_address
 from autogpt_db.signatures import moments
 from autogpt_db.signatures.bounds import fetch_list, listed
@@ -86,7 +86,7 @@ async def get_user_email_verification(database: Database, user_id: str) -> bool:
     return verified
 
 
-@operation(reads=True)
+@operation(reads=True, rest=Resource("/users/{user_id}/notification-preferences"))
 async def get_user_notification_preference(
     database: Database, user_id: str
 ) -> models.NotificationPreference:
