@@ -144,6 +144,14 @@ def releases(postgres_server: PostgresServer) -> ReleaseDatabases:
     return ReleaseDatabases(postgres_server)
 
 
+@pytest.fixture(scope="module")
+def later_database_url_for_module(releases: ReleaseDatabases) -> Iterator[str]:
+    """Yield one database of AutoGPT v0.6.68, which has chats, with rows for all of a module."""
+    url = releases.fresh("v0.6.68", seeded=True, ours=True)
+    yield url
+    releases.drop(url)
+
+
 @pytest.fixture
 def release_database(releases: ReleaseDatabases) -> Iterator[Callable[..., str]]:
     """Yield what makes databases in a release's state: `release_database("v0.6.68")` is a URL.

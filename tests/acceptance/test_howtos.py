@@ -28,9 +28,9 @@ PAGES = Path(__file__).parents[2] / "docs" / "howto"
 
 
 @pytest.fixture(scope="module")
-def daemon(seeded_database_url_for_module: str) -> Iterator[DaemonProcess]:
+def daemon(later_database_url_for_module: str) -> Iterator[DaemonProcess]:
     with DaemonProcess(
-        database_url=seeded_database_url_for_module,
+        database_url=later_database_url_for_module,
         assignments=["worker.watch_schedule=never"],
     ) as running:
         yield running

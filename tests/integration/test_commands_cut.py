@@ -49,8 +49,6 @@ COMMANDS = (
     Command("executions stuck"),
     Command("user show alice"),
     Command("user list"),
-    Command("chats list alice", 2),
-    Command("chats show nowhere", copes=(1,)),
     Command("jobs list"),
     Command("jobs history"),
     Command("jobs run measure_blocks"),

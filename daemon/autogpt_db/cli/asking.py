@@ -33,14 +33,16 @@ def ask(settings: Settings, name: str, question: Callable[[Database], Awaitable[
 
     from autogpt_db.cli.connecting import connect
     from autogpt_db.database.pool import Pool
+    from autogpt_db.database.schema import read_catalogue
 
     # Says who doesn't answer, where a pool would only wait.
     connection, target = connect(settings, name)
-    connection.close()
+    with connection:
+        catalogue = read_catalogue(connection, target.schema)
 
     async def main() -> Answer:
         async with Pool.open(settings, name=f"autogpt-db {name}", size=1, url=target) as pool:
-            await pool.knowledge.look()
+            pool.knowledge.learn(catalogue)
             return await question(pool.call(name, reads=True))
 
     return asyncio.run(main())

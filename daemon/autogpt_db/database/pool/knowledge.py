@@ -187,6 +187,15 @@ class Knowledge:
                 async with asyncio.timeout(TIMEOUT):
                     await self._look(self._open_call())
 
+    def learn(self, catalogue: Catalogue) -> None:
+        """Take a catalogue that has just been read for what the schema has."""
+        self.catalogue = catalogue
+        found = Capabilities.of(catalogue)
+        self.capabilities = replace(found, live_events=self._live_events)
+        self.version += 1
+        for tell in self.when_learned:
+            tell(catalogue)
+
     async def _look(self, database: Statements) -> None:
         recorded = self.catalogue is not None and (
             self.catalogue.has("_prisma_migrations", "finished_at")
@@ -200,16 +209,11 @@ class Knowledge:
         began = time.monotonic()
         document = await database.json(READ, schema)
         assert document is not None, "a SELECT without FROM has one row"
-        first, known = self.catalogue is None, self.catalogue
-        self.catalogue = Catalogue.decode(document)
+        first, read = self.catalogue is None, Catalogue.decode(document)
         self._fingerprint = fingerprint
-        if self.catalogue == known:
+        if read == self.catalogue:
             return
-        found = Capabilities.of(self.catalogue)
-        self.capabilities = replace(found, live_events=self._live_events)
-        self.version += 1
-        for tell in self.when_learned:
-            tell(self.catalogue)
+        self.learn(read)
         if not first:
             log.schema_changed(seconds=round(time.monotonic() - began, 3))
         elif not recorded:
