@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ import pytest
 
 from autogpt_db.database.capabilities import Capabilities
 from autogpt_db.database.releases import catalogue_of
+from autogpt_db.errors import InvalidValueError
+from autogpt_db.live_events.reading import MOST, READ, Page, Position, Selection, parameters
 from autogpt_db.live_events.trimming import trim
 from autogpt_db.operations.executions.stuck_executions import end_stuck, find_stuck
 from autogpt_db.settings import CreditsSettings, EventsSettings, WatchSettings
@@ -65,7 +68,7 @@ def test_every_change_of_an_execution_is_recorded_once(service: Service) -> None
         return "alice", "g1", run, name, status
 
     queued = [node("n-in", "QUEUED"), node("n-std", "QUEUED")]
-    assert sorted(recorded(service), key=str) == sorted([graph("INCOMPLETE"), *queued], key=str)
+    assert recorded(service) == [graph("INCOMPLETE"), *queued], "the run's own first"
 
     service.call("update_graph_execution_start_time", graph_exec_id=run)
     assert recorded(service) == [graph("RUNNING")]
@@ -167,7 +170,7 @@ def test_postgresql_takes_every_statement_that_records(
         if not one.needs(Capabilities.of(catalogue_of(state))).lacks(catalogue_of(state))
     ]
     statements = [
-        text for text in statements_of(served, recording) if "autogpt_db.live_event " in text
+        text for text in statements_of(served, recording) if "autogpt_db.live_event" in text
     ]
     assert len(statements) >= 9
     with psycopg.connect(release_database(state, ours=True), autocommit=True) as connection:
@@ -237,3 +240,122 @@ def test_events_of_another_server_are_forgotten(service: Service) -> None:
     assert trimmed(service) == 1
     assert kept(service) == [1, 2, 3]
     assert service.value("SELECT count(*) FROM autogpt_db.live_event_trim") == 0
+
+
+# Reading --------------------------------------------------------------------------------------
+
+
+def page(service: Service, after: Position | None = None, **wanted: str) -> Page:
+    given = parameters(Selection(**wanted), after)
+    call = service.pool.call("read", reads=True)
+    return Page.of(service.run(call.rows(READ, given)), MOST)
+
+
+def now(service: Service) -> Position:
+    return page(service).end
+
+
+def statuses(found: Page) -> list[str]:
+    return [json.loads(event.document).get("status", "balance") for event in found.events]
+
+
+def test_a_transaction_that_commits_late_is_never_passed_over(service: Service) -> None:
+    run, nodes = make_run(service)
+    begun = now(service)
+    with psycopg.connect(service.url) as held:
+        held.execute("SELECT pg_current_xact_id()")  # it has its number, and no change yet
+        service.call("update_graph_execution_start_time", graph_exec_id=run)
+        early = page(service, begun)
+        assert early.events == []
+        assert early.waits
+        held.execute(
+            "INSERT INTO autogpt_db.live_event (user_id, graph_execution_id, status)"
+            " VALUES ('bob', 'late', 'QUEUED')"
+        )
+        service.call("update_node_execution_status", node_exec_id=nodes[0], status="RUNNING")
+        # A reader that would go by numbers alone had these two by now, and lost the third.
+        assert page(service, early.end).events == []
+        held.commit()
+    found = page(service, early.end)
+    assert [event.graph_execution_id for event in found.events] == ["late", run, run]
+    assert not found.waits
+    assert page(service, found.end).events == []
+    assert page(service, found.position(found.events[0])).events == found.events[1:]
+
+
+def test_readers_choose_by_user_graph_and_run(service: Service) -> None:
+    begun = now(service)
+    first, _ = make_run(service)
+    second, nodes = make_run(service)
+    service.call("update_node_execution_status", node_exec_id=nodes[0], status="RUNNING")
+    service.call("update_graph_execution_stats", graph_exec_id="e4", status="COMPLETED")
+    service.call("get_credits", user_id="bob")
+    assert len(page(service, begun).events) == 9
+    assert statuses(page(service, begun, user_id="bob")) == ["COMPLETED", "balance"]
+    assert {one.graph_execution_id for one in page(service, begun, graph_id="g1").events} == {
+        first,
+        second,
+    }
+    assert statuses(page(service, begun, graph_execution_id=second)) == [
+        *["INCOMPLETE", "QUEUED", "QUEUED"],
+        "RUNNING",
+    ]
+    assert statuses(page(service, begun, graph_execution_id=second, user_id="bob")) == []
+    (told,) = page(service, begun, graph_id="g3").events
+    assert told.kind == "graph_execution"
+    assert json.loads(told.document).keys() == {
+        *("at", "user_id", "graph_id", "graph_execution_id", "status")
+    }
+
+
+def test_pages_follow_one_another(service: Service) -> None:
+    begun = now(service)
+    add(service, MOST + 7)
+    first = page(service, begun)
+    assert (len(first.events), first.is_last) == (MOST, False)
+    second = page(service, first.end)
+    assert (len(second.events), second.is_last) == (7, True)
+
+
+def test_who_comes_back_too_late_is_told(service: Service) -> None:
+    begun = now(service)
+    add(service, 5, "2 hours")
+    half = page(service, begun).position(page(service, begun).events[2])
+    add(service, 1)
+    last = page(service, begun).position(page(service, begun).events[4])
+    assert page(service, begun).lacks_before(begun) is None
+    trimmed(service)
+    found = page(service, half)
+    assert "does not reach back" in (found.lacks_before(half) or "")
+    assert len(found.events) == 1
+    assert found.lacks_before(last) is None, "it has seen all that was deleted"
+    elsewhere = last._replace(history="00000000")
+    assert "another" in (found.lacks_before(elsewhere) or "")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1", "0f3a9c21-75310", "0f3a9c21-75310-x", "0F3A9C21-1-1", f"0f3a9c21-{2**63}-1",
+             "0f3a9c21-1-1\n", "0f3a9c21-\u0661-1"],
+)  # fmt: skip
+def test_what_is_no_id_is_refused(text: str) -> None:
+    with pytest.raises(InvalidValueError, match="Last-Event-ID"):
+        Position.of(text, "Last-Event-ID")
+
+
+def test_an_id_is_read_as_it_was_written(service: Service) -> None:
+    place = now(service)
+    assert Position.of(str(place), "id") == place
+
+
+def test_readers_need_no_rights_but_to_the_table(service: Service) -> None:
+    service.rows("CREATE ROLE reader_of_events")
+    service.rows("GRANT USAGE ON SCHEMA autogpt_db TO reader_of_events")
+    service.rows("GRANT SELECT ON ALL TABLES IN SCHEMA autogpt_db TO reader_of_events")
+    begun = now(service)
+    service.call("get_credits", user_id="bob")
+    with psycopg.connect(service.url, row_factory=psycopg.rows.tuple_row) as connection:
+        connection.execute("SET ROLE reader_of_events")
+        given = parameters(Selection(), begun)
+        assert len(Page.of(connection.execute(READ, given).fetchall(), MOST).events) == 1
+    service.rows("DROP OWNED BY reader_of_events")
+    service.rows("DROP ROLE reader_of_events")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 RECORDED = {
-    ("AgentGraphExecution", "executionStatus"): "(user_id, graph_id, graph_execution_id, status)",
-    ("AgentNodeExecution", "executionStatus"): "node_id, node_execution_id, status)",
-    ("UserBalance", "balance"): "(user_id, balance)",
-    ("OrgBalance", "balance"): "(organization_id, balance)",
+    ("AgentGraphExecution", "executionStatus"): (
+        r"\(user_id, graph_id, graph_execution_id, status\)|NULL, NULL, run\.\"executionStatus\""
+    ),
+    ("AgentNodeExecution", "executionStatus"): r"node_id, node_execution_id, status\)",
+    ("UserBalance", "balance"): r"\(user_id, balance\)",
+    ("OrgBalance", "balance"): r"\(organization_id, balance\)",
 }
 """What is told of, and the columns that say so."""
 UNTOLD = {
@@ -96,7 +99,7 @@ def test_every_change_that_a_statement_makes_is_recorded(state: str) -> None:
     for text, place in statements(recording).items():
         for change in changes_of(text):
             seen.add(change)
-            assert place in UNTOLD or RECORDED[change] in text, (place, change, text)
+            assert place in UNTOLD or re.search(RECORDED[change], text), (place, change, text)
     assert seen >= RECORDED.keys() - ({("OrgBalance", "balance")} if not recording.orgs else set())
 
 

@@ -16,6 +16,7 @@ from autogpt_db.cli.children import admin_listener, api, worker
 from autogpt_db.cli.cluster import backup, restore, upgrade_cluster, verify_backup
 from autogpt_db.cli.control import ctl
 from autogpt_db.cli.doctor import doctor
+from autogpt_db.cli.events import events
 from autogpt_db.cli.executions import executions
 from autogpt_db.cli.friendly import friendly
 from autogpt_db.cli.jobs import jobs
@@ -31,7 +32,16 @@ from autogpt_db.loading import loading
 
 SECTIONS = {
     "The service": ("run", "status", "check", "doctor", "config", "ctl", "admin"),
-    "What it serves": ("call", "methods", "jobs", "executions", "user", "chats", "import"),
+    "What it serves": (
+        "call",
+        "methods",
+        "jobs",
+        "executions",
+        "events",
+        "user",
+        "chats",
+        "import",
+    ),
     "The database": ("psql", "dsn", "migrate", "rotate-key"),
     "The private PostgreSQL": ("backup", "verify-backup", "restore", "upgrade-cluster"),
     "Documentation": ("help",),
@@ -256,6 +266,7 @@ for command in (
     chats,
     ctl,
     doctor,
+    events,
     executions,
     help_,
     jobs,

@@ -71,6 +71,11 @@ EXAMPLES: Mapping[str, Sequence[tuple[str, str]]] = {
             "What a script sends along: Authorization: Bearer …",
         ),
     ),
+    "events": (
+        ("autogpt-db events --last 50", "The last changes of executions and balances."),
+        ("autogpt-db events --follow --user c78d264b-d9ea-5d5d-b3e6-145e5dab4dfd", "As they come."),
+        ("autogpt-db events --after 0f3a9c21-75310-4 --json", "What came since, for a script."),
+    ),
     "executions stuck": (
         ("autogpt-db executions stuck", "What nothing moves any more."),
         ("autogpt-db executions stuck --days 90 --dry-run", "And what ending it would do."),

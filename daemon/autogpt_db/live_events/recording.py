@@ -49,13 +49,40 @@ def node_executions_recorded(
     """
     if not capabilities.live_events:
         return ""
-    return f""", recorded_nodes AS (
+    return f""", recorded AS (
     INSERT INTO autogpt_db.live_event
            (user_id, graph_id, graph_execution_id, node_id, node_execution_id, status)
     SELECT run."userId", run."agentGraphId", run."id", changed."agentNodeId", changed."id",
            changed."executionStatus"::text
       FROM {changed} AS changed
       JOIN {runs} AS run ON run."id" = changed."agentGraphExecutionId"
+)"""
+
+
+def whole_run_recorded(
+    capabilities: Capabilities, run: LiteralString, nodes: LiteralString
+) -> LiteralString:
+    """Return the query, with a comma before it, that records new statuses of a run and its nodes.
+
+    The run's comes first, which two queries of one statement would leave to chance.
+
+    Args:
+        capabilities: Whether anything is recorded.
+        run: The query that returns the graph execution's row.
+        nodes: The query that returns those of its node executions.
+    """
+    if not capabilities.live_events:
+        return ""
+    return f""", recorded AS (
+    INSERT INTO autogpt_db.live_event
+           (user_id, graph_id, graph_execution_id, node_id, node_execution_id, status)
+    SELECT run."userId", run."agentGraphId", run."id", NULL, NULL, run."executionStatus"::text
+      FROM {run} AS run
+     UNION ALL
+    SELECT run."userId", run."agentGraphId", run."id", changed."agentNodeId", changed."id",
+           changed."executionStatus"::text
+      FROM {nodes} AS changed
+      JOIN {run} AS run ON run."id" = changed."agentGraphExecutionId"
 )"""
 
 

@@ -10,6 +10,7 @@ from autogpt_db.errors import InvalidValueError, RecordNotFoundError
 from autogpt_db.live_events.recording import (
     graph_executions_recorded,
     node_executions_recorded,
+    whole_run_recorded,
 )
 from autogpt_db.operations import (
     Database,
@@ -48,12 +49,16 @@ _TERMINAL = frozenset(
 
 
 # What still runs of an execution that is over will say nothing more. Its stats are kept.
-def _cascaded(capabilities: Capabilities) -> LiteralString:
+def _cascaded(capabilities: Capabilities, *, changed: bool) -> LiteralString:
+    """Return the query that ends them; `changed`: the execution itself is over only now."""
     returned: LiteralString = ""
     if capabilities.live_events:
         returned = """
     RETURNING execution.*"""
-    recorded = node_executions_recorded(capabilities, "cascaded", runs="graph_execution")
+    if changed:
+        recorded = whole_run_recorded(capabilities, "graph_execution", "cascaded")
+    else:
+        recorded = node_executions_recorded(capabilities, "cascaded", runs="graph_execution")
     return f"""
 cascaded AS (
     UPDATE platform."AgentNodeExecution" AS execution
@@ -111,8 +116,10 @@ def _updated(capabilities: Capabilities, form: _Form) -> LiteralString:
      WHERE "id" = %(graph_exec_id)s{guard}
     RETURNING *
 """,
-        recorded=graph_executions_recorded(capabilities) if form.guarded else "",
-        then=_cascaded(capabilities) if form.cascades else "",
+        recorded=(
+            graph_executions_recorded(capabilities) if form.guarded and not form.cascades else ""
+        ),
+        then=_cascaded(capabilities, changed=True) if form.cascades else "",
     )
 
 
@@ -122,7 +129,7 @@ def _read(capabilities: Capabilities, *, cascades: bool) -> LiteralString:
         """
     SELECT * FROM platform."AgentGraphExecution" WHERE "id" = %(graph_exec_id)s
 """,
-        then=_cascaded(capabilities) if cascades else "",
+        then=_cascaded(capabilities, changed=False) if cascades else "",
     )
 
 

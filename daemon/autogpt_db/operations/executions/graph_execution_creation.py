@@ -125,9 +125,7 @@ queued AS (
      CROSS JOIN graph_execution
      ORDER BY starting.place
     RETURNING *
-){recording.graph_executions_recorded(capabilities)}{
-            recording.node_executions_recorded(capabilities, "queued", runs="graph_execution")
-        },
+){recording.whole_run_recorded(capabilities, "graph_execution", "queued")},
 entered AS (
     INSERT INTO platform."AgentNodeExecutionInputOutput"
            ("id", "name", "time", "referencedByInputExecId", "data")

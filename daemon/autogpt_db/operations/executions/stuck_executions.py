@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from autogpt_db.database.capabilities import ForSchema
-from autogpt_db.live_events.recording import (
-    graph_executions_recorded,
-    node_executions_recorded,
-)
+from autogpt_db.live_events.recording import node_executions_recorded, whole_run_recorded
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -158,9 +155,7 @@ WITH failed AS (
       FROM failed
      WHERE node."agentGraphExecutionId" = failed."id"
        AND node."executionStatus" IN ('INCOMPLETE', 'QUEUED', 'RUNNING'){nodes_returned}
-){graph_executions_recorded(capabilities, "failed")}{
-        node_executions_recorded(capabilities, "nodes", runs="failed")
-    }
+){whole_run_recorded(capabilities, "failed", "nodes")}
 SELECT count(*) FROM failed
 """
 
