@@ -17,8 +17,6 @@ from bench.works_chats import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from bench.data import Size
 
 
@@ -51,7 +49,6 @@ def _page(limit: int) -> str:
 
 def _turn_script(size: Size) -> Script:
     user_id = f"bench.id('u' || (:c::bigint % {size.users}))"
-    of_user = {"user_id": user_id, "most_rows": "10000", "most_bytes": str(2**30)}
     entry = cost("", 0)
     logged = dict.fromkeys(
         ("graph_exec_id", "node_exec_id", "graph_id", "node_id", "block_id", "credential_id"),
@@ -89,7 +86,6 @@ def _turn_script(size: Size) -> Script:
             session_id=_CHAT,
             messages=f":save{number}",
             start_sequence=":next",
-            number=str(len(SAVES[number])),
         )
         following = statement(
             statements.NEXT_SEQUENCE.rstrip() + " AS next", session_id=_CHAT
@@ -115,9 +111,9 @@ def _turn_script(size: Size) -> Script:
         ),
         saved(2),
         moved("running", "idle"),
-        statement(statements.LIST_CHATS, status=":queued", **of_user),
+        statement(statements.LIST_CHATS, status=":queued", user_id=user_id),
         statement(statements.SET_DURATION, session_id=_CHAT, duration_ms="1234"),
-        statement(statements.PUSH_SUBSCRIPTIONS, **of_user),
+        statement(statements.PUSH_SUBSCRIPTIONS, user_id=user_id),
     )
     variables = {name: name for name in ("idle", "queued", "running")}
     variables |= {
@@ -125,11 +121,5 @@ def _turn_script(size: Size) -> Script:
     }
     variables |= {"cost": text(entry), "nothing": "{}", "runs": text({"graph": 3})}
     for number, messages in enumerate(SAVES):
-        variables[f"save{number}"] = _array(messages)
+        variables[f"save{number}"] = text(messages)
     return Script("\n".join(parts), len(ChatTurn(size).sessions(0)[0]), variables)
-
-
-def _array(documents: Sequence[object]) -> str:
-    """Return JSON documents as the text of an array of PostgreSQL's."""
-    quoted = (text(each).replace("\\", r"\\").replace('"', r"\"") for each in documents)
-    return "{" + ",".join(f'"{each}"' for each in quoted) + "}"

@@ -7,10 +7,10 @@ from dataclasses import fields
 from autogpt_db.database.capabilities import Capabilities
 from autogpt_db.operations.chats import (
     chat_sessions,
+    message_batches,
     message_changes,
     message_page_statements,
     message_pages,
-    message_writes,
     session_status,
 )
 from autogpt_db.operations.credits import organizations, platform_costs
@@ -57,12 +57,12 @@ LOG_COST = platform_costs.LOG(_SCHEMA).single
 CREDENTIALS = credentials.ACTIVE
 FIND_WORKSPACE = workspaces._FIND.single
 MAKE_WORKSPACE = workspaces.MAKE
-COUNT_CHATS = session_status._COUNT
-LIST_CHATS = session_status._LIST(_SCHEMA)
-MOVE_CHAT = session_status._UPDATE
-UPDATE_CHAT = chat_sessions._UPDATE(_SCHEMA)
-NEXT_SEQUENCE = message_pages._NEXT
-ADD_MESSAGES = message_writes._ADD_BATCH(_SCHEMA)
-SET_DURATION = message_changes._SET_DURATION
+COUNT_CHATS = session_status._COUNT.single
+LIST_CHATS = session_status._LIST(_SCHEMA).short.single
+MOVE_CHAT = session_status._UPDATE.single
+UPDATE_CHAT = chat_sessions._UPDATE(_SCHEMA).single
+NEXT_SEQUENCE = message_pages._NEXT.single
+ADD_MESSAGES = message_batches.ADD_BATCH(_SCHEMA).single
+SET_DURATION = message_changes._SET_DURATION.single
 PAGE_OF_MESSAGES = message_page_statements.WIDENED_PAGE(_SCHEMA)
-PUSH_SUBSCRIPTIONS = push_subscriptions.OF_USER
+PUSH_SUBSCRIPTIONS = push_subscriptions.OF_USER.short.single

@@ -50,7 +50,7 @@ CHAT = dict.fromkeys(
     )
 ) | {"update_tenancy": False}  # fmt: skip
 PAGE = dict.fromkeys(("before_sequence", "after_sequence", "user_id", "organization_id"))
-MOST = {"most_rows": 10_000, "most_bytes": 2**30}
+MOST_BYTES = 2**30
 fernet = Fernet(os.environ["KEY"])
 CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
@@ -277,13 +277,13 @@ async def log_platform_cost(request: Any) -> Response:
 async def count_chat_sessions_by_status(request: Any) -> Response:
     arguments = await request.json()
     parameters = {"user_id": arguments["user_id"], "status": arguments["status"]}
-    return JSONResponse(await document(statements.COUNT_CHATS, parameters))
+    return answer(await document(statements.COUNT_CHATS, parameters))
 
 
 async def list_chat_sessions_by_status(request: Any) -> Response:
     arguments = await request.json()
-    parameters = {"user_id": arguments["user_id"], "status": arguments["status"], **MOST}
-    return listed(await rows(statements.LIST_CHATS, parameters))
+    parameters = {"user_id": arguments["user_id"], "status": arguments["status"]}
+    return answer(await document(statements.LIST_CHATS, parameters))
 
 
 async def update_chat_session_status(request: Any) -> Response:
@@ -294,9 +294,7 @@ async def update_chat_session_status(request: Any) -> Response:
         "expect_status": arguments.get("expect_status"),
         "user_id": arguments.get("user_id"),
     }
-    async with pool.connection() as connection:
-        cursor = await connection.execute(statements.MOVE_CHAT, parameters)
-        return JSONResponse(cursor.rowcount > 0)
+    return answer(await document(statements.MOVE_CHAT, parameters))
 
 
 async def update_chat_session(request: Any) -> Response:
@@ -308,40 +306,37 @@ async def update_chat_session(request: Any) -> Response:
 
 async def get_next_sequence(request: Any) -> Response:
     parameters = {"session_id": (await request.json())["session_id"]}
-    return JSONResponse(await document(statements.NEXT_SEQUENCE, parameters))
+    return answer(await document(statements.NEXT_SEQUENCE, parameters))
 
 
 async def add_chat_messages_batch(request: Any) -> Response:
     arguments = await request.json()
-    start, messages = arguments["start_sequence"], arguments["messages"]
-    if messages:
-        parameters = {
-            "session_id": arguments["session_id"],
-            "messages": [json.dumps(clean(message)) for message in messages],
-            "start_sequence": start,
-            "number": len(messages),
-        }
-        start = await document(statements.ADD_MESSAGES, parameters)
+    if not arguments["messages"]:
+        return JSONResponse(arguments["start_sequence"])
+    parameters = {
+        "session_id": arguments["session_id"],
+        "messages": text(arguments["messages"]),
+        "start_sequence": arguments["start_sequence"],
+    }
+    start = await document(statements.ADD_MESSAGES, parameters)
     if start is None:
         return error("ForeignKeyViolationError", "There is no such chat.")
-    return JSONResponse(start)
+    return answer(start)
 
 
 async def set_turn_duration(request: Any) -> Response:
     arguments = await request.json()
     parameters = {"session_id": arguments["session_id"], "duration_ms": arguments["duration_ms"]}
-    async with pool.connection() as connection:
-        await connection.execute(statements.SET_DURATION, parameters)
-    return answer(None)
+    return answer(await document(statements.SET_DURATION, parameters))
 
 
 async def get_user_push_subscriptions(request: Any) -> Response:
-    parameters = {"user_id": (await request.json())["user_id"], **MOST}
-    return listed(await rows(statements.PUSH_SUBSCRIPTIONS, parameters))
+    parameters = {"user_id": (await request.json())["user_id"]}
+    return answer(await document(statements.PUSH_SUBSCRIPTIONS, parameters))
 
 
 async def get_chat_messages_paginated(request: Any) -> Response:
-    parameters = PAGE | (await request.json()) | {"most_bytes": MOST["most_bytes"]}
+    parameters = PAGE | (await request.json()) | {"most_bytes": MOST_BYTES}
     found = await rows(statements.PAGE_OF_MESSAGES, parameters)
     if not found:
         return answer(None)
@@ -354,10 +349,6 @@ async def get_chat_messages_paginated(request: Any) -> Response:
         session,
     )
     return answer(page)
-
-
-def listed(found: Any) -> Response:
-    return answer(b"[" + b",".join([row[0] for row in found]) + b"]")
 
 
 def error(type: str, message: str) -> Response:

@@ -11,6 +11,7 @@ import pytest
 from autogpt_db.errors import (
     ArgumentsInvalidError,
     ForeignKeyViolationError,
+    InvalidValueError,
     LimitExceededError,
     RecordNotFoundError,
     ResultTooLargeError,
@@ -209,6 +210,37 @@ def test_sixteen_writers_of_one_session_all_get_their_numbers(service_in: Serve)
     stored = {number: content for number, _, content in service.rows(STORED)}
     for n, start in enumerate(starts):
         assert (stored[start], stored[start + 1]) == (f"{n} a", f"{n} b")
+
+
+def test_saves_of_many_sessions_go_together_and_a_bad_one_spoils_no_other(
+    service_in: Serve,
+) -> None:
+    service = started(service_in)
+    service.rows("""
+        INSERT INTO "ChatSession" (id, "userId", "updatedAt")
+        SELECT 's' || n, 'ann', now() FROM generate_series(1, 12) AS n
+    """)
+    add(service, said("a", "b", id="first")[:1] + said("b"), session="s3")
+    calls: list[dict[str, Any]] = [
+        {"session_id": f"s{n}", "messages": said(f"{n}", "more"), "start_sequence": 0}
+        for n in range(1, 13)
+    ]
+    calls[4]["messages"][1]["id"] = "first"
+    calls[6]["session_id"] = "unknown"
+    calls[8]["start_sequence"] = 2**31 - 1
+    answers = service.together([("add_chat_messages_batch", call) for call in calls])
+    taken, unknown, beyond = (answers.pop(place) for place in (4, 5, 6))
+    assert isinstance(taken, UniqueViolationError)
+    assert "(ChatMessage_pkey)" in str(taken)
+    assert isinstance(unknown, ForeignKeyViolationError)
+    assert isinstance(beyond, InvalidValueError)
+    assert answers == [0, 0, 2, *[0] * 6], "s3 has two already"
+    stored = service.rows("""
+        SELECT "sessionId", array_agg(content ORDER BY sequence)
+          FROM "ChatMessage" WHERE sequence >= 0 AND "sessionId" <> 's3' GROUP BY 1
+    """)
+    assert dict(stored) == {f"s{n}": [f"{n}", "more"] for n in (1, 2, 4, 6, 8, 10, 11, 12)}
+    assert any(sum(merger.figures.sizes[1:]) for merger in service.mergers()), "they went together"
 
 
 def test_of_one_message_sent_many_times_at_once_one_is_kept(service_in: Serve) -> None:

@@ -308,6 +308,37 @@ def test_a_session_that_waits_is_claimed_once(service_in: Serve, state: str) -> 
     assert service.call("get_chat_session_status", session_id="unknown") is None
 
 
+def test_all_who_wait_are_listed_however_many_or_large_they_are(service_in: Serve) -> None:
+    service = service_in(LATEST)
+    for user, number, title in (("few", 20, "t"), ("many", 30, "t"), ("large", 2, "t" * 5_000)):
+        service.rows(
+            """INSERT INTO "User" (id, email, "updatedAt") VALUES (%(user)s, %(user)s, now())""",
+            user=user,
+        )
+        service.rows(
+            """
+            INSERT INTO "ChatSession" (id, "userId", title, "chatStatus", "updatedAt")
+            SELECT %(user)s || n, %(user)s, %(title)s, 'queued', '2026-01-01'
+              FROM generate_series(%(number)s, 1, -1) AS n
+            """,
+            user=user,
+            title=title,
+            number=number,
+        )
+    users = ["few", "many", "large", "nobody", "few"]
+    lists = service.together(
+        ("list_chat_sessions_by_status", {"user_id": user, "status": "queued"}) for user in users
+    )
+    numbers = {"few": 20, "many": 30, "large": 2, "nobody": 0}
+    for user, found in zip(users, lists, strict=True):
+        ids = [each["session_id"] for each in found]
+        assert ids == sorted(f"{user}{n}" for n in range(1, numbers[user] + 1))
+    counts = service.together(
+        ("count_chat_sessions_by_status", {"user_id": user, "status": "queued"}) for user in users
+    )
+    assert counts == [numbers[user] for user in users]
+
+
 def test_a_word_that_is_no_status_is_refused(service_in: Serve) -> None:
     service = started(service_in)
     for method, arguments in (

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 from autogpt_db import models
 from autogpt_db.database.capabilities import ForSchema
-from autogpt_db.operations import Database, JsonObject, Reply, Resource, operation
+from autogpt_db.operations import (
+    BOUNDED_CALLS,
+    FEW_CALLS,
+    Database,
+    JsonObject,
+    Merged,
+    Reply,
+    Resource,
+    operation,
+)
 from autogpt_db.operations.chats.chat_documents import SESSION
 from autogpt_db.signatures.repeats import harmless
 
@@ -26,31 +35,84 @@ SELECT {SESSION(capabilities)}
 )
 
 
-def _update(capabilities: Capabilities) -> LiteralString:
+_COLUMNS: dict[LiteralString, LiteralString] = {
+    "session_id": "text",
+    "title": "text",
+    "organization_id": "text",
+    "team_id": "text",
+    "credentials": "jsonb",
+    "successful_agent_runs": "jsonb",
+    "successful_agent_schedules": "jsonb",
+    "total_prompt_tokens": "integer",
+    "total_completion_tokens": "integer",
+    "update_tenancy": "boolean",
+}
+
+
+def _update(capabilities: Capabilities) -> Merged:
     tenancy: LiteralString = ""
     if capabilities.orgs:
         tenancy = """,
-       "organizationId" = CASE
-           WHEN %(update_tenancy)s THEN %(organization_id)s
-           ELSE session."organizationId"
-       END,
-       "teamId" = CASE WHEN %(update_tenancy)s THEN %(team_id)s ELSE session."teamId" END"""
-    return f"""
+           "organizationId" = CASE
+               WHEN call.update_tenancy THEN call.organization_id
+               ELSE session."organizationId"
+           END,
+           "teamId" = CASE WHEN call.update_tenancy THEN call.team_id ELSE session."teamId" END"""
+    changes: LiteralString = f"""
+           "updatedAt" = autogpt_db.now_v1(),
+           "title" = COALESCE(call.title, session."title"),
+           "credentials" = COALESCE(call.credentials, session."credentials"),
+           "successfulAgentRuns" =
+               COALESCE(call.successful_agent_runs, session."successfulAgentRuns"),
+           "successfulAgentSchedules" =
+               COALESCE(call.successful_agent_schedules, session."successfulAgentSchedules"),
+           "totalPromptTokens" = COALESCE(call.total_prompt_tokens, session."totalPromptTokens"),
+           "totalCompletionTokens" =
+               COALESCE(call.total_completion_tokens, session."totalCompletionTokens"){tenancy}"""
+    given: LiteralString = ",\n               ".join(
+        f"%({name})s::{kind} AS {name}" for name, kind in _COLUMNS.items()
+    )
+    columns: LiteralString = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
+    return Merged(
+        single=f"""
 UPDATE platform."ChatSession" AS session
-   SET "updatedAt" = autogpt_db.now_v1(),
-       "title" = COALESCE(%(title)s, session."title"),
-       "credentials" = COALESCE(%(credentials)s::jsonb, session."credentials"),
-       "successfulAgentRuns" =
-           COALESCE(%(successful_agent_runs)s::jsonb, session."successfulAgentRuns"),
-       "successfulAgentSchedules" =
-           COALESCE(%(successful_agent_schedules)s::jsonb, session."successfulAgentSchedules"),
-       "totalPromptTokens" =
-           COALESCE(%(total_prompt_tokens)s::integer, session."totalPromptTokens"),
-       "totalCompletionTokens" =
-           COALESCE(%(total_completion_tokens)s::integer, session."totalCompletionTokens"){tenancy}
- WHERE session."id" = %(session_id)s
+   SET {changes}
+  FROM (
+        SELECT {given}
+       ) AS call
+ WHERE session."id" = call.session_id
 RETURNING {SESSION(capabilities)}
-"""
+""",
+        batch=f"""
+WITH given AS MATERIALIZED (
+    SELECT call.*
+      FROM {BOUNDED_CALLS} AS call (place integer, {columns})
+     WHERE {FEW_CALLS}
+), call AS MATERIALIZED (
+    -- Locked in the order of the calls, which is that of their keys.
+    SELECT given.*
+      FROM given
+     CROSS JOIN LATERAL (
+            SELECT
+              FROM platform."ChatSession" AS session
+             WHERE session."id" = given.session_id
+               FOR NO KEY UPDATE
+           ) AS session
+), changed (place, document) AS (
+    UPDATE platform."ChatSession" AS session
+       SET {changes}
+      FROM call
+     WHERE session."id" = call.session_id
+    RETURNING call.place, {SESSION(capabilities)}
+)
+SELECT changed.place, changed.document
+  FROM changed
+""",
+        texts=tuple(name for name, kind in _COLUMNS.items() if kind == "text"),
+        documents=tuple(name for name, kind in _COLUMNS.items() if kind != "text"),
+        key=("session_id",),
+        answer=("changed.place", "changed.document"),
+    )
 
 
 _UPDATE = ForSchema(_update)
@@ -86,6 +148,7 @@ async def get_chat_session_metadata(
 
 @operation(
     reads=False,
+    at_once=True,
     repeat=harmless("Sets the same once more."),
     honoured={"update_tenancy": "orgs"},
 )
@@ -122,21 +185,25 @@ async def update_chat_session(
     Raises:
         ForeignKeyViolationError: There is no such team.
     """
-    return await database.json(
+    return await database.merged(
         _UPDATE(database.capabilities),
         {
             "session_id": session_id,
             "credentials": credentials,
             "successful_agent_runs": successful_agent_runs,
             "successful_agent_schedules": successful_agent_schedules,
-            "total_prompt_tokens": total_prompt_tokens,
-            "total_completion_tokens": total_completion_tokens,
+            "total_prompt_tokens": _number(total_prompt_tokens),
+            "total_completion_tokens": _number(total_completion_tokens),
             "title": title,
             "organization_id": organization_id,
             "team_id": team_id,
-            "update_tenancy": update_tenancy,
+            "update_tenancy": "true" if update_tenancy else "false",
         },
     )
+
+
+def _number(given: int | None) -> str | None:
+    return None if given is None else str(given)
 
 
 @operation(

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from autogpt_db.operations import BigInteger, CleanText, Database, operation
+from autogpt_db.operations import (
+    BOUNDED_CALLS,
+    FEW_CALLS,
+    BigInteger,
+    CleanText,
+    Database,
+    Merged,
+    operation,
+)
 from autogpt_db.operations.chats.message_writes import ToolCalls
 from autogpt_db.signatures.repeats import harmless
 
@@ -28,9 +36,10 @@ UPDATE platform."ChatMessage" AS message
    AND message."toolCallId" = %(tool_call_id)s
 """
 
-_SET_DURATION: LiteralString = """
+_SET_DURATION = Merged(
+    single="""
 UPDATE platform."ChatMessage" AS message
-   SET "durationMs" = %(duration_ms)s
+   SET "durationMs" = %(duration_ms)s::integer
  WHERE message."id" = (
        SELECT latest."id"
          FROM platform."ChatMessage" AS latest
@@ -39,7 +48,40 @@ UPDATE platform."ChatMessage" AS message
         ORDER BY latest."sequence" DESC
         LIMIT 1
        )
-"""
+RETURNING NULL::json
+""",
+    batch=f"""
+WITH call AS MATERIALIZED (
+    SELECT *
+      FROM {BOUNDED_CALLS} AS call (place integer, session_id text, duration_ms integer)
+     WHERE {FEW_CALLS}
+), latest AS MATERIALIZED (
+    -- Locked in the order of the calls.
+    SELECT call.duration_ms, message."id"
+      FROM call
+     CROSS JOIN LATERAL (
+            SELECT message."id"
+              FROM platform."ChatMessage" AS message
+             WHERE message."sessionId" = call.session_id
+               AND message."role" = 'assistant'
+             ORDER BY message."sequence" DESC
+             LIMIT 1
+               FOR NO KEY UPDATE
+           ) AS message
+), changed AS (
+    UPDATE platform."ChatMessage" AS message
+       SET "durationMs" = latest.duration_ms
+      FROM latest
+     WHERE message."id" = latest."id"
+)
+SELECT call.place, NULL::json
+  FROM call
+""",
+    texts=("session_id",),
+    documents=("duration_ms",),
+    key=("session_id",),
+    answer=("call.place", "NULL::json"),
+)
 
 _SET_TOOL_CALLS: LiteralString = """
 UPDATE platform."ChatMessage" AS message
@@ -96,7 +138,7 @@ async def update_tool_message_content(
     return await database.execute(_SET_TOOL_CONTENT, parameters) > 0
 
 
-@operation(reads=False, repeat=harmless("Sets the same once more."))
+@operation(reads=False, at_once=True, repeat=harmless("Sets the same once more."))
 async def set_turn_duration(database: Database, session_id: str, duration_ms: int) -> None:
     """Say of a session's last message of the assistant's how long the turn has taken.
 
@@ -104,7 +146,9 @@ async def set_turn_duration(database: Database, session_id: str, duration_ms: in
         session_id: The session; without such a message nothing is done.
         duration_ms: Milliseconds.
     """
-    await database.execute(_SET_DURATION, {"session_id": session_id, "duration_ms": duration_ms})
+    await database.merged(
+        _SET_DURATION, {"session_id": session_id, "duration_ms": str(duration_ms)}
+    )
 
 
 @operation(reads=False, repeat=harmless("Sets the same once more."))

@@ -7,14 +7,22 @@ from typing import TYPE_CHECKING, NamedTuple
 from autogpt_db import models
 from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import ResultTooLargeError, ValidationFailedError
-from autogpt_db.operations import BigInteger, Database, Limit, Reply, operation
+from autogpt_db.operations import (
+    FEW_CALLS,
+    BigInteger,
+    Database,
+    Limit,
+    Merged,
+    Reply,
+    operation,
+)
 from autogpt_db.operations.chats.chat_documents import MESSAGE, SOURCE_KNOWN
 from autogpt_db.operations.chats.message_page_statements import EXACT_PAGE, WIDENED_PAGE
 from autogpt_db.operations.chats.numbering import next_sequence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any, LiteralString
+    from typing import Any
 
 _FIRST = -(2**31)
 _BESIDE_MESSAGES = 16_384
@@ -34,9 +42,18 @@ SELECT {MESSAGE(capabilities)}, {SOURCE_KNOWN(capabilities)}
     )
 )
 
-_NEXT: LiteralString = f"""
-SELECT {next_sequence("%(session_id)s")}
-"""
+_NEXT = Merged(
+    single=f"""
+SELECT to_json({next_sequence("%(session_id)s")})
+""",
+    batch=f"""
+SELECT call.place, to_json({next_sequence("call.session_id")})
+  FROM json_to_recordset(%(calls)s::json) AS call (place integer, session_id text)
+ WHERE {FEW_CALLS}
+""",
+    texts=("session_id",),
+    reads=True,
+)
 
 
 class _Page(NamedTuple):
@@ -143,7 +160,7 @@ async def get_chat_session(database: Database, session_id: str) -> Reply[models.
 
 
 @operation(reads=True)
-async def get_next_sequence(database: Database, session_id: str) -> int:
+async def get_next_sequence(database: Database, session_id: str) -> Reply[int]:
     """Return the number of a session's next message: one more than the highest, or 0.
 
     Two who ask at once get the same; `add_chat_messages_batch` then finds another.
@@ -151,10 +168,7 @@ async def get_next_sequence(database: Database, session_id: str) -> int:
     Args:
         session_id: The session; an unknown one has no messages.
     """
-    row = await database.row(_NEXT, {"session_id": session_id})
-    assert row is not None, "of no table"
-    number: int = row[0]
-    return number
+    return await database.merged(_NEXT, {"session_id": session_id})
 
 
 @operation(reads=True)

@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING
 from autogpt_db import models
 from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import InvalidValueError
-from autogpt_db.operations import Database, Reply, operation
+from autogpt_db.operations import (
+    BOUNDED_CALLS,
+    FEW_CALLS,
+    Database,
+    Merged,
+    Reply,
+    operation,
+)
 from autogpt_db.operations.chats.chat_documents import SESSION
-from autogpt_db.signatures.bounds import fetch_list, listed
+from autogpt_db.operations.short_lists import fetch_short_list, short_list
 from autogpt_db.signatures.repeats import harmless
 
 if TYPE_CHECKING:
@@ -17,23 +24,39 @@ if TYPE_CHECKING:
 
 STATUSES = ("idle", "queued", "running")
 
-_COUNT: LiteralString = """
-SELECT count(*)
+_COUNT = Merged(
+    single="""
+SELECT to_json(count(*))
   FROM platform."ChatSession" AS session
  WHERE session."userId" = %(user_id)s
    AND session."chatStatus" = %(status)s::platform."ChatSessionStatus"
-"""
+""",
+    batch=f"""
+SELECT call.place, to_json(counted.number)
+  FROM json_to_recordset(%(calls)s::json) AS call (place integer, user_id text, status text)
+ CROSS JOIN LATERAL (
+        SELECT count(*) AS number
+          FROM platform."ChatSession" AS session
+         WHERE session."userId" = call.user_id
+           AND session."chatStatus" = call.status::platform."ChatSessionStatus"
+       ) AS counted
+ WHERE {FEW_CALLS}
+""",
+    texts=("user_id", "status"),
+    reads=True,
+)
 
 _LIST = ForSchema(
-    lambda capabilities: listed(
+    lambda capabilities: short_list(
         f"""
 SELECT {SESSION(capabilities)} AS document
   FROM platform."ChatSession" AS session
  WHERE session."userId" = %(user_id)s
    AND session."chatStatus" = %(status)s::platform."ChatSessionStatus"
  ORDER BY session."updatedAt", session."id"
- LIMIT %(most_rows)s::bigint + 1
-"""
+""",
+        "user_id",
+        "status",
     )
 )
 
@@ -43,20 +66,64 @@ SELECT to_json(session."chatStatus")
  WHERE session."id" = %(session_id)s
 """
 
-_UPDATE: LiteralString = """
-UPDATE platform."ChatSession" AS session
-   SET "chatStatus" = %(status)s::platform."ChatSessionStatus",
-       "updatedAt" = autogpt_db.now_v1()
- WHERE session."id" = %(session_id)s
-   AND session."chatStatus" = COALESCE(
-       %(expect_status)s::platform."ChatSessionStatus", session."chatStatus"
-   )
-   AND session."userId" = COALESCE(%(user_id)s, session."userId")
-"""
+_UPDATE = Merged(
+    single="""
+WITH changed AS (
+    UPDATE platform."ChatSession" AS session
+       SET "chatStatus" = %(status)s::platform."ChatSessionStatus",
+           "updatedAt" = autogpt_db.now_v1()
+     WHERE session."id" = %(session_id)s
+       AND session."chatStatus" = COALESCE(
+           %(expect_status)s::platform."ChatSessionStatus", session."chatStatus"
+       )
+       AND session."userId" = COALESCE(%(user_id)s, session."userId")
+    RETURNING session."id"
+)
+SELECT to_json(EXISTS (SELECT FROM changed))
+""",
+    batch=f"""
+WITH call AS MATERIALIZED (
+    SELECT *
+      FROM {BOUNDED_CALLS} AS call (
+               place integer, session_id text, status text, expect_status text, user_id text
+           )
+     WHERE {FEW_CALLS}
+), held AS MATERIALIZED (
+    -- Locked in the order of the calls, which is that of their keys; and only what is changed.
+    SELECT call.*
+      FROM call
+     CROSS JOIN LATERAL (
+            SELECT
+              FROM platform."ChatSession" AS session
+             WHERE session."id" = call.session_id
+               AND session."chatStatus" = COALESCE(
+                   call.expect_status::platform."ChatSessionStatus", session."chatStatus"
+               )
+               AND session."userId" = COALESCE(call.user_id, session."userId")
+               FOR NO KEY UPDATE
+           ) AS session
+), changed AS (
+    UPDATE platform."ChatSession" AS session
+       SET "chatStatus" = held.status::platform."ChatSessionStatus",
+           "updatedAt" = autogpt_db.now_v1()
+      FROM held
+     WHERE session."id" = held.session_id
+    RETURNING held.place
+)
+SELECT call.place, to_json(changed.place IS NOT NULL)
+  FROM call
+  LEFT JOIN changed USING (place)
+""",
+    texts=("session_id", "status", "expect_status", "user_id"),
+    key=("session_id",),
+    answer=("call.place", "to_json(changed.place IS NOT NULL)"),
+)
 
 
 @operation(reads=True)
-async def count_chat_sessions_by_status(database: Database, user_id: str, status: str) -> int:
+async def count_chat_sessions_by_status(
+    database: Database, user_id: str, status: str
+) -> Reply[int]:
     """Count a user's sessions in a status.
 
     Args:
@@ -66,10 +133,7 @@ async def count_chat_sessions_by_status(database: Database, user_id: str, status
     Raises:
         InvalidValueError: It is none of those.
     """
-    row = await database.row(_COUNT, {"user_id": user_id, "status": _checked("status", status)})
-    assert row is not None, "an aggregate"
-    count: int = row[0]
-    return count
+    return await database.merged(_COUNT, {"user_id": user_id, "status": _checked("status", status)})
 
 
 @operation(reads=True, heavy=True)
@@ -86,7 +150,7 @@ async def list_chat_sessions_by_status(
         InvalidValueError: It is none of those.
         ResultTooLargeError: The list is longer or larger than the settings allow.
     """
-    return await fetch_list(
+    return await fetch_short_list(
         database,
         _LIST(database.capabilities),
         {"user_id": user_id, "status": _checked("status", status)},
@@ -106,6 +170,7 @@ async def get_chat_session_status(database: Database, session_id: str) -> Reply[
 
 @operation(
     reads=False,
+    at_once=True,
     repeat=harmless("Sets the same status; with another `expect_status` returns false."),
 )
 async def update_chat_session_status(
@@ -114,7 +179,7 @@ async def update_chat_session_status(
     status: str,
     expect_status: str | None = None,
     user_id: str | None = None,
-) -> bool:
+) -> Reply[bool]:
     """Set where a session stands; it counts as changed now.
 
     Of several who claim a session that waits, by what they expect, one gets it.
@@ -139,7 +204,7 @@ async def update_chat_session_status(
         else _checked("expect_status", expect_status),
         "user_id": user_id,
     }
-    return await database.execute(_UPDATE, parameters) > 0
+    return await database.merged(_UPDATE, parameters)
 
 
 def _checked(name: str, status: str) -> str:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from autogpt_db import models
 from autogpt_db.operations import Database, Reply, operation
 from autogpt_db.operations.cleaning import delete_in_batches
-from autogpt_db.signatures.bounds import fetch_list, listed
+from autogpt_db.operations.short_lists import fetch_short_list, short_list
 from autogpt_db.signatures.repeats import harmful, harmless
 
 if TYPE_CHECKING:
     from typing import LiteralString
 
-OF_USER = listed("""
+OF_USER = short_list(
+    """
 SELECT json_build_object(
            'user_id', subscription."userId",
            'endpoint', subscription."endpoint",
@@ -23,7 +24,9 @@ SELECT json_build_object(
   FROM platform."PushSubscription" AS subscription
  WHERE subscription."userId" = %(user_id)s
  ORDER BY subscription."createdAt", subscription.ctid
-""")
+""",
+    "user_id",
+)
 
 DELETE: LiteralString = """
 DELETE FROM platform."PushSubscription"
@@ -64,7 +67,7 @@ async def get_user_push_subscriptions(
     Raises:
         ResultTooLargeError: The list is longer or larger than the settings allow.
     """
-    return await fetch_list(
+    return await fetch_short_list(
         database, OF_USER, {"user_id": user_id}, narrow="delete some, or raise the bound"
     )
 
