@@ -13,7 +13,7 @@ SPREAD := --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help run test quick test-costs fuzz lint types unit integration acceptance environment clean bench bench-trees bench-profile bench-footprint \
-	reference install uninstall deb dist test-bare test-image test-packages test-service test-storm test-workers test-releases test-upgrade test-chaos test-bodies test-matrix
+	reference install uninstall deb dist test-bare test-image test-packages test-service test-storm test-workers test-releases test-upgrade test-chaos test-bodies test-matrix test-rest
 # Where `make install` puts things; DESTDIR stands before all of them.
 PREFIX ?= /opt/autogpt-db
 DESTDIR ?=
@@ -63,6 +63,9 @@ unit integration acceptance: .venv/.installed ## Run one kind of tests
 
 fuzz: .venv/.installed ## Send 20,000 odd requests to a daemon: none may get a 5xx
 	AUTOGPT_DB_TEST_FUZZ=20000 $(RUN)/pytest -n $(WORKERS) --dist worksteal tests/acceptance/test_fuzz.py
+
+test-rest: .venv/.installed ## Send thousands of requests, made up from REST's own description: none may get a 5xx
+	AUTOGPT_DB_TEST_REST=100 $(RUN)/pytest -s --timeout 0 tests/acceptance/test_rest.py
 
 test-bodies: .venv/.installed ## Send 2,000 bodies of 1 to 32 MB to a daemon: none takes a process down, or makes others wait
 	AUTOGPT_DB_TEST_BODIES=2000 AUTOGPT_DB_TEST_SEED=$(or $(SEED),1) $(RUN)/pytest -s tests/acceptance/test_large_bodies.py

@@ -19,6 +19,7 @@ from tools.reference.models_page import models_page
 from tools.reference.needs import needs_file
 from tools.reference.refusals_page import refusals_page
 from tools.reference.releases_page import releases_page
+from tools.reference.rest_page import rest_page
 from tools.reference.schedules import schedules_module
 from tools.reference.settings_pages import configuration_file, settings_page
 from tools.reference.troubles_page import troubles_page
@@ -40,6 +41,7 @@ def generated_files() -> Mapping[str, str]:
         "docs/reference/jobs.md": text_of(jobs_page()),
         "docs/reference/methods.md": text_of(methods_page()),
         "docs/reference/models.md": text_of(models_page()),
+        "docs/reference/rest.md": text_of(rest_page()),
         "docs/reference/log-fields.md": text_of(log_fields_page()),
         "deploy/systemd/autogpt-db.catalog": text_of(journal_catalogue()),
         "docs/reference/metrics.md": text_of(metrics_page()),

@@ -12,7 +12,7 @@ from tools.reference import NOTICE, IncompleteError
 from tools.reference.models import declared_models
 
 from autogpt_db import models
-from autogpt_db.models.marks import Format
+from autogpt_db.models.marks import Content, Format, Secret
 from autogpt_db.signatures.annotations import member_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,10 @@ programs, `autogpt_db.client.models` to Python's type checkers.
 
 A member in *italics* isn't in every reply, because AutoGPT's later releases have brought it or have
 dropped it; an argument may go without, and then what stands in brackets holds. More members may
-come with later releases."""
+come with later releases.
+
+*Content* is what users have written, uploaded or been answered: [REST](rest.md) leaves it out
+unless `admin.show_content` is on. What is *secret* opens something, and is never shown there."""
 
 
 def models_page() -> Iterator[str]:
@@ -66,10 +69,20 @@ def _shown(annotation: Any) -> str:
     )
 
 
+def _marked(mark: Any) -> str:
+    match mark:
+        case Format(name):
+            return f" ({name})"
+        case Content():
+            return ", content"
+        case Secret():
+            return ", secret"
+    return ""
+
+
 def _composed(origin: Any, arguments: tuple[Any, ...]) -> str:
     if origin is Annotated:
-        formats = [f" ({mark.name})" for mark in arguments[1:] if isinstance(mark, Format)]
-        return _shown(arguments[0]) + "".join(formats)
+        return _shown(arguments[0]) + "".join(map(_marked, arguments[1:]))
     if origin is Literal:
         return ", ".join(f"`{label}`" for label in arguments)
     if origin is list:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
-from autogpt_db.admin import login, pages, probes, static_files
+from autogpt_db.admin import login, pages, probes, rest, static_files
 from autogpt_db.admin.guard import Guard
 from autogpt_db.admin.problems import (
     ProblemError,
@@ -44,6 +44,7 @@ def all_routes(state: AdminState) -> list[BaseRoute]:
         *login.routes(state),
         *static_files.routes(state),
         *pages.routes(state),
+        *rest.routes(state),
     ]
 
 

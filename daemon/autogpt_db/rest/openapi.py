@@ -29,6 +29,16 @@ _REFUSED = {
 }
 
 
+_MOMENTS: dict[str, tuple[dict[str, Any], ...]] = {
+    "date-time": (
+        {"type": "string", "format": "date-time"},
+        {"type": "string", "format": "date"},
+        {"type": "number", "description": "Seconds since 1970."},
+    )
+}
+"""How a moment may be written in a query."""
+
+
 class _SchemasShown(Schemas):
     """Schemas of what is shown of models."""
 
@@ -185,6 +195,7 @@ def _described(
 ) -> dict[str, Any]:
     kinds = parameter.schema.get("anyOf", [parameter.schema])
     kinds = [kind for kind in kinds if kind != {"type": "null"}]
+    kinds = [each for kind in kinds for each in _MOMENTS.get(kind.get("format", ""), (kind,))]
     schema = dict(kinds[0]) if len(kinds) == 1 else {"anyOf": kinds}
     if place == "path":
         schema["minLength"] = 1

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from autogpt_db.errors import CallError, DeadlineExceededError, InternalError, SchemaUnreadError
 from autogpt_db.logs import REQUEST_ID
-from autogpt_db.logs.events import api as log
+from autogpt_db.logs.events import admin as log
 from autogpt_db.operations.needed import needed_by
 from autogpt_db.rest.openapi import describe
 from autogpt_db.rest.replies import ALLOWED, document, problem, problem_of
@@ -122,7 +122,7 @@ class _Endpoint:
         except (CallError, ParametersInvalidError) as error:
             return problem_of(request, error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the listener lives on
-            log.internal_error(method=self._name, exc_info=error)
+            log.admin_error(path=request.url.path, exc_info=error)
             return problem_of(request, InternalError(REQUEST_ID.get() or "-"))
 
 
@@ -185,9 +185,9 @@ class _Reading:
                 request, HTTPStatus.NOT_FOUND, f"This database has nothing of the kind: {what}."
             )
         limits = self._pool.settings.limits
-        arguments = arguments_of(
-            operation, request.path_params, query, limits, content=self._content
-        )
+        # Whoever has routed the request here may have named parts of its path, too.
+        path = {name: request.path_params[name] for name in resource.placeholders}
+        arguments = arguments_of(operation, path, query, limits, content=self._content)
         operation.admit(arguments, self._pool.knowledge.capabilities)
         found = _decode(await self._read(arguments))
         if found is None:

@@ -1,0 +1,49 @@
+"""REST at `/v1`: made, and what it needs loaded, when somebody first asks.
+
+That are all operations and models: 8 MB that a listener without such clients doesn't need, and a
+seventh of a second, once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.routing import Route, Router
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+    from starlette.types import Receive, Scope, Send
+
+    from autogpt_db.admin.state import AdminState
+
+_PATHS = ("/v1", "/v1/{anything:path}")
+
+
+def routes(state: AdminState) -> list[BaseRoute]:
+    """Return the routes; they answer every path below `/v1`, and every verb."""
+    rest = _Rest(state)
+    return [Route(path, rest) for path in _PATHS]
+
+
+class _Rest:
+    """An ASGI application that is made when it is first asked for something.
+
+    Args:
+        state: The process's.
+    """
+
+    def __init__(self, state: AdminState) -> None:
+        self._state = state
+        self._router: Router | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if self._router is None:
+            self._router = self._made()
+        await self._router(scope, receive, send)
+
+    def _made(self) -> Router:
+        from autogpt_db import rest
+
+        content = self._state.settings.admin.show_content
+        return Router(rest.routes(self._state.pool, content=content), redirect_slashes=False)
