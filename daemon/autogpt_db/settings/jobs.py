@@ -106,6 +106,20 @@ class RetainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "administrators count by day. Unset: never."
         ),
     ] = None
+    chat_messages_days: Annotated[
+        Annotated[int, Meta(ge=1, le=36500)] | None,
+        option(
+            "Days after which what was said in chats is deleted, turn by turn; the latest turn of "
+            "each stays, and so do chats that are shared. Unset: never."
+        ),
+    ] = None
+    chats_days: Annotated[
+        Annotated[int, Meta(ge=1, le=36500)] | None,
+        option(
+            "Days after which chats that nobody has changed are deleted as a whole, but for those "
+            "that are pinned or shared. Unset: never."
+        ),
+    ] = None
     batch: Annotated[
         int, option("Rows that one transaction deletes at most.", ge=10, le=100_000)
     ] = 250

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from autogpt_db.database.capabilities import ForSchema
+from autogpt_db.worker import retained_chats
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Retained(NamedTuple):
-    """A table whose rows go when they are old, and nothing with them.
+    """A table whose rows go when they are old, with what is a part of them.
 
     Attributes:
         name: What its rows are; `retain.{name}_days` says when they go.
@@ -102,6 +103,9 @@ SELECT count(*), CASE WHEN count(*) = %(batch)s
 
 
 RETAINED = (
+    # Whole chats go before old messages of those that stay.
+    Retained("chats", ForSchema(retained_chats.sessions)),
+    Retained("chat_messages", ForSchema(retained_chats.messages)),
     Retained(
         "cost_log",
         ForSchema(lambda capabilities: _COST_LOG if capabilities.cost_log else None),

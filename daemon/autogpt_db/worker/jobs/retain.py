@@ -102,14 +102,19 @@ _BEGINNING = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - the column has no time zo
     attempts=20,
 )
 async def retain(database: JobDatabase) -> dict[str, Any]:
-    """Delete executions, logged costs and deleted files that are older than the settings say.
+    """Delete executions, chats, logged costs and deleted files that the settings say are too old.
 
     Nothing is deleted unless an option says after how many days: `retain.input_output_days` and
     `retain.executions_days`, only of executions that have ended, `retain.cost_log_days`,
-    `retain.workspace_files_days`, only the records of files that their users have deleted, and
-    `retain.bot_events_days`. A transaction deletes at most `retain.batch` rows, waits for nobody's
-    lock for long, and is followed by a pause; a run that ends goes on next time. What a database
-    has no table for is passed over.
+    `retain.workspace_files_days`, only the records of files that their users have deleted,
+    `retain.bot_events_days`, `retain.chats_days` and `retain.chat_messages_days`. A transaction
+    deletes at most `retain.batch` rows of a table, waits for nobody's lock for long, and is
+    followed by a pause; a run that ends goes on next time. What a database has no table for is
+    passed over.
+
+    Of a chat whole turns go, the oldest first, so that what stays begins with words of its user.
+    Its latest turn stays, so that new messages go on with its numbers, until it goes as a whole.
+    A chat that a public page shows, that is at work or that somebody holds is left alone.
 
     An execution that ends only after the walk has passed its age keeps its inputs and outputs until
     it is deleted whole. Deleted executions no longer count in the marketplace's numbers of runs.
