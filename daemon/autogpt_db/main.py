@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from autogpt_db.database.provisioning.fitting import fit, refit
 from autogpt_db.database.provisioning.manager import DatabaseManager
 from autogpt_db.lifecycle import describe_failure, stop_on_signals, withhold_memory
-from autogpt_db.logs import bind_process, configure_logging, hold_records
+from autogpt_db.logs import bind_process, configure_logging, copy_records, hold_records
 from autogpt_db.operations.needed import needed
 from autogpt_db.supervision import announce, run_processes
 
@@ -36,6 +36,8 @@ def main(load: Callable[[], Settings]) -> int:
         with stop_on_signals():
             settings = load()
             configure_logging(settings.logging)
+            if settings.admin.enabled:
+                copy_records(settings.paths.runtime)
             with DatabaseManager(settings, notify=announce, needed=needed()) as manager:
                 manager.settings = fit(manager, announce)
                 return run_processes(manager, reload=lambda: refit(manager, load()))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import socket
+import threading
 from collections.abc import Iterator
-from contextlib import closing
-from typing import TYPE_CHECKING
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -192,7 +194,7 @@ def test_every_answer_says_what_browsers_shall_not_do(
         assert "unsafe" not in policy
         assert answer.headers["x-frame-options"] == "DENY"
         assert answer.headers["x-content-type-options"] == "nosniff"
-        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["referrer-policy"] == "same-origin"
         assert "server" not in answer.headers
     assert answers[0].headers["cache-control"] == "no-store"
 
@@ -217,6 +219,105 @@ def test_what_a_form_may_bring_is_bounded(stranger: httpx.Client) -> None:
         silent.sendall(b"GET /healthz HTTP/1.1\r\nX-Endless: " + b"x" * 40_000)
         assert silent.recv(100).startswith(b"HTTP/1.1 400 ")
     assert stranger.get("/healthz").status_code == 200
+
+
+class Stream:
+    """The overview's stream, read by one thread: the last of each section, and all log lines."""
+
+    def __init__(self, client: httpx.Client, path: str = "/live") -> None:
+        self.sections: dict[str, Any] = {}
+        self.lines: list[dict[str, Any]] = []
+        self._client, self._path = client, path
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._ended = False
+        self._thread.start()
+
+    def _read(self) -> None:
+        with (
+            suppress(httpx.TransportError),  # one test kills the listener
+            self._client.stream("GET", self._path, timeout=PATIENCE) as answer,
+        ):
+            name = ""
+            for line in answer.iter_lines():
+                if self._ended:
+                    return
+                if line.startswith("event: "):
+                    name = line.removeprefix("event: ")
+                elif line.startswith("data: "):
+                    found = json.loads(line.removeprefix("data: "))
+                    if name == "log":
+                        self.lines += found
+                    else:
+                        self.sections[name] = found
+
+    def close(self) -> None:
+        self._ended = True
+        self._thread.join(PATIENCE)  # the tree's uptimes change each second
+
+
+@pytest.fixture(scope="module")
+def stream(browser: httpx.Client) -> Iterator[Stream]:
+    with closing(Stream(browser)) as opened:
+        wait_for(lambda: len(opened.sections) == 5, what="every section")
+        yield opened
+
+
+def test_the_stream_shows_what_there_is(stream: Stream) -> None:
+    tree = stream.sections["tree"]
+    assert [process["name"] for process in tree["processes"]] == ["admin", "api_00"]
+    assert tree["processes"][1]["lanes"]["heavy"]["size"] > 0
+    assert tree["processes"][1]["memory"] > 1_000_000
+    assert stream.sections["database"]["up"] is True
+    assert stream.sections["database"]["locks"] == []
+    assert stream.sections["stuck"]["stuck"] == []
+    jobs = {row["job"]: row for row in stream.sections["jobs"]["jobs"]}
+    assert jobs["watch_executions"]["schedule"] == "*/10 * * * *"
+    assert stream.sections["rates"]["interval"] == 15
+
+
+def test_the_log_comes_live_with_declared_fields_alone(daemon: Admin, stream: Stream) -> None:
+    evil = "<img src=x onerror=alert(1)>"
+
+    def told() -> list[dict[str, Any]]:
+        daemon.client.post("/get_user_by_id", json={"user_id": evil})
+        return [line for line in stream.lines if line["event"] == "request"]
+
+    wait_for(told, what="a request's line")
+    line = told()[-1]
+    assert line["method"] == "get_user_by_id"
+    assert line["process"] == "api_00"
+    assert "onerror" not in json.dumps(stream.lines), "what was sent is in no field"
+
+
+def test_a_job_is_run_paused_and_resumed(browser: httpx.Client, stream: Stream) -> None:
+    def job() -> dict[str, Any]:
+        rows: list[dict[str, Any]] = stream.sections["jobs"]["jobs"]
+        return next(row for row in rows if row["job"] == "retain")
+
+    answer = browser.post("/jobs/retain/pause")
+    assert answer.json() == {"message": "retain is paused."}
+    wait_for(lambda: job()["paused"], what="the pause is shown")
+    assert browser.post("/jobs/retain/pause").json() == {"message": "retain is paused already."}
+    assert browser.post("/jobs/retain/run").status_code == 200
+    wait_for(lambda: job()["waiting"] == 1, what="what waits is shown")
+    assert browser.post("/jobs/retain/resume").status_code == 200
+    wait_for(lambda: not job()["paused"], what="the end of the pause is shown")
+    assert browser.post("/jobs/nonsense/run").status_code == 404
+    assert browser.post("/failed/1/requeue").status_code == 409
+    assert browser.post("/failed/99999999999999999999/requeue").status_code == 404
+    assert browser.get("/jobs/retain/run").status_code == 405
+
+
+def test_a_kill_is_shown(daemon: Admin, stream: Stream) -> None:
+    before = daemon.pid_of("api:api_00")
+    os.kill(before, signal.SIGKILL)
+
+    def shown() -> bool:
+        process = stream.sections["tree"]["processes"][1]
+        return bool(process["pid"] not in {before, None} and "KILL" in str(process["last_exit"]))
+
+    wait_for(shown, what="the kill is shown")
+    assert stream.sections["tree"]["processes"][1]["restarts"] == 1
 
 
 def test_it_comes_back_when_it_is_killed_and_the_service_goes_on(daemon: Admin) -> None:

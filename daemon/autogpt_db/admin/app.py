@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
-from autogpt_db.admin import login, pages, probes, rest, static_files
+from autogpt_db.admin import login, overview, probes, rest, static_files
 from autogpt_db.admin.guard import Guard
 from autogpt_db.admin.problems import (
     ProblemError,
@@ -43,14 +43,16 @@ def all_routes(state: AdminState) -> list[BaseRoute]:
         *probes.routes(state),
         *login.routes(state),
         *static_files.routes(state),
-        *pages.routes(state),
+        *overview.routes(state),
         *rest.routes(state),
     ]
 
 
-def all_tasks(_state: AdminState) -> list[Coroutine[Any, Any, None]]:
+def all_tasks(state: AdminState) -> list[Coroutine[Any, Any, None]]:
     """Return what goes on from the start to the stop; a module's stand in a line of their own."""
-    return []
+    return [
+        state.history.keep(state.settings.paths.runtime),
+    ]
 
 
 def build_app(state: AdminState) -> Guard:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from autogpt_db.admin.brake import Brake
+from autogpt_db.admin.history import History
 from autogpt_db.admin.sessions import Sessions
 from autogpt_db.admin.tickets import Tickets
 
@@ -35,6 +36,7 @@ class AdminState:
         sessions: The browsers that are let in.
         tickets: The links that were printed and not yet used.
         brake: Slows those who try tokens.
+        history: Calls, durations and errors of the last hour.
     """
 
     settings: Settings
@@ -45,6 +47,7 @@ class AdminState:
     sessions: Sessions = field(default_factory=Sessions)
     tickets: Tickets = field(default_factory=Tickets)
     brake: Brake = field(default_factory=Brake)
+    history: History = field(default_factory=History)
 
     def call(self, name: str, *, reads: bool = True, patience: float = PATIENCE) -> Call:
         """Return what one look at the database goes through.

@@ -49,13 +49,15 @@ def admin_listener(sources: Sources) -> None:
 
 def _child(sources: Sources, run_child: Callable[[Settings], int], name: str) -> int:
     from autogpt_db.lifecycle import describe_failure
-    from autogpt_db.logs import bind_process, configure_logging, hold_records
+    from autogpt_db.logs import bind_process, configure_logging, copy_records, hold_records
 
     hold_records()
     bind_process(os.environ.get("SUPERVISOR_PROCESS_NAME", name))
     try:
         settings = sources.child_settings()
         configure_logging(settings.logging)
+        if settings.admin.enabled:
+            copy_records(settings.paths.runtime)
         return run_child(settings)
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is logged and has a code
         return describe_failure(error)

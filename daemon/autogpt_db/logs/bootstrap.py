@@ -15,12 +15,14 @@ import structlog
 
 from autogpt_db.logs import declaration
 from autogpt_db.logs.context import add_request_id
+from autogpt_db.logs.copies import RecordCopies
 from autogpt_db.logs.journal import JournalSink, journal_is_stderr
 from autogpt_db.logs.render import console_renderer, json_renderer
 from autogpt_db.logs.stream import StreamSink
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from structlog.typing import EventDict, WrappedLogger
 
@@ -37,6 +39,7 @@ _held: list[EventDict] = []
 _process: dict[str, Any] = {}
 _emit: Callable[[EventDict], None] | None = None
 _stream: StreamSink | None = None
+_copies: RecordCopies | None = None
 _format = "json"
 _threshold = LEVELS["info"]
 
@@ -88,6 +91,16 @@ def configure_logging(settings: LoggingSettings) -> None:
     release_held()
 
 
+def copy_records(runtime: Path) -> None:
+    """Copy records from now on to who looks at the log live, too.
+
+    Args:
+        runtime: The runtime directory.
+    """
+    global _copies  # noqa: PLW0603
+    _copies = RecordCopies(runtime)
+
+
 def release_held() -> None:
     """Write out held records, to stderr in a plain form when logging was never configured."""
     global _emit  # noqa: PLW0603
@@ -131,6 +144,8 @@ def _deliver(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDic
     record: dict[str, Any] = {**_process, **event}
     if record.get("exc_info") is True:
         record["exc_info"] = sys.exc_info()  # a held record outlives the except clause
+    if _copies is not None:
+        _copies.emit(record)
     if _emit is not None:
         _emit(record)
     elif len(_held) < _HELD_LIMIT:

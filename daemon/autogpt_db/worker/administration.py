@@ -191,12 +191,7 @@ class Administration:
 
     def overview(self) -> list[Row]:
         """Return a row for each job."""
-        rows = self._rows(LIST, jobs=list(self._jobs))
-        for row in rows:
-            row["summary"] = self._jobs[row["job"]].summary
-            left = (row["total"] or 0) - (row["done"] or 0)
-            row["remaining"] = left / row["rate"] if row["total"] and row["rate"] else None
-        return rows
+        return complete(self._rows(LIST, jobs=list(self._jobs)), self._jobs)
 
     def run(self, job: str) -> tuple[int, bool]:
         """Ask for a run now; return the queued job's id, and whether it is a new one."""
@@ -252,6 +247,15 @@ class Administration:
         with self._connection.cursor(row_factory=dict_row) as cursor:
             cursor.execute(sql, parameters)
             return cursor.fetchall()
+
+
+def complete(rows: list[Row], jobs: Mapping[str, Job]) -> list[Row]:
+    """Add to rows of `LIST` what each job is for, and the seconds that its run may still take."""
+    for row in rows:
+        row["summary"] = jobs[row["job"]].summary
+        left = (row["total"] or 0) - (row["done"] or 0)
+        row["remaining"] = left / row["rate"] if row["total"] and row["rate"] else None
+    return rows
 
 
 def as_json(value: Any) -> str:

@@ -33,6 +33,11 @@ def admin_session_opened() -> None:
     """A browser has traded a link, or the token, for a session of twelve hours."""
 
 
+@event(INFO)
+def admin_action(*, action: str, target: str) -> None:
+    """Somebody has run, paused, resumed or queued a job again on the admin listener's page."""
+
+
 @event(WARNING)
 def admin_refused(*, reason: str) -> None:
     """Somebody has sent the admin listener a token, a link or a session that is not good, or no
