@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -11,11 +12,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import httpx
+import psycopg
 import pytest
 
 import plain_http
+from autogpt_db.admin.runs import statements
 from daemon_process import LEAN, DaemonProcess, free_port
 from waiting import PATIENCE, wait_for
 
@@ -219,6 +223,142 @@ def test_what_a_form_may_bring_is_bounded(stranger: httpx.Client) -> None:
         silent.sendall(b"GET /healthz HTTP/1.1\r\nX-Endless: " + b"x" * 40_000)
         assert silent.recv(100).startswith(b"HTTP/1.1 400 ")
     assert stranger.get("/healthz").status_code == 200
+
+
+EVIL = "<img src=x onerror=alert(1)>\"'</svg><script>alert(2)</script>"
+
+
+@pytest.fixture(scope="module")
+def runs(daemon: Admin, database_url_for_module: str) -> Iterator[psycopg.Connection[Any]]:
+    """Runs `r000` to `r119`, one a minute ago each, of a graph whose name is no harmless text."""
+    del daemon  # it makes the tables' last changes
+    with psycopg.connect(database_url_for_module, autocommit=True) as connection:
+        connection.execute("SET search_path = platform")
+        connection.execute(
+            """INSERT INTO "User" (id, email, "updatedAt") VALUES ('u1', 'a@example.com', now()),
+                                                                  ('u2', 'b@example.com', now())"""
+        )
+        connection.execute(
+            """INSERT INTO "AgentGraph" (id, version, name, "userId") VALUES ('g', 1, %s, 'u1')""",
+            [EVIL],
+        )
+        connection.execute(
+            """INSERT INTO "AgentBlock" (id, name, "inputSchema", "outputSchema")
+               VALUES ('b', %s, '{}', '{}')""",
+            [EVIL],
+        )
+        connection.execute(
+            """INSERT INTO "AgentNode" (id, "agentBlockId", "agentGraphId", "agentGraphVersion")
+               VALUES ('n', 'b', 'g', 1)"""
+        )
+        connection.execute(
+            """INSERT INTO "AgentGraphExecution"
+                      (id, "agentGraphId", "agentGraphVersion", "userId", "createdAt",
+                       "startedAt", "updatedAt", "executionStatus")
+               SELECT 'r' || to_char(n, 'FM000'), 'g', 1,
+                      CASE WHEN n % 2 = 0 THEN 'u1' ELSE 'u2' END,
+                      moment, moment, moment,
+                      (ARRAY['COMPLETED', 'FAILED'])[1 + (n % 10 = 0)::int]::"AgentExecutionStatus"
+                 FROM (SELECT n, timezone('utc', now()) - n / 2 * interval '2 minutes' AS moment
+                         FROM generate_series(0, 119) AS n) AS made"""
+        )
+        yield connection
+
+
+def ids(page: httpx.Response) -> list[str]:
+    assert page.status_code == 200, page.text
+    return re.findall(r'href="/runs/(r\d+)"', page.text)
+
+
+def test_runs_are_listed_page_by_page(browser: httpx.Client, runs: object) -> None:
+    del runs
+    found: list[str] = []
+    address: str | None = "/runs?days=1"
+    while address is not None:
+        page = browser.get(address)
+        found += ids(page)
+        more = re.search(r'<a href="([^"]+)" rel="next">', page.text)
+        address = html.unescape(more[1]) if more else None
+    # Two have the same moment each: none is left out between two pages, and none comes twice.
+    assert sorted(found) == [f"r{number:03}" for number in range(120)]
+    assert len(found[:50]) == 50
+    assert ids(browser.get("/runs?status=FAILED&user=u1")) == [
+        f"r{number:03}" for number in range(0, 120, 10)
+    ]
+    assert len(ids(browser.get("/runs?graph=g&user=u2&days=90"))) == 50
+    assert ids(browser.get("/runs?user=nobody")) == []
+    assert browser.get("/runs?days=forever").json()["detail"].startswith("days: ")
+
+
+def test_no_name_becomes_markup(browser: httpx.Client, runs: object) -> None:
+    del runs
+    for path in ("/runs", "/runs/r000", f"/runs?user={quote(EVIL)}&graph={quote(EVIL)}"):
+        page = browser.get(path)
+        assert page.status_code == 200
+        assert "<img src=x" not in page.text
+        assert "<script>alert" not in page.text
+        assert "&lt;img src=x" in page.text
+    for path in ("/runs/%00", "/runs/nothing", "/runs/..%2f..%2fetc", "/runs/" + "x" * 500):
+        assert browser.get(path).status_code == 404
+
+
+def test_a_run_is_followed_to_its_end_and_its_content_is_not_shown(
+    browser: httpx.Client, runs: psycopg.Connection[Any]
+) -> None:
+    def page() -> str:
+        answer = browser.get("/runs/followed")
+        assert answer.status_code == 200
+        return answer.text
+
+    runs.execute(
+        """INSERT INTO "AgentGraphExecution"
+                  (id, "agentGraphId", "userId", "executionStatus", inputs)
+           VALUES ('followed', 'g', 'u1', 'QUEUED', '{"given": "s3cret"}')"""
+    )
+    assert "data-live" in page()
+    assert "QUEUED" in page()
+    runs.execute(
+        """UPDATE "AgentGraphExecution" SET "executionStatus" = 'RUNNING',
+                  "startedAt" = timezone('utc', now()) WHERE id = 'followed'"""
+    )
+    runs.execute(
+        """INSERT INTO "AgentNodeExecution"
+                  (id, "agentGraphExecutionId", "agentNodeId", "executionStatus", "startedTime",
+                   stats)
+           VALUES ('e1', 'followed', 'n', 'RUNNING', timezone('utc', now()),
+                   '{"llm_retry_count": 7, "error": "s3cret"}')"""
+    )
+    runs.execute(
+        """INSERT INTO "AgentNodeExecutionInputOutput" (id, name, "referencedByInputExecId", data)
+           VALUES ('v', 'prompt', 'e1', '"s3cret"')"""
+    )
+    running = page()
+    assert 'rect class="RUNNING"' in running
+    assert '<td class="n">7</td>' in running
+    assert "admin.show_content" in running
+    runs.execute(
+        """UPDATE "AgentGraphExecution" SET "executionStatus" = 'COMPLETED',
+                  "endedAt" = timezone('utc', now()) WHERE id = 'followed'"""
+    )
+    ended = page()
+    assert "data-live" not in ended
+    assert "s3cret" not in running + ended
+
+
+def test_pages_of_runs_come_from_an_index(runs: psycopg.Connection[Any]) -> None:
+    """No list is sorted as a whole, however many runs there are."""
+    runs.execute("SET enable_seqscan = off")
+    runs.execute("SET enable_bitmapscan = off")
+    given = {"status": None, "days": 7, "before": "2999-01-01", "before_id": "", "limit": 51}
+    for statement, more in (
+        (statements.LIST, {}),
+        (statements.LIST_BY_USER, {"user": "u1"}),
+    ):
+        plan = "\n".join(
+            row[0] for row in runs.execute("EXPLAIN " + statement, given | more).fetchall()
+        )
+        assert 'Index Scan Backward using "AgentGraphExecution_' in plan, plan
+        assert "Incremental Sort" in plan, plan
 
 
 class Stream:

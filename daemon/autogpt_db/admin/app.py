@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
-from autogpt_db.admin import login, overview, probes, rest, static_files
+from autogpt_db.admin import login, overview, probes, rest, runs, static_files
 from autogpt_db.admin.guard import Guard
 from autogpt_db.admin.problems import (
     ProblemError,
@@ -45,6 +45,7 @@ def all_routes(state: AdminState) -> list[BaseRoute]:
         *static_files.routes(state),
         *overview.routes(state),
         *rest.routes(state),
+        *runs.routes(state),
     ]
 
 

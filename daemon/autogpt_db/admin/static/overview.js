@@ -21,7 +21,7 @@ function table(id, caption, columns, rows, empty, more) {
   const opened = target.querySelector("details")?.open;
   if (!rows.length) { target.replaceChildren(none(empty)); return; }
   const draw = (some) => make("div", { class: "scroll" }, make("table", { "aria-label": caption },
-    make("thead", {}, make("tr", {}, ...columns.map(([title, kind]) => make("th", { scope: "col", class: kind }, title)))),
+    make("thead", {}, make("tr", {}, ...columns.map(([title, kind]) => make("th", { scope: "col", class: kind.replace("mono", "") }, title)))),
     make("tbody", {}, ...some.map((row) => make("tr", {},
       ...columns.map(([, kind, of]) => make("td", { class: kind }, ...[of(row)].flat())))))));
   const shown = more ? rows.slice(0, more) : rows;
@@ -37,7 +37,7 @@ function reachable(target) {
   for (const box of target.querySelectorAll(".scroll")) {
     if (box.scrollWidth > box.clientWidth) {
       box.setAttribute("tabindex", "0");
-      box.setAttribute("role", "region");
+      box.setAttribute("role", "group");
       box.setAttribute("aria-label", box.firstElementChild.getAttribute("aria-label"));
     }
   }
@@ -90,7 +90,7 @@ function plot(id, names, data, label) {
   const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line }, font: "11px system-ui" };
   const chart = new uPlot({
     width: target.clientWidth, height: 220,
-    scales: { x: { range: (_, low, high) => [high - 3600, high] }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
+    scales: { x: { range: (_, low, high) => [Math.max(high - 3600, Math.min(low, high - 600)), high] }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
     axes: [axis, { ...axis, size: 62, values: (_, ticks) => ticks.map(label) }],
     series: [{ value: "{HH}:{mm}:{ss}" }, ...names.map((name, at) => ({
       label: name, stroke: colour(at), width: at ? 1.5 : 2, dash: at ? undefined : [5, 4], spanGaps: false,
