@@ -88,11 +88,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def api_files(self) -> int:
         """Return the file descriptors that each API process needs beside its clients'.
 
-        Its connections to PostgreSQL, each of which may just be replaced by another; calls that are
-        passed on; helpers, listeners, metrics and log.
+        Its connections to PostgreSQL, which are watched over a second one, and each of which may
+        just be replaced by another; calls that are passed on; helpers, listeners, metrics and log.
         """
         passed_on = 0 if self.api.fallback_url is None else self.api.fallback_concurrency
-        return 2 * self.api_pool_size + passed_on + 48
+        return 3 * self.api_pool_size + passed_on + 48
 
     @property
     def api_pool_size(self) -> int:

@@ -191,7 +191,7 @@ class Lending:
         It awaits nothing, so that nothing can keep it from being done.
         """
         if self.leases.pop(connection, None) is None:
-            connection.pgconn.finish()  # it was given up as a stray
+            connection.finish()  # it was given up as a stray
             return
         if self._closed or connection.expires <= time.monotonic():
             self._drop(connection, lost=False)
@@ -210,6 +210,7 @@ class Lending:
         if self._closed:
             connection.pgconn.finish()
             return
+        connection.watch()
         self.open.add(connection)
         self._offer(connection)
 
@@ -249,7 +250,7 @@ class Lending:
         return lease
 
     def _drop(self, connection: PooledConnection, *, lost: bool = True) -> None:
-        connection.pgconn.finish()
+        connection.finish()
         if connection.standby:
             self.standby_met = time.monotonic()
         self.open.discard(connection)

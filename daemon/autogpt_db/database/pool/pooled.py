@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-import select
 from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 from psycopg.adapt import Loader
+from psycopg.pq import TransactionStatus
+from psycopg.waiting import Ready, Wait
 
+from autogpt_db.database.pool.arrivals import Arrivals
 from autogpt_db.logs.events import methods as log
 
 if TYPE_CHECKING:
@@ -26,6 +29,8 @@ LARGEST_KEPT = 1024 * 1024
 Either way: it has a buffer for what comes and one for what goes, and shrinks neither.
 """
 
+CANCEL_PATIENCE = 5.0
+"""Seconds that a cancelled statement's end is waited for, twice; psycopg waits as long."""
 _LEFT_OUT = "AG001"
 """SQLSTATE of the notice that a node execution has more values than are read."""
 _WAITS_FOR_STANDBY = "SyncRepWaitForLSN"
@@ -51,6 +56,7 @@ class PooledConnection(psycopg.AsyncConnection[tuple[Any, ...]]):
         standby: It leads to a standby, which takes no writes.
         expires: `time.monotonic()` moment from which it is replaced.
         unreplicated: A commit's wait for the synchronous standby was cancelled.
+        arrivals: Tells when its server has said something; None as long as it isn't watched.
     """
 
     ended = False
@@ -58,6 +64,18 @@ class PooledConnection(psycopg.AsyncConnection[tuple[Any, ...]]):
     standby = False
     expires = math.inf
     unreplicated = False
+    arrivals: Arrivals | None = None
+
+    def watch(self) -> None:
+        """Have the event loop watch it until `finish`; where that fails psycopg does each time."""
+        with suppress(psycopg.Error, OSError):
+            self.arrivals = Arrivals(self.pgconn.socket)
+
+    def finish(self) -> None:
+        """Close it at once; who waits for its server hears so."""
+        self.pgconn.finish()
+        if self.arrivals is not None:
+            self.arrivals.close()
 
     def note(self, diagnostic: psycopg.errors.Diagnostic) -> None:
         """Take a notice; one that ends the session is an error sent while nothing was asked."""
@@ -84,18 +102,71 @@ class PooledConnection(psycopg.AsyncConnection[tuple[Any, ...]]):
             OperationalError: The connection was lost in that wait. It has no SQLSTATE.
         """
         self.unreplicated = False  # of a call that was cancelled in that wait
-        result = await super().wait(gen, interval, timeout)
+        result = await self._wait(gen, interval, timeout)
         while self.unreplicated:
             self.unreplicated = False
             try:
-                await super().wait(self._exec_command(_WAIT_FOR_STANDBY), interval, timeout)
+                await self._wait(self._exec_command(_WAIT_FOR_STANDBY), interval, timeout)
             except psycopg.errors.QueryCanceled:
                 self.unreplicated = True
             except psycopg.Error as error:
-                self.pgconn.finish()
+                self.finish()
                 raise psycopg.OperationalError(
                     "the connection was lost before the standby had the transaction"
                 ) from error
+        return result
+
+    async def _wait(
+        self,
+        gen: PQGen[Result],
+        interval: float,
+        timeout: float | None,  # noqa: ASYNC109 - psycopg's own signature
+    ) -> Result:
+        """Run a command; what only waits for an answer needs nothing of the event loop anew."""
+        arrivals = self.arrivals
+        if arrivals is None or timeout is not None:
+            return await super().wait(gen, interval, timeout)
+        try:
+            state = next(gen)
+            while state == Wait.R:
+                await arrivals.next()
+                state = gen.send(Ready.R)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+        except asyncio.CancelledError:
+            await self._end_command(gen)
+            raise
+        # It has more to send than the server takes at once.
+        return await super().wait(_going_on(gen, state), interval)
+
+    async def _end_command(self, gen: PQGen[Any]) -> None:
+        """Cancel a command at its server and take its end in, or close the connection.
+
+        As psycopg does it: the connection is to be used again.
+        """
+        if self.pgconn.transaction_status != TransactionStatus.ACTIVE:
+            return
+        try:
+            with suppress(Exception):  # the answer may come nevertheless
+                await self.cancel_safe(timeout=CANCEL_PATIENCE)
+            await super().wait(gen, timeout=CANCEL_PATIENCE)
+        except psycopg.errors.QueryCanceled:
+            pass
+        except BaseException as error:
+            self.finish()
+            if not isinstance(error, Exception):
+                raise
+
+
+def _going_on(gen: PQGen[Result], state: Wait) -> PQGen[Result]:
+    """Go on with a command that has begun, and waits for `state`."""
+    try:
+        while True:
+            ready = yield state
+            state = gen.send(ready or Ready.NONE)
+    except StopIteration as end:
+        result: Result = end.value
         return result
 
 
@@ -127,17 +198,16 @@ def usable(connection: PooledConnection) -> bool:
 
     One that isn't is closed, so that the pool replaces it.
     """
-    pgconn = connection.pgconn
-    poller = select.poll()
-    poller.register(pgconn.socket, select.POLLIN)
-    # An idle connection has nothing to say, unless it is being ended or a setting has changed.
-    # Twice, because a farewell and the end of the stream are read separately.
-    with suppress(psycopg.Error):
-        for _ in range(2):
-            if not poller.poll(0):
-                break
-            pgconn.consume_input()
-            pgconn.is_busy()  # parses, which is what calls note
+    pgconn, arrivals = connection.pgconn, connection.arrivals
+    if arrivals is None or arrivals.unasked:
+        # An idle connection has nothing to say, unless it is being ended or a setting has changed.
+        # Twice, because a farewell and the end of the stream are read separately.
+        with suppress(psycopg.Error):
+            for _ in range(2):
+                pgconn.consume_input()  # which waits for nothing
+                pgconn.is_busy()  # parses, which is what calls note
+        if arrivals is not None:
+            arrivals.resume()
     connection.standby = pgconn.parameter_status(b"in_hot_standby") == b"on"
     if (
         not connection.ended
@@ -145,5 +215,5 @@ def usable(connection: PooledConnection) -> bool:
         and not connection.standby
     ):
         return True
-    pgconn.finish()
+    connection.finish()
     return False
