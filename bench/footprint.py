@@ -1,11 +1,16 @@
 """Start-up time and memory of the daemon's processes: `make bench-footprint`.
 
-The database is a scratch PostgreSQL started beforehand, so that the start measured is the
-daemon's own: from exec to READY, as systemd would see it.
+The database is a scratch PostgreSQL started beforehand, with AutoGPT's tables in it, so that the
+start measured is the daemon's own: from exec to READY, as systemd would see it. Memory is looked at
+when it has just started, at rest, and after some hundred calls: what is resident, and of that the
+process's share, in which a page that n processes have in common counts as an nth. What a start
+costs the processor says how long it takes on a machine that does nothing else: main's time, and then
+that of its children at once.
 """
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
 import tempfile
@@ -13,35 +18,67 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
+import psycopg
+
 from autogpt_db.database.provisioning.embedded import EmbeddedServer
+from autogpt_db.database.provisioning.migration import migrate
 from autogpt_db.settings import EmbeddedSettings
 from daemon_process import DaemonProcess
 
 ROUNDS = 5
-LIMITS = {"start": 1.5, "main": 45.0, "api": 70.0}
+LIMITS = {"start to READY, s": 1.5, "RSS of api at rest, MiB": 60.0}
+"""What is promised, by the name of the figure."""
 
 
-def resident(pid: int) -> float:
-    """Return a process's resident memory in MiB."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    raise LookupError(pid)
+def memory(pid: int) -> dict[str, float]:
+    """Return a process's resident memory and its share of it in MiB."""
+    found = {}
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name in ("Rss", "Pss"):
+            found[name.upper()] = int(value.split()[0]) / 1024
+    return found
+
+
+def processes(daemon: DaemonProcess) -> list[tuple[str, int]]:
+    """Return what each process is, and its id."""
+    assert daemon.process is not None
+    children = ("api:api_00", "api:api_01", "worker:worker_00")
+    return [
+        ("main", daemon.process.pid),
+        *((name.partition(":")[0], daemon.pid_of(name)) for name in children),
+    ]
+
+
+def processor_seconds(pid: int) -> float:
+    """Return the processor time that a process and those that it has awaited have used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def look(daemon: DaemonProcess, when: str, figures: dict[str, list[float]]) -> None:
+    """Add what the processes take now to the figures."""
+    for name, pid in processes(daemon):
+        for kind, value in memory(pid).items():
+            figures.setdefault(f"{kind} of {name} {when}, MiB", []).append(value)
 
 
 def main() -> None:
     directory = Path(tempfile.mkdtemp(prefix="adb-", dir="/tmp"))
     directory.chmod(0o755)
     server = EmbeddedServer.start(directory, EmbeddedSettings())
-    starts: list[float] = []
-    memory: dict[str, list[float]] = {"main": [], "api": [], "worker": []}
+    figures: dict[str, list[float]] = {"start to READY, s": []}
     try:
-        url = f"postgresql://autogpt_db@/autogpt_db?host={server.socket_directory}&schema=platform"
-        with DaemonProcess(database_url=url):
-            pass  # the first start migrates
+        url = f"postgresql://autogpt_db@/autogpt_db?host={server.socket_directory}"
+        with psycopg.connect(url, autocommit=True) as connection:
+            migrate(connection, schema_name="platform", create=True)
         for _ in range(ROUNDS):
             with DaemonProcess(database_url=url) as daemon:
-                starts.append(daemon.ready_seconds)
+                figures["start to READY, s"].append(daemon.ready_seconds)
+                for name, pid in processes(daemon):
+                    spent = figures.setdefault(f"processor of {name} until READY, s", [])
+                    spent.append(processor_seconds(pid))
+                look(daemon, "at rest", figures)
                 for number in range(200):
                     daemon.call(
                         "set_execution_kv_data",
@@ -50,19 +87,13 @@ def main() -> None:
                         key=f"{number}",
                         data={"number": number},
                     )
-                assert daemon.process is not None
-                memory["main"].append(resident(daemon.process.pid))
-                memory["api"] += [
-                    resident(daemon.pid_of(name)) for name in ("api:api_00", "api:api_01")
-                ]
-                memory["worker"].append(resident(daemon.pid_of("worker:worker_00")))
+                look(daemon, "after calls", figures)
     finally:
         server.stop()
-    print(f"rounds                 {ROUNDS}")
-    print(f"start to READY, s      {describe(starts)}   (promise: <= {LIMITS['start']})")
-    for name, values in memory.items():
+    print(f"rounds                             {ROUNDS}")
+    for name, values in figures.items():
         promise = f"   (promise: <= {LIMITS[name]:g})" if name in LIMITS else ""
-        print(f"{f'RSS of {name}, MiB':<22} {describe(values)}{promise}")
+        print(f"{name:<34} {describe(values)}{promise}")
 
 
 def describe(values: list[float]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from api_process import resident
 from autogpt_db.operations import load_operations
 from daemon_process import LEAN, DaemonProcess
 from examples import EXAMPLES, check
@@ -18,6 +19,11 @@ SERVED = set(load_operations()) | {"health_check", "health_check_async"}
 def daemon(witness_database_url: str) -> Iterator[DaemonProcess]:
     with DaemonProcess(database_url=witness_database_url, assignments=LEAN) as running:
         yield running
+
+
+# Measured: 57. `make bench-footprint` says more.
+def test_an_api_process_holds_sixty_mebibytes_at_rest(daemon: DaemonProcess) -> None:
+    assert resident(daemon.pid_of("api:api_00")) <= 60 * 2**20
 
 
 def cases() -> list[Any]:
