@@ -13,7 +13,7 @@ SPREAD := --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help run test quick test-costs fuzz lint types unit integration acceptance environment clean bench bench-trees bench-profile bench-footprint \
-	reference install uninstall deb dist test-bare test-image test-packages test-service test-storm test-workers test-releases test-upgrade test-chaos test-bodies test-matrix test-rest
+	reference install uninstall deb dist test-bare test-image test-packages test-service test-storm test-workers test-releases test-upgrade test-chaos test-bodies test-pages test-matrix test-rest
 # Where `make install` puts things; DESTDIR stands before all of them.
 PREFIX ?= /opt/autogpt-db
 DESTDIR ?=
@@ -69,6 +69,9 @@ test-rest: .venv/.installed ## Send thousands of requests, made up from REST's o
 
 test-bodies: .venv/.installed ## Send 2,000 bodies of 1 to 32 MB to a daemon: none takes a process down, or makes others wait
 	AUTOGPT_DB_TEST_BODIES=2000 AUTOGPT_DB_TEST_SEED=$(or $(SEED),1) $(RUN)/pytest -s tests/acceptance/test_large_bodies.py
+
+test-pages: .venv/.installed ## Read pages of chats among 5 million messages: each costs what it holds (MESSAGES=5000000)
+	AUTOGPT_DB_TEST_MESSAGES=$(or $(MESSAGES),5000000) $(RUN)/pytest -q -s tests/releases/test_chat_pages.py
 
 reference: .venv/.installed ## Write the generated reference pages and etc/autogpt-db.toml anew
 	$(RUN)/python -m tools.reference .

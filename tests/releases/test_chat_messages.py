@@ -18,16 +18,13 @@ from autogpt_db.errors import (
     UniqueViolationError,
     ValidationFailedError,
 )
-from autogpt_db.operations.chats.message_page_statements import EXACT_PAGE, WIDENED_PAGE
 from autogpt_db.settings import LimitsSettings
 from lock_waits import await_lock
 from releases.building import LATEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import LiteralString
 
-    from autogpt_db.database.capabilities import ForSchema
     from service import Service
 
     Serve = Callable[..., Service]
@@ -341,53 +338,6 @@ def test_a_page_that_would_be_too_large_has_its_newest_messages(service_in: Serv
     add(service, said("x" * 60_000), 9)
     with pytest.raises(ResultTooLargeError):
         page(service)
-
-
-def looked_at(plan: dict[str, Any]) -> int:
-    """Return how many rows of messages the nodes of a plan have looked at."""
-    rows = sum(looked_at(below) for below in plan.get("Plans", ()))
-    if plan.get("Relation Name") == "ChatMessage":
-        assert plan["Node Type"] != "Seq Scan"
-        passed = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)
-        rows += round(passed * plan["Actual Loops"])
-    return rows
-
-
-@pytest.mark.parametrize("statement", [WIDENED_PAGE, EXACT_PAGE])
-@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
-def test_a_page_costs_what_it_holds_however_long_the_session_is(
-    service_in: Serve, statement: ForSchema[LiteralString], mode: LiteralString
-) -> None:
-    service = started(service_in)
-    service.rows("""
-        INSERT INTO "ChatSession" (id, "userId", "updatedAt")
-        SELECT 'short-' || n, 'ann', now() FROM generate_series(1, 500) AS n""")
-    service.rows("""
-        INSERT INTO "ChatMessage" (id, "sessionId", role, sequence)
-        SELECT 'short-' || n, 'short-' || n % 500 + 1, 'user', n / 500
-          FROM generate_series(0, 4999) AS n
-         UNION ALL
-        SELECT 'long-' || n, 's', CASE n % 3 WHEN 0 THEN 'user' ELSE 'tool' END, n
-          FROM generate_series(0, 9999) AS n""")
-    service.rows('ANALYZE "ChatMessage"')
-    parameters = {
-        "session_id": "s",
-        "limit": 50,
-        "before_sequence": 5000,
-        "after_sequence": 0,
-        "user_id": None,
-        "organization_id": None,
-        "most_bytes": 10**8,
-    }
-    explain: LiteralString = "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON)"
-    with psycopg.connect(service.url, prepare_threshold=0) as connection:
-        connection.execute(f"SET plan_cache_mode = {mode}")
-        text = f"{explain} {statement(service.capabilities)}"
-        row = connection.execute(text, parameters).fetchone()
-    assert row is not None
-    ((explained,),) = (row[0],)
-    looked = looked_at(explained["Plan"])
-    assert 100 <= looked < 200, "those of the page, each twice, and a few beside it"
 
 
 def test_odd_json_in_a_row_hides_no_other(service_in: Serve) -> None:
