@@ -48,9 +48,7 @@ FILL_OLDEST_OR_NEW = node_execution_inputs._FILL_OLDEST_OR_NEW(_SCHEMA).single
 GET_VALUE = key_values._GET.single
 SET_VALUE = key_values._SET.single
 META = graph_executions._META_OF_USER(_SCHEMA).single
-UPDATE_STATS = graph_execution_changes._UPDATE(_SCHEMA)[
-    graph_execution_changes._Form(guarded=False, cascades=False, moves=False)
-]
+UPDATE_STATS = graph_execution_changes._UPDATE_STATS(_SCHEMA).single
 HAS_PENDING = reviews.HAS_PENDING.single
 SPEND = organizations.SPEND(_SCHEMA)
 LOG_COST = platform_costs.LOG(_SCHEMA).single

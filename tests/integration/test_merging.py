@@ -27,6 +27,7 @@ from autogpt_db.errors import (
 )
 from autogpt_db.operations import ExecutionStatus
 from autogpt_db.operations.executions import (
+    graph_execution_changes,
     graph_executions,
     key_values,
     node_execution_changes,
@@ -508,6 +509,15 @@ def test_a_batch_locks_the_rows_that_the_single_statements_lock_and_no_others(
             WHERE "id" = %(name)s""",
         name=changed,
     )
+    ((present,),) = service.rows(
+        'SELECT "executionStatus"::text FROM "AgentGraphExecution" WHERE "id" = %(graph)s',
+        graph=graph,
+    )
+    ((ended,), *_) = service.rows(
+        """SELECT "id" FROM "AgentGraphExecution"
+            WHERE "id" <> %(graph)s AND "executionStatus" <> 'INCOMPLETE' ORDER BY 1""",
+        graph=graph,
+    )
     for key in ("kept", "another"):
         service.call("set_execution_kv_data", user_id="u", node_exec_id="n", key=key, data=1)
     has = service.capabilities
@@ -543,6 +553,17 @@ def test_a_batch_locks_the_rows_that_the_single_statements_lock_and_no_others(
         key_values._SET: [
             {"user_id": "u", "node_exec_id": "n", "key": key, "data": "2"} for key in ("kept",)
         ],
+        form(graph_execution_changes._START): [{"graph_exec_id": graph}, {"graph_exec_id": "none"}],
+        form(graph_execution_changes._UPDATE_STATS): [{"graph_exec_id": graph, "stats": "{}"}],
+        form(graph_execution_changes._UPDATE_STATUS): [
+            {
+                "graph_exec_id": name,
+                "status": "FAILED",
+                "allowed": f"{{{status}}}",
+                "stats": None,
+            }
+            for name, status in ((graph, present), (ended, "INCOMPLETE"))
+        ],
     }
     modules = (
         node_execution_changes,
@@ -551,6 +572,7 @@ def test_a_batch_locks_the_rows_that_the_single_statements_lock_and_no_others(
         key_values,
         graphs,
         graph_executions,
+        graph_execution_changes,
     )
     writes = {
         thing

@@ -20,6 +20,7 @@ from autogpt_db.operations import (
     operation,
 )
 from autogpt_db.operations.executions.execution_status import allowed_from
+from autogpt_db.operations.executions.graph_execution_batches import changing
 from autogpt_db.operations.executions.graph_execution_documents import graph_execution_document
 from autogpt_db.signatures.repeats import harmful, harmless
 
@@ -27,21 +28,6 @@ if TYPE_CHECKING:
     from typing import LiteralString
 
     from autogpt_db.database.capabilities import Capabilities
-
-_START = ForSchema(
-    lambda capabilities: graph_execution_document(
-        capabilities,
-        """
-    UPDATE platform."AgentGraphExecution"
-       SET "executionStatus" = 'RUNNING',
-           "startedAt" = autogpt_db.now_v1(),
-           "updatedAt" = autogpt_db.now_v1()
-     WHERE "id" = %(graph_exec_id)s
-    RETURNING *
-""",
-        recorded=graph_executions_recorded(capabilities),
-    )
-)
 
 _TERMINAL = frozenset(
     {ExecutionStatus.COMPLETED, ExecutionStatus.FAILED, ExecutionStatus.TERMINATED}
@@ -59,8 +45,7 @@ def _cascaded(capabilities: Capabilities, *, changed: bool) -> LiteralString:
         recorded = whole_run_recorded(capabilities, "graph_execution", "cascaded")
     else:
         recorded = node_executions_recorded(capabilities, "cascaded", runs="graph_execution")
-    return f"""
-cascaded AS (
+    return f""", cascaded AS (
     UPDATE platform."AgentNodeExecution" AS execution
        SET "executionStatus" = 'FAILED',
            "endedTime" = autogpt_db.now_v1(),
@@ -72,7 +57,7 @@ cascaded AS (
      WHERE execution."agentGraphExecutionId" = graph_execution."id"
        AND execution."executionStatus" = 'RUNNING'
        AND graph_execution."executionStatus" IN ('COMPLETED', 'FAILED', 'TERMINATED'){returned}
-){recorded},"""
+){recorded}"""
 
 
 class _Form(NamedTuple):
@@ -89,6 +74,33 @@ class _Form(NamedTuple):
     moves: bool
 
 
+_STARTED: LiteralString = """
+           "executionStatus" = 'RUNNING',
+           "startedAt" = autogpt_db.now_v1(),
+           "updatedAt" = autogpt_db.now_v1()"""
+
+
+def _stats(stats: LiteralString) -> LiteralString:
+    return f"""
+           "stats" = COALESCE({stats}, graph_execution."stats"),
+           "updatedAt" = autogpt_db.now_v1()"""
+
+
+def _status(status: LiteralString) -> LiteralString:
+    return f"""
+           "executionStatus" = {status}::platform."AgentExecutionStatus",
+           "endedAt" = CASE
+               WHEN {status} IN ('COMPLETED', 'FAILED', 'TERMINATED') THEN autogpt_db.now_v1()
+               ELSE graph_execution."endedAt"
+           END,"""
+
+
+def _may_change(allowed: LiteralString) -> LiteralString:
+    return f"""
+       AND graph_execution."executionStatus"
+           = ANY ({allowed}::platform."AgentExecutionStatus"[])"""
+
+
 def _updated(capabilities: Capabilities, form: _Form) -> LiteralString:
     status: LiteralString = ""
     tenancy: LiteralString = ""
@@ -98,22 +110,14 @@ def _updated(capabilities: Capabilities, form: _Form) -> LiteralString:
            "organizationId" = %(organization_id)s,
            "teamId" = %(team_id)s"""
     if form.guarded:
-        status = """"executionStatus" = %(status)s::text::platform."AgentExecutionStatus",
-           "endedAt" = CASE
-               WHEN %(status)s::text IN ('COMPLETED', 'FAILED', 'TERMINATED')
-               THEN autogpt_db.now_v1()
-               ELSE "endedAt"
-           END,
-           """
-        guard = """
-       AND "executionStatus" = ANY (%(allowed)s::text::platform."AgentExecutionStatus"[])"""
+        status = _status("%(status)s::text")
+        guard = _may_change("%(allowed)s::text")
     return graph_execution_document(
         capabilities,
         f"""
-    UPDATE platform."AgentGraphExecution"
-       SET {status}"stats" = COALESCE(%(stats)s::jsonb, "stats"),
-           "updatedAt" = autogpt_db.now_v1(){tenancy}
-     WHERE "id" = %(graph_exec_id)s{guard}
+    UPDATE platform."AgentGraphExecution" AS graph_execution
+       SET {status}{_stats("%(stats)s::jsonb")}{tenancy}
+     WHERE graph_execution."id" = %(graph_exec_id)s{guard}
     RETURNING *
 """,
         recorded=(
@@ -133,6 +137,43 @@ def _read(capabilities: Capabilities, *, cascades: bool) -> LiteralString:
     )
 
 
+_START = ForSchema(
+    lambda capabilities: changing(
+        capabilities,
+        graph_execution_document(
+            capabilities,
+            f"""
+    UPDATE platform."AgentGraphExecution"
+       SET {_STARTED}
+     WHERE "id" = %(graph_exec_id)s
+    RETURNING *
+""",
+            recorded=graph_executions_recorded(capabilities),
+        ),
+        {},
+        _STARTED,
+        recorded=graph_executions_recorded(capabilities),
+    )
+)
+_UPDATE_STATS = ForSchema(
+    lambda capabilities: changing(
+        capabilities,
+        _updated(capabilities, _Form(guarded=False, cascades=False, moves=False)),
+        {"stats": "jsonb"},
+        _stats("held.stats"),
+    )
+)
+_UPDATE_STATUS = ForSchema(
+    lambda capabilities: changing(
+        capabilities,
+        _updated(capabilities, _Form(guarded=True, cascades=False, moves=False)),
+        {"status": "text", "allowed": "text", "stats": "jsonb"},
+        _status("held.status") + _stats("held.stats"),
+        guard=_may_change("held.allowed"),
+        recorded=graph_executions_recorded(capabilities),
+    )
+)
+# Not merged: these change other rows as well, or come seldom.
 _UPDATE = ForSchema(
     lambda capabilities: {
         form: _updated(capabilities, form)
@@ -140,6 +181,7 @@ _UPDATE = ForSchema(
         for cascades in {False, guarded and capabilities.chat_status}
         for moves in {False, capabilities.orgs}
         for form in [_Form(guarded, cascades, moves)]
+        if cascades or moves
     }
 )
 _BY_ID = ForSchema(
@@ -165,7 +207,7 @@ async def update_graph_execution_start_time(
     Returns:
         Its GraphExecution, or null when there is none.
     """
-    return await database.json(_START(database.capabilities), {"graph_exec_id": graph_exec_id})
+    return await database.merged(_START(database.capabilities), {"graph_exec_id": graph_exec_id})
 
 
 @operation(
@@ -222,8 +264,12 @@ async def update_graph_execution_stats(
     cascades = capabilities.chat_status and cascade_running_children and status in _TERMINAL
     if status is not None:
         parameters["allowed"] = allowed_from(status)
-    form = _Form(guarded=status is not None, cascades=cascades, moves=update_tenancy)
-    document = await database.json(_UPDATE(capabilities)[form], parameters)
+    if cascades or update_tenancy:
+        form = _Form(guarded=status is not None, cascades=cascades, moves=update_tenancy)
+        document = await database.json(_UPDATE(capabilities)[form], parameters)
+    else:
+        merged = _UPDATE_STATS if status is None else _UPDATE_STATUS
+        document = await database.merged(merged(capabilities), parameters)
     if document is None:
         # Another statement: the first may have waited for whoever changed the row, and would
         # still see it as it was before.

@@ -117,6 +117,7 @@ named AS (
                                WHEN loaded.block_id IN {_OUTPUT} THEN 'output'
                                WHEN loaded.block_id IN {_WEBHOOK} THEN 'webhook'
                            END AS kind
+                    OFFSET 0  -- found once, not at each mention
                    ) AS kinds
              WHERE kinds.kind IS NOT NULL AND loaded.status <> 'INCOMPLETE'
            ) AS shown
@@ -147,24 +148,19 @@ _PLACE: LiteralString = """row_number() OVER (
 )"""
 
 
-def _loaded(columns: LiteralString, restriction: LiteralString) -> LiteralString:
-    """Return the newest 1000 node executions of the graph execution."""
+def _loaded(columns: LiteralString, restriction: LiteralString = "") -> LiteralString:
+    """Return the query for the newest 1000 node executions of the graph execution."""
     return f"""
-loaded AS (
     SELECT {columns},
            {_PLACE} AS place
       FROM (
             SELECT execution.*, execution.ctid AS reading_place, node."agentBlockId"
-              FROM graph_execution
-              JOIN platform."AgentNodeExecution" AS execution
-                ON execution."agentGraphExecutionId" = graph_execution."id"
+              FROM platform."AgentNodeExecution" AS execution
               JOIN platform."AgentNode" AS node ON node."id" = execution."agentNodeId"
-             {restriction}
+             WHERE execution."agentGraphExecutionId" = graph_execution."id"{restriction}
              ORDER BY {NEWEST_FIRST}, execution.ctid
              LIMIT 1000
-           ) AS execution
-     CROSS JOIN graph_execution
-),"""
+           ) AS execution"""
 
 
 def _loaded_shown(capabilities: Capabilities) -> LiteralString:
@@ -172,15 +168,21 @@ def _loaded_shown(capabilities: Capabilities) -> LiteralString:
         f"""execution."agentBlockId" AS block_id,
            execution."executionStatus" AS status,
            {input_data(capabilities)} AS input_data""",
-        f"""WHERE execution."executionStatus" <> 'INCOMPLETE'
+        f"""
+               AND execution."executionStatus" <> 'INCOMPLETE'
                AND node."agentBlockId" IN {_SHOWING}""",
     )
 
 
 def _loaded_all(capabilities: Capabilities) -> LiteralString:
-    return _loaded(
-        node_execution_columns(capabilities, block='execution."agentBlockId"'), restriction=""
-    )
+    loaded = _loaded(node_execution_columns(capabilities, block='execution."agentBlockId"'))
+    return f"""
+loaded AS (
+    SELECT loaded.*
+      FROM graph_execution
+     CROSS JOIN LATERAL ({loaded}
+           ) AS loaded
+),"""
 
 
 # Their documents in order: `loaded` has one column more than the document.
@@ -209,6 +211,16 @@ _NODE_EXECUTIONS: LiteralString = """,
     ), '[]') AS node_executions"""
 
 
+def graph_execution_of_row(capabilities: Capabilities) -> LiteralString:
+    """Return the expression that makes a GraphExecution of a row, `graph_execution`."""
+    return f"""(
+      WITH loaded AS MATERIALIZED ({_loaded_shown(capabilities)}
+),{_NAMED}
+    SELECT row_to_json(result)
+      FROM (SELECT {_meta(capabilities, _INPUTS)}{_OUTPUTS}) AS result
+)"""
+
+
 def graph_execution_document(
     capabilities: Capabilities,
     source: LiteralString,
@@ -222,13 +234,13 @@ def graph_execution_document(
         capabilities: What the database has.
         source: A statement that reads or returns the one row, or none.
         recorded: The query that records the row's change, if any, with a comma before it.
-        then: Queries that change something beside, each followed by a comma; they have the row as
-            `graph_execution`.
+        then: Queries that change something beside, each with a comma before it; they have the row
+            as `graph_execution`.
     """
     return f"""
-WITH graph_execution AS ({source}){recorded},{then}{_loaded_shown(capabilities)}{_NAMED}
-SELECT row_to_json(result)
-  FROM (SELECT {_meta(capabilities, _INPUTS)}{_OUTPUTS} FROM graph_execution) AS result
+WITH graph_execution AS ({source}){recorded}{then}
+SELECT {graph_execution_of_row(capabilities)}
+  FROM graph_execution
 """
 
 
