@@ -112,9 +112,7 @@ def _run_variables() -> dict[str, str]:
 
 
 def _credentials(owner: str) -> str:
-    return statement(
-        statements.CREDENTIALS, user_id=owner, most_bytes=str(2**30), most_rows="10000"
-    )
+    return statement(statements.CREDENTIALS, user_id=owner)
 
 
 def _run_0668_script(size: Size) -> Script:
@@ -150,7 +148,7 @@ def _run_0668_script(size: Size) -> Script:
             team_id="NULL",
             cost="1",
             metadata=f"(:metadata::jsonb || jsonb_build_object('node_exec_id', {execution}))",
-            key="gen_random_uuid()::text",
+            transaction_key="gen_random_uuid()::text",
         ),
         _moved("RUNNING", execution),
         _credentials(user_id),

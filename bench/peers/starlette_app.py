@@ -247,22 +247,18 @@ async def spend_org_credits(request: Any) -> Response:
         "team_id": arguments.get("team_id"),
         "cost": arguments["cost"],
         "metadata": json.dumps(METADATA | arguments["metadata"]),
-        "key": str(uuid.uuid4()),
+        "transaction_key": str(uuid.uuid4()),
     }
-    ((_owner, balance),) = await rows(statements.SPEND, parameters)
+    _owner, balance = json.loads(await document(statements.SPEND, parameters))
     if balance is None:
         return error("InsufficientBalanceError", "The balance doesn't suffice.")
     return JSONResponse(balance)
 
 
 async def get_user_credentials(request: Any) -> Response:
-    parameters = {
-        "user_id": (await request.json())["user_id"],
-        "most_bytes": 2**30,
-        "most_rows": 10_000,
-    }
-    stored = await rows(statements.CREDENTIALS, parameters)
-    texts = [fernet.decrypt(json.loads(row[0])[1]) for row in stored]
+    parameters = {"user_id": (await request.json())["user_id"]}
+    stored = json.loads(await document(statements.CREDENTIALS, parameters))
+    texts = [fernet.decrypt(token) for _, token in stored]
     return Response(b"[" + b",".join(texts) + b"]", media_type="application/json")
 
 

@@ -59,6 +59,7 @@ IDS = {
     "execution_id": 'SELECT "id" FROM "AgentGraphExecution" ORDER BY 1 LIMIT 3',
     "node_id": 'SELECT "id" FROM "AgentNode" ORDER BY 1 LIMIT 3',
     "session_id": 'SELECT "id" FROM "ChatSession" ORDER BY 1 LIMIT 4',
+    "org_id": 'SELECT "id" FROM "Organization" ORDER BY 1',
     "user_id": 'SELECT DISTINCT "userId" FROM "AgentGraphExecution" ORDER BY 1 LIMIT 3',
 }
 TEXTS: Mapping[str, st.SearchStrategy[str | None]] = {
@@ -69,6 +70,8 @@ TEXTS: Mapping[str, st.SearchStrategy[str | None]] = {
     "target": st.sampled_from(["srv1", "srv2", "du1", "du2", "missing"]),
     # Made for each call.
     "event_id": st.uuids().map(str),
+    "transaction_key": st.uuids().map(str),
+    "team_id": st.sampled_from([None, None, "t1"]),
 }
 # Somebody has approved something, and all that a node does.
 REVIEWS = """
@@ -111,6 +114,7 @@ COUNTS = st.none() | st.integers(-(2**31), 2**31 - 1) | st.just(2**31)
 OPTIONAL = {
     "execution_data": OBJECTS,
     "stats": OBJECTS,
+    "cost": st.sampled_from([1, 7, 300, 2**31 - 1]).map(str),
     "entry": st.fixed_dictionaries(
         {},
         optional={

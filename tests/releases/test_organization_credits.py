@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 import structlog
 
 from api_process import ApiProcess
 from autogpt_db.errors import InsufficientBalanceError, InvalidValueError, RawQueryError
+from autogpt_db.operations.credits import organizations
 from autogpt_db.settings import CreditsSettings, EventsSettings
 from worker_scenarios import Queries, figures, run, settings_for
 
@@ -33,6 +35,11 @@ USER_LEDGER = """
 SELECT "userId", "amount", "runningBalance", "metadata" ->> 'graph_exec_id'
   FROM "CreditTransaction"
  WHERE "type" = 'USAGE'
+"""
+RECORDED = """
+SELECT organization_id, user_id, balance
+  FROM autogpt_db.live_event
+ ORDER BY transaction_id, number
 """
 BEFORE = [("org-1", 500), ("org-2", 0), ("org-a", 77)]
 
@@ -248,6 +255,63 @@ def test_every_change_of_a_balance_is_recorded_for_who_owns_it(service_in: Serve
     with pytest.raises(InsufficientBalanceError):
         spend(bank, "org-1", 10_000)
     own = spend(bank, "org-a", 1)
-    found = bank.rows("""SELECT organization_id, user_id, balance FROM autogpt_db.live_event
-                          ORDER BY transaction_id, number""")
+    found = bank.rows(RECORDED)
     assert found == [("org-1", None, left), (None, "alice", own)]
+    bank.rows("""UPDATE "OrgBalance" SET "balance" = 500""")
+    bank.together(
+        ("spend_org_credits", {"org_id": name, "user_id": "x", "cost": cost, "metadata": {}})
+        for name, cost in (("org-1", 1), ("org-2", 2), ("nope", 3))
+    )
+    assert sorted(bank.rows(RECORDED)[2:]) == [("org-1", None, 499), ("org-2", None, 498)]
+
+
+# Together ------------------------------------------------------------------------------------
+
+
+def test_a_batch_locks_the_balances_that_suffice_and_no_others(bank: Service) -> None:
+    bank.rows("""UPDATE "OrgBalance" SET "balance" = 5 WHERE "orgId" = 'org-2'""")
+    calls = [
+        {
+            "org_id": organization,
+            "user_id": "alice",
+            "team_id": None,
+            "transaction_key": organization,
+            "cost": "6",
+            "metadata": "{}",
+        }
+        for organization in ("nope", "org-1", "org-2", "org-a", "org-nb")
+    ]
+    spend_all = organizations.SPEND(bank.capabilities)
+    with psycopg.connect(bank.url) as connection:
+        rows = connection.execute(spend_all.batch, {"calls": spend_all.encode(calls)})
+        assert sorted(rows) == [
+            (0, [None, None]), (1, [None, 494]), (2, [None, None]), (3, ["alice", None]),
+            (4, [None, None]),
+        ]  # fmt: skip
+        free = bank.rows('SELECT "orgId" FROM "OrgBalance" ORDER BY 1 FOR UPDATE SKIP LOCKED')
+        assert free == [("org-2",), ("org-a",)]
+        connection.rollback()
+
+
+def test_who_spends_for_several_organizations_at_once_is_answered_for_each(bank: Service) -> None:
+    all_of_it = bank.call("get_credits", user_id="alice")
+    costs = {"org-1": 200, "org-2": 1, "org-a": all_of_it, "nope": 1}
+    replies = bank.together(
+        ("spend_org_credits", {"org_id": name, "user_id": "alice", "cost": cost, "metadata": {}})
+        for _ in range(3)
+        for name, cost in costs.items()
+    )
+    answered = {
+        name: [
+            reply if type(reply) is int else type(reply) for reply in replies[place :: len(costs)]
+        ]
+        for place, name in enumerate(costs)
+    }
+    refused = InsufficientBalanceError
+    assert answered == {
+        "org-1": [300, 100, refused],
+        "org-2": [refused] * 3,
+        "org-a": [0, refused, refused],
+        "nope": [refused] * 3,
+    }
+    assert bank.rows(BALANCES) == [("org-1", 100), *BEFORE[1:]]

@@ -104,16 +104,19 @@ def user_balance_recorded(
 )"""
 
 
-def organization_balance_recorded(capabilities: Capabilities) -> LiteralString:
-    """Return the query, with a comma before it, that records the organization's new balance.
+def organization_balance_recorded(
+    capabilities: Capabilities, organization_id: LiteralString = "%(org_id)s"
+) -> LiteralString:
+    """Return the query, with a comma before it, that records organizations' new balances.
 
     Args:
         capabilities: Whether anything is recorded.
+        organization_id: Whose it is in each row of `moved`.
     """
     if not capabilities.live_events:
         return ""
-    return """, recorded AS (
+    return f""", recorded AS (
     INSERT INTO autogpt_db.live_event (organization_id, balance)
-    SELECT %(org_id)s, moved."balance"
+    SELECT {organization_id}, moved."balance"
       FROM moved
 )"""

@@ -5,10 +5,20 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import InsufficientBalanceError
 from autogpt_db.live_events.recording import organization_balance_recorded
-from autogpt_db.operations import Database, Resource, UsageTransactionMetadata, operation
+from autogpt_db.operations import (
+    BOUNDED_CALLS,
+    FEW_CALLS,
+    Database,
+    Merged,
+    Resource,
+    UsageTransactionMetadata,
+    operation,
+)
 from autogpt_db.operations.credits.credits import (
     CREDITS_WITHOUT_ACCOUNTS,
     get_credits,
@@ -22,16 +32,21 @@ if TYPE_CHECKING:
 
     from autogpt_db.database.capabilities import Capabilities
 
-_OWNER: LiteralString = """
+
+def _owner(org_id: LiteralString) -> LiteralString:
+    return f"""
 SELECT membership."userId"
   FROM platform."Organization" AS organization
   JOIN platform."OrgMember" AS membership ON membership."orgId" = organization."id"
- WHERE organization."id" = %(org_id)s
+ WHERE organization."id" = {org_id}
    AND organization."isPersonal"
    AND membership."isOwner"
  ORDER BY membership."createdAt", membership.ctid
  LIMIT 1
 """
+
+
+_OWNER: LiteralString = _owner("%(org_id)s")
 
 # What the organization of a user's own once had is a copy that nobody keeps up.
 _BALANCE: LiteralString = f"""
@@ -40,16 +55,6 @@ SELECT ({_OWNER}),
            SELECT stored."balance" FROM platform."OrgBalance" AS stored
             WHERE stored."orgId" = %(org_id)s
        ), 0)
-"""
-
-_COVERED: LiteralString = """
-    UPDATE platform."OrgBalance" AS stored
-       SET "balance" = stored."balance" - %(cost)s::integer,
-           "updatedAt" = date_trunc('milliseconds', clock_timestamp() AT TIME ZONE 'UTC')
-     WHERE stored."orgId" = %(org_id)s
-       AND stored."balance" >= %(cost)s::integer
-       AND NOT EXISTS (SELECT FROM owner)
-    RETURNING stored."balance", stored."updatedAt"
 """
 
 _WHATEVER_IS_LEFT: LiteralString = """
@@ -64,25 +69,93 @@ _WHATEVER_IS_LEFT: LiteralString = """
 """
 
 
+_MOMENT: LiteralString = "date_trunc('milliseconds', clock_timestamp() AT TIME ZONE 'UTC')"
+_ENTERED: LiteralString = """
+    INSERT INTO platform."OrgCreditTransaction"
+           ("transactionKey", "orgId", "initiatedByUserId", "teamId", "amount", "type",
+            "runningBalance", "isActive", "metadata", "createdAt")"""
+
+
 # The change waits for those before it, and then sees the newest version of the balance: each entry
 # goes on where another one stopped, in the order of their moments.
 def _spending(capabilities: Capabilities, moved: LiteralString) -> LiteralString:
     return f"""
-WITH owner AS MATERIALIZED ({_OWNER}), moved AS ({moved}), entered AS (
-    INSERT INTO platform."OrgCreditTransaction"
-           ("transactionKey", "orgId", "initiatedByUserId", "teamId", "amount", "type",
-            "runningBalance", "isActive", "metadata", "createdAt")
-    SELECT %(key)s, %(org_id)s, %(user_id)s, %(team_id)s, - %(cost)s::integer,
+WITH owner AS MATERIALIZED ({_OWNER}), moved AS ({moved}), entered AS ({_ENTERED}
+    SELECT %(transaction_key)s, %(org_id)s, %(user_id)s, %(team_id)s, - %(cost)s::integer,
            'USAGE'::platform."CreditTransactionType", moved."balance", true, %(metadata)s::jsonb,
            moved."updatedAt"
       FROM moved
 ){organization_balance_recorded(capabilities)}
-SELECT (SELECT owner."userId" FROM owner), (SELECT moved."balance" FROM moved)
+SELECT json_build_array(
+           (SELECT owner."userId" FROM owner), (SELECT moved."balance" FROM moved)
+       )
 """
 
 
-SPEND = ForSchema(lambda capabilities: _spending(capabilities, _COVERED))
+_COVERED: LiteralString = f"""
+    UPDATE platform."OrgBalance" AS stored
+       SET "balance" = stored."balance" - %(cost)s::integer,
+           "updatedAt" = {_MOMENT}
+     WHERE stored."orgId" = %(org_id)s
+       AND stored."balance" >= %(cost)s::integer
+       AND NOT EXISTS (SELECT FROM owner)
+    RETURNING stored."balance", stored."updatedAt"
+"""
+SPEND = ForSchema(
+    lambda capabilities: Merged(
+        single=_spending(capabilities, _COVERED),
+        batch=f"""
+WITH call AS MATERIALIZED (
+    SELECT *
+      FROM {BOUNDED_CALLS} AS call (
+               place integer, org_id text, user_id text, team_id text, transaction_key text,
+               cost integer, metadata jsonb
+           )
+     WHERE {FEW_CALLS}
+), owner AS MATERIALIZED (
+    SELECT call.place, found."userId"
+      FROM call
+     CROSS JOIN LATERAL ({_owner("call.org_id")}) AS found
+), held AS MATERIALIZED (
+    -- Locked in the order of the calls, which is that of their organizations; and only what
+    -- suffices, as the single statement does.
+    SELECT call.*
+      FROM call
+     CROSS JOIN LATERAL (
+            SELECT
+              FROM platform."OrgBalance" AS stored
+             WHERE stored."orgId" = call.org_id
+               AND stored."balance" >= call.cost
+               AND NOT EXISTS (SELECT FROM owner WHERE owner.place = call.place)
+               FOR NO KEY UPDATE
+           ) AS stored
+), moved AS (
+    UPDATE platform."OrgBalance" AS stored
+       SET "balance" = stored."balance" - held.cost,
+           "updatedAt" = {_MOMENT}
+      FROM held
+     WHERE stored."orgId" = held.org_id AND stored."balance" >= held.cost
+    RETURNING held.*, stored."balance", stored."updatedAt"
+), entered AS ({_ENTERED}
+    SELECT moved.transaction_key, moved.org_id, moved.user_id, moved.team_id, - moved.cost,
+           'USAGE'::platform."CreditTransactionType", moved."balance", true,
+           COALESCE(moved.metadata, 'null'), moved."updatedAt"
+      FROM moved
+){organization_balance_recorded(capabilities, "moved.org_id")}
+SELECT call.place, json_build_array(owner."userId", moved."balance")
+  FROM call
+  LEFT JOIN owner ON owner.place = call.place
+  LEFT JOIN moved ON moved.place = call.place
+""",
+        texts=("org_id", "user_id", "team_id", "transaction_key"),
+        documents=("cost", "metadata"),
+        # Each goes on from the balance that the one before it has left.
+        key=("org_id",),
+    )
+)
 SPEND_WHATEVER_IS_LEFT = ForSchema(lambda capabilities: _spending(capabilities, _WHATEVER_IS_LEFT))
+
+_decode = msgspec.json.Decoder(tuple[str | None, int | None]).decode
 
 
 class _Account(NamedTuple):
@@ -173,16 +246,18 @@ async def spend_org_credits(
             "org_id": org_id,
             "user_id": user_id,
             "team_id": team_id or None,
-            "cost": cost,
+            "cost": str(cost),
             "metadata": metadata,
-            "key": str(uuid.uuid4()),
+            "transaction_key": str(uuid.uuid4()),
         }
-        must_suffice = cost > 0 and fail_insufficient_credits
         with raw_query():
-            statement = SPEND if must_suffice else SPEND_WHATEVER_IS_LEFT
-            row = await database.row(statement(database.capabilities), parameters)
-        assert row is not None
-        owner, balance = row
+            if cost > 0 and fail_insufficient_credits:
+                document = await database.merged(SPEND(database.capabilities), parameters)
+            else:
+                statement = SPEND_WHATEVER_IS_LEFT(database.capabilities)
+                document = await database.json(statement, parameters)
+        assert document is not None
+        owner, balance = _decode(document)
     if owner is not None:
         return await spend_credits(database, owner, cost, metadata, fail_insufficient_credits)
     if balance is None:
