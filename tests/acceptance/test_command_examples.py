@@ -25,6 +25,7 @@ ELSEWHERE = {
     "upgrade-cluster": "test_cluster_upgrade: it needs another PostgreSQL",
     "rotate-key": "test_key_rotation: it needs two keys",
     "migrate": "test_howtos: a private database does it at each start",
+    "logs": "test_log_records, and on systemd test_journal",
     "ctl drain": "below, with what follows it",
     "ctl resume": "below",
 }

@@ -100,6 +100,11 @@ ANSWERS = {
     "What happened since": ["process_exited"],
     "What needs somebody": ["internal_error", "The client got status 500"],
     "Which methods are slowest": ["_execution_kv_data"],  # other tests' as well
+    "What is said of a method": [
+        "request method=get_execution_kv_data status=200",
+        "upsert_execution_output",
+        "method_unknown",
+    ],
     "Every step": ["upsert_execution_output"],
     "Which requests failed": ["fail_by_a_bug", "failure=InternalError"],
     "Which requests did PostgreSQL refuse": ["sqlstate=23503", "upsert_execution_output"],

@@ -21,6 +21,7 @@ from autogpt_db.cli.executions import executions
 from autogpt_db.cli.friendly import friendly
 from autogpt_db.cli.jobs import jobs
 from autogpt_db.cli.layout import SectionedGroup, complete_help
+from autogpt_db.cli.logs import logs
 from autogpt_db.cli.parameters import release as known_release
 from autogpt_db.cli.printing import say
 from autogpt_db.cli.psql import psql
@@ -31,7 +32,7 @@ from autogpt_db.cli.users import user
 from autogpt_db.loading import loading
 
 SECTIONS = {
-    "The service": ("run", "status", "check", "doctor", "config", "ctl", "admin"),
+    "The service": ("run", "status", "check", "doctor", "config", "ctl", "admin", "logs"),
     "What it serves": (
         "call",
         "methods",
@@ -270,6 +271,7 @@ for command in (
     executions,
     help_,
     jobs,
+    logs,
     psql,
     restore,
     upgrade_cluster,

@@ -71,6 +71,15 @@ EXAMPLES: Mapping[str, Sequence[tuple[str, str]]] = {
             "What a script sends along: Authorization: Bearer …",
         ),
     ),
+    "logs": (
+        ("autogpt-db logs -f --method spend_credits", "A method's records as they come."),
+        ("autogpt-db logs --since 1h --level warning", "What went wrong in the last hour."),
+        ("autogpt-db logs --request 0f3a9c21 --json", "Every step of a request, for a script."),
+        (
+            "autogpt-db logs --file /var/log/autogpt-db.json --process api_00 -f",
+            "Of a service that systemd doesn't run.",
+        ),
+    ),
     "events": (
         ("autogpt-db events --last 50", "The last changes of executions and balances."),
         ("autogpt-db events --follow --user c78d264b-d9ea-5d5d-b3e6-145e5dab4dfd", "As they come."),

@@ -127,6 +127,12 @@ class Event(Generic[Fields]):
         }
 
     @property
+    def types(self) -> dict[str, str]:
+        """Return the types of its fields, as they are written, by name."""
+        found = inspect.signature(self._declared).parameters.values()
+        return {each.name: str(each.annotation) for each in found if each.kind is each.KEYWORD_ONLY}
+
+    @property
     def meaning(self) -> str:
         """Return what it means: the docstring's first paragraph, on one line."""
         return _on_a_line(self._paragraphs[0])
