@@ -28,9 +28,28 @@ help: ## Show this help
 run: .venv/.runtime ## Run the service here, on a PostgreSQL of its own (Ctrl-C stops everything)
 	@exec $(RUN)/autogpt-db run
 
-test: .venv/.installed lint types ## Check everything; as root on Debian or Ubuntu the service on a real systemd, too
-	@$(call both_ways,$(RUN)/pytest,-n $(WORKERS) $(SPREAD))
-	@$(MAKE) --no-print-directory test-service
+# Guests and new systems mostly wait for what is fetched and booted: they go beside the other tests.
+# What they print is kept, and shown when all is done.
+.PHONY: test-here test-installed
+BESIDE := test-service test-installed
+test: .venv/.installed ## Check everything; as root on Debian or Ubuntu the service on a real systemd, too
+	@rm -rf build/beside && mkdir -p build/beside
+	@$(MAKE) --no-print-directory --keep-going --jobs=3 test-here $(BESIDE:%=beside-%); status=$$?; \
+	for each in $(BESIDE); do printf '\n== make %s\n' $$each; cat build/beside/$$each; done; exit $$status
+
+# Types before tests: of those some check more types, and begin with what is known then.
+test-here: .venv/.installed
+	@$(MAKE) --no-print-directory lint types
+	@$(call both_ways,$(PYTEST),-n $(WORKERS) $(SPREAD))
+
+$(BESIDE:%=beside-%): beside-%: .venv/.installed
+	@$(MAKE) --no-print-directory $* >build/beside/$* 2>&1
+
+# The variables of this make are not for one that a test starts.
+PYTEST := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(RUN)/pytest
+
+# The release that runs here, as a newcomer installs it and of its package.
+test-installed: .venv/.installed
 	@$(MAKE) --no-print-directory test-bare SUITES=own ACCOUNTS=ada
 	@$(MAKE) --no-print-directory test-packages SUITES=own
 
@@ -130,17 +149,17 @@ dist: | $(UV) ## Build what a release consists of into dist/: sdists, wheels, .d
 test-service: .venv/.installed ## Prove the service on a real systemd, where a guest can run (ROUNDS=20, SUITE=trixie)
 	@if tests/service/systemd-lab able; then tests/service/systemd-lab tools; fi
 	@export UV="$(UV)" LAB_SUITE="$(SUITE)" AUTOGPT_DB_TEST_ROUNDS=$(or $(ROUNDS),3); \
-	$(call both_ways,$(RUN)/pytest -q -rA --no-header tests/service)
+	$(call both_ways,$(PYTEST) -o cache_dir=.pytest_cache/service -q -rA --no-header tests/service)
 
 # SUITES=own is the release that runs here; TESTS=all takes half an hour for each system and account.
 test-bare: .venv/.installed ## Prove README's two commands on new systems with its packages alone: SUITES="bookworm trixie noble" ACCOUNTS="root ada" TESTS=all
 	@if tests/service/systemd-lab able; then tests/service/systemd-lab tools; fi
-	AUTOGPT_DB_TEST_SUITES="$(SUITES)" AUTOGPT_DB_TEST_ACCOUNTS="$(ACCOUNTS)" AUTOGPT_DB_TEST_SELECTION="$(TESTS)" $(RUN)/pytest -q -rA --no-header tests/bare
+	AUTOGPT_DB_TEST_SUITES="$(SUITES)" AUTOGPT_DB_TEST_ACCOUNTS="$(ACCOUNTS)" AUTOGPT_DB_TEST_SELECTION="$(TESTS)" $(PYTEST) -p no:cacheprovider -q -rA --no-header tests/bare
 
 # Those in DIST, which are to be published; without it one is made for each release.
 test-packages: .venv/.installed ## Install each .deb on a new system of its release and run it, by hand and by systemd: DIST=dist SUITES="bookworm trixie noble"
 	@if tests/service/systemd-lab able; then tests/service/systemd-lab tools; fi
-	AUTOGPT_DB_TEST_DIST="$(if $(filter command line,$(origin DIST)),$(DIST))" AUTOGPT_DB_TEST_SUITES="$(SUITES)" UV="$(UV)" $(RUN)/pytest -q -rA --no-header tests/packages
+	AUTOGPT_DB_TEST_DIST="$(if $(filter command line,$(origin DIST)),$(DIST))" AUTOGPT_DB_TEST_SUITES="$(SUITES)" UV="$(UV)" $(PYTEST) -p no:cacheprovider -q -rA --no-header tests/packages
 
 test-image: .venv/.installed ## Build the container's image with podman, run it and call it (as root on Debian; installs podman)
 	@if [ "$$(id -u)" = 0 ] && ! { command -v podman && command -v runc; } >/dev/null && tests/service/systemd-lab able; then \

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from load import Writers
-from waiting import wait_for
+from waiting import PATIENCE, wait_for
 
 ROOT = Path(__file__).parents[1]
 LAB = ROOT / "tests/service/systemd-lab"
@@ -123,7 +123,7 @@ class Guest:
             input=text,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=4 * PATIENCE,
             check=False,
             env=kept,
         )
@@ -145,7 +145,7 @@ class Guest:
         """Return a child's pid in the guest: `api:api_00`."""
         return int(self.run("autogpt-db", "ctl", "pid", name))
 
-    def wait_serving(self, *, seconds: float = 40) -> None:
+    def wait_serving(self, *, seconds: float = PATIENCE) -> None:
         def serving() -> bool:
             return (
                 self.property("ActiveState") == "active"
@@ -245,7 +245,7 @@ class GuestWriters(Writers):
             assert libc.setns(namespace.fileno(), _CLONE_NEWNET) == 0, ctypes.get_errno()
         await super()._run()
 
-    def wait_for_more(self, count: int = 200, *, seconds: float = 20) -> None:
+    def wait_for_more(self, count: int = 200, *, seconds: float = PATIENCE) -> None:
         """Wait until that many more writes were acknowledged."""
         before = self.ok
         wait_for(lambda: self.ok >= before + count, seconds=seconds, what=f"{count} more writes")

@@ -105,7 +105,7 @@ def test_at_its_memory_limit_it_heals_and_loses_nothing_acknowledged(service: Gu
                 service.attempt("python3", "/root/send.py")
                 return service.records("EVENT=process_exited", since=since)
 
-            exits = wait_for(killed, seconds=60, what="a process killed for its memory")
+            exits = wait_for(killed, what="a process killed for its memory")
             service.wait_serving()
             writers.wait_for_more()
     finally:
@@ -127,7 +127,7 @@ def test_a_frozen_main_is_restarted_by_the_watchdog_while_children_serve(service
         frozen = time.monotonic()
         service.run("kill", "-STOP", str(main))
         writers.wait_for_more(1000)
-        wait_for(lambda: restarts(service) > before, seconds=30, what="the watchdog")
+        wait_for(lambda: restarts(service) > before, what="the watchdog")
         seconds = time.monotonic() - frozen
         service.wait_serving()
     print(f"main frozen: restarted after {seconds:.1f} s; {writers.history}")
@@ -139,7 +139,7 @@ def test_a_frozen_child_is_replaced(service: Guest) -> None:
     since = service.now()
     frozen = time.monotonic()
     service.run("kill", "-STOP", str(pid))
-    wait_for(lambda: service.child_pid("api:api_00") not in {0, pid}, seconds=20, what="another")
+    wait_for(lambda: service.child_pid("api:api_00") not in {0, pid}, what="another")
     service.wait_serving()
     seconds = time.monotonic() - frozen
     (record,) = service.records("EVENT=process_replaced", since=since)
@@ -236,7 +236,6 @@ def test_postgresql_absent_at_boot_is_awaited_in_words_and_may_arrive_later(
                 service.property("StatusText").startswith("waiting for PostgreSQL")
                 and service.property("StatusText")
             ),
-            seconds=30,
             what="the word",
         )
         print(f"after the boot: {status}")
@@ -275,7 +274,6 @@ def test_a_migration_may_take_longer_than_a_start(service: Guest) -> None:
             service.run("systemctl", "restart", "--no-block", "autogpt-db")
             wait_for(
                 lambda: service.property("StatusText") == "checking the schema",
-                seconds=30,
                 what="the word",
             )
             wait_for(lambda: time.monotonic() > began + ALLOWED + 2, what="the allowed time")
@@ -301,7 +299,7 @@ def test_a_taken_port_is_named(service: Guest) -> None:
         assert service.attempt("systemctl", "start", "autogpt-db.socket").returncode != 0
         service.run("systemctl", "start", "--no-block", "autogpt-db")
         record = wait_for(
-            lambda: service.records("EVENT=cannot_go_on", since=since), seconds=20, what="a record"
+            lambda: service.records("EVENT=cannot_go_on", since=since), what="a record"
         )[0]
         print(record["MESSAGE"])
         assert "8005 is taken" in record["MESSAGE"]

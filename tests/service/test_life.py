@@ -49,7 +49,7 @@ def test_an_idle_main_costs_next_to_nothing(service: Guest) -> None:
         shares.append(share())
         return shares[-1] <= 0.2
 
-    wait_for(is_idle, seconds=30, what="an idle main")
+    wait_for(is_idle, what="an idle main")
     print(f"idle main: {', '.join(f'{each:.2f}' for each in shares)} % CPU")
 
 
