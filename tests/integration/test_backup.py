@@ -30,6 +30,7 @@ from autogpt_db.errors import (
 )
 from autogpt_db.lifecycle import StopRequested
 from autogpt_db.settings import EmbeddedSettings, Settings, load_settings
+from once import scratch
 from private_cluster import COPIED, digests, fill, look
 
 
@@ -42,7 +43,7 @@ def settings_in(directory: Path) -> Settings:
 
 @contextmanager
 def a_place() -> Iterator[Path]:
-    directory = Path(tempfile.mkdtemp(prefix="adb-", dir="/tmp"))
+    directory = Path(tempfile.mkdtemp(prefix="adb-", dir=scratch()))
     directory.chmod(0o755)  # PostgreSQL's account must pass through it
     try:
         yield directory

@@ -22,6 +22,7 @@ from autogpt_db.errors import ConfigurationError, MaintenanceError, ResourceTake
 from autogpt_db.settings import EmbeddedSettings, Settings, load_settings
 from console_sessions import matches, steps
 from daemon_process import PROGRAM
+from once import copy_of, made_once, scratch
 from postgres_server import SYSTEM_15, binaries, has_server
 from private_cluster import fill, look
 
@@ -32,17 +33,36 @@ PAGE = Path(__file__).parents[2] / "docs" / "howto" / "back-up-and-restore.md"
 pytestmark = pytest.mark.skipif(not has_server(SYSTEM_15), reason="needs Debian's postgresql-15")
 
 
-@pytest.fixture
-def old() -> Iterator[Settings]:
-    """Yield the settings of a new state directory, run with PostgreSQL 15."""
-    directory = Path(tempfile.mkdtemp(prefix="adb-", dir="/tmp"))
-    directory.chmod(0o755)
+def settings_in(directory: Path) -> Settings:
+    """Return the settings of a directory below which PostgreSQL 15 is run."""
     settings = load_settings(
         assignments=[f"state_directory={directory}/state", f"runtime_directory={directory}/run"],
         environment={},
     ).settings
-    yield msgspec.structs.replace(settings, embedded=EmbeddedSettings(binaries=SYSTEM_15))
+    return msgspec.structs.replace(settings, embedded=EmbeddedSettings(binaries=SYSTEM_15))
+
+
+def make(directory: Path) -> None:
+    """Make a cluster of 15 with data in it, and write down what that is."""
+    directory.mkdir(mode=0o755)
+    (directory / "digests").write_bytes(msgspec.json.encode(fill(settings_in(directory))))
+
+
+@pytest.fixture
+def old() -> Iterator[Settings]:
+    """Yield the settings of a state directory with data in it, run with PostgreSQL 15."""
+    directory = Path(tempfile.mkdtemp(prefix="adb-", dir=scratch()))
+    directory.chmod(0o755)
+    copy_of(made_once("cluster-of-15", make), directory)
+    yield settings_in(directory)
     shutil.rmtree(directory)
+
+
+@pytest.fixture
+def before(old: Settings) -> dict[str, tuple[int, str]]:
+    """Return the digests of the data."""
+    digests = (old.paths.state.parent / "digests").read_bytes()
+    return msgspec.json.decode(digests, type=dict[str, tuple[int, str]])
 
 
 def unpinned(settings: Settings) -> Settings:
@@ -74,8 +94,9 @@ def names_in(settings: Settings) -> set[str]:
     return {path.name.partition("-2")[0] for path in place.iterdir() if path.name[0].islower()}
 
 
-def test_15_becomes_the_newer_one_with_the_same_data_and_the_old_one_is_kept(old: Settings) -> None:
-    before = fill(old)
+def test_15_becomes_the_newer_one_with_the_same_data_and_the_old_one_is_kept(
+    old: Settings, before: dict[str, tuple[int, str]]
+) -> None:
     conf = old.paths.state / "postgresql" / "data" / "postgresql.conf"
     with conf.open("a") as stream:
         stream.write("work_mem = 32MB  # ours\n")
@@ -109,7 +130,6 @@ def test_15_becomes_the_newer_one_with_the_same_data_and_the_old_one_is_kept(old
 
 
 def test_what_pg_upgrade_refuses_is_left_as_it_was(old: Settings) -> None:
-    fill(old)
     with serving(old), connect(old) as connection:
         connection.execute("CREATE TABLE platform.odd (call regprocedure)")  # it cannot move these
     before = look(old)
@@ -126,7 +146,6 @@ def test_what_pg_upgrade_refuses_is_left_as_it_was(old: Settings) -> None:
 
 def test_what_the_newer_one_refuses_is_known_before_and_moved_by_dump(old: Settings) -> None:
     """Debian's 15.20 and 17.12 give columns an option that no other PostgreSQL knows."""
-    fill(old)
     with serving(old), connect(old) as connection:
         connection.execute(
             """
@@ -176,7 +195,6 @@ def test_what_the_newer_one_refuses_is_known_before_and_moved_by_dump(old: Setti
 
 
 def test_a_dump_that_cannot_be_read_leaves_the_old_cluster(old: Settings) -> None:
-    fill(old)
     with serving(old), connect(old) as connection:
         # A check that what is stored doesn't pass any more: it cannot be read in again.
         connection.execute("CREATE TABLE platform.bad (n int)")
@@ -207,8 +225,6 @@ def test_a_dump_that_cannot_be_read_leaves_the_old_cluster(old: Settings) -> Non
 def test_room_is_asked_for_before_anything_is_touched(
     old: Settings, monkeypatch: pytest.MonkeyPatch, by_dump: bool
 ) -> None:
-    with serving(old):
-        pass
     full = shutil.disk_usage("/")._replace(free=2**20)
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: full)
     with pytest.raises(MaintenanceError, match=r"has 1\.0 MiB free, and the new cluster may take"):
@@ -218,15 +234,15 @@ def test_room_is_asked_for_before_anything_is_touched(
 
 
 def test_there_has_to_be_something_newer_and_the_service_has_to_be_stopped(old: Settings) -> None:
-    fill(old)
     with pytest.raises(ConfigurationError, match="PostgreSQL 15 already"):
         upgrade(old)
     with stopped(old), pytest.raises(ResourceTakenError, match="systemctl stop"):
         upgrade(unpinned(old))
 
 
-def test_a_backup_of_15_is_restored_with_15(old: Settings, tmp_path: Path) -> None:
-    before = fill(old)
+def test_a_backup_of_15_is_restored_with_15(
+    old: Settings, before: dict[str, tuple[int, str]], tmp_path: Path
+) -> None:
     backup = back_up(old, tmp_path).directory
     shutil.rmtree(old.paths.state)
     restore(unpinned(old), backup)
