@@ -171,20 +171,20 @@ def read_reply(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
         name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
     }
     size = int(headers.get("content-length", "0"))
-    body = b""
+    body = bytearray()  # bytes would be copied by each piece of what may be megabytes
     while len(body) < size:
         some = connection.recv(size - len(body))
         assert some, "the connection ended in the middle of a reply"
         body += some
-    return int(first.split()[1]), headers, body
+    return int(first.split()[1]), headers, bytes(body)
 
 
 def read_to_end(connection: socket.socket) -> bytes:
     """Read until the other side closes."""
-    received = b""
+    received = bytearray()
     while some := connection.recv(65536):
         received += some
-    return received
+    return bytes(received)
 
 
 def bytes_unread(connection: socket.socket) -> int:
