@@ -11,12 +11,18 @@ ROOT = Path(__file__).parents[1]
 _MADE_HERE = {".git", ".venv", ".uv", ".make", ".hypothesis", "build", "dist"}
 
 
-def copy_checkout(target: Path) -> None:
-    """Copy the checkout as a newcomer has it, without what is made in it, for all to read."""
+def copy_checkout(target: Path, *, compiled: bool = False) -> None:
+    """Copy the checkout as a newcomer has it, without what is made in it, for all to read.
+
+    Args:
+        target: Where to, which is not there yet.
+        compiled: Whether what Python has compiled comes along, which would take some seconds again.
+    """
+    left = ("_cache",) if compiled else ("_cache", "__pycache__")
 
     def ignored(at: str, names: list[str]) -> set[str]:
         made = _MADE_HERE if Path(at) == ROOT else set()
-        return made | {name for name in names if name.endswith(("__pycache__", "_cache"))}
+        return made | {name for name in names if name.endswith(left)}
 
     shutil.copytree(ROOT, target, ignore=ignored)
     subprocess.run(["chmod", "-R", "a+rX", target], check=True)

@@ -34,7 +34,7 @@ class Stranger:
             root: A directory that is not there yet.
         """
         self.root = root
-        copy_checkout(root)
+        copy_checkout(root, compiled=True)
         self._run("git", "init", "--quiet")
         self._commit("as it was")
 

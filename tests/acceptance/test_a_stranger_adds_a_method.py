@@ -179,8 +179,9 @@ def test_a_read_and_a_write_with_a_model_and_one_on_later_tables(stranger: Stran
     }
     stranger.checks_style()
     stranger.checks_types(PLACE, "daemon/autogpt_db/client", "tests/integration/test_timezones.py")
-    stranger.tests(*OF_ALL)
-    stranger.tests("-k", "timezone or two_statements", *OF_EACH)
+    # By their names, and all in tests/unit: one process finds and runs them.
+    said = stranger.tests("-vv", "-k", "unit or timezone or two_statements", *OF_ALL, *OF_EACH)
+    assert re.search(r"test_timezones.py::test_a_users_timezone \S*PASSED", said)
 
 
 # The last because there is no such model.

@@ -31,7 +31,7 @@ from releases.building import ENCRYPTION_KEY, LATEST, ReleaseDatabases
 from service import LATER, OPERATIONS
 
 METHODS = sorted(OPERATIONS)
-TOTAL = int(os.environ.get("AUTOGPT_DB_TEST_FUZZ", "1500"))
+TOTAL = int(os.environ.get("AUTOGPT_DB_TEST_FUZZ", "500"))
 EACH = -(-TOTAL // len(METHODS))
 DEADLINE = 40.0
 ODD: tuple[Any, ...] = (None, "x\0y", -(2**70), [[]])

@@ -6,6 +6,7 @@ import json
 import logging
 import re
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ def alerts_of(event: str) -> list[str]:
     return [alert["name"] for alert in _alerts() if event in alert.get("told_by", ())]
 
 
+@cache
 def _alerts() -> list[dict[str, Any]]:
     declared: list[dict[str, Any]] = tomllib.loads(_RULES.read_text("utf-8"))["alert"]
     return declared

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,7 @@ else:  # type checkers are to know what there is, and what isn't
         return globals()[name]'''
 
 
+@cache
 def declared_models() -> Mapping[str, str]:
     """Return the models' names, sorted, and the module that declares each.
 
