@@ -235,8 +235,8 @@ class Guest:
 class GuestWriters(Writers):
     """Writers whose connections begin inside the guest: their thread joins its network."""
 
-    def __init__(self, guest: Guest, *, clients: int = 32, pause: float = 0.0) -> None:
-        super().__init__(PORT, clients=clients, pause=pause)
+    def __init__(self, guest: Guest, *, clients: int = 32) -> None:
+        super().__init__(PORT, clients=clients)
         self._network = Path(f"/proc/{guest.pid}/ns/net")
 
     async def _run(self) -> None:

@@ -15,6 +15,8 @@ PATIENCE = 60.0
 BUSY = 4
 """How many times as long as is promised a thing may take where ten others are done meanwhile."""
 _SHORTEST, _LONGEST = 0.005, 0.05
+_SHARE, _LONGEST_BY_SHARE = 5, 0.5
+"""A look that starts a program, in a guest say, may take a fifth of the time at most."""
 
 
 def wait_for(
@@ -26,14 +28,17 @@ def wait_for(
     """Return the first truthy value of `condition`; fail after `seconds`.
 
     It is called without arguments; those that a lambda declares have defaults: a loop's variables.
-    It looks ever less often: to look may cost more than what is waited for.
+    It looks ever less often, and the less often the longer a look takes: to look may cost more than
+    what is waited for.
     """
     began = time.monotonic()
     while True:
+        before = time.monotonic()
         value = condition()
         if value:
             return value
-        waited = time.monotonic() - began
-        if waited > seconds:
+        now = time.monotonic()
+        if now - began > seconds:
             raise AssertionError(f"{what} did not come true within {seconds:g} s; last: {value!r}")
-        time.sleep(min(max(_SHORTEST, waited / 10), _LONGEST))
+        pause = min(max(_SHORTEST, (now - began) / 10), _LONGEST)
+        time.sleep(max(pause, min((_SHARE - 1) * (now - before), _LONGEST_BY_SHARE)))
