@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import random
 import re
 import threading
@@ -142,16 +143,25 @@ class Clients:
         seed: What they draw from.
         count: How many they are.
         work: What each does, again and again.
+        rate: How many steps of it all of them begin in a second, at most.
     """
 
     def __init__(
-        self, ports: Sequence[int], history: History, seed: str, *, count: int, work: type[Any]
+        self,
+        ports: Sequence[int],
+        history: History,
+        seed: str,
+        *,
+        count: int,
+        work: type[Any],
+        rate: float = math.inf,
     ) -> None:
         self._ports = ports
         self._history = history
         self._seed = seed
         self._count = count
         self._work = work
+        self._pause = count / rate
         self._stop = False
         self._thread = threading.Thread(target=self._work_all, daemon=True)
 
@@ -189,5 +199,6 @@ class Clients:
         work = self._work(caller)
         while not self._stop:
             await work.step()
+            await asyncio.sleep(self._pause)
         await work.finish()
         caller.hang_up()

@@ -1,6 +1,7 @@
 """A fault campaign: whatever breaks, what was acknowledged is stored, once, and nobody is lost.
 
-`make test-chaos SEED=… MINUTES=…` plays all of it; with the other tests a minute of it runs.
+`make test-chaos SEED=… MINUTES=…` plays all of it; with the other tests some kinds of faults come
+once each, for a minute at most.
 """
 
 from __future__ import annotations
