@@ -18,6 +18,7 @@ from autogpt_db.errors import (
     UniqueViolationError,
     ValidationFailedError,
 )
+from autogpt_db.operations.chats.message_page_statements import EXACT_PAGE
 from autogpt_db.settings import LimitsSettings
 from lock_waits import await_lock
 from releases.building import LATEST
@@ -331,13 +332,65 @@ def test_a_page_that_would_be_too_large_has_its_newest_messages(service_in: Serv
     service = started(service_in, limits=limits)
     add(service, said(*["x" * 10_000] * 9))
     found = page(service, limit=9)
-    assert (numbers(found), found["has_more"]) == ([5, 6, 7, 8], True)
-    assert numbers(page(service, limit=9, before_sequence=5)) == [1, 2, 3, 4]
+    assert (numbers(found), found["has_more"]) == ([3, 4, 5, 6, 7, 8], True)
+    assert numbers(page(service, limit=9, before_sequence=3)) == [0, 1, 2]
     with pytest.raises(ResultTooLargeError, match="get_chat_messages_paginated"):
         service.call("get_chat_session", session_id="s")
     add(service, said("x" * 60_000), 9)
+    assert numbers(page(service)) == [9]
+    add(service, said("x" * 65_000), 10)
     with pytest.raises(ResultTooLargeError):
         page(service)
+
+
+def test_whatever_stands_beside_a_pages_messages_it_is_no_larger_than_it_may_be(
+    service_in: Serve,
+) -> None:
+    limits = LimitsSettings(result_bytes=2_000_000)
+    service = started(service_in, limits=limits)
+    # More than 8,000 small messages, and a session that is large by itself.
+    service.rows("""
+        INSERT INTO "ChatMessage" (id, "sessionId", role, sequence)
+        SELECT n::text, 's', 'user', n FROM generate_series(0, 8999) AS n""")
+    body = b'{"session_id": "s", "limit": 9000}'
+    for beside in (1, 60_000):
+        service.rows(
+            """UPDATE "ChatSession" SET credentials = jsonb_build_object(
+                   'github', jsonb_build_object('id', repeat('x', %(beside)s)))""",
+            beside=beside,
+        )
+        reply = service.run(service.started("get_chat_messages_paginated", body))
+        assert 1_990_000 < len(reply) <= 2_000_000
+
+
+def test_no_documents_are_made_of_messages_that_a_page_has_no_room_for(service_in: Serve) -> None:
+    service = started(service_in)
+    add(service, said(*["x" * 10_000] * 9))
+    parameters = {
+        "session_id": "s",
+        "limit": 9,
+        "before_sequence": None,
+        "after_sequence": 0,
+        "user_id": None,
+        "organization_id": None,
+        "most_bytes": 25_000,
+    }
+    with psycopg.connect(service.url) as connection:
+        text = f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {EXACT_PAGE(service.capabilities)}"
+        row = connection.execute(text.encode(), parameters).fetchone()
+    assert row is not None
+    ((explained,),) = (row[0],)
+    assert looked_at(explained["Plan"]) == 9 + 2, "all that are asked for, and what fits"
+
+
+def looked_at(plan: dict[str, Any]) -> int:
+    """Return how many rows of messages the nodes of a plan have looked at."""
+    rows = sum(looked_at(below) for below in plan.get("Plans", ()))
+    if plan.get("Relation Name") == "ChatMessage":
+        assert plan["Node Type"] != "Seq Scan"
+        passed = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)
+        rows += round(passed * plan["Actual Loops"])
+    return rows
 
 
 def test_odd_json_in_a_row_hides_no_other(service_in: Serve) -> None:

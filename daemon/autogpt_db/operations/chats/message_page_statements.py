@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from autogpt_db.database.capabilities import Capabilities
 
+_BETWEEN: LiteralString = "2"
+"""Bytes between two messages of a reply."""
 _VISIBLE: LiteralString = "IN ('user', 'assistant')"
 
 # A page never begins amid a tool's answers, and shows something to the user: what is missing
@@ -82,25 +84,34 @@ _EXACT: LiteralString = """
 def _page(capabilities: Capabilities, bounds: LiteralString) -> LiteralString:
     """Return the statement for a page: the newest message first, and beside it the session.
 
+    A message takes as many bytes as its content at least, which is known without reading it. So
+    no documents are made of messages that have no room in a reply.
+
     Args:
         capabilities: What the database has.
         bounds: What the page is widened to.
     """
     return f"""
 WITH asked AS (
-    SELECT {SESSION(capabilities)} AS document
-      FROM platform."ChatSession" AS session
-     WHERE session."id" = %(session_id)s
-       AND (%(user_id)s::text IS NULL OR session."userId" = %(user_id)s)
-       AND {IN_ORGANIZATION(capabilities)}
+    SELECT found.document, octet_length(found.document::text) AS bytes
+      FROM (
+           SELECT {SESSION(capabilities)} AS document
+             FROM platform."ChatSession" AS session
+            WHERE session."id" = %(session_id)s
+              AND (%(user_id)s::text IS NULL OR session."userId" = %(user_id)s)
+              AND {IN_ORGANIZATION(capabilities)}
+           OFFSET 0
+           ) AS found
 ), newest AS (
     SELECT message."sequence",
            message."role",
-           row_number() OVER (ORDER BY message."sequence" DESC) AS place
+           row_number() OVER descending AS place,
+           sum(COALESCE(octet_length(message."content"), 0)) OVER descending AS least_bytes
       FROM platform."ChatMessage" AS message
      WHERE message."sessionId" = %(session_id)s
        AND message."sequence" < COALESCE(%(before_sequence)s::bigint, 2147483648)
        AND message."sequence" >= COALESCE(%(after_sequence)s::bigint, -2147483648)
+    WINDOW descending AS (ORDER BY message."sequence" DESC ROWS UNBOUNDED PRECEDING)
      ORDER BY message."sequence" DESC
      LIMIT %(limit)s::bigint + 1
 ), found AS (
@@ -109,7 +120,9 @@ WITH asked AS (
     SELECT min(newest."sequence") AS oldest,
            max(newest."sequence") AS newest,
            bool_or(newest."role" {_VISIBLE}) AS visible,
-           (array_agg(newest."role" ORDER BY newest."sequence"))[1] AS oldest_role
+           (array_agg(newest."role" ORDER BY newest."sequence"))[1] AS oldest_role,
+           bool_and(newest.least_bytes <= %(most_bytes)s) AS has_room,
+           min(newest."sequence") FILTER (WHERE newest.least_bytes <= %(most_bytes)s) AS fitting
       FROM newest
      WHERE newest.place <= %(limit)s::bigint{bounds}
 SELECT CASE WHEN listed."sequence" IS NOT DISTINCT FROM bounds.newest THEN asked.document END,
@@ -124,7 +137,7 @@ SELECT CASE WHEN listed."sequence" IS NOT DISTINCT FROM bounds.newest THEN asked
        SELECT each."sequence",
               each.document,
               each.source_known,
-              sum(octet_length(each.document::text))
+              sum(octet_length(each.document::text) + {_BETWEEN})
                   OVER (ORDER BY each."sequence" DESC ROWS UNBOUNDED PRECEDING) AS bytes
          FROM (
               SELECT message."sequence",
@@ -132,12 +145,15 @@ SELECT CASE WHEN listed."sequence" IS NOT DISTINCT FROM bounds.newest THEN asked
                      {SOURCE_KNOWN(capabilities)} AS source_known
                 FROM platform."ChatMessage" AS message
                WHERE message."sessionId" = %(session_id)s
-                 AND message."sequence" >= (SELECT bounds.oldest FROM bounds)
+                 AND message."sequence" >= (
+                     SELECT CASE WHEN page.has_room THEN bounds.oldest ELSE page.fitting END
+                       FROM bounds CROSS JOIN page
+                 )
                  AND message."sequence" <= (SELECT bounds.newest FROM bounds)
                ORDER BY message."sequence" DESC
               OFFSET 0
               ) AS each
-       ) AS listed ON listed.bytes <= %(most_bytes)s
+       ) AS listed ON listed.bytes + asked.bytes <= %(most_bytes)s
  ORDER BY listed."sequence" DESC
 """
 

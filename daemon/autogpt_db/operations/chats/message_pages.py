@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _FIRST = -(2**31)
-_BESIDE_MESSAGES = 16_384
-"""Bytes that are kept for what a page holds beside its messages; more than most sessions need."""
+_BESIDE_DOCUMENTS = 256
+"""Bytes that are kept for what a page holds beside the documents of its messages and session."""
 _NARROW = "ask get_chat_messages_paginated for pages"
 
 _LATEST_OF_USER = ForSchema(
@@ -198,7 +198,7 @@ async def _read(database: Database, parameters: Mapping[str, Any]) -> _Page | No
     widened = parameters["after_sequence"] is None
     statement = (WIDENED_PAGE if widened else EXACT_PAGE)(database.capabilities)
     limits = database.settings.limits
-    most_bytes = limits.result_bytes - _BESIDE_MESSAGES
+    most_bytes = limits.result_bytes - _BESIDE_DOCUMENTS
     rows = await database.rows(statement, {**parameters, "most_bytes": most_bytes})
     if not rows:
         return None
