@@ -180,6 +180,26 @@ def test_a_number_that_somebody_takes_meanwhile_is_passed_over(service_in: Serve
     assert (theirs[0], theirs[3], ours[0], ours[3]) == ("theirs", number, "m-1", number + 1)
 
 
+def test_a_message_that_another_thread_posts_meanwhile_leaves_no_empty_chat(
+    service_in: Serve,
+) -> None:
+    service = service_in("v0.7.2", seeded=True)
+    before = sessions(service)
+    posted: list[Any] = []
+    with psycopg.connect(service.url) as other:
+        other.execute(
+            """INSERT INTO platform."ChatMessage" (id, "sessionId", role, sequence)
+               VALUES ('m-1', 'csx2', 'user', 1000)"""
+        )
+        poster = threading.Thread(target=lambda: posted.append(post(service, "x7", "m-1")))
+        poster.start()
+        await_lock(service.url, what="the post to wait")
+        other.commit()
+        poster.join()
+    assert posted == [None]
+    assert sessions(service) == before
+
+
 def test_who_never_gets_a_number_is_asked_to_come_again(service_in: Serve) -> None:
     service = service_in("v0.7.2", seeded=True)
     service.rows("""

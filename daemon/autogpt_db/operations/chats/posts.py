@@ -31,8 +31,8 @@ class _Thread(NamedTuple):
 
     Attributes:
         lock: Waits for whoever posts there.
-        post: Posts. Returns whether there was such a message, the session, and the same again if
-            the message was written.
+        post: Posts. Returns whether there was such a message, the session, the same again if the
+            message was written, and once more if it was made now.
     """
 
     lock: LiteralString
@@ -96,7 +96,8 @@ WITH known AS (
 )
 SELECT EXISTS (SELECT FROM known),
        (SELECT "id" FROM chosen),
-       (SELECT "sessionId" FROM posted)
+       (SELECT "sessionId" FROM posted),
+       (SELECT "id" FROM made)
 """,
     )
 
@@ -130,6 +131,11 @@ _PLAIN = _thread(
      WHERE true""",
     "",
 )
+
+
+_UNMAKE: LiteralString = """
+DELETE FROM platform."ChatSession" WHERE "id" = %(session_id)s
+"""
 
 
 @operation(reads=False, repeat=harmless("A message is posted once: a repeat returns null."))
@@ -222,10 +228,15 @@ async def _post(
     """Post a message; return whether there is a session for it, and the one it was written into."""
     async with database.transaction() as transaction:
         await transaction.execute(thread.lock, parameters)
+        made: str | None = None
         for _ in range(ATTEMPTS):
             row = await transaction.row(thread.post, parameters)
             assert row is not None, "of no table"
-            known, session_id, posted_in = row
+            known, session_id, posted_in, now_made = row
+            made = made or now_made
+            if known and made is not None:
+                # Another thread has posted it since: nobody needs what was made for it.
+                await transaction.execute(_UNMAKE, {"session_id": made})
             if known or session_id is None or posted_in is not None:
                 return known or session_id is not None, posted_in
         raise StatementCollidedError(
