@@ -219,24 +219,26 @@ def test_balances_of_organizations_are_audited_but_for_copies(
     for _ in range(3):
         spend(bank, "org-1", 20)
     spend(bank, "org-nb", 5, fail_insufficient_credits=False)
+    spend(bank, "org-no", -7)
     queries = Queries(bank.url)
     try:
         assert run(queries, settings_for(bank.url), "audit_balances")[0] == {
             "users": bank.value('SELECT count(*) FROM "User"'),
-            "organizations": bank.value(
-                'SELECT count(*) FROM "Organization" WHERE NOT "isPersonal"'
-            ),
+            "organizations": bank.value("""
+                SELECT count(*) FROM "Organization"
+                 WHERE NOT "isPersonal" OR id = 'org-no'"""),
             "differing": 0,
             "difference_cents": 0,
         }
         bank.rows("""UPDATE "OrgBalance" SET balance = balance + 3 WHERE "orgId" = 'org-1'""")
+        bank.rows("""UPDATE "OrgBalance" SET balance = 9 WHERE "orgId" = 'org-no'""")
         bank.rows("""DELETE FROM "OrgCreditTransaction" WHERE "orgId" = 'org-nb'""")
         result, events = run(queries, settings_for(bank.url), "audit_balances")
-        assert (result["differing"], result["difference_cents"]) == (2, 8)
+        assert (result["differing"], result["difference_cents"]) == (3, 10)
         told = {each["organization_id"]: each["difference"] for each in events
                 if each["event"] == "balance_differs"}  # fmt: skip
-        assert told == {"org-1": 3, "org-nb": -5}, "org-a's is a copy that nobody keeps up"
-        assert figures(queries, "balances_difference_cents") == [8]
+        assert told == {"org-1": 3, "org-nb": -5, "org-no": 2}, "org-a's is a copy"
+        assert figures(queries, "balances_difference_cents") == [10]
     finally:
         queries.close()
 

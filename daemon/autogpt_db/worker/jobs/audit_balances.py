@@ -30,16 +30,24 @@ SELECT max(page."id"), count(*)
 """
 
 # A user's own is not among those that are compared: its row of "OrgBalance" is a copy that nobody
-# keeps up.
-_LAST_ORGANIZATION: LiteralString = """
-SELECT max(page."id"), count(*) FILTER (WHERE NOT page."isPersonal")
+# keeps up. A personal one without an owner is nobody's own: it has a balance as any other.
+_NOBODYS_OWN: LiteralString = """NOT (
+            organization."isPersonal"
+            AND EXISTS (
+                SELECT
+                  FROM platform."OrgMember" AS membership
+                 WHERE membership."orgId" = organization."id" AND membership."isOwner"
+            )
+        )"""
+_LAST_ORGANIZATION: LiteralString = f"""
+SELECT max(organization."id"), count(*) FILTER (WHERE {_NOBODYS_OWN})
   FROM (
        SELECT "id", "isPersonal"
          FROM platform."Organization"
         WHERE "id" > %(after)s
         ORDER BY "id"
         LIMIT %(batch)s
-  ) AS page
+  ) AS organization
 """
 
 
@@ -86,10 +94,11 @@ AUDIT: LiteralString = _audit(
 )
 
 _AUDIT_ORGANIZATIONS: LiteralString = _audit(
-    """
-       SELECT "id"
-         FROM platform."Organization"
-        WHERE "id" > %(after)s AND "id" <= %(last)s AND NOT "isPersonal"
+    f"""
+       SELECT organization."id"
+         FROM platform."Organization" AS organization
+        WHERE organization."id" > %(after)s AND organization."id" <= %(last)s
+          AND {_NOBODYS_OWN}
   """,
     "OrgBalance",
     "OrgCreditTransaction",
