@@ -11,10 +11,13 @@ import pytest
 import structlog
 
 from api_process import ApiProcess
+from autogpt_db.backoff import Backoff
 from autogpt_db.errors import ExpertRunPausedError, LockedError
-from autogpt_db.operations.experts.expert_spending import week_of, weekly_spending
+from autogpt_db.operations.experts import expert_spending
+from autogpt_db.operations.experts.expert_spending import breaker_of, week_of, weekly_spending
 from autogpt_db.settings import ExpertsSettings, RedisSettings, Settings
 from redis_server import RedisServer
+from waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -246,9 +249,11 @@ def test_weeks_are_those_of_iso_in_utc() -> None:
 
 
 @pytest.mark.parametrize("what", ["unset", "away", "refusing", "silent", "odd"])
-def test_what_redis_does_not_say_is_not_spent(
-    service_in: Serve, redis: RedisServer, what: str
+def test_what_redis_does_not_say_is_not_spent_and_is_not_waited_for_again(
+    service_in: Serve, redis: RedisServer, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
+    monkeypatch.setattr(expert_spending, "PAUSES", Backoff(first=600.0, longest=600.0))
+    breaker_of.cache_clear()
     options: dict[str, Any] = {
         "host": "127.0.0.1",
         "port": redis.port,
@@ -269,10 +274,32 @@ def test_what_redis_does_not_say_is_not_spent(
             spent(redis, x5="a lot")
     service = service_in("v0.7.2", seeded=True, redis=RedisSettings(**options))
     with structlog.testing.capture_logs() as records:
-        assert enforce(service, "x5") is None
+        for _ in range(2):
+            assert enforce(service, "x5") is None
+    breaker_of.cache_clear()
     unread = [each for each in records if each["event"] == "expert_spending_unread"]
-    assert len(unread) == (0 if what == "unset" else 1)
+    assert len(unread) == {"unset": 0, "odd": 2}.get(what, 1)
     assert service.rows(EVENTS) == []
+
+
+def test_redis_is_asked_again_after_the_pause(
+    service_in: Serve, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expert_spending, "PAUSES", Backoff(first=0.0, longest=0.0))
+    breaker_of.cache_clear()
+    options = RedisSettings(host="127.0.0.1", port=redis.port, socket_timeout=0.2)
+    settings = Settings(redis=options)
+    service = service_in("v0.7.2")
+    spent(redis, a=1)
+    redis.gate.clear()
+    assert service.run(weekly_spending(settings, ["a"])) == [0]
+    redis.gate.set()
+    options = RedisSettings(
+        host="127.0.0.1", port=redis.port, connect_timeout=PATIENCE, socket_timeout=PATIENCE
+    )
+    patient = Settings(redis=options)
+    assert service.run(weekly_spending(patient, ["a"])) == [1]
+    breaker_of.cache_clear()
 
 
 def test_many_counters_are_asked_for_at_once(service_in: Serve, redis: RedisServer) -> None:

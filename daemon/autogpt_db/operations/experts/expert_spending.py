@@ -10,15 +10,22 @@ from __future__ import annotations
 import asyncio
 import importlib
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from autogpt_db.backoff import Backoff
 from autogpt_db.gateways.bus import Bus
+from autogpt_db.gateways.circuit_breaker import CircuitBreaker
 from autogpt_db.logs.events import methods as log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from autogpt_db.settings import Settings
+
+
+PAUSES = Backoff(first=1.0, longest=5.0)
+"""Seconds for which a Redis that is away is left alone: calls may hold a connection and a key."""
 
 
 def week_of(moment: datetime) -> str:
@@ -45,6 +52,9 @@ async def weekly_spending(
     nothing = [0] * len(expert_ids)
     if options.host is None or not expert_ids:
         return nothing
+    breaker = breaker_of(options.host, options.port)
+    if breaker.open:
+        return nothing
     week = week_of(moment or datetime.now(UTC))
     # Imported where it is used, and beside the loop: it takes a second and many megabytes.
     library = await asyncio.to_thread(importlib.import_module, "redis.asyncio")
@@ -55,11 +65,19 @@ async def weekly_spending(
                 [f"expert-spend:{each}:{week}" for each in expert_ids]
             )
     except (library.RedisError, OSError) as error:
-        log.expert_spending_unread(
-            experts=len(expert_ids), reason=f"{type(error).__name__}: {error}"
-        )
+        if breaker.failed() is not None:
+            log.expert_spending_unread(
+                experts=len(expert_ids), reason=f"{type(error).__name__}: {error}"
+            )
         return nothing
+    breaker.answered()
     return [_credits(each) for each in found]
+
+
+@lru_cache(maxsize=1)
+def breaker_of(host: str, port: int) -> CircuitBreaker:  # noqa: ARG001 - one for each Redis
+    """Return this process's memory of a Redis."""
+    return CircuitBreaker(PAUSES)
 
 
 def _credits(value: bytes | None) -> int:
