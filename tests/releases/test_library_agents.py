@@ -11,9 +11,11 @@ from api_process import ApiProcess
 from autogpt_db.errors import (
     ArgumentsInvalidError,
     ArgumentsNotHonouredError,
+    LimitExceededError,
     NotFoundError,
     RecordNotFoundError,
 )
+from autogpt_db.settings import LimitsSettings
 from releases.building import LATEST
 from releases.library_rows import (
     EXECUTOR,
@@ -265,3 +267,13 @@ def test_triggers_are_hidden_agents_that_run_the_graph(service_in: Start, state:
     assert service.call("list_trigger_agents", **given) == []
     with pytest.raises(NotFoundError, match=r"^Library agent #none not found$"):
         service.call("list_trigger_agents", user_id="alice", library_agent_id="none")
+
+
+def test_more_graphs_below_than_may_be_are_refused(service_in: Start) -> None:
+    service = started(service_in, LATEST, limits=LimitsSettings(items=10))
+    below = [("g", 1)] * 11
+    with pytest.raises(LimitExceededError, match=r"graph\.sub_graphs"):
+        service.call("create_library_agent", graph=model("g", 2, *below), user_id="alice")
+    alone = {"create_library_agents_for_sub_graphs": False}
+    service.call("create_library_agent", graph=model("g", 2, *below), user_id="alice", **alone)
+    service.call("create_library_agent", graph=model("g", 2, *below[1:]), user_id="alice")

@@ -17,6 +17,7 @@ from autogpt_db.settings.features import (
     EmbeddingsSettings,
     ExpertsSettings,
     IntegrationsSettings,
+    LibrarySettings,
     RedisSettings,
 )
 from autogpt_db.settings.jobs import RetainSettings, WatchSettings
@@ -43,6 +44,7 @@ __all__ = [
     "EventsSettings",
     "ExpertsSettings",
     "IntegrationsSettings",
+    "LibrarySettings",
     "LimitsSettings",
     "LoadedSettings",
     "LoggingSettings",

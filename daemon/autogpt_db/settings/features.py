@@ -72,6 +72,27 @@ class ExpertsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = 500
 
 
+class LibrarySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Users' libraries."""
+
+    scheduler_url: Annotated[
+        str | None,
+        option(
+            "Where AutoGPT's scheduler is, such as http://scheduler_server:8003: it is asked which "
+            "agents are scheduled, and for when. Unset: none is shown as scheduled."
+        ),
+    ] = None
+    scheduler_timeout: Annotated[
+        float,
+        option(
+            "Seconds to wait for its answer. One that comes later counts as none, and then nobody "
+            "asks for a while.",
+            ge=0.05,
+            le=30,
+        ),
+    ] = 1.0
+
+
 class LinkingSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Servers and accounts of chat platforms, linked with AutoGPT's accounts."""
 

@@ -28,6 +28,7 @@ from autogpt_db.settings.features import (
     EmbeddingsSettings,
     ExpertsSettings,
     IntegrationsSettings,
+    LibrarySettings,
     LinkingSettings,
     RedisSettings,
 )
@@ -68,6 +69,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     experts: ExpertsSettings = ExpertsSettings()
     embeddings: EmbeddingsSettings = EmbeddingsSettings()
     integrations: IntegrationsSettings = IntegrationsSettings()
+    library: LibrarySettings = LibrarySettings()
     linking: LinkingSettings = LinkingSettings()
     redis: RedisSettings = RedisSettings()
     events: EventsSettings = EventsSettings()

@@ -146,6 +146,15 @@ def event_not_published(*, what: str, reason: str) -> None:
 
 
 @event(WARNING)
+def schedules_unknown(*, reason: str, pause: float) -> None:
+    """AutoGPT's scheduler didn't say what is scheduled: for `pause` seconds nobody asks it, and no
+    agent is shown as scheduled.
+
+    Start the scheduler, or correct library.scheduler_url.
+    """
+
+
+@event(WARNING)
 def embedding_failed(*, texts: int, reason: str) -> None:
     """No embeddings were made; a search goes by words, a backfill is repeated.
 

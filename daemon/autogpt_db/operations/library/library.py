@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from autogpt_db import models
 from autogpt_db.errors import (
     ForeignKeyViolationError,
@@ -19,11 +17,13 @@ from autogpt_db.operations import (
     operation,
 )
 from autogpt_db.operations.filters import containing
-from autogpt_db.operations.graphs.graph_interface import BLOCKS_THAT_SHOW, interface_of
 from autogpt_db.operations.library.library_additions import ADD, OFFERED
+from autogpt_db.operations.library.library_agent_documents import BLOCKS, whole_page
 from autogpt_db.operations.library.library_lists import LIST, LIST_WITH_NODES
+from autogpt_db.operations.library.schedules import with_schedules
 from autogpt_db.operations.missing import not_found
 from autogpt_db.operations.users.default_team import TENANCY, default_tenancy
+from autogpt_db.signatures.bounds import fetch_document
 from autogpt_db.signatures.detail import Problems
 from autogpt_db.signatures.repeats import harmless
 
@@ -47,7 +47,8 @@ async def list_library_agents(
 ) -> Reply[models.LibraryAgentResponse]:
     """List a page of a user's library, without deleted and archived agents.
 
-    Whether an agent is scheduled is the scheduler's to know: `is_scheduled` is always false.
+    Whether an agent is scheduled is the scheduler's to know: `is_scheduled` is false unless that is
+    set (`library.scheduler_url`) and answers at once.
 
     Args:
         user_id: Whose library.
@@ -69,6 +70,8 @@ async def list_library_agents(
     Raises:
         InvalidInputError: The page or its size is less than 1, or the search term is too long.
         ArgumentsInvalidError: The database doesn't know when agents were last run.
+        ResultTooLargeError: The page is larger than the settings allow, with the nodes that are
+            looked at.
     """
     if page < 1 or page_size < 1:
         raise InvalidInputError("Invalid pagination input")
@@ -91,15 +94,17 @@ async def list_library_agents(
         "is_hidden": is_hidden,
         "organization_id": organization_id,
     }
-    if not include_nodes:
-        return await database.json(LIST(capabilities), parameters)
-    row = await database.row(
-        LIST_WITH_NODES(capabilities), {**parameters, "blocks": list(BLOCKS_THAT_SHOW)}
+    found = await fetch_document(
+        database,
+        (LIST_WITH_NODES if include_nodes else LIST)(capabilities),
+        parameters | BLOCKS,
+        narrow="ask for fewer agents on a page (page_size)",
     )
-    assert row is not None, "an aggregate has one row"
-    found, schemas = json.loads(row[0]), json.loads(row[1] or b"{}")
-    agents = [each["agent"] | interface_of(each["nodes"], schemas) for each in found["agents"]]
-    return {"agents": agents, "pagination": found["pagination"]}
+    assert found is not None, "a SELECT without FROM has one row"
+    if include_nodes:
+        # What users put into nodes may be large.
+        found = await database.computed(len(found), whole_page, found)
+    return await with_schedules(database, found, user_id)
 
 
 @operation(reads=False, repeat=harmless("Returns the agent that is there."))

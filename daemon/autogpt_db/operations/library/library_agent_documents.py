@@ -26,7 +26,7 @@ _encode = msgspec.json.Encoder().encode
 _EMPTY = {"type": "object", "properties": {}, "required": []}
 
 BLOCKS: dict[str, Any] = {"blocks": list(BLOCKS_THAT_SHOW)}
-"""The parameter of `in_full`."""
+"""The parameter of what reads nodes that tell something."""
 
 _LISTING: LiteralString = """(
                SELECT json_build_object(
@@ -143,6 +143,20 @@ def whole_agent(found: bytes, nodes: bytes, schemas: bytes) -> bytes:
     """Return what `agent_in_full` does, of JSON throughout."""
     told = interface_of(json.loads(nodes), json.loads(schemas))
     return _encode(json.loads(found) | told | {"credentials_input_schema": _EMPTY})
+
+
+def whole_page(document: bytes) -> bytes:
+    """Return a page of agents with what their graphs take and give, as JSON.
+
+    Args:
+        document: The page, with each agent's nodes that tell something, and the blocks' schemas.
+    """
+    found = json.loads(document)
+    page, schemas = found["page"], found["schemas"] or {}
+    page["agents"] = [
+        each["agent"] | interface_of(each["nodes"], schemas) for each in page["agents"]
+    ]
+    return _encode(page)
 
 
 def in_short(

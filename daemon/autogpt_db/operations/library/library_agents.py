@@ -14,6 +14,7 @@ from autogpt_db.operations.library.library_agent_documents import (
     in_full,
     in_short,
 )
+from autogpt_db.operations.library.schedules import with_schedules
 from autogpt_db.operations.missing import not_found
 from autogpt_db.signatures.bounds import fetch_list, listed
 
@@ -81,7 +82,8 @@ async def get_library_agent(
 ) -> Reply[models.LibraryAgent]:
     """Return an agent of a user's library, an archived one, too.
 
-    Whether it is scheduled is the scheduler's to know: `is_scheduled` is always false.
+    Whether it is scheduled is the scheduler's to know: `is_scheduled` is false unless that is set
+    (`library.scheduler_url`) and answers at once.
 
     Args:
         id: The agent.
@@ -96,7 +98,7 @@ async def get_library_agent(
     agent = await _agent(database, BY_ID, {"id": id, "user_id": user_id})
     if agent is None:
         raise no_agent(database, id)
-    return agent
+    return await with_schedules(database, agent, user_id)
 
 
 @operation(reads=True)
@@ -119,7 +121,7 @@ async def get_library_agent_by_graph_id(
         The agent, with its ten latest executions and what its graph takes and gives, but not where
         it stands in the marketplace.
     """
-    return await _agent(
+    agent = await _agent(
         database,
         BY_GRAPH,
         {
@@ -129,6 +131,7 @@ async def get_library_agent_by_graph_id(
             "include_archived": include_archived,
         },
     )
+    return None if agent is None else await with_schedules(database, agent, user_id, graph_id)
 
 
 @operation(reads=True, heavy=True)
@@ -160,12 +163,13 @@ async def list_trigger_agents(
         if row is None:
             raise no_agent(database, library_agent_id)
         parent_graph_id = row[0]
-    return await fetch_list(
+    agents = await fetch_list(
         database,
         TRIGGERS(database.capabilities),
         {"user_id": user_id, "parent_graph_id": parent_graph_id},
         narrow="raise the bound",
     )
+    return await with_schedules(database, agents, user_id)
 
 
 def no_agent(database: Database, library_agent_id: str) -> NotFoundError:

@@ -5,9 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
+import msgspec
+
 from autogpt_db import models
 from autogpt_db.database.capabilities import ForSchema
-from autogpt_db.errors import ForeignKeyViolationError, RecordNotFoundError
+from autogpt_db.errors import (
+    ForeignKeyViolationError,
+    LimitExceededError,
+    RecordNotFoundError,
+)
 from autogpt_db.models import library_arguments
 from autogpt_db.operations import Database, JsonText, Reply, operation
 from autogpt_db.operations.library.folder_documents import no_folder
@@ -210,7 +216,16 @@ async def create_library_agent(
     Raises:
         NotFoundError: The user has no such folder.
         RecordNotFoundError: There is no such user, team, or version of a graph.
+        LimitExceededError: There are more graphs below it than the settings allow.
     """
+    if create_library_agents_for_sub_graphs:
+        document = graph.encode()
+        number = await database.computed(len(document), sub_graphs, document)
+        most = database.settings.limits.items
+        if number > most:
+            raise LimitExceededError(
+                "graph.sub_graphs", f"has {number} items", "limits.items", most
+            )
     creation = CREATION(database.capabilities)
     parameters = {
         "graph": graph,
@@ -248,6 +263,19 @@ async def _row(
     assert row is not None, "a SELECT without FROM has one row"
     has_folder, has_no_home, missing, agents = row
     return has_folder, has_no_home, missing, agents
+
+
+class _Below(msgspec.Struct):
+    sub_graphs: list[msgspec.Raw] = []
+
+
+def sub_graphs(graph: bytes) -> int:
+    """Return how many graphs there are below one.
+
+    Args:
+        graph: A `LibraryGraph` as JSON.
+    """
+    return len(msgspec.json.decode(graph, type=_Below).sub_graphs)
 
 
 def _settings(hitl_safe_mode: bool, sensitive_action_safe_mode: bool) -> str:

@@ -58,8 +58,7 @@ _NODES: LiteralString = """
                       AND node."agentGraphVersion" = agent."agentGraphVersion"
                       AND node."agentBlockId" = ANY (%(blocks)s::text[])
                )"""
-_BLOCKS: LiteralString = """,
-       (
+_BLOCKS: LiteralString = """(
            SELECT json_object_agg(block."id", block."inputSchema")
              FROM platform."AgentBlock" AS block
             WHERE block."id" = ANY (%(blocks)s::text[])
@@ -88,12 +87,13 @@ def _list(capabilities: Capabilities, *, with_nodes: bool) -> LiteralString:
     if capabilities.last_run:
         last_run = 'agent."lastRunAt"'
     shape: LiteralString = document(capabilities, total)
-    blocks: LiteralString = ""
+    before: LiteralString = ""
+    after: LiteralString = ""
     if with_nodes:
         shape = f"""json_build_object(
                'agent', {shape}{_NODES}
                )"""
-        blocks = _BLOCKS
+        before, after = "json_build_object('page', ", f", 'schemas', {_BLOCKS})"
     # An agent whose settings don't validate is counted but not shown. Among equals the page's order
     # is that of reading, the same for every page.
     return f"""
@@ -124,7 +124,7 @@ WITH found AS (
       FROM placed
       JOIN platform."LibraryAgent" AS agent ON agent."id" = placed.key
 ){counted}
-SELECT json_build_object(
+SELECT {before}json_build_object(
            'agents', COALESCE((
                SELECT json_agg({shape} ORDER BY agent.number)
                  FROM shown AS agent
@@ -144,11 +144,11 @@ SELECT json_build_object(
                'current_page', %(page)s::integer,
                'page_size', %(page_size)s::integer
            )
-       ){blocks}
+       ){after}
 """
 
 
 LIST = ForSchema(lambda capabilities: _list(capabilities, with_nodes=False))
 """Reads a page of a library."""
 LIST_WITH_NODES = ForSchema(lambda capabilities: _list(capabilities, with_nodes=True))
-"""Reads a page of pairs, an agent and its nodes that tell something, and their blocks' schemas."""
+"""Reads a page of pairs, an agent and its nodes that tell something, and the blocks' schemas."""
