@@ -91,7 +91,9 @@ async def fetch_short_list(
     Raises:
         ResultTooLargeError: It is longer or larger than the settings allow.
     """
-    array = await database.merged(statements.short, parameters)
+    array: bytes | None = None
+    if database.settings.limits.rows >= int(_MOST):
+        array = await database.merged(statements.short, parameters)
     if array is None:
         array = await fetch_list(database, statements.whole, parameters, narrow=narrow)
     return array

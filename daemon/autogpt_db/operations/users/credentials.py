@@ -6,65 +6,27 @@ from typing import TYPE_CHECKING
 
 from autogpt_db import models
 from autogpt_db.logs.events import methods as log
-from autogpt_db.operations import FEW_CALLS, Database, Merged, Reply, operation
+from autogpt_db.operations import Database, Reply, operation
+from autogpt_db.operations.short_lists import fetch_short_list, short_list
 from autogpt_db.operations.users.credential_texts import computed, keys_of, opened, undecryptable
-from autogpt_db.signatures.bounds import fetch_list, listed
 
 if TYPE_CHECKING:
-    from typing import LiteralString
-
     from autogpt_db.operations.users.credential_texts import Opened
 
 NARROW = "revoke some of them"
 MOST_NAMED = 20
 """Rows that one event names."""
-MOST_FEW = 100
-"""Rows that `FEW` brings."""
 
-
-def _active(user_id: LiteralString) -> LiteralString:
-    return f"""
-                 FROM platform."IntegrationCredential" AS stored
-                WHERE stored."ownerType" = 'USER'
-                  AND stored."ownerId" = {user_id}
-                  AND stored."status" = 'active'
-                ORDER BY stored."createdAt", stored."id\""""
-
-
-def _few(user_id: LiteralString) -> LiteralString:
-    return f"""
-SELECT CASE
-           WHEN count(*) <= 100 AND COALESCE(sum(found.bytes), 0) <= 65536
-           THEN COALESCE(json_agg(found.document), '[]')
-       END
-  FROM (
-               SELECT octet_length(stored."encryptedPayload") AS bytes,
-                      CASE WHEN octet_length(stored."encryptedPayload") <= 65536
-                           THEN json_build_array(stored."id", stored."encryptedPayload")
-                      END AS document{_active(user_id)}
-                LIMIT 101
-       ) AS found
-"""
-
-
-FEW = Merged(
-    single=_few("%(user_id)s"),
-    batch=f"""
-SELECT call.place, ({_few("call.user_id")})
-  FROM json_to_recordset(%(calls)s::json) AS call (place integer, user_id text)
- WHERE {FEW_CALLS}
-""",
-    texts=("user_id",),
-    reads=True,
-)
-"""What nearly everybody has, as one document; null where it is more."""
-
-_MANY: LiteralString = listed(
-    f"""
-               SELECT json_build_array(stored."id", stored."encryptedPayload") AS document{
-        _active("%(user_id)s")
-    }
+ACTIVE = short_list(
     """
+              SELECT json_build_array(stored."id", stored."encryptedPayload") AS document
+                FROM platform."IntegrationCredential" AS stored
+               WHERE stored."ownerType" = 'USER'
+                 AND stored."ownerId" = %(user_id)s
+                 AND stored."status" = 'active'
+               ORDER BY stored."createdAt", stored."id"
+    """,
+    "user_id",
 )
 
 
@@ -83,11 +45,7 @@ async def get_user_credentials(database: Database, user_id: str) -> Reply[list[m
         InvalidValueError: None can be decrypted, or there is no key.
         ResultTooLargeError: They are more than the settings allow.
     """
-    rows: bytes | None = None
-    if database.settings.limits.rows >= MOST_FEW:
-        rows = await database.merged(FEW, {"user_id": user_id})
-    if rows is None:
-        rows = await fetch_list(database, _MANY, {"user_id": user_id}, narrow=NARROW)
+    rows = await fetch_short_list(database, ACTIVE, {"user_id": user_id}, narrow=NARROW)
     if rows == b"[]":
         return rows
     found: Opened = await computed(
