@@ -147,9 +147,10 @@ class Connections:
             ),
             target=url,
             name=name,
+            # Statements are prepared at first use; a transaction pooler cannot keep them.
+            prepares=not url.pgbouncer,
             autocommit=True,
-            # Prepared at first use; a transaction pooler cannot keep them.
-            prepare_threshold=None if url.pgbouncer else 0,
+            prepare_threshold=None,  # which we do ourselves
         )
 
     async def open(self) -> None:

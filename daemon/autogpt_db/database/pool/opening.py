@@ -63,6 +63,7 @@ class Opener:
         *,
         target: DatabaseUrl,
         name: str,
+        prepares: bool,
         **given: Any,
     ) -> None:
         """Prepare.
@@ -74,6 +75,7 @@ class Opener:
             conninfo: Where to.
             target: The same, for words.
             name: The pool's, for its tasks and records.
+            prepares: Whether their statements are prepared.
             given: What psycopg's `connect` takes.
         """
         self.failure: str | None = None
@@ -81,6 +83,7 @@ class Opener:
         self._arrived = arrived
         self._size = size
         self._target = target
+        self._prepares = prepares
         self._tasks: set[asyncio.Task[None]] = set()
         self._fetching = 0
         self._closed = False
@@ -196,7 +199,7 @@ class Opener:
             log.connection_not_opened(exc_info=error)
             self._fail("a bug of the service: see its log")
             raise
-        configure(connection)
+        configure(connection, prepares=self._prepares)
         connection.expires = time.monotonic() + LIFETIME * random.uniform(0.95, 1.0)  # noqa: S311 - spreads replacements, no secret
         if self.failure is not None:
             log.database_back(address=self._target.address)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from contextlib import suppress
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
@@ -14,12 +14,15 @@ from psycopg.pq import TransactionStatus
 from psycopg.waiting import Ready, Wait
 
 from autogpt_db.database.pool.arrivals import Arrivals
+from autogpt_db.database.pool.commands import Commands
 from autogpt_db.logs.events import methods as log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import LiteralString
 
     from psycopg.abc import PQGen
+    from psycopg.pq.abc import PGresult
 
     Result = TypeVar("Result")
 
@@ -57,6 +60,7 @@ class PooledConnection(psycopg.AsyncConnection[tuple[Any, ...]]):
         expires: `time.monotonic()` moment from which it is replaced.
         unreplicated: A commit's wait for the synchronous standby was cancelled.
         arrivals: Tells when its server has said something; None as long as it isn't watched.
+        prepares: Whether its statements are prepared; a transaction pooler cannot keep them.
     """
 
     ended = False
@@ -65,6 +69,25 @@ class PooledConnection(psycopg.AsyncConnection[tuple[Any, ...]]):
     expires = math.inf
     unreplicated = False
     arrivals: Arrivals | None = None
+    prepares = True
+
+    @cached_property
+    def commands(self) -> Commands:
+        """Return its statements."""
+        return Commands(self)
+
+    async def run(self, statement: LiteralString, parameters: Mapping[str, Any]) -> PGresult:
+        """Run a statement; its `commands` read the result.
+
+        Args:
+            statement: Its text, with `%(name)s` for each parameter.
+            parameters: By name.
+        """
+        if self.prepares:
+            return await self.wait(self.commands.run(statement, parameters))
+        result = (await self.execute(statement, parameters)).pgresult
+        assert result is not None, "it was executed"
+        return result
 
     def watch(self) -> None:
         """Have the event loop watch it until `finish`; where that fails psycopg does each time."""
@@ -176,8 +199,9 @@ def _tell_left_out(node_exec_id: str | None) -> None:
     log.node_values_left_out(node_exec_id=node_exec_id)
 
 
-def configure(connection: PooledConnection) -> None:
+def configure(connection: PooledConnection, *, prepares: bool) -> None:
     """Make a new connection ready: documents stay bytes, and a farewell is noticed."""
+    connection.prepares = prepares
     connection.adapters.register_loader("json", _JsonBytes)
     connection.add_notice_handler(connection.note)
 

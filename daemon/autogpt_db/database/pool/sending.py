@@ -12,17 +12,16 @@ from autogpt_db.database.pool.pooled import swells
 from autogpt_db.database.pool.statements import NO_PARAMETERS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
     from typing import LiteralString
 
-    import psycopg
+    from psycopg.pq.abc import PGresult
 
     from autogpt_db.database.pool.connections import Connections
     from autogpt_db.database.pool.pooled import PooledConnection
     from autogpt_db.errors import CallError
 
-    Cursor = psycopg.AsyncCursor[tuple[Any, ...]]
-    Fetch = Callable[[Cursor], Awaitable[Any]]
+    Fetch = Callable[[PooledConnection, PGresult], Any]
 
 
 class Sending(Database):
@@ -89,10 +88,10 @@ class Sending(Database):
         self.statements += 1
         if swells(parameters):
             connection.swollen = True
-        cursor = await connection.execute(statement, parameters)
+        result = await connection.run(statement, parameters)
         self._connections.answered = time.monotonic()
-        self.row_count += max(cursor.rowcount, 0)
-        return await fetch(cursor)
+        self.row_count += result.command_tuples or 0
+        return fetch(connection, result)
 
     def _translated(self, error: BaseException) -> BaseException:
         self._connections.faults.note(error, self._name, self._statement)
@@ -100,13 +99,13 @@ class Sending(Database):
         return failure if failure is not None else error
 
 
-async def _first(cursor: Cursor) -> tuple[Any, ...] | None:
-    return await cursor.fetchone() if cursor.description else None
+def _first(connection: PooledConnection, result: PGresult) -> tuple[Any, ...] | None:
+    return connection.commands.first(result)
 
 
-async def _all(cursor: Cursor) -> list[tuple[Any, ...]]:
-    return await cursor.fetchall() if cursor.description else []
+def _all(connection: PooledConnection, result: PGresult) -> list[tuple[Any, ...]]:
+    return connection.commands.rows(result)
 
 
-async def _count(cursor: Cursor) -> int:
-    return max(cursor.rowcount, 0)
+def _count(_connection: PooledConnection, result: PGresult) -> int:
+    return result.command_tuples or 0
