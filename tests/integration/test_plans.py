@@ -261,6 +261,7 @@ VIEWS: dict[str, list[dict[str, Any]]] = {
     ],
     "/executions/{execution_id}": [{}],
     "/executions/{execution_id}/nodes": [{}, {"statuses": "COMPLETED"}],
+    "/executions/{execution_id}/reviews": [{}, {"waiting": "true"}],
     "/graphs": [{}, {"user_id": user(0)}, {"user_id": user(0), "active": "true"}],
     "/graphs/{graph_id}/versions": [{}],
     "/jobs": [{}],
@@ -271,6 +272,7 @@ VIEWS: dict[str, list[dict[str, Any]]] = {
     "/users/{user_id}/balance": [{}],
     "/users/{user_id}/chats": [{}],
     "/users/{user_id}/organizations": [{}],
+    "/users/{user_id}/reviews": [{}, {"waiting": "true"}],
     "/users/{user_id}/transactions": [{}],
 }
 RESOURCES = load_resources()

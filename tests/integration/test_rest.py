@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from starlette.applications import Starlette
 
@@ -32,7 +33,16 @@ QUERIES: dict[str, dict[str, Any]] = {
 COMPUTED_NOW = {"/graphs/{graph_id}/accuracy", "/users/{user_id}/notification-preferences"}
 """What says something of this very moment."""
 _MORE = """
-WITH entries AS (
+WITH reviews AS (
+    INSERT INTO platform."PendingHumanReview"
+           ("nodeExecId", "userId", "graphExecId", "graphId", "graphVersion", "payload", "status",
+            "createdAt")
+    SELECT 'asked-' || n, run."userId", run."id", run."agentGraphId", run."agentGraphVersion",
+           '{"a": 1}', CASE WHEN n > 3 THEN 'WAITING' ELSE 'APPROVED' END::platform."ReviewStatus",
+           '2026-01-01'
+      FROM (SELECT * FROM platform."AgentGraphExecution" ORDER BY "id" LIMIT 1) AS run,
+           generate_series(1, 5) AS n
+), entries AS (
     INSERT INTO platform."CreditTransaction"
            ("transactionKey", "createdAt", "userId", "amount", "type", "runningBalance")
     SELECT 'entry-' || n, '2026-01-01', "id", n, 'USAGE', n
@@ -95,9 +105,8 @@ def test_everything_is_what_it_is_declared_to_be(latest: Service, rest: Rest) ->
             seen.add(path)
             check_document(type_of(RESOURCES[path]), response.json())
             if path not in COMPUTED_NOW:
-                trimmed = shown(type_of(RESOURCES[path]), content=False)(response.json())
-                # What isn't wanted isn't read: where it would be null it is left out all the same.
-                assert less.json() == trimmed, target
+                trimmed = shown(type_of(RESOURCES[path]), content=False)(response.content)
+                assert less.json() == json.loads(msgspec.json.encode(trimmed)), target
     assert seen == set(RESOURCES)
 
 
@@ -136,6 +145,7 @@ def with_canaries(releases: ReleaseDatabases) -> Iterator[Service]:
     url = releases.fresh(LATEST, seeded=True, ours=True)
     with Service(url) as service:
         service.rows("SET session_replication_role = replica")
+        service.rows(_MORE)
         for table, column, kind in service.rows(_COLUMNS):
             if (table, column) in _NO_CONTENT:
                 continue
@@ -172,6 +182,7 @@ def test_no_content_is_shown_unless_it_is_wanted(with_canaries: Service) -> None
         "/executions",
         "/executions/{execution_id}",
         "/executions/{execution_id}/nodes",
+        "/executions/{execution_id}/reviews",
         "/graphs",
         "/graphs/{graph_id}",
         "/graphs/{graph_id}/versions",
@@ -252,6 +263,16 @@ def test_filters_of_executions(service: Service) -> None:
         """
     )
     assert ids(statuses=both) == {key for key, row in everything.items() if row[2] == "QUEUED"}
+
+
+def test_reviews_that_wait(latest: Service, rest: Rest) -> None:
+    asked = 'SELECT "graphExecId" FROM "PendingHumanReview" WHERE "nodeExecId" = %(id)s'
+    run = latest.value(asked, id="asked-1")
+    waiting = [each for page in rest.pages(f"/executions/{run}/reviews", waiting=True, limit=1)
+               for each in page]  # fmt: skip
+    everything = rest.get(f"/executions/{run}/reviews").json()
+    assert waiting == [each for each in everything if each["status"] == "WAITING"]
+    assert 0 < len(waiting) < len(everything)
 
 
 def test_a_cursor_of_another_list_or_of_nobody_is_refused(rest: Rest) -> None:
@@ -371,6 +392,30 @@ def test_a_document_that_the_client_has_is_not_sent_again(service: Service) -> N
     assert changed.headers["etag"] != tag
     # The same row without its content is another document.
     assert Rest(service, content=True).get("/executions/e1").headers["etag"] != tag
+
+
+def test_a_link_holds_whatever_a_path_does(rest: Rest) -> None:
+    for user in ("%e2%82%ac", "a%0d%0ab", "a%3Eb", "a%22%20b", "%3Cscript%3E", "%25", "%ff"):
+        response = rest.get(f"/users/{user}/transactions", limit=1)
+        assert (response.status_code, response.json()) == (200, [])
+        first = links(response)["first"]
+        assert first.isascii()
+        again = rest.send("GET", first)
+        assert (again.status_code, links(again)["first"]) == (200, first)
+
+
+def test_odd_content_is_shown_as_it_is_or_refused(service: Service) -> None:
+    less, full = Rest(service), Rest(service, content=True)
+    change = 'UPDATE "AgentGraphExecution" SET "inputs" = %(inputs)s::jsonb WHERE "id" = \'e1\''
+    number = "9" * 6000 + "." + "1" * 100
+    service.rows(change, inputs=f'{{"number": {number}}}')
+    assert f'"number": {number}' in full.get("/executions/e1").text
+    service.rows(change, inputs=f'{{"deep": {"[" * 3000}{"]" * 3000}}}')
+    for target in ("/executions/e1", "/executions"):
+        refused = full.get(target)
+        assert refused.status_code == 400, refused.text[:200]
+        assert "nests too deep" in refused.json()["detail"]
+        assert less.get(target).status_code == 200
 
 
 def test_what_the_database_has_no_table_for_is_not_there(service: Service) -> None:

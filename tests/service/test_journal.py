@@ -103,7 +103,6 @@ ANSWERS = {
     "What is said of a method": [
         "request method=get_execution_kv_data status=200",
         "upsert_execution_output",
-        "method_unknown",
     ],
     "Every step": ["upsert_execution_output"],
     "Which requests failed": ["fail_by_a_bug", "failure=InternalError"],

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import typing
 from typing import TYPE_CHECKING, Any, TypedDict
 
+import msgspec
 import pytest
 
 from autogpt_db import models
@@ -24,7 +26,7 @@ from autogpt_db.rest.shown import marks_of, members_of, secrets_in, shown
 from autogpt_db.settings import LimitsSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 OPERATIONS = load_operations()
 RESOURCES = load_resources()
@@ -144,11 +146,23 @@ def test_what_has_no_declared_form_is_refused_unless_it_is_content() -> None:
         check_shown(Operation(read, reads=True, rest=Resource("/free")))
 
 
-def test_what_a_model_does_not_declare_is_not_shown() -> None:
+def seen(annotation: Any, *, content: bool) -> Callable[[Any], Any]:
+    """Return what a reader sees of a document."""
+    see = shown(annotation, content=content)
+    return lambda given: json.loads(msgspec.json.encode(see(json.dumps(given).encode())))
+
+
+def test_what_is_shown_stays_as_it_is_to_the_last_digit() -> None:
     see = shown(models.ExecutionOverview, content=True)
+    text = b'{"id":"e","inputs":{"a":1e400,"b":0.12345678901234567890123,"c":"\\u0000"}}'
+    assert msgspec.json.encode(see(text)) == text
+
+
+def test_what_a_model_does_not_declare_is_not_shown() -> None:
+    see = seen(models.ExecutionOverview, content=True)
     given = {"id": "e", "new_member": "x", "inputs": {"a": 1}, "stats": {"cost": 1, "error": "e"}}
     assert see(given) == {"id": "e", "inputs": {"a": 1}, "stats": {"cost": 1, "error": "e"}}
-    less = shown(models.ExecutionOverview, content=False)
+    less = seen(models.ExecutionOverview, content=False)
     assert less(given) == {"id": "e", "stats": {"cost": 1}}
     # Where one value is declared, no document comes through.
     assert less({"id": {"deep": "canary"}, "status": ["canary"]}) == {"id": None, "status": None}

@@ -9,7 +9,7 @@ from tools.reference import NOTICE
 
 from autogpt_db.rest import load_resources
 from autogpt_db.rest.requests import CURSOR, query_parameters, takes_null, takes_several
-from autogpt_db.rest.resources import type_of
+from autogpt_db.rest.resources import paragraphs_of, type_of
 from autogpt_db.signatures.docstring import read_docstring
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def rest_page() -> Iterator[str]:
     resources = load_resources()
     yield from ("", "| path | what |", "|---|---|")
     for path, operation in resources.items():
-        yield f"| [`/v1{path}`](#{operation.name}) | {operation.summary} |"
+        yield f"| [`/v1{path}`](#{operation.name}) | {paragraphs_of(operation)[0]} |"
     for path, operation in resources.items():
         yield from _section(path, operation)
 
@@ -57,7 +57,7 @@ def _section(path: str, operation: Operation) -> Iterator[str]:
     assert resource is not None
     told = read_docstring(operation.description)
     yield from ("", f"## {operation.name}", "", f"`GET /v1{path}`", "")
-    yield from "\n\n".join(told.paragraphs).splitlines()
+    yield from "\n\n".join(paragraphs_of(operation)).splitlines()
     yield from ("", f"Returns {shown_type(type_of(operation))}.")
     parameters = list(_parameters(operation, resource))
     if parameters:

@@ -116,6 +116,7 @@ from autogpt_db.models.overviews import (
     JobRun,
     NodeExecutionOverview,
     OrganizationMembership,
+    ReviewOverview,
     StuckExecution,
     UserOverview,
 )
@@ -243,6 +244,7 @@ __all__ = [
     "PushSubscriptionDTO",
     "RecentExecution",
     "ResolveResponse",
+    "ReviewOverview",
     "ReviewResult",
     "ReviewStatus",
     "Stats",

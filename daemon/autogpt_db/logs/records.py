@@ -114,9 +114,14 @@ def record_of_entry(line: bytes) -> Record:
     elif "EVENT" in fields and "\n" in message:
         record["exception"] = message.partition("\n")[2]
     types = _types(record["event"])
-    for name, text in fields.items():
-        if name not in _OF_THE_JOURNAL and not name.startswith(("_", *_OF_SYSLOG)):
-            record[name.lower()] = _typed(text, types.get(name.lower(), "str"))
+    told = {
+        name.lower(): text
+        for name, text in fields.items()
+        if name not in _OF_THE_JOURNAL and not name.startswith(("_", *_OF_SYSLOG))
+    }
+    # journalctl has them in no order; the event's is the one that people know.
+    for name in [*(name for name in types if name in told), *sorted(told.keys() - types.keys())]:
+        record[name] = _typed(told[name], types.get(name, "str"))
     return record
 
 

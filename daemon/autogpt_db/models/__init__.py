@@ -123,6 +123,7 @@ if TYPE_CHECKING:
         JobRun,
         NodeExecutionOverview,
         OrganizationMembership,
+        ReviewOverview,
         StuckExecution,
         UserOverview,
     )
@@ -263,6 +264,7 @@ __all__ = [
     "PushSubscriptionDTO",
     "RecentExecution",
     "ResolveResponse",
+    "ReviewOverview",
     "ReviewResult",
     "ReviewStatus",
     "Stats",

@@ -6,6 +6,7 @@ from typing import Annotated, Any, NotRequired, TypedDict
 
 from autogpt_db.models.executions import AgentExecutionStatus, Stats
 from autogpt_db.models.marks import Content, Moment
+from autogpt_db.models.reviews import ReviewStatus
 
 
 class ExecutionOverview(TypedDict):
@@ -44,6 +45,24 @@ class NodeExecutionOverview(TypedDict):
     ended_at: Moment | None
     input_data: Annotated[dict[str, Any], Content()]
     output_data: Annotated[dict[str, list[Any]], Content()]
+
+
+class ReviewOverview(TypedDict):
+    """What a node execution asks a person, and what came of it."""
+
+    node_execution_id: str
+    graph_execution_id: str
+    graph_id: str
+    graph_version: int
+    user_id: str
+    status: ReviewStatus
+    processed: bool
+    created_at: Moment
+    updated_at: Moment | None
+    reviewed_at: Moment | None
+    instructions: Annotated[str | None, Content()]
+    payload: Annotated[Any, Content()]
+    message: Annotated[str | None, Content()]
 
 
 class StuckExecution(TypedDict):

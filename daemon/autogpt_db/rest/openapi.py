@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from autogpt_db import __version__
 from autogpt_db.rest.replies import PROBLEM
 from autogpt_db.rest.requests import CURSOR, LIMIT, query_parameters, takes_null
-from autogpt_db.rest.resources import resource_of, type_of
+from autogpt_db.rest.resources import paragraphs_of, resource_of, type_of
 from autogpt_db.rest.shown import is_content
 from autogpt_db.signatures.docstring import read_docstring
 from autogpt_db.signatures.schemas import Schemas
@@ -149,6 +149,7 @@ def _entry(
     resource = resource_of(operation)
     by_name = {each.name: each for each in operation.parameters}
     told = read_docstring(operation.description)
+    paragraphs = paragraphs_of(operation)
     parameters: list[dict[str, Any]] = [
         _described(by_name[name], "path", told, required=True) for name in resource.placeholders
     ]
@@ -166,12 +167,12 @@ def _entry(
     return {
         "operationId": operation.name,
         "tags": [path.split("/")[1]],
-        "summary": operation.summary,
-        "description": "\n\n".join(told.paragraphs),
+        "summary": paragraphs[0],
+        "description": "\n\n".join(paragraphs),
         "parameters": parameters,
         "responses": {
             "200": {
-                "description": told.returns or told.paragraphs[0],
+                "description": paragraphs[0],
                 "headers": headers,
                 "content": {"application/json": {"schema": schemas.of(_present(operation))}},
             },

@@ -147,14 +147,15 @@ def _fault(entry: Mapping[str, Any], continuations: tuple[str, ...]) -> tuple[st
     return name, str(entry["msg"])
 
 
-def cursor_behind(document: Mapping[str, Any], pages_by: tuple[str, ...]) -> str:
+def cursor_behind(document: msgspec.Raw, pages_by: tuple[str, ...]) -> str:
     """Return the cursor of what follows a document.
 
     Args:
         document: The page's last.
         pages_by: The members that order the list.
     """
-    values = msgspec.json.encode([document[name] for name in pages_by])
+    members = msgspec.json.decode(document, type=dict[str, msgspec.Raw])
+    values = msgspec.json.encode([members[name] for name in pages_by])
     return base64.urlsafe_b64encode(values).rstrip(b"=").decode()
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from autogpt_db.operations import Operation, RegistrationError, Reply, Resource, load_operations
 from autogpt_db.rest.shown import secrets_in, shown
 from autogpt_db.signatures.declaration import hints_of, place_of
+from autogpt_db.signatures.docstring import read_docstring
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -76,6 +77,14 @@ def resource_of(operation: Operation) -> Resource:
     """Return where an operation stands, of one that does."""
     assert operation.rest is not None, operation.name
     return operation.rest
+
+
+def paragraphs_of(operation: Operation) -> tuple[str, ...]:
+    """Return what a resource is, in paragraphs of a line each, the first a sentence."""
+    resource = resource_of(operation)
+    if resource.summary is not None:
+        return (resource.summary,)
+    return read_docstring(operation.description).paragraphs
 
 
 def type_of(operation: Operation) -> Any:

@@ -6,12 +6,19 @@ import asyncio
 import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import msgspec
 from starlette.requests import Request
 from starlette.routing import Route
 
-from autogpt_db.errors import CallError, DeadlineExceededError, InternalError, SchemaUnreadError
+from autogpt_db.errors import (
+    CallError,
+    DeadlineExceededError,
+    InternalError,
+    InvalidValueError,
+    SchemaUnreadError,
+)
 from autogpt_db.logs import REQUEST_ID
 from autogpt_db.logs.events import admin as log
 from autogpt_db.operations.needed import needed_by
@@ -25,7 +32,7 @@ from autogpt_db.rest.requests import (
     query_with_cursor,
 )
 from autogpt_db.rest.resources import load_resources, resource_of, type_of
-from autogpt_db.rest.shown import shown
+from autogpt_db.rest.shown import items_of, shown
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -41,7 +48,7 @@ if TYPE_CHECKING:
 ROOT = "/v1"
 DESCRIPTION = f"{ROOT}/openapi.json"
 
-_decode = msgspec.json.Decoder().decode
+_NOTHING = b"null"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -77,15 +84,15 @@ def routes(
             f"There is nothing here. What there is stands in {DESCRIPTION}.",
         )
 
-    found = [Route(DESCRIPTION, _Endpoint("openapi", openapi))]
+    found = [Route(DESCRIPTION, _Endpoint(openapi))]
     found += [
         Route(
             f"{ROOT}{path}",
-            _Endpoint(operation.name, _Reading(pool, operation, present, content=content)),
+            _Endpoint(_Reading(pool, operation, present, content=content)),
         )
         for path, operation in served.items()
     ]
-    return [*found, *(Route(path, _Endpoint("rest", elsewhere)) for path in _EVERYTHING)]
+    return [*found, *(Route(path, _Endpoint(elsewhere)) for path in _EVERYTHING)]
 
 
 _EVERYTHING = (ROOT, ROOT + "/{anything:path}")
@@ -95,12 +102,10 @@ class _Endpoint:
     """An ASGI application for one path: GET and HEAD, and a problem for everything else.
 
     Args:
-        name: What it is, for the log.
         answer: Answers a request.
     """
 
-    def __init__(self, name: str, answer: Callable[[Request], Awaitable[Response]]) -> None:
-        self._name = name
+    def __init__(self, answer: Callable[[Request], Awaitable[Response]]) -> None:
         self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -189,16 +194,23 @@ class _Reading:
         path = {name: request.path_params[name] for name in resource.placeholders}
         arguments = arguments_of(operation, path, query, limits, content=self._content)
         operation.admit(arguments, self._pool.knowledge.capabilities)
-        found = _decode(await self._read(arguments))
-        if found is None:
+        found = await self._read(arguments)
+        if found == _NOTHING:
             return problem(
                 request, HTTPStatus.NOT_FOUND, f"There is nothing at {request.url.path}."
             )
         headers: dict[str, str] = {}
-        if resource.pages_by:
-            found, link = self._page(request.url.path, query, found, arguments[LIMIT])
-            headers["link"] = link
-        return document(request, _encode(self._shown(found)), headers)
+        try:
+            if resource.pages_by:
+                place = quote(request.scope["path"])
+                found, headers["link"] = self._page(place, query, found, arguments[LIMIT])
+            shown_of_it = _encode(self._shown(found))
+        except RecursionError as error:
+            raise InvalidValueError(
+                "What is stored there nests too deep to be shown; admin.show_content = false "
+                "leaves it out."
+            ) from error
+        return document(request, shown_of_it, headers)
 
     async def _read(self, arguments: dict[str, Any]) -> bytes:
         operation = self._operation
@@ -215,12 +227,21 @@ class _Reading:
                 f"The database has not answered within {seconds:g} seconds (api.request_deadline)."
             ) from error
 
-    def _page(self, path: str, query: str, found: list[Any], limit: int) -> tuple[list[Any], str]:
-        """Return a page's documents, and the links to other pages (RFC 8288)."""
+    def _page(self, path: str, query: str, found: bytes, limit: int) -> tuple[bytes, str]:
+        """Return a page's documents, and the links to other pages (RFC 8288).
+
+        Args:
+            path: Where the list is, with nothing in it that a header could not carry.
+            query: What was asked for.
+            found: The documents, and one more where more follow.
+            limit: How many were asked for.
+        """
         links = {"first": query_with_cursor(query, None)}
-        if len(found) > limit:
-            found = found[:limit]
-            cursor = cursor_behind(found[-1], self._resource.pages_by)
+        documents = items_of(found)
+        if len(documents) > limit:
+            documents = documents[:limit]
+            found = _encode(documents)
+            cursor = cursor_behind(documents[-1], self._resource.pages_by)
             links["next"] = query_with_cursor(query, cursor)
         written = [
             f'<{path}{"?" if other else ""}{other}>; rel="{relation}"'

@@ -8,15 +8,25 @@ from __future__ import annotations
 
 import types
 import typing
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
 
 from autogpt_db.models.marks import Content, Secret
 from autogpt_db.signatures.annotations import member_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
+Shown = Callable[[bytes], Any]
+"""Makes of a document's JSON what may be seen of it, which can be encoded again."""
+
+items_of = msgspec.json.Decoder(list[msgspec.Raw]).decode
+"""The documents of a list, as they are."""
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_CONTAINERS = (b"{", b"[")
 _SCALARS = {str, int, float, bool, types.NoneType, None}
 
 
@@ -63,8 +73,10 @@ def _secrets_in(annotation: Any, seen: set[Any]) -> Iterator[str]:
         yield from _secrets_in(part, seen)
 
 
-def shown(annotation: Any, *, content: bool) -> Callable[[Any], Any]:
-    """Return what makes of a decoded document what may be seen of it.
+def shown(annotation: Any, *, content: bool) -> Shown:
+    """Return what makes of a document's JSON what may be seen of it.
+
+    What isn't looked into stays as it is, to the last digit of its numbers.
 
     Args:
         annotation: The document's type, resolved.
@@ -76,24 +88,24 @@ def shown(annotation: Any, *, content: bool) -> Callable[[Any], Any]:
     return _shown(annotation, content, {})
 
 
-def _shown(annotation: Any, content: bool, made: dict[Any, Any]) -> Callable[[Any], Any]:
+def _shown(annotation: Any, content: bool, made: dict[Any, Any]) -> Shown:
     if typing.is_typeddict(annotation):
         if annotation not in made:
-            members: dict[str, Callable[[Any], Any]] = {}
+            members: dict[str, Shown] = {}
             made[annotation] = partial(_of_object, members)  # one that holds itself finds itself
             for name, hint in members_of(annotation).items():
                 if not is_content(hint):
                     members[name] = _shown(member_of(hint)[0], content, made)
                 elif content:
                     members[name] = _as_it_is
-        found: Callable[[Any], Any] = made[annotation]
+        found: Shown = made[annotation]
         return found
     if annotation in _SCALARS:
         return _scalar
     return _composed(annotation, content, made)
 
 
-def _composed(annotation: Any, content: bool, made: dict[Any, Any]) -> Callable[[Any], Any]:
+def _composed(annotation: Any, content: bool, made: dict[Any, Any]) -> Shown:
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Literal:
         return _scalar
@@ -115,28 +127,31 @@ def _composed(annotation: Any, content: bool, made: dict[Any, Any]) -> Callable[
     )
 
 
-def _as_it_is(value: Any) -> Any:
-    return value
+def _as_it_is(given: bytes) -> msgspec.Raw:
+    return msgspec.Raw(given)
 
 
-def _scalar(value: Any) -> Any:
-    return None if isinstance(value, dict | list) else value
+def _scalar(given: bytes) -> msgspec.Raw | None:
+    return None if given.startswith(_CONTAINERS) else msgspec.Raw(given)
 
 
-def _of_object(members: dict[str, Callable[[Any], Any]], value: Any) -> Any:
-    if not isinstance(value, dict):
+def _of_object(members: dict[str, Shown], given: bytes) -> dict[str, Any] | None:
+    if not given.startswith(b"{"):
         return None
-    return {name: see(value[name]) for name, see in members.items() if name in value}
+    found = _members(given)
+    return {name: see(bytes(found[name])) for name, see in members.items() if name in found}
 
 
-def _of_list(see: Callable[[Any], Any], value: Any) -> Any:
-    return [see(each) for each in value] if isinstance(value, list) else None
+def _of_list(see: Shown, given: bytes) -> list[Any] | None:
+    return [see(bytes(each)) for each in items_of(given)] if given.startswith(b"[") else None
 
 
-def _of_values(see: Callable[[Any], Any], value: Any) -> Any:
-    return {key: see(each) for key, each in value.items()} if isinstance(value, dict) else None
+def _of_values(see: Shown, given: bytes) -> dict[str, Any] | None:
+    if not given.startswith(b"{"):
+        return None
+    return {key: see(bytes(each)) for key, each in _members(given).items()}
 
 
-def _of_either(see: Callable[[Any], Any], value: Any) -> Any:
+def _of_either(see: Shown, given: bytes) -> Any:
     """Return a value that is a scalar, or of the one type beside."""
-    return see(value) if isinstance(value, dict | list) else _scalar(value)
+    return see(given) if given.startswith(_CONTAINERS) else _scalar(given)

@@ -19,7 +19,7 @@ class AdminSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         bool,
         option(
             "Whether there is an admin listener. It asks everybody for a token, and serves a page "
-            "(`autogpt-db admin open`), /healthz, /readyz and /metrics."
+            "(`autogpt-db admin open`), /healthz, /readyz and /metrics, and REST at /v1."
         ),
     ] = False
     host: Annotated[
@@ -41,6 +41,6 @@ class AdminSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         bool,
         option(
             "Whether page and programs see what users have put in and got out: inputs and outputs "
-            "of runs."
+            "of runs. REST leaves out all other texts of users as well: names, addresses, messages."
         ),
     ] = False

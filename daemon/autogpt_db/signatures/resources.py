@@ -22,6 +22,8 @@ class Resource:
 
     Attributes:
         path: Where, below `/v1`; `{name}` is an argument, the others are the query's.
+        summary: What it is there, where the arguments that are given make it something else than
+            what the operation says of itself.
         content: The argument that says whether users' content is wanted, where one does.
         given: Arguments that aren't the client's to choose, and their values.
         pages_by: The members of its documents that order them, of a list that comes in pages. The
@@ -30,6 +32,7 @@ class Resource:
     """
 
     path: str
+    summary: str | None = None
     content: str | None = None
     given: Mapping[str, Any] = field(default_factory=dict)
     pages_by: tuple[str, ...] = ()

@@ -134,7 +134,12 @@ UPDATE platform."ChatSession" AS session
 """
 
 
-@operation(reads=True, rest=Resource("/chats/{session_id}"))
+_SHOWN = Resource(
+    "/chats/{session_id}", summary="Return a chat session without its messages, whoever's it is."
+)
+
+
+@operation(reads=True, rest=_SHOWN)
 async def get_chat_session_metadata(
     database: Database, session_id: str
 ) -> Reply[models.ChatSessionInfo | None]:

@@ -65,6 +65,7 @@ async def get_node(database: Database, node_id: str) -> Reply[models.NodeModel]:
 # Everybody's graphs, as if they were to be given away: without secrets.
 _SHOWN = Resource(
     "/graphs/{graph_id}",
+    summary="Return a graph with those below it, whoever owns it: without owner and secrets.",
     given={
         "user_id": None,
         "for_export": True,
