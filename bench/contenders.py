@@ -23,6 +23,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from daemon_process import PROGRAM, DaemonProcess, clean_environment, free_port
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bench.server import Server
 
 ROOT = Path(__file__).parent.parent
@@ -71,7 +73,12 @@ class Daemon(Contender):
     label = "autogpt-db"
 
     def __init__(
-        self, server: Server, database: str, processes: int = 1, program: Path | None = None
+        self,
+        server: Server,
+        database: str,
+        processes: int = 1,
+        program: Path | None = None,
+        assignments: Sequence[str] = (),
     ) -> None:
         """Prepare it; `program` is another installation than the one under test."""
         self.database = database
@@ -81,6 +88,7 @@ class Daemon(Contender):
                 f"api.processes={processes}",
                 "credits.enabled=true",
                 f"integrations.encryption_key={KEY}",
+                *assignments,
             ],
             program=program or PROGRAM,
         )

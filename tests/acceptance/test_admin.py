@@ -19,55 +19,12 @@ import psycopg
 import pytest
 
 import plain_http
+from admin_daemon import Admin
 from autogpt_db.admin.runs import statements
-from daemon_process import LEAN, DaemonProcess, free_port
 from waiting import PATIENCE, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-
-class Admin(DaemonProcess):
-    """A daemon with an admin listener."""
-
-    def __init__(self, database_url: str, *assignments: str) -> None:
-        self.admin_port = free_port()
-        super().__init__(
-            database_url=database_url,
-            assignments=[
-                *LEAN, "admin.enabled=true", f"admin.port={self.admin_port}", *assignments
-            ],
-        )  # fmt: skip
-        self.admin = f"http://127.0.0.1:{self.admin_port}"
-
-    def wait_admin(self) -> None:
-        """Wait until it answers: the service is ready without it."""
-
-        def answers() -> bool:
-            try:
-                return plain_http.get(f"{self.admin}/healthz").status_code == 200
-            except httpx.TransportError:
-                return False
-
-        wait_for(answers, what="the admin listener")
-
-    def link(self) -> str:
-        return self.command_output("admin", "open")
-
-    def command_output(self, *words: str) -> str:
-        done = self.run(*words)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
-    def browser(self) -> httpx.Client:
-        """Return a client that was let in by a link, and has the page's CSRF token."""
-        client = plain_http.client(base_url=self.admin)
-        answer = client.post("/login", data={"ticket": self.link().partition("#")[2]})
-        assert answer.status_code == 303, answer.text
-        found = re.search(r'name="csrf" content="([^"]+)"', client.get("/").text)
-        assert found is not None
-        client.headers["x-csrf-token"] = found[1]
-        return client
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +66,12 @@ def test_the_probes_are_open_and_nothing_else(stranger: httpx.Client) -> None:
         assert stranger.post(path).status_code == 401
     page = stranger.get("/", headers={"accept": "text/html"})
     assert (page.status_code, page.headers["location"]) == (303, "/login")
+
+
+def test_where_no_live_events_are_recorded_there_are_none_to_follow(browser: httpx.Client) -> None:
+    answer = browser.get("/events")
+    assert answer.status_code == 404
+    assert "events.enabled" in answer.json()["detail"]
 
 
 def test_a_link_works_once(daemon: Admin, stranger: httpx.Client) -> None:

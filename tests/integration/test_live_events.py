@@ -12,7 +12,8 @@ import pytest
 from autogpt_db.database.capabilities import Capabilities
 from autogpt_db.database.releases import catalogue_of
 from autogpt_db.errors import InvalidValueError
-from autogpt_db.live_events.reading import MOST, READ, Page, Position, Selection, parameters
+from autogpt_db.live_events.reading import MOST, Page, Position, Selection, parameters
+from autogpt_db.live_events.statements import READ
 from autogpt_db.live_events.trimming import trim
 from autogpt_db.operations.executions.stuck_executions import end_stuck, find_stuck
 from autogpt_db.settings import CreditsSettings, EventsSettings, WatchSettings
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 RECORDED = """
-SELECT user_id, graph_id, graph_execution_id, node_id, COALESCE(status, balance::text)
-  FROM autogpt_db.live_event
- ORDER BY transaction_id, number
+SELECT COALESCE(event.user_id, run."userId"), COALESCE(event.graph_id, run."agentGraphId"),
+       event.graph_execution_id, event.node_id, COALESCE(event.status, event.balance::text)
+  FROM autogpt_db.live_event AS event
+  LEFT JOIN "AgentGraphExecution" AS run ON run."id" = event.graph_execution_id
+ ORDER BY event.transaction_id, event.number
 """
 ON = EventsSettings(enabled=True)
 EVER = WatchSettings(look_back_days=3650)
@@ -308,6 +311,15 @@ def test_readers_choose_by_user_graph_and_run(service: Service) -> None:
     }
 
 
+def test_an_event_of_a_run_that_was_deleted_is_still_told(service: Service) -> None:
+    begun = now(service)
+    run, nodes = make_run(service)
+    service.rows('DELETE FROM "AgentGraphExecution" WHERE id = %(run)s', run=run)
+    found = page(service, begun, graph_execution_id=run).events
+    assert [event.user_id for event in found] == ["alice", None, None]
+    assert json.loads(found[1].document)["node_execution_id"] == nodes[0]
+
+
 def test_pages_follow_one_another(service: Service) -> None:
     begun = now(service)
     add(service, MOST + 7)
@@ -347,10 +359,12 @@ def test_an_id_is_read_as_it_was_written(service: Service) -> None:
     assert Position.of(str(place), "id") == place
 
 
-def test_readers_need_no_rights_but_to_the_table(service: Service) -> None:
+def test_readers_need_no_rights_but_to_the_tables(service: Service) -> None:
     service.rows("CREATE ROLE reader_of_events")
     service.rows("GRANT USAGE ON SCHEMA autogpt_db TO reader_of_events")
     service.rows("GRANT SELECT ON ALL TABLES IN SCHEMA autogpt_db TO reader_of_events")
+    service.rows("GRANT USAGE ON SCHEMA platform TO reader_of_events")
+    service.rows('GRANT SELECT ON platform."AgentGraphExecution" TO reader_of_events')
     begun = now(service)
     service.call("get_credits", user_id="bob")
     with psycopg.connect(service.url, row_factory=psycopg.rows.tuple_row) as connection:

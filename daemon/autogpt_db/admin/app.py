@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
-from autogpt_db.admin import login, overview, probes, rest, runs, static_files
+from autogpt_db.admin import events, login, overview, probes, rest, runs, static_files
 from autogpt_db.admin.guard import Guard
 from autogpt_db.admin.problems import (
     ProblemError,
@@ -46,6 +46,7 @@ def all_routes(state: AdminState) -> list[BaseRoute]:
         *overview.routes(state),
         *rest.routes(state),
         *runs.routes(state),
+        *events.routes(state),
     ]
 
 
@@ -53,6 +54,7 @@ def all_tasks(state: AdminState) -> list[Coroutine[Any, Any, None]]:
     """Return what goes on from the start to the stop; a module's stand in a line of their own."""
     return [
         state.history.keep(state.settings.paths.runtime),
+        *events.tasks(state),
     ]
 
 

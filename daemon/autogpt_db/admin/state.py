@@ -10,12 +10,17 @@ from autogpt_db.admin.brake import Brake
 from autogpt_db.admin.history import History
 from autogpt_db.admin.sessions import Sessions
 from autogpt_db.admin.tickets import Tickets
+from autogpt_db.live_events.following import Following, read
+from autogpt_db.live_events.readers import WAITING
+from autogpt_db.logs.events import admin as log
+from autogpt_db.metrics.families import EVENTS_READ, READERS, READERS_DROPPED
 
 if TYPE_CHECKING:
     import asyncio
 
     from autogpt_db.admin.tokens import Tokens
     from autogpt_db.database.pool import Call, Pool
+    from autogpt_db.live_events.reading import Page, Position, Selection
     from autogpt_db.metrics import Store
     from autogpt_db.settings import Settings
 
@@ -37,6 +42,7 @@ class AdminState:
         tickets: The links that were printed and not yet used.
         brake: Slows those who try tokens.
         history: Calls, durations and errors of the last hour.
+        following: Follows live events, for all who do.
     """
 
     settings: Settings
@@ -48,6 +54,26 @@ class AdminState:
     tickets: Tickets = field(default_factory=Tickets)
     brake: Brake = field(default_factory=Brake)
     history: History = field(default_factory=History)
+    following: Following = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make what has to know the others."""
+        object.__setattr__(self, "following", self._following())
+
+    def _following(self) -> Following:
+        def counted(readers: int) -> None:
+            self.store.set(READERS, readers)
+
+        def let_go() -> None:
+            self.store.add(READERS_DROPPED, 1)
+            log.live_event_reader_dropped(waiting=WAITING)
+
+        async def looked(selection: Selection, after: Position | None, limit: int) -> Page:
+            page = await read(self.call("live_events"), selection, after, limit)
+            self.store.add(EVENTS_READ, len(page.events))
+            return page
+
+        return Following(looked, counted=counted, let_go=let_go)
 
     def call(self, name: str, *, reads: bool = True, patience: float = PATIENCE) -> Call:
         """Return what one look at the database goes through.

@@ -23,14 +23,15 @@ class EventStream(EventSourceResponse):
     """The answer to a GET that streams.
 
     Args:
-        events: What is sent; it is closed when the reader has left, or the listener stops.
+        events: What is sent, encoded or not; it is closed when the reader has left, or the
+            listener stops.
         headers: Of the answer.
         slow: Seconds that a reader may leave a full buffer unread.
     """
 
     def __init__(
         self,
-        events: AsyncIterator[ServerSentEvent],
+        events: AsyncIterator[ServerSentEvent | bytes],
         *,
         headers: Mapping[str, str] | None = None,
         slow: float = SLOW,

@@ -81,11 +81,13 @@ def events(
         wanted = Selection(user, graph, run)
         show = _as_json if as_json else _as_text
         number = last if last is not None else (0 if follow else 20)
-        connection, _ = connect(settings, "events")
+        connection, target = connect(settings, "events")
         with connection:
             seen = None
             try:
-                for page in _pages(connection, wanted, position, number, follow=follow):
+                for page in _pages(
+                    connection, target.schema, wanted, position, number, follow=follow
+                ):
                     for event in page.events:
                         say(show(page, event), exact=as_json)
                     seen = page.end
@@ -98,6 +100,7 @@ def events(
 
 def _pages(
     connection: psycopg.Connection[Any],
+    schema: str,
     wanted: Selection,
     position: Position | None,
     last: int,
@@ -108,22 +111,26 @@ def _pages(
 
     Args:
         connection: To the database, in autocommit mode.
+        schema: The name of AutoGPT's schema there.
         wanted: Which events.
         position: Behind which one; None: the last ones.
         last: How many of those.
         follow: Whether to go on for ever.
     """
-    from autogpt_db.live_events.reading import MOST, READ, READ_LAST, Page, parameters
+    from autogpt_db.live_events.reading import MOST, Page, in_schema, parameters
+    from autogpt_db.live_events.statements import READ, READ_LAST
 
     if position is None:
-        rows = connection.execute(READ_LAST, parameters(wanted, limit=last)).fetchall()
+        given = parameters(wanted, limit=last)
+        rows = connection.execute(in_schema(READ_LAST, schema), given).fetchall()
         page = Page.of(rows, last)
         yield page
         position = page.horizon_position
         if not follow:
             return
     while True:
-        rows = connection.execute(READ, parameters(wanted, position)).fetchall()
+        given = parameters(wanted, position)
+        rows = connection.execute(in_schema(READ, schema), given).fetchall()
         page = Page.of(rows, MOST)
         missing = page.lacks_before(position)
         if missing is not None:

@@ -10,99 +10,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from autogpt_db.database.quoting import quoted
 from autogpt_db.errors import InvalidValueError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import LiteralString
 
-MOST = 500
-"""Events that one statement returns."""
+MOST = 2000
+"""Events that one statement looks at."""
 _LARGEST = 2**63 - 1
 _WRITTEN = re.compile(r"([0-9a-f]{8})-(\d{1,19})-(\d{1,19})", re.ASCII)
-
-# Whose numbers they are: the server's, on its timeline, in this database. After a restore or a
-# failover another transaction may have the number that a reader has seen. And what this statement
-# sees has a beginning and an end: what was deleted, and what is not certain yet.
-_HERE: LiteralString = """
-WITH here AS MATERIALIZED (
-    SELECT left(
-               md5(
-                   concat_ws(
-                       ' ',
-                       (SELECT system_identifier FROM pg_control_system()),
-                       CASE WHEN NOT pg_is_in_recovery() THEN
-                           left(pg_walfile_name(pg_current_wal_lsn()), 8)
-                       END,
-                       (SELECT oid FROM pg_database WHERE datname = current_database())
-                   )
-               ),
-               8
-           ) AS history,
-           pg_snapshot_xmin(now.snapshot) AS horizon,
-           pg_snapshot_xmax(now.snapshot) AS beyond
-      FROM (SELECT pg_current_snapshot() AS snapshot) AS now
-)
-SELECT here.history, here.horizon::text::bigint, here.horizon < here.beyond,
-       trim.transaction_id::text::bigint, trim.number,
-       event.transaction_id::text::bigint, event.number, event.user_id, event.graph_id,
-       event.graph_execution_id, event.kind, event.document
-  FROM here
-  LEFT JOIN autogpt_db.live_event_trim AS trim ON trim.transaction_id < here.beyond
-"""
-_EVENT: LiteralString = """
-       SELECT stored.transaction_id, stored.number, stored.user_id, stored.graph_id,
-              stored.graph_execution_id,
-              CASE
-                  WHEN stored.status IS NULL THEN 'balance'
-                  WHEN stored.node_execution_id IS NULL THEN 'graph_execution'
-                  ELSE 'node_execution'
-              END AS kind,
-              json_strip_nulls(
-                  json_build_object(
-                      'at', to_char(stored.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-                      'user_id', stored.user_id,
-                      'organization_id', stored.organization_id,
-                      'balance', stored.balance,
-                      'graph_id', stored.graph_id,
-                      'graph_execution_id', stored.graph_execution_id,
-                      'node_id', stored.node_id,
-                      'node_execution_id', stored.node_execution_id,
-                      'status', stored.status
-                  )
-              )::text AS document
-         FROM autogpt_db.live_event AS stored
-"""
-_SELECTED: LiteralString = """
-          AND (%(user_id)s::text IS NULL OR stored.user_id = %(user_id)s::text)
-          AND (%(graph_id)s::text IS NULL OR stored.graph_id = %(graph_id)s::text)
-          AND (
-              %(graph_execution_id)s::text IS NULL
-              OR stored.graph_execution_id = %(graph_execution_id)s::text
-          )
-"""
-
-READ: LiteralString = f"""{_HERE}
-  LEFT JOIN LATERAL ({_EVENT}
-        WHERE (stored.transaction_id, stored.number)
-              > (%(transaction_id)s::text::xid8, %(number)s::bigint)
-          AND stored.transaction_id < here.horizon{_SELECTED}
-        ORDER BY stored.transaction_id, stored.number
-        LIMIT %(limit)s::integer
-       ) AS event ON true
- ORDER BY event.transaction_id, event.number
-"""
-"""Events behind a position, the first ones of them."""
-
-READ_LAST: LiteralString = f"""{_HERE}
-  LEFT JOIN LATERAL ({_EVENT}
-        WHERE stored.transaction_id < here.horizon{_SELECTED}
-        ORDER BY stored.transaction_id DESC, stored.number DESC
-        LIMIT %(limit)s::integer
-       ) AS event ON true
- ORDER BY event.transaction_id, event.number
-"""
-"""The last events."""
 
 
 class Selection(NamedTuple):
@@ -170,8 +88,9 @@ class Event(NamedTuple):
     Attributes:
         transaction: The number of the transaction that made it.
         number: Its own.
-        user_id: Whose it is; None for an organization's balance.
-        graph_id: The graph that is executed; None for a balance.
+        user_id: Whose it is; None for an organization's balance, and of a node execution whose run
+            has been deleted.
+        graph_id: The graph that is executed; None for a balance, and likewise.
         graph_execution_id: The execution; None for a balance.
         kind: `graph_execution`, `node_execution` or `balance`.
         document: What has changed: a JSON object, on one line.
@@ -195,16 +114,18 @@ class Page(NamedTuple):
         waits: Whether some transaction is under way, and may bring events before others that are
             there already.
         trimmed: Up to where events have been deleted: transaction and number.
-        events: What was found, in order.
-        limit: How many events it has at most.
+        is_last: Whether there is nothing more that is certain.
+        reached: The last event that was looked at: transaction and number.
+        events: Those that are chosen, in order.
     """
 
     history: str
     horizon: int
     waits: bool
     trimmed: tuple[int, int]
+    is_last: bool
+    reached: tuple[int, int]
     events: list[Event]
-    limit: int
 
     @classmethod
     def of(cls, rows: Sequence[tuple[Any, ...]], limit: int) -> Page:
@@ -214,14 +135,24 @@ class Page(NamedTuple):
             rows: Theirs.
             limit: What they were given.
         """
-        history, horizon, waits, transaction, number = rows[0][:5]
-        found = [Event(*row[5:]) for row in rows if row[5] is not None]
-        return cls(history, horizon, waits, (transaction or 0, number or 0), found, limit)
+        history, horizon, waits, *rest = rows[0][:8]
+        trimmed_transaction, trimmed_number, looked, transaction, number = rest
+        return cls(
+            history,
+            horizon,
+            waits,
+            (trimmed_transaction or 0, trimmed_number or 0),
+            looked < limit,
+            (transaction or 0, number or 0),
+            [Event(*row[8:]) for row in rows if row[8] is not None],
+        )
 
     @property
     def end(self) -> Position:
         """Return up to where the log has been read now."""
-        return self.horizon_position if self.is_last else self.position(self.events[-1])
+        if self.is_last:
+            return self.horizon_position
+        return Position(self.history, *self.reached)
 
     @property
     def beginning(self) -> Position:
@@ -232,11 +163,6 @@ class Page(NamedTuple):
     def horizon_position(self) -> Position:
         """Return the position behind everything that is certain."""
         return Position(self.history, self.horizon, 0)
-
-    @property
-    def is_last(self) -> bool:
-        """Tell whether there is nothing more that is certain."""
-        return len(self.events) < self.limit
 
     def position(self, event: Event) -> Position:
         """Return an event's id."""
@@ -255,6 +181,16 @@ class Page(NamedTuple):
         return None
 
 
+def in_schema(sql: LiteralString, schema: str) -> bytes:
+    """Return a statement for who sends it past a pool.
+
+    Args:
+        sql: The statement.
+        schema: The name of AutoGPT's schema.
+    """
+    return sql.replace("platform.", f"{quoted(schema)}.").encode()
+
+
 def parameters(
     selection: Selection, after: Position | None = None, *, limit: int = MOST
 ) -> dict[str, Any]:
@@ -263,7 +199,7 @@ def parameters(
     Args:
         selection: Which events.
         after: Behind which position; None: from the beginning of the log.
-        limit: How many at most.
+        limit: How many are looked at.
     """
     transaction, number = (after.transaction, after.number) if after else (0, 0)
     return {

@@ -3,6 +3,9 @@
 Each query stands behind one that returns the changed rows, in the same statement: a change and its
 event are committed together or not at all. Where nothing is recorded (`events.enabled`), statements
 are what they are without it, to the letter.
+
+A node execution's event doesn't say whose it is, or of which graph: its run does, and readers look
+there. A write would pay for that with another table in its statement, for nobody as a rule.
 """
 
 from __future__ import annotations
@@ -13,8 +16,6 @@ if TYPE_CHECKING:
     from typing import LiteralString
 
     from autogpt_db.database.capabilities import Capabilities
-
-_STORED: LiteralString = 'platform."AgentGraphExecution"'
 
 
 def graph_executions_recorded(
@@ -36,26 +37,20 @@ def graph_executions_recorded(
 )"""
 
 
-def node_executions_recorded(
-    capabilities: Capabilities, changed: LiteralString, *, runs: LiteralString = _STORED
-) -> LiteralString:
+def node_executions_recorded(capabilities: Capabilities, changed: LiteralString) -> LiteralString:
     """Return the query, with a comma before it, that records node executions' new statuses.
 
     Args:
         capabilities: Whether anything is recorded.
         changed: The query that returns their rows.
-        runs: Where their graph executions are: the table, which doesn't show what the same
-            statement makes, or a query.
     """
     if not capabilities.live_events:
         return ""
     return f""", recorded AS (
-    INSERT INTO autogpt_db.live_event
-           (user_id, graph_id, graph_execution_id, node_id, node_execution_id, status)
-    SELECT run."userId", run."agentGraphId", run."id", changed."agentNodeId", changed."id",
+    INSERT INTO autogpt_db.live_event (graph_execution_id, node_id, node_execution_id, status)
+    SELECT changed."agentGraphExecutionId", changed."agentNodeId", changed."id",
            changed."executionStatus"::text
       FROM {changed} AS changed
-      JOIN {runs} AS run ON run."id" = changed."agentGraphExecutionId"
 )"""
 
 
@@ -79,10 +74,9 @@ def whole_run_recorded(
     SELECT run."userId", run."agentGraphId", run."id", NULL, NULL, run."executionStatus"::text
       FROM {run} AS run
      UNION ALL
-    SELECT run."userId", run."agentGraphId", run."id", changed."agentNodeId", changed."id",
+    SELECT NULL, NULL, changed."agentGraphExecutionId", changed."agentNodeId", changed."id",
            changed."executionStatus"::text
       FROM {nodes} AS changed
-      JOIN {run} AS run ON run."id" = changed."agentGraphExecutionId"
 )"""
 
 

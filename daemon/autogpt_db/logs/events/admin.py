@@ -48,6 +48,24 @@ def admin_refused(*, reason: str) -> None:
     """
 
 
+@event(WARNING)
+def live_event_reader_dropped(*, waiting: int) -> None:
+    """A reader of live events did not keep up: more than `waiting` bytes were waiting for it.
+
+    It was told so, and misses nothing when it comes back with its last id. Where that happens
+    often, readers choose too much (by user, graph or run they get less), or their network is slow.
+    """
+
+
+@event(WARNING)
+def live_events_unread(*, reason: str) -> None:
+    """The log of live events cannot be read; whoever follows waits.
+
+    It is tried again every second, and told of again once it has worked in between. What was
+    recorded meanwhile reaches everybody then. `reason` says what to mend.
+    """
+
+
 @event(ERROR)
 def admin_error(*, path: str, exc_info: BaseException) -> None:
     """A request to the admin listener failed by a fault of the program; it was answered 500.

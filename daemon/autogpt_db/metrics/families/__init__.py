@@ -9,11 +9,20 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from autogpt_db.metrics.declaration import Family
-from autogpt_db.metrics.families import database, jobs, measured, pools, processes, requests
+from autogpt_db.metrics.families import (
+    database,
+    jobs,
+    live_events,
+    measured,
+    pools,
+    processes,
+    requests,
+)
 
 # So that a new line in one of these files is all there is to a new metric.
 from autogpt_db.metrics.families.database import *  # noqa: F403
 from autogpt_db.metrics.families.jobs import *  # noqa: F403
+from autogpt_db.metrics.families.live_events import *  # noqa: F403
 from autogpt_db.metrics.families.measured import *  # noqa: F403
 from autogpt_db.metrics.families.pools import *  # noqa: F403
 from autogpt_db.metrics.families.processes import *  # noqa: F403
@@ -28,7 +37,7 @@ def declared_in(module: ModuleType) -> list[Family]:
     return [found for found in vars(module).values() if isinstance(found, Family)]
 
 
-SECTIONS = (requests, pools, processes, jobs, measured, database)
+SECTIONS = (requests, pools, processes, jobs, live_events, measured, database)
 """The files, in the order in which their metrics are exposed."""
 FAMILIES = MappingProxyType({f.name: f for module in SECTIONS for f in declared_in(module)})
 """All of them, by name, in the order in which they are exposed."""

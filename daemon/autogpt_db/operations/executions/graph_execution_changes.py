@@ -44,7 +44,7 @@ def _cascaded(capabilities: Capabilities, *, changed: bool) -> LiteralString:
     if changed:
         recorded = whole_run_recorded(capabilities, "graph_execution", "cascaded")
     else:
-        recorded = node_executions_recorded(capabilities, "cascaded", runs="graph_execution")
+        recorded = node_executions_recorded(capabilities, "cascaded")
     return f""", cascaded AS (
     UPDATE platform."AgentNodeExecution" AS execution
        SET "executionStatus" = 'FAILED',

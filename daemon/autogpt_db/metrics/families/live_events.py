@@ -1,0 +1,15 @@
+"""Live events."""
+
+from __future__ import annotations
+
+from autogpt_db.metrics.declaration import counter, gauge
+
+READERS = gauge("live_event_readers", "Readers that follow live events.", own=True)
+READERS_DROPPED = counter(
+    "live_event_readers_dropped_total",
+    "Readers of live events that were dropped, because they did not keep up.",
+    own=True,
+)
+EVENTS_READ = counter(
+    "live_events_read_total", "Live events that were read for all who follow.", own=True
+)
