@@ -23,7 +23,7 @@ def test_under_load_everything_acknowledged_before_the_backup_is_in_it() -> None
         def write(client: int) -> None:
             with plain_http.client(base_url=daemon.base, timeout=60) as connection:
                 number = 0
-                while not stop.is_set():
+                while not stop.wait(0.02):
                     key = f"{client}-{number}"
                     body = {"user_id": "u", "node_exec_id": "n", "key": key, "data": key}
                     reply = connection.post("/set_execution_kv_data", json=body)

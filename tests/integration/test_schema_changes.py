@@ -140,7 +140,7 @@ def test_statements_are_put_together_anew_and_nobody_notices(
 
     def play() -> None:
         with plain_http.client(base_url=api.base, timeout=30) as client:
-            while not ended.is_set():
+            while not ended.wait(0.02):
                 reply = client.post(f"/{method}", json={"user_id": "u"})
                 answers[reply.status_code, reply.text] += 1
 

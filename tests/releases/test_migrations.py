@@ -68,7 +68,7 @@ class Players:
 
     def _play(self) -> None:
         with Client(self._base, self.heard) as call:
-            while not self._stop.is_set():
+            while not self._stop.wait(0.05):
                 try:
                     play(call, self._user)
                 except (WrongAnswerError, AssertionError) as error:
