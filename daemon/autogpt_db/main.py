@@ -12,7 +12,8 @@ from autogpt_db.database.provisioning.manager import DatabaseManager
 from autogpt_db.lifecycle import describe_failure, stop_on_signals, withhold_memory
 from autogpt_db.logs import bind_process, configure_logging, copy_records, hold_records
 from autogpt_db.operations.needed import needed
-from autogpt_db.supervision import announce, run_processes
+from autogpt_db.supervision.run import run_processes
+from autogpt_db.supervision.systemd import announce
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +23,15 @@ def lines(schema: dict[str, Any] | None) -> list[str]:
         "schema": schema,
     }  # fmt: skip
     return [line for line in format_status(tree, as_json=False).splitlines() if "served" in line]
+
+
+def test_who_asks_loads_nothing_of_what_runs_the_tree() -> None:
+    code = "import autogpt_db.supervision.status, sys; print(*sorted(sys.modules))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "supervisor.xmlrpc" in loaded
+    assert not {"psycopg", "structlog", "supervisor.process", "supervisor.supervisord"} & {*loaded}
 
 
 @pytest.mark.parametrize("schema", [None, {}])

@@ -1,6 +1,4 @@
-"""The tree of processes: Supervisor inside main, systemd's protocol, the children's heartbeats."""
+"""The tree of processes: Supervisor inside main, systemd's protocol, the children's heartbeats.
 
-from autogpt_db.supervision.run import run_processes
-from autogpt_db.supervision.systemd import announce
-
-__all__ = ["announce", "run_processes"]
+Nothing is imported here: commands that ask the running tree need little of what runs it.
+"""
