@@ -37,10 +37,11 @@ test: .venv/.installed ## Check everything; as root on Debian or Ubuntu the serv
 	@$(MAKE) --no-print-directory --keep-going --jobs=3 test-here $(BESIDE:%=beside-%); status=$$?; \
 	for each in $(BESIDE); do printf '\n== make %s\n' $$each; cat build/beside/$$each; done; exit $$status
 
-# Types before tests: of those some check more types, and begin with what is known then.
+# Types before tests: of those some check more types, and begin with what is known then. The tests
+# are many at a time and the guests' one after the other, so that these are let by.
 test-here: .venv/.installed
 	@$(MAKE) --no-print-directory lint types
-	@$(call both_ways,$(PYTEST),-n $(WORKERS) $(SPREAD))
+	@$(call both_ways,nice -n 2 $(PYTEST),-n $(WORKERS) $(SPREAD))
 
 $(BESIDE:%=beside-%): beside-%: .venv/.installed
 	@$(MAKE) --no-print-directory $* >build/beside/$* 2>&1

@@ -13,6 +13,7 @@ from autogpt_db.database.provisioning.embedded.backup import back_up
 from autogpt_db.database.provisioning.embedded.maintenance import connect, serving
 from autogpt_db.settings import load_settings
 from daemon_process import LEAN, DaemonProcess
+from once import copy_of, made_once
 from private_cluster import fill_as_0_1_0
 from releases.building import PRISMA_MIGRATIONS, build
 from releases.catalogues import catalogue
@@ -20,6 +21,8 @@ from releases.reading import comparable, differences, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from autogpt_db.settings import Settings
 
 WAITING = "waiting for AutoGPT's migrations"
 
@@ -147,17 +150,30 @@ def test_tables_that_0_1_0_made_elsewhere_change_only_when_told(empty_database: 
 # The private cluster -----------------------------------------------------------------------------
 
 
+def settings_in(directory: Path) -> Settings:
+    """Return the settings of a daemon that has this directory."""
+    places = {"state_directory": "state", "runtime_directory": "run"}
+    assignments = [f"{name}={directory / place}" for name, place in places.items()]
+    return load_settings(assignments=assignments, environment={}).settings
+
+
+def make(directory: Path) -> None:
+    """Make the private cluster as 0.1.0 did, with the contract's rows, and a backup of it."""
+    directory.mkdir(mode=0o755)
+    settings = settings_in(directory)
+    with serving(settings), connect(settings) as connection:
+        fill_as_0_1_0(connection)
+    back_up(settings, directory / "old")
+
+
 class Private:
     """A daemon whose private cluster 0.1.0 made, with the contract's rows, and a backup of it."""
 
     def __init__(self) -> None:
         self.daemon = DaemonProcess(assignments=LEAN)
-        self.settings = load_settings(
-            assignments=self.daemon.assignments[:2], environment={}
-        ).settings
-        with serving(self.settings), connect(self.settings) as connection:
-            fill_as_0_1_0(connection)
-        self.backup = back_up(self.settings, self.daemon.directory / "old").directory
+        copy_of(made_once("private-of-0.1.0", make), self.daemon.directory)
+        self.settings = settings_in(self.daemon.directory)
+        (self.backup,) = (self.daemon.directory / "old").iterdir()
 
     def catalogue(self) -> dict[str, Any]:
         with serving(self.settings), connect(self.settings) as connection:
