@@ -24,20 +24,26 @@ def _read(column: LiteralString, fits: LiteralString, otherwise: LiteralString) 
         fits: The condition on a value of the name `given`.
         otherwise: What stands where it doesn't fit.
     """
-    return f"""COALESCE(
-               (
-                   SELECT given.value
-                     FROM (
-                          SELECT CASE jsonb_typeof({column})
-                                     WHEN 'string' THEN autogpt_db.parsed_v1({column} #>> '{{}}')
-                                     ELSE {column}
-                                 END AS value
-                          OFFSET 0
-                          ) AS given
-                    WHERE {fits}
-               ),
-               {otherwise}
-           )"""
+    # As most rows are, which then need no look at what is in there.
+    plain: LiteralString = f"{column} IS NULL" if otherwise == "NULL" else f"{column} = {otherwise}"
+    return f"""CASE
+               WHEN {plain} THEN {otherwise}
+               ELSE COALESCE(
+                   (
+                       SELECT given.value
+                         FROM (
+                              SELECT CASE jsonb_typeof({column})
+                                         WHEN 'string'
+                                         THEN autogpt_db.parsed_v1({column} #>> '{{}}')
+                                         ELSE {column}
+                                     END AS value
+                              OFFSET 0
+                              ) AS given
+                        WHERE {fits}
+                   ),
+                   {otherwise}
+               )
+           END"""
 
 
 _OBJECT: LiteralString = "jsonb_typeof(given.value) = 'object'"
