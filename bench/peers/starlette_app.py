@@ -337,9 +337,9 @@ async def get_chat_messages_paginated(request: Any) -> Response:
     if not found:
         return answer(None)
     session, has_more, *_ = found[0]
-    oldest = found[-1][2]
+    oldest = found[-1][3]
     page = b'{"messages":[%b],"has_more":%b,"oldest_sequence":%b,"session":%b}' % (
-        b",".join([row[3] for row in reversed(found) if row[3] is not None]),
+        b",".join([row[4] for row in reversed(found) if row[4] is not None]),
         json.dumps(has_more).encode(),
         json.dumps(oldest).encode(),
         session,

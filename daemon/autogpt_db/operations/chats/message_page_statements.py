@@ -85,7 +85,8 @@ def _page(capabilities: Capabilities, bounds: LiteralString) -> LiteralString:
     """Return the statement for a page: the newest message first, and beside it the session.
 
     A message takes as many bytes as its content at least, which is known without reading it. So
-    no documents are made of messages that have no room in a reply.
+    no documents are made of messages that have no room in a reply. What is said once stands in the
+    first row alone: each value of each row costs its reader something.
 
     Args:
         capabilities: What the database has.
@@ -125,12 +126,12 @@ WITH asked AS (
            min(newest."sequence") FILTER (WHERE newest.least_bytes <= %(most_bytes)s) AS fitting
       FROM newest
      WHERE newest.place <= %(limit)s::bigint{bounds}
-SELECT CASE WHEN listed."sequence" IS NOT DISTINCT FROM bounds.newest THEN asked.document END,
-       bounds.has_more,
+SELECT CASE WHEN place.begins THEN asked.document END,
+       CASE WHEN place.begins THEN bounds.has_more END,
+       CASE WHEN place.begins THEN bounds.oldest END,
        listed."sequence",
        listed.document,
-       listed.source_known,
-       bounds.oldest
+       NULLIF(listed.source_known, true)
   FROM asked
  CROSS JOIN bounds
   LEFT JOIN (
@@ -154,6 +155,9 @@ SELECT CASE WHEN listed."sequence" IS NOT DISTINCT FROM bounds.newest THEN asked
               OFFSET 0
               ) AS each
        ) AS listed ON listed.bytes + asked.bytes <= %(most_bytes)s
+ CROSS JOIN LATERAL (
+       SELECT listed."sequence" IS NOT DISTINCT FROM bounds.newest AS begins
+       ) AS place
  ORDER BY listed."sequence" DESC
 """
 

@@ -202,16 +202,16 @@ async def _read(database: Database, parameters: Mapping[str, Any]) -> _Page | No
     rows = await database.rows(statement, {**parameters, "most_bytes": most_bytes})
     if not rows:
         return None
-    session, has_more, newest, *_ = rows[0]
+    session, has_more, wanted, newest, *_ = rows[0]
     if session is None:
         raise _too_large(database)
     if newest is None:
         return _Page(session, [], None, has_more, capped=False)
-    if not all(source_known for *_, source_known, _ in rows):
+    if any(source_known is False for _, _, _, _, _, source_known in rows):
         raise _source_unknown()
     rows.reverse()
-    _, _, oldest, _, _, wanted = rows[0]
-    messages = [document for _, _, _, document, _, _ in rows]
+    _, _, _, oldest, _, _ = rows[0]
+    messages = [document for _, _, _, _, document, _ in rows]
     capped = oldest != wanted
     return _Page(session, messages, oldest, has_more or capped, capped=capped)
 
