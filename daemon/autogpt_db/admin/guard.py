@@ -16,7 +16,7 @@ from starlette.responses import RedirectResponse
 
 from autogpt_db.admin.hosts import AllowedHosts
 from autogpt_db.admin.identity import Identity, Scope
-from autogpt_db.admin.problems import ProblemError, on_bug
+from autogpt_db.admin.problems import ProblemError, on_bug, unauthorized
 from autogpt_db.admin.sessions import COOKIE
 from autogpt_db.logs.events import admin as log
 
@@ -136,12 +136,6 @@ class Guard:
         await self._state.brake.failed()
         log.admin_refused(reason=f"wrong {what}")
         return unauthorized(f"That {what} is not, or no longer, good.")
-
-
-def unauthorized(detail: str) -> ProblemError:
-    """Return the refusal of who has not said who they are."""
-    headers = {"WWW-Authenticate": 'Bearer realm="autogpt-db admin"'}
-    return ProblemError(401, "Unauthorized", detail, headers=headers)
 
 
 def _is_page(request: Request) -> bool:

@@ -76,6 +76,12 @@ def problem(
     )
 
 
+def unauthorized(detail: str) -> ProblemError:
+    """Return the refusal of who has not said who they are."""
+    headers = {"WWW-Authenticate": 'Bearer realm="autogpt-db admin"'}
+    return ProblemError(401, "Unauthorized", detail, headers=headers)
+
+
 async def on_problem(_request: Request, error: Exception) -> Response:
     """Answer what a route has refused."""
     assert isinstance(error, ProblemError)

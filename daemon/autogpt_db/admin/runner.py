@@ -15,6 +15,7 @@ from autogpt_db.admin.state import PATIENCE, AdminState
 from autogpt_db.admin.tokens import make_tokens
 from autogpt_db.database.pool import Pool
 from autogpt_db.database.pool.metrics import PoolMetrics
+from autogpt_db.database.pool.scraping import Scraping
 from autogpt_db.errors import EXIT_STOPPED
 from autogpt_db.heartbeat import Heartbeat
 from autogpt_db.lifecycle import allow_many_files, stop_on_signals
@@ -62,7 +63,9 @@ async def _serve(settings: Settings, tokens: Tokens, listeners: Sequence[socket.
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     async with Pool.open(settings, name=SESSIONS, size=CONNECTIONS) as pool:
-        state = AdminState(settings, pool, open_store(settings, "admin"), tokens, stopping)
+        store = open_store(settings, "admin")
+        scraping = Scraping(pool, settings, store)
+        state = AdminState(settings, pool, store, scraping, tokens, stopping)
         server = Server(build_app(state))
 
         def stop() -> None:
@@ -77,7 +80,7 @@ async def _serve(settings: Settings, tokens: Tokens, listeners: Sequence[socket.
             for work in (
                 heartbeat.beat_forever(pool.figures),
                 pool.keep_up(),
-                publish_forever(PoolMetrics(pool, state.store).publish),
+                publish_forever(PoolMetrics(pool, store).publish),
                 *all_tasks(state),
             )
         ]
@@ -89,6 +92,7 @@ async def _serve(settings: Settings, tokens: Tokens, listeners: Sequence[socket.
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await scraping.close()
     log.admin_stopped()
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from autogpt_db.admin.tokens import Tokens
     from autogpt_db.database.pool import Call, Pool
+    from autogpt_db.database.pool.scraping import Scraping
     from autogpt_db.live_events.reading import Page, Position, Selection
     from autogpt_db.metrics import Store
     from autogpt_db.settings import Settings
@@ -36,6 +37,7 @@ class AdminState:
         settings: The effective settings.
         pool: Its own few connections to the database.
         store: Its own figures.
+        scraping: The figures of all processes, and of PostgreSQL.
         tokens: What programs, and the command that makes links, prove themselves by.
         stopping: Set once the process was asked to stop: whatever streams ends then.
         sessions: The browsers that are let in.
@@ -48,6 +50,7 @@ class AdminState:
     settings: Settings
     pool: Pool
     store: Store
+    scraping: Scraping
     tokens: Tokens
     stopping: asyncio.Event
     sessions: Sessions = field(default_factory=Sessions)

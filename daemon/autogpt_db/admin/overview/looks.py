@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, LiteralString
 
 import msgspec
 
-from autogpt_db.database.pool.health import HealthWatch
 from autogpt_db.metrics.families import LANE_IN_USE, LANE_SIZE, LANE_WAITING
 from autogpt_db.metrics.processes import usage
 from autogpt_db.metrics.reading import read_all
@@ -20,8 +19,8 @@ from autogpt_db.worker.registry import discover
 if TYPE_CHECKING:
     from autogpt_db.admin.state import AdminState
 
-FRESH = 5.0
-"""Seconds that figures of the database are good for."""
+PATIENCE = 2.0
+"""Seconds that figures of the database are waited for."""
 MOST_STUCK = 100
 MOST_FAILED = 50
 
@@ -59,7 +58,6 @@ class Looks:
 
     def __init__(self, state: AdminState) -> None:
         self._state = state
-        self._health = HealthWatch(state.pool, FRESH)
         self._jobs = discover()
 
     async def tree(self) -> dict[str, Any]:
@@ -112,7 +110,7 @@ class Looks:
 
     async def database(self) -> dict[str, Any]:
         """Return what is known of PostgreSQL: its state, sizes, and who waits for locks."""
-        health = await self._health.look(FRESH)
+        health = await self._state.scraping.health(PATIENCE)
         known = dataclasses.asdict(health)
         del known["queue"], known["seen"]
         locks = await self._state.call("locks").json(_LOCKS) if health.up else b"[]"
