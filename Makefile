@@ -13,7 +13,7 @@ SPREAD := --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help run test quick test-costs fuzz lint types unit integration acceptance environment clean bench bench-trees bench-profile bench-footprint \
-	reference install uninstall deb dist test-bare test-image test-packages test-service test-storm test-workers test-releases test-upgrade test-chaos test-bodies test-pages test-matrix test-rest
+	reference install uninstall deb dist test-bare test-image test-packages test-service test-storm test-workers test-releases test-upgrade test-chaos test-bodies test-pages test-matrix test-browser test-rest
 # Where `make install` puts things; DESTDIR stands before all of them.
 PREFIX ?= /opt/autogpt-db
 DESTDIR ?=
@@ -168,6 +168,13 @@ test-image: .venv/.installed ## Build the container's image with podman, run it 
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends podman runc >&2; \
 	fi
 	$(RUN)/pytest -q -rA --no-header tests/image
+
+test-browser: | $(UV) ## Look at the admin listener's pages in Debian's chromium (as root: installs it); AUTOGPT_DB_TEST_WRITE_PAGES=1 takes the pictures of docs/ anew
+	@if [ "$$(id -u)" = 0 ] && ! command -v chromium >/dev/null; then \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium fonts-dejavu-core >&2; \
+	fi
+	@UV_PROJECT_ENVIRONMENT=build/browser $(UV) sync --quiet --frozen --compile-bytecode --group page --extra embedded
+	build/browser/bin/pytest -q -s -rA --no-header tests/browser
 
 test-matrix: .venv/.installed ## Break a database in every known way, direct and pooled, at the start and later: nothing fails untold, every remedy works
 	AUTOGPT_DB_TEST_MATRIX=all $(RUN)/pytest -n $(WORKERS) --dist worksteal -rA tests/matrix

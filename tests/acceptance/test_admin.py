@@ -11,6 +11,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -21,6 +22,8 @@ import pytest
 import plain_http
 from admin_daemon import Admin
 from autogpt_db.admin.runs import statements
+from console_sessions import Shell
+from daemon_process import PROGRAM
 from waiting import PATIENCE, wait_for
 
 if TYPE_CHECKING:
@@ -72,6 +75,38 @@ def test_where_no_live_events_are_recorded_there_are_none_to_follow(browser: htt
     answer = browser.get("/events")
     assert answer.status_code == 404
     assert "events.enabled" in answer.json()["detail"]
+
+
+def test_metrics_are_those_of_all_processes(daemon: Admin, stranger: httpx.Client) -> None:
+    answer = stranger.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain")
+    for process in ("admin", "api_00"):
+        assert f'autogpt_db_process_up{{process="{process}"}} 1' in answer.text
+    assert _families(answer.text) == _families(daemon.client.get("/metrics").text)
+
+
+def _families(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith("# TYPE")]
+
+
+def test_the_how_to_s_commands_do_what_it_says(daemon: Admin) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "look-at-it.md").read_text("utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    environment = daemon.environment | {
+        "PATH": f"{PROGRAM.parent}:{os.environ['PATH']}",
+        "AUTOGPT_DB_STATE_DIRECTORY": str(daemon.state),
+        "AUTOGPT_DB_RUNTIME_DIRECTORY": str(daemon.runtime),
+        "AUTOGPT_DB_ADMIN_ENABLED": "true",
+        "AUTOGPT_DB_ADMIN_PORT": str(daemon.admin_port),
+    }
+    with Shell(daemon.directory, environment) as shell:
+        opened, scraped, restarted = (
+            shell.run(block.replace(":8905", f":{daemon.admin_port}").rstrip()) for block in blocks
+        )
+    assert re.search(r"http://127\.0\.0\.1:\d+/login#\S{20}", opened[1]), opened
+    assert "autogpt_db_process_up" in scraped[1], scraped
+    assert "admin: started" in restarted[1], restarted
+    daemon.wait_admin()
 
 
 def test_a_link_works_once(daemon: Admin, stranger: httpx.Client) -> None:

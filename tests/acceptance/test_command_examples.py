@@ -26,6 +26,8 @@ ELSEWHERE = {
     "rotate-key": "test_key_rotation: it needs two keys",
     "migrate": "test_howtos: a private database does it at each start",
     "logs": "test_log_records, and on systemd test_journal",
+    "admin open": "test_admin: it needs the listener",
+    "admin token": "test_admin",
     "ctl drain": "below, with what follows it",
     "ctl resume": "below",
 }

@@ -33,7 +33,8 @@ def duration(seconds: float | None) -> str:
     if seconds < _MINUTE:
         return f"{seconds:.1f} s" if seconds < _LONG else f"{seconds:.0f} s"
     if seconds < _HOUR:
-        return f"{seconds // _MINUTE:.0f} min {seconds % _MINUTE:.0f} s"
+        rest = f" {seconds % _MINUTE:.0f} s" if seconds % _MINUTE >= 1 else ""
+        return f"{seconds // _MINUTE:.0f} min{rest}"
     if seconds < _DAY:
         return f"{seconds // _HOUR:.0f} h {seconds % _HOUR // _MINUTE:.0f} min"
     return f"{seconds // _DAY:.0f} d {seconds % _DAY // _HOUR:.0f} h"

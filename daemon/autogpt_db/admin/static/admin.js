@@ -21,7 +21,9 @@ function make(tag, attributes, ...children) {
 }
 
 async function act(path, button) {
-  if (button) button.disabled = true;
+  // Not `disabled`: that would take the focus away from who works by keyboard.
+  if (button?.getAttribute("aria-disabled")) return false;
+  button?.setAttribute("aria-disabled", "true");
   try {
     const answer = await fetch(path, { method: "POST", headers: { "X-CSRF-Token": csrf } });
     if (answer.status === 401) { location.href = "/login"; return false; }
@@ -32,7 +34,7 @@ async function act(path, button) {
     say("The admin listener does not answer. Try again.", true);
     return false;
   } finally {
-    if (button) button.disabled = false;
+    button?.removeAttribute("aria-disabled");
   }
 }
 
