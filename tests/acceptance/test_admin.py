@@ -109,6 +109,18 @@ def test_the_how_to_s_commands_do_what_it_says(daemon: Admin) -> None:
     daemon.wait_admin()
 
 
+def test_people_are_told_on_a_page(browser: httpx.Client) -> None:
+    people = {"accept": "text/html,*/*;q=0.8"}
+    for path, status in (("/runs?days=forever", 400), ("/runs/nothing", 404), ("/nowhere", 404)):
+        page = browser.get(path, headers=people)
+        assert page.status_code == status
+        assert page.headers["content-type"].startswith("text/html")
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "days: expected one of" in browser.get("/runs?days=forever", headers=people).text
+    found = browser.get("/v1/nowhere", headers=people)
+    assert found.headers["content-type"] == "application/problem+json"
+
+
 def test_a_link_works_once(daemon: Admin, stranger: httpx.Client) -> None:
     link = daemon.link()
     assert link.startswith(f"{daemon.admin}/login#")

@@ -16,7 +16,7 @@ from starlette.responses import RedirectResponse
 
 from autogpt_db.admin.hosts import AllowedHosts
 from autogpt_db.admin.identity import Identity, Scope
-from autogpt_db.admin.problems import ProblemError, on_bug, unauthorized
+from autogpt_db.admin.problems import ProblemError, is_page, on_bug, unauthorized
 from autogpt_db.admin.sessions import COOKIE
 from autogpt_db.logs.events import admin as log
 
@@ -80,8 +80,8 @@ class Guard:
             scope["identity"] = await self._admit(request)
             await self._app(scope, receive, send_guarded)
         except ProblemError as refusal:
-            answer = refusal.response()
-            if refusal.status == 401 and _is_page(request):  # noqa: PLR2004 - Unauthorized
+            answer = refusal.response(request)
+            if refusal.status == 401 and is_page(request):  # noqa: PLR2004 - Unauthorized
                 answer = RedirectResponse("/login", 303)
             await answer(scope, receive, send_guarded)
         except Exception as error:  # noqa: BLE001 - whatever it is, the process lives on
@@ -136,11 +136,6 @@ class Guard:
         await self._state.brake.failed()
         log.admin_refused(reason=f"wrong {what}")
         return unauthorized(f"That {what} is not, or no longer, good.")
-
-
-def _is_page(request: Request) -> bool:
-    """Tell whether a person waits for a page."""
-    return request.method == "GET" and "text/html" in request.headers.get("accept", "")
 
 
 def _verify_origin(request: Request) -> None:

@@ -38,7 +38,7 @@ def routes(state: AdminState) -> list[BaseRoute]:
             try:
                 await state.brake.failed()
             except ProblemError as refusal:
-                return refusal.response()
+                return refusal.response(request)
             log.admin_refused(reason="wrong ticket")
             return HTMLResponse(render("login.html", refused=True), 401)
         log.admin_session_opened()

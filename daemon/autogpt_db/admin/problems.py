@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 has them: `application/problem+json`, for programs and people alike."""
+"""Errors as RFC 9457 has them, `application/problem+json`; people who wait for a page get one."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
+from autogpt_db.admin.rendering import render
 from autogpt_db.errors import CallError
 from autogpt_db.logs.events import admin as log
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 MEDIA_TYPE = "application/problem+json"
+_OF_PROGRAMS = ("/v1", "/events", "/live", "/healthz", "/readyz", "/metrics")
+"""Paths whose errors are for programs, whatever they say that they accept."""
 
 
 class ProblemError(Exception):
@@ -46,9 +49,11 @@ class ProblemError(Exception):
         self.members = members
         super().__init__(title)
 
-    def response(self) -> Response:
-        """Return the answer."""
-        return problem(self.status, self.title, self.detail, headers=self.headers, **self.members)
+    def response(self, request: Request) -> Response:
+        """Return the answer to a request."""
+        return _answer(
+            request, self.status, self.title, self.detail, headers=self.headers, **self.members
+        )
 
 
 def problem(
@@ -82,29 +87,52 @@ def unauthorized(detail: str) -> ProblemError:
     return ProblemError(401, "Unauthorized", detail, headers=headers)
 
 
-async def on_problem(_request: Request, error: Exception) -> Response:
+def is_page(request: Request) -> bool:
+    """Tell whether a person waits for a page."""
+    of_programs = request.url.path.startswith(_OF_PROGRAMS)
+    asks = "text/html" in request.headers.get("accept", "")
+    return request.method == "GET" and asks and not of_programs
+
+
+def _answer(
+    request: Request,
+    status: int,
+    title: str,
+    detail: str | None = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+    **members: Any,
+) -> Response:
+    """Return an error's answer, as a page where one is waited for."""
+    if not is_page(request):
+        return problem(status, title, detail, headers=headers, **members)
+    page = render("problem.html", status=int(status), title=title, detail=detail)
+    return HTMLResponse(page, int(status), headers=headers)
+
+
+async def on_problem(request: Request, error: Exception) -> Response:
     """Answer what a route has refused."""
     assert isinstance(error, ProblemError)
-    return error.response()
+    return error.response(request)
 
 
-async def on_http_exception(_request: Request, error: Exception) -> Response:
+async def on_http_exception(request: Request, error: Exception) -> Response:
     """Answer what Starlette refuses: an unknown path, a wrong verb."""
     assert isinstance(error, HTTPException)
-    return problem(error.status_code, error.detail, headers=error.headers)
+    return _answer(request, error.status_code, error.detail, headers=error.headers)
 
 
-async def on_call_error(_request: Request, error: Exception) -> Response:
+async def on_call_error(request: Request, error: Exception) -> Response:
     """Answer what the database, or an operation, has refused."""
     assert isinstance(error, CallError)
     headers = {}
     if error.retry_after is not None:
         headers["Retry-After"] = str(max(1, round(error.retry_after)))
-    return problem(error.status, error.status.phrase, str(error), headers=headers)
+    return _answer(request, error.status, error.status.phrase, str(error), headers=headers)
 
 
 async def on_bug(request: Request, error: Exception) -> Response:
     """Answer what nobody has foreseen; the log has the traceback."""
     log.admin_error(path=request.url.path, exc_info=error)
     status = HTTPStatus.INTERNAL_SERVER_ERROR
-    return problem(status, status.phrase, "The log says what happened (admin_error).")
+    return _answer(request, status, status.phrase, "The log says what happened (admin_error).")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from functools import cache
-from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from typing import TYPE_CHECKING, Any
 
 from autogpt_db import __version__
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _LONG = 10
@@ -47,6 +48,9 @@ def moment(seconds: float) -> str:
 
 @cache
 def _environment() -> Environment:
+    # It takes 7 MB, which is for those who look at a page.
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
         loader=PackageLoader("autogpt_db.admin", "templates"),
         autoescape=True,

@@ -98,6 +98,8 @@ def copy_records(runtime: Path) -> None:
         runtime: The runtime directory.
     """
     global _copies  # noqa: PLW0603
+    if _copies is not None:
+        _copies.close()
     _copies = RecordCopies(runtime)
 
 

@@ -29,7 +29,7 @@ class AdminSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             "before it, or reach it through ssh."
         ),
     ] = "127.0.0.1"
-    port: Annotated[int, option("TCP port to listen on.", ge=0, le=65535)] = 8905
+    port: Annotated[int, option("TCP port to listen on.", ge=1, le=65535)] = 8905
     allowed_hosts: Annotated[
         str,
         option(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from autogpt_db.errors import ConfigurationError
 from autogpt_db.listening import address_of, serves
+from autogpt_db.logs import copy_records
 from autogpt_db.logs.events import processes as log
 from autogpt_db.logs.events import starting
 from autogpt_db.settings import Settings, write_effective
@@ -133,6 +134,8 @@ class RollingRestart:
         text = render(settings, self._address, table.embedded)
         write_configuration(text, runtime)
         write_effective(settings, runtime)
+        if settings.admin.enabled:
+            copy_records(runtime)  # who looks at the log live sees main's, too
         table.options.supervision = settings.supervision
         table.options.process_config(do_usage=False)
         table.settings = settings

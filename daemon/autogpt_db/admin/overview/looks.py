@@ -12,7 +12,6 @@ from autogpt_db.metrics.families import LANE_IN_USE, LANE_SIZE, LANE_WAITING
 from autogpt_db.metrics.processes import usage
 from autogpt_db.metrics.reading import read_all
 from autogpt_db.operations.executions.stuck_executions import count_older, find_stuck
-from autogpt_db.supervision.status import read_status
 from autogpt_db.worker.administration import FAILED, LIST, complete
 from autogpt_db.worker.registry import discover
 
@@ -62,6 +61,9 @@ class Looks:
 
     async def tree(self) -> dict[str, Any]:
         """Return what `autogpt-db status --json` shows, and of each process its use and lanes."""
+        # Supervisor's own code, which is for those who look.
+        from autogpt_db.supervision.status import read_status
+
         runtime = self._state.settings.paths.runtime
         tree = await asyncio.to_thread(read_status, runtime)
         for figures in read_all(runtime):
