@@ -38,9 +38,12 @@ test: .venv/.installed ## Check everything; as root on Debian or Ubuntu the serv
 	for each in $(BESIDE); do printf '\n== make %s\n' $$each; cat build/beside/$$each; done; exit $$status
 
 # Types before tests: of those some check more types, and begin with what is known then. The tests
-# are many at a time and the guests' one after the other, so that these are let by.
+# are many at a time and the guests' one after the other, so that these are let by. One process finds
+# the tests before five do: what it has compiled for that is there for all.
 test-here: .venv/.installed
 	@$(MAKE) --no-print-directory lint types
+	@mkdir -p build/beside
+	@$(PYTEST) -q --collect-only >build/beside/tests 2>&1 || { cat build/beside/tests; exit 1; }
 	@$(call both_ways,nice -n 2 $(PYTEST),-n $(WORKERS) $(SPREAD))
 
 $(BESIDE:%=beside-%): beside-%: .venv/.installed
