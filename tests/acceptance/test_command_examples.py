@@ -31,7 +31,13 @@ ELSEWHERE = {
     "ctl drain": "below, with what follows it",
     "ctl resume": "below",
 }
-LINES = [line for words, found in EXAMPLES.items() if words not in ELSEWHERE for line, _ in found]
+LINES = [
+    line
+    for words, found in EXAMPLES.items()
+    if words not in ELSEWHERE
+    for line, _ in found
+    if " --follow " not in line  # which has no end: test_live_events
+]
 
 
 @pytest.fixture(scope="module")

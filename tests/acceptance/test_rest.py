@@ -62,6 +62,8 @@ def listener(seeded_database_url_for_module: str) -> Iterator[Listener]:
         wait_for(answers, what="the admin listener")
         started = Listener(daemon, port)
         with started.client:
+            # Until it has read what the database has, it says so: 503.
+            wait_for(lambda: started.client.get("/v1/users").is_success, what="the schema is read")
             yield started
 
 
