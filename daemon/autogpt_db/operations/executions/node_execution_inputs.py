@@ -19,8 +19,10 @@ from autogpt_db.operations import (
 )
 from autogpt_db.operations.executions.node_execution_documents import (
     LAST_WRITTEN,
+    input_data,
     input_rows,
     node_execution_columns,
+    output_data,
 )
 from autogpt_db.signatures.repeats import harmful
 
@@ -68,18 +70,33 @@ def _filled(input_name: LiteralString, input_data: LiteralString) -> LiteralStri
 
 
 def _pair(
-    capabilities: Capabilities, input_name: LiteralString, received: LiteralString
+    capabilities: Capabilities,
+    input_name: LiteralString,
+    received: LiteralString,
+    is_new: LiteralString = "false",
 ) -> LiteralString:
     """Return the pair of an `execution`'s document and its inputs.
 
     The document is as it was before the insert, which no other part of the same statement sees;
     the caller's value comes back as it was sent.
+
+    Args:
+        capabilities: What the database has.
+        input_name: The input.
+        received: Its value.
+        is_new: Whether the execution is made only now, so that nothing of it is looked for.
     """
+    columns = node_execution_columns(
+        capabilities,
+        block="''",
+        inputs=f"CASE WHEN {is_new} THEN '{{}}' ELSE {input_data(capabilities)} END",
+        outputs=f"CASE WHEN {is_new} THEN '{{}}' ELSE {output_data(capabilities)} END",
+    )
     return f"""json_build_array(
            (
                SELECT row_to_json(result)
                  FROM (
-                       SELECT {node_execution_columns(capabilities, block="''")}
+                       SELECT {columns}
                          FROM platform."AgentGraphExecution" AS graph_execution
                         WHERE graph_execution."id" = execution."agentGraphExecutionId"
                       ) AS result
@@ -91,6 +108,7 @@ def _pair(
                            SELECT DISTINCT ON (entry."name") entry."name", to_json(entry."data")
                              FROM {input_rows(capabilities)}
                               AND entry."name" <> {input_name}
+                              AND NOT {is_new}
                             ORDER BY entry."name", {LAST_WRITTEN}
                        )
                         UNION ALL
@@ -103,13 +121,17 @@ def _pair(
 _WAITING_FOR_CALL: LiteralString = _waiting("%(graph_exec_id)s", "%(node_id)s", "%(input_name)s")
 
 
-def _fill_call(capabilities: Capabilities) -> LiteralString:
+def _fill_call(capabilities: Capabilities, is_new: LiteralString = "false") -> LiteralString:
     return f"""
 , filled AS ({_filled("%(input_name)s", "%(input_data)s::jsonb")}
 )
-SELECT {_pair(capabilities, "%(input_name)s", "%(received)s::json")}
+SELECT {_pair(capabilities, "%(input_name)s", "%(received)s::json", is_new)}
   FROM execution
 """
+
+
+def _pair_of_call(capabilities: Capabilities) -> LiteralString:
+    return _pair(capabilities, "execution.input_name", "execution.received", "execution.is_new")
 
 
 _FILL_ONE = ForSchema(
@@ -131,8 +153,8 @@ WITH found AS ({_WAITING_FOR_CALL}{_OLDEST_FIRST}
      WHERE NOT EXISTS (SELECT FROM found)
     RETURNING *
 ){node_executions_recorded(capabilities, "created")}, execution AS (
-    SELECT * FROM found UNION ALL SELECT * FROM created
-){_fill_call(capabilities)}""",
+    SELECT *, false AS is_new FROM found UNION ALL SELECT *, true FROM created
+){_fill_call(capabilities, "execution.is_new")}""",
         batch=f"""
 WITH call AS MATERIALIZED (
     SELECT *
@@ -155,9 +177,10 @@ WITH call AS MATERIALIZED (
      ORDER BY call.place
     RETURNING *
 ){node_executions_recorded(capabilities, "created")}, given AS (
-    SELECT * FROM found
+    SELECT *, false AS is_new
+      FROM found
      UNION ALL
-    SELECT call.place, created.*
+    SELECT call.place, created.*, true
       FROM created
       JOIN call
         ON call.graph_exec_id = created."agentGraphExecutionId"
@@ -171,16 +194,13 @@ WITH call AS MATERIALIZED (
       JOIN call ON call.place = given.place
 ), filled AS ({_filled("execution.input_name", "execution.input_data")}
 )
-SELECT execution.place, {_pair(capabilities, "execution.input_name", "execution.received")}
+SELECT execution.place, {_pair_of_call(capabilities)}
   FROM execution
 """,
         texts=("node_id", "graph_exec_id", "input_name"),
         documents=("input_data", "received"),
         key=("graph_exec_id", "node_id"),
-        answer=(
-            "execution.place",
-            _pair(capabilities, "execution.input_name", "execution.received"),
-        ),
+        answer=("execution.place", _pair_of_call(capabilities)),
     )
 )
 
