@@ -219,6 +219,10 @@ bench-trees: build/bench/.installed ## Measure against another checkout: make be
 	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(CLIENTS),--clients $(CLIENTS)) \
 	  $(if $(WORKS),--works $(WORKS)) $(if $(SCALE),--scale $(SCALE))
 
+bench-events: build/bench/.installed ## Measure what live events cost who writes, and 500 readers who call
+	@$(BENCH).live_events $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) \
+	  $(if $(WORKS),--works $(WORKS)) $(if $(SCALE),--scale $(SCALE)) $(if $(PART),--part $(PART))
+
 bench-profile: build/bench/.installed ## Show where the API process spends its time: make bench-profile WORK=run
 	@$(BENCH).sampling $(or $(WORK),get_node_execution)
 

@@ -11,7 +11,7 @@ import subprocess
 import textwrap
 import threading
 import tomllib
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -194,35 +194,55 @@ def test_what_is_asked_wrongly_is_refused(daemon: Admin, headers: dict[str, str]
     assert plain_http.get(f"{daemon.admin}/events").status_code == 401
 
 
-def test_a_reader_that_stops_reading_is_cut_off(
+def listener_memory(daemon: Admin) -> float:
+    """Return the megabytes that the listener holds."""
+    (admin,) = (one for one in daemon.status()["processes"] if one["name"] == "admin")
+    status = Path(f"/proc/{admin['pid']}/status").read_text("utf-8")
+    (line,) = (each for each in status.splitlines() if each.startswith("VmRSS:"))
+    return int(line.split()[1]) / 1024
+
+
+def test_readers_that_stop_reading_are_cut_off_and_hold_up_nobody(
     daemon: Admin, headers: dict[str, str], seeded_database_url_for_module: str
 ) -> None:
-    """It leaves what comes unread: the others go on, and it takes no more than its bound."""
-    token = headers["authorization"]
-    with closing(socket.create_connection(("127.0.0.1", daemon.admin_port))) as stopped:
-        stopped.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        stopped.sendall(
-            f"GET /events HTTP/1.1\r\nHost: 127.0.0.1:{daemon.admin_port}\r\n"
-            f"Authorization: {token}\r\n\r\n".encode()
+    """What comes for them stays bounded, and many others get all that is theirs."""
+
+    def joined(query: str) -> socket.socket:
+        made = socket.create_connection(("127.0.0.1", daemon.admin_port))
+        made.settimeout(PATIENCE)
+        made.sendall(
+            f"GET /events{query} HTTP/1.1\r\nHost: 127.0.0.1:{daemon.admin_port}\r\n"
+            f"Authorization: {headers['authorization']}\r\n\r\n".encode()
         )
-        assert stopped.recv(12) == b"HTTP/1.1 200"
-        with closing(Follower(daemon, headers, user="quick")) as quick:
-            with psycopg.connect(seeded_database_url_for_module, autocommit=True) as connection:
-                for number in range(16):
-                    connection.execute(
-                        "INSERT INTO autogpt_db.live_event (user_id, node_id, balance)"
-                        " SELECT CASE n WHEN 1 THEN 'quick' ELSE 'other' END, repeat('x', 1000), %s"
-                        "   FROM generate_series(1, 500) AS n",
-                        (number,),
-                    )
-            assert len(quick.until(16)) == 16
+        assert made.recv(12) == b"HTTP/1.1 200"
+        return made
 
-        def readers() -> int:
-            text = plain_http.get(f"{daemon.base}/metrics").text
-            lines = [line for line in text.splitlines() if "live_event_readers{" in line]
-            return int(float(lines[0].rpartition(" ")[2]))
+    def readers() -> int:
+        text = plain_http.get(f"{daemon.base}/metrics").text
+        lines = [line for line in text.splitlines() if "live_event_readers{" in line]
+        return int(float(lines[0].rpartition(" ")[2]))
 
-        wait_for(lambda: readers() == 0, what="the end of the stopped reader")
+    with ExitStack() as stack:
+        stopped = [stack.enter_context(closing(joined(""))) for _ in range(5)]
+        many = [stack.enter_context(closing(joined("?user=quick"))) for _ in range(60)]
+        wait_for(lambda: readers() == 65, what="all readers")
+        before = listener_memory(daemon)
+        with psycopg.connect(seeded_database_url_for_module, autocommit=True) as connection:
+            for number in range(16):
+                connection.execute(
+                    "INSERT INTO autogpt_db.live_event (user_id, node_id, balance)"
+                    " SELECT CASE n WHEN 1 THEN 'quick' ELSE 'other' END, repeat('x', 1000), %s"
+                    "   FROM generate_series(1, 500) AS n",
+                    (number,),
+                )
+        for reader in many:
+            got = b""
+            while got.count(b'"balance"') < 16:
+                got += reader.recv(65_536)
+            assert b'"other"' not in got
+        wait_for(lambda: readers() == 60, what="the end of those that stopped")
+        assert listener_memory(daemon) - before < 40, "megabytes, for 8 that nobody took"
+        assert len(stopped) == 5
 
 
 def blocks(page: str, language: str) -> list[str]:

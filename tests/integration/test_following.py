@@ -105,8 +105,8 @@ class Followed:
     async def reader(self, after: str = "", **wanted: str) -> AsyncIterator[Follower]:
         self.following.enter()
         try:
-            await self.following.ready()
-            position = Position.of(after, "id") if after else None
+            now = await self.following.ready()
+            position = Position.of(after, "id") if after else now
             stream = self.following.stream(Selection(**wanted), position)
             try:
                 yield Follower(stream)

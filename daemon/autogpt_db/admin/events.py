@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from starlette.routing import Route
@@ -51,11 +50,11 @@ def routes(state: AdminState) -> list[BaseRoute]:
             )
         following.enter()
         try:
-            await following.ready()
+            now = await following.ready()
         except BaseException:
             following.leave()
             raise
-        return _Stream(following, selection, after)
+        return _Stream(following, selection, after or now)
 
     return [Route("/events", events)]
 
@@ -68,9 +67,8 @@ def tasks(state: AdminState) -> list[Coroutine[Any, Any, None]]:
 class _Stream(EventStream):
     """The answer to one reader, who is counted until its end."""
 
-    def __init__(self, following: Following, selection: Selection, after: Position | None) -> None:
+    def __init__(self, following: Following, selection: Selection, after: Position) -> None:
         self._following = following
-        self._began = time.monotonic()
         super().__init__(following.stream(selection, after))
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

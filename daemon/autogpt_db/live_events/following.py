@@ -107,8 +107,8 @@ class Following:
             self._wanted.clear()
             self._started.clear()
 
-    async def ready(self) -> None:
-        """Wait for the first look.
+    async def ready(self) -> Position:
+        """Wait for the first look; return where the log is: who has no id yet begins there.
 
         Raises:
             DatabaseUnavailableError: There was none in time.
@@ -120,18 +120,20 @@ class Following:
             raise DatabaseUnavailableError(
                 "The log of live events cannot be read now; try again shortly."
             ) from None
+        assert self._position is not None, "it has been looked at"
+        return self._position
 
-    async def stream(self, selection: Selection, after: Position | None) -> AsyncGenerator[bytes]:
+    async def stream(self, selection: Selection, after: Position) -> AsyncGenerator[bytes]:
         """Yield what a reader is sent: events, and what it has to know about them.
 
         Whoever calls this has entered, and is ready.
 
         Args:
             selection: What it has chosen.
-            after: Up to where it has read; None: it wants what comes from now on.
+            after: Up to where it has read, or what `ready` returned.
         """
         assert self._position is not None, "it is ready"
-        position = after or self._position
+        position = after
         while position.history != self._position.history or position < self._position:
             async with self._catching_up:
                 page = await self._read(selection, position, MOST)
