@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, example, given, settings
 from tools.sample_calls import examples
 
 import plain_http
-from daemon_process import DaemonProcess
+from daemon_process import LEAN, DaemonProcess
 from examples import EXAMPLES
 from json_requests import (
     HOSTILE_DOCUMENTS,
@@ -45,6 +45,7 @@ def served(url: str) -> Iterator[httpx.Client]:
     with DaemonProcess(
         database_url=url,
         assignments=[
+            *LEAN,
             f"api.request_deadline={DEADLINE}",
             "credits.enabled=true",
             f"integrations.encryption_key={ENCRYPTION_KEY}",
