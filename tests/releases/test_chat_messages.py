@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+import structlog
 
+from autogpt_db.database.pool.pooled import tell_defaulted
 from autogpt_db.errors import (
     ArgumentsInvalidError,
     ForeignKeyViolationError,
@@ -405,7 +407,21 @@ def test_odd_json_in_a_row_hides_no_other(service_in: Serve) -> None:
     service.rows("""UPDATE "ChatSession" SET metadata = '{"kind": null, "dry_run": true}',
                     credentials = '{"a": 1}', "successfulAgentRuns" = '"{\\"g\\": 2}"',
                     "successfulAgentSchedules" = '{"g": 1.5}'""")
-    found = page(service)
+    tell_defaulted.cache_clear()
+    with structlog.testing.capture_logs() as events:
+        found = page(service)
+        assert page(service) == found
+    told = [(each["table"], each["column"]) for each in events
+            if each["event"] == "chat_column_defaulted"]  # fmt: skip
+    assert sorted(told) == [
+        ("message", "functionCall"),
+        ("message", "functionCall"),
+        ("message", "metadata"),
+        ("message", "toolCalls"),
+        ("message", "toolCalls"),
+        ("session", "credentials"),
+        ("session", "successfulAgentSchedules"),
+    ], "each once"
     assert [each["tool_calls"] for each in found["messages"]] == [[{"id": 1}], None, None]
     assert [each["function_call"] for each in found["messages"]] == [None, {"a": 1}, None]
     assert [each["metadata"] for each in found["messages"]] == [None, None, {"b": 2}]

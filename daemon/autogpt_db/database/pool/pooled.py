@@ -36,6 +36,8 @@ CANCEL_PATIENCE = 5.0
 """Seconds that a cancelled statement's end is waited for, twice; psycopg waits as long."""
 _LEFT_OUT = "AG001"
 """SQLSTATE of the notice that a node execution has more values than are read."""
+_DEFAULTED = "AG002"
+"""SQLSTATE of the notice that a chat's column holds what no caller could take."""
 _WAITS_FOR_STANDBY = "SyncRepWaitForLSN"
 # Its commit waits for the standby, and so for all that was committed before.
 _WAIT_FOR_STANDBY = b"SELECT pg_logical_emit_message(true, 'autogpt_db', '')"
@@ -108,6 +110,8 @@ class PooledConnection(psycopg.AsyncConnection[tuple[Any, ...]]):
             self.unreplicated = True
         elif diagnostic.sqlstate == _LEFT_OUT:
             _tell_left_out(diagnostic.message_detail)
+        elif diagnostic.sqlstate == _DEFAULTED:
+            tell_defaulted(diagnostic.message_detail)
 
     async def wait(
         self,
@@ -197,6 +201,13 @@ def _going_on(gen: PQGen[Result], state: Wait) -> PQGen[Result]:
 def _tell_left_out(node_exec_id: str | None) -> None:
     """Say so once; of so many others until it is said again."""
     log.node_values_left_out(node_exec_id=node_exec_id)
+
+
+@lru_cache(maxsize=1000)
+def tell_defaulted(detail: str | None) -> None:
+    """Say so once, in the same way."""
+    table, column, row_id = (detail or "? ? ?").split(" ", 2)
+    log.chat_column_defaulted(table=table, column=column, id=row_id)
 
 
 def configure(connection: PooledConnection, *, prepares: bool) -> None:

@@ -109,6 +109,15 @@ def node_values_left_out(*, node_exec_id: str | None) -> None:
 
 
 @event(WARNING)
+def chat_column_defaulted(*, table: str, column: str, id: str) -> None:
+    """A column of a chat's `session` or `message` holds JSON that no caller could take; it is shown
+    with its default. Said once for each.
+
+    Nothing has to be done for the other rows; to have this one right, look at it in the database.
+    """
+
+
+@event(WARNING)
 def notifications_left_out(
     *, type: str, batches: int, users: Sequence[str], largest_bytes: int
 ) -> None:

@@ -1,7 +1,8 @@
 """How chat sessions and messages are shown, in the members that the database's release has.
 
 Columns of JSON that hold a JSON text are read once more, as AutoGPT does it. Where one holds what
-no caller could take, the member has its default: one odd row must not hide a whole list.
+no caller could take, the member has its default: one odd row must not hide a whole list. It is told
+once in the log.
 """
 
 from __future__ import annotations
@@ -16,14 +17,18 @@ if TYPE_CHECKING:
     from autogpt_db.database.capabilities import Capabilities
 
 
-def _read(column: LiteralString, fits: LiteralString, otherwise: LiteralString) -> LiteralString:
+def _read(
+    alias: LiteralString, name: LiteralString, fits: LiteralString, otherwise: LiteralString
+) -> LiteralString:
     """Return a column's JSON where it fits, read once more where it is a text.
 
     Args:
-        column: The column.
+        alias: Its table's, "ChatSession" AS session or "ChatMessage" AS message.
+        name: The column's.
         fits: The condition on a value of the name `given`.
         otherwise: What stands where it doesn't fit.
     """
+    column: LiteralString = f'{alias}."{name}"'
     # As most rows are, which then need no look at what is in there.
     plain: LiteralString = f"{column} IS NULL" if otherwise == "NULL" else f"{column} = {otherwise}"
     return f"""CASE
@@ -41,7 +46,11 @@ def _read(column: LiteralString, fits: LiteralString, otherwise: LiteralString) 
                               ) AS given
                         WHERE {fits}
                    ),
-                   {otherwise}
+                   CASE
+                       WHEN {column} = 'null'
+                           OR autogpt_db.defaulted_v1('{alias} {name}', {alias}."id")
+                       THEN {otherwise}::jsonb
+                   END
                )
            END"""
 
@@ -87,7 +96,7 @@ def _metadata(capabilities: Capabilities) -> LiteralString:
         members += "," + _member(name, "string")
     members += "," + _member("kind", "string", "'\"normal\"'")
     members += "," + _member("dream_pass_id", "string")
-    found = _read('session."metadata"', _OBJECT, "'{}'")
+    found = _read("session", "metadata", _OBJECT, "'{}'")
     return f"""(
            SELECT json_build_object({members}
            )
@@ -110,8 +119,8 @@ def _session(capabilities: Capabilities) -> LiteralString:
     if capabilities.experts:
         expert = """,
            'expert_id', session."expertId\""""
-    runs = _read('session."successfulAgentRuns"', _OBJECT_OF_COUNTS, "'{}'")
-    schedules = _read('session."successfulAgentSchedules"', _OBJECT_OF_COUNTS, "'{}'")
+    runs = _read("session", "successfulAgentRuns", _OBJECT_OF_COUNTS, "'{}'")
+    schedules = _read("session", "successfulAgentSchedules", _OBJECT_OF_COUNTS, "'{}'")
     return f"""
        json_build_object(
            'session_id', session."id",
@@ -131,7 +140,7 @@ def _session(capabilities: Capabilities) -> LiteralString:
                    )
                )
            END,
-           'credentials', {_read('session."credentials"', _OBJECT_OF_OBJECTS, "'{}'")},
+           'credentials', {_read("session", "credentials", _OBJECT_OF_OBJECTS, "'{}'")},
            'started_at', autogpt_db.iso_v1(session."createdAt"),
            'updated_at', autogpt_db.iso_v1(session."updatedAt"),
            'successful_agent_runs', {runs},
@@ -150,7 +159,7 @@ def _message(capabilities: Capabilities) -> LiteralString:
         duration = 'message."durationMs"'
     metadata: LiteralString = "NULL"
     if capabilities.chat_status:
-        metadata = _read('message."metadata"', _OBJECT, "NULL")
+        metadata = _read("message", "metadata", _OBJECT, "NULL")
     model: LiteralString = ""
     if capabilities.stamps:
         model = """
@@ -163,8 +172,8 @@ def _message(capabilities: Capabilities) -> LiteralString:
            'name', message."name",
            'tool_call_id', message."toolCallId",
            'refusal', message."refusal",
-           'tool_calls', {_read('message."toolCalls"', _LIST_OF_OBJECTS, "NULL")},
-           'function_call', {_read('message."functionCall"', _OBJECT, "NULL")},
+           'tool_calls', {_read("message", "toolCalls", _LIST_OF_OBJECTS, "NULL")},
+           'function_call', {_read("message", "functionCall", _OBJECT, "NULL")},
            'sequence', message."sequence",
            'duration_ms', {duration},
            'created_at', autogpt_db.iso_v1(message."createdAt"),{model}
