@@ -22,6 +22,7 @@ import pytest
 import plain_http
 from admin_daemon import Admin
 from autogpt_db.admin.runs import statements
+from autogpt_db.logs.copies import SOCKET_NAME
 from console_sessions import Shell
 from daemon_process import PROGRAM
 from waiting import PATIENCE, wait_for
@@ -410,6 +411,15 @@ def stream(browser: httpx.Client) -> Iterator[Stream]:
     with closing(Stream(browser)) as opened:
         wait_for(lambda: len(opened.sections) == 5, what="every section")
         yield opened
+
+
+def test_the_log_is_copied_while_somebody_watches(daemon: Admin, browser: httpx.Client) -> None:
+    copies = daemon.runtime / SOCKET_NAME
+    for _ in range(2):
+        with browser.stream("GET", "/live", timeout=PATIENCE) as answer:
+            wait_for(copies.exists, what="the copies")
+            assert next(answer.iter_lines()).startswith("event: ")
+        wait_for(lambda: not copies.exists(), what="the end of the copies")
 
 
 def test_the_stream_shows_what_there_is(stream: Stream) -> None:

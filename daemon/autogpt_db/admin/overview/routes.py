@@ -86,9 +86,9 @@ async def _events(board: Board, lines: LogLines) -> AsyncIterator[ServerSentEven
                 if batch.task.done():
                     yield ServerSentEvent(batch.take(), event="log")
         finally:
+            # Nothing is awaited here: who has left is cancelled anew at each await.
             section.task.cancel()
             batch.task.cancel()
-            await asyncio.wait({section.task, batch.task})
             if board.watchers == 1:
                 lines.close()
 
