@@ -2,7 +2,8 @@
 
 Both daemons are started as they ship, each on a copy of the same rows: an older one refuses what a
 newer one has made of a database. Clients, works and checks are those of `make bench`. It prints the
-medians of the rounds, and of each round the ratio of both.
+medians of the rounds, and of each round the ratio of both: of calls a second, and of the processor
+time that the daemon's processes use for a call, which depends less on what else the machine does.
 """
 
 from __future__ import annotations
@@ -107,6 +108,7 @@ def _measure(
     for work in works:
         rates: dict[str, list[float]] = {name: [] for name in trees}
         p99: dict[str, list[float]] = {name: [] for name in trees}
+        costs: dict[str, list[float]] = {name: [] for name in trees}
         for number in range(rounds + 1):  # the first warms up
             shuffle.shuffle(names)
             for name in names:
@@ -115,18 +117,29 @@ def _measure(
                 if number:
                     rates[name].append(found.rate)
                     p99[name].append(found.p99)
-        ratios = [here / there for here, there in zip(rates[HERE], rates[THERE], strict=True)]
+                    costs[name].append(found.server_cpu / found.answers * 1e6)
+        ratios = _ratios(rates)
+        saved = _ratios(costs)
         print(
             f"{work.name}: "
             + ", ".join(
                 f"{name} {statistics.median(rates[name]):,.0f}/s p99"
                 f" {statistics.median(p99[name]):.1f} ms"
+                f" {statistics.median(costs[name]):.0f} us"
                 for name in trees
             )
-            + f"; here to there {statistics.median(ratios):.3f}"
-            + f" ({', '.join(f'{ratio:.3f}' for ratio in ratios)})",
+            + f"; here to there {_shown(ratios)}; processor time {_shown(saved)}",
             flush=True,
         )
+
+
+def _ratios(figures: dict[str, list[float]]) -> list[float]:
+    return [here / there for here, there in zip(figures[HERE], figures[THERE], strict=True)]
+
+
+def _shown(ratios: Sequence[float]) -> str:
+    each = ", ".join(f"{ratio:.3f}" for ratio in ratios)
+    return f"{statistics.median(ratios):.3f} ({each})"
 
 
 if __name__ == "__main__":
