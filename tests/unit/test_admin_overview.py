@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from autogpt_db.admin import history
-from autogpt_db.admin.history import BUCKETS, SAMPLES, History, quantile
+from autogpt_db.admin.history import SAMPLES, History
 from autogpt_db.admin.overview.board import Board
 from autogpt_db.errors import ConfigurationError
 from autogpt_db.logs import copies
@@ -71,7 +71,8 @@ def test_a_counter_that_begins_anew_and_names_without_end(monkeypatch: pytest.Mo
     kept.take(counted(**{f"m{number}__500": 4 for number in range(9)}), 30.0, 30.0)
     shown = kept.document()
     assert len(shown["methods"]) == 3
-    assert all(one["calls"] == 4 for one in shown["methods"])
+    # What was counted since it began anew is told.
+    assert {one["name"]: one["calls"] for one in shown["methods"]} == {"get": 2, "m0": 4, "m1": 4}
 
 
 def test_what_is_passed_on_is_named() -> None:
@@ -81,19 +82,6 @@ def test_what_is_passed_on_is_named() -> None:
     kept.take(figures, 0.0, 0.0)
     kept.take(figures, 15.0, 15.0)
     assert kept.document()["passed_on"] == [{"method": "newer", "calls": 3.0}]
-
-
-def test_quantiles_lie_within_their_bucket() -> None:
-    assert quantile([0] * BUCKETS, 0.5) is None
-    first = [100] + [0] * (BUCKETS - 1)
-    assert quantile(first, 0.5) == SECONDS[0] / 2
-    beyond = [0] * (BUCKETS - 1) + [1]
-    assert quantile(beyond, 0.99) == SECONDS[-1]
-    mixed = [99, 0, 1] + [0] * (BUCKETS - 3)
-    median, high = quantile(mixed, 0.5), quantile(mixed, 0.999)
-    assert median is not None
-    assert high is not None
-    assert median < SECONDS[0] < SECONDS[1] < high <= SECONDS[2]
 
 
 def test_sections_are_looked_up_while_somebody_watches_and_once_for_all() -> None:

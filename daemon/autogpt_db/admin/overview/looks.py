@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, LiteralString
 
 import msgspec
 
-from autogpt_db.metrics.families import LANE_IN_USE, LANE_SIZE, LANE_WAITING
-from autogpt_db.metrics.processes import usage
 from autogpt_db.metrics.reading import read_all
 from autogpt_db.operations.executions.stuck_executions import count_older, find_stuck
 from autogpt_db.worker.administration import FAILED, LIST, complete
@@ -62,25 +60,10 @@ class Looks:
     async def tree(self) -> dict[str, Any]:
         """Return what `autogpt-db status --json` shows, and of each process its use and lanes."""
         # Supervisor's own code, which is for those who look.
-        from autogpt_db.supervision.status import read_status
+        from autogpt_db.supervision.looking import look_at_tree
 
         runtime = self._state.settings.paths.runtime
-        tree = await asyncio.to_thread(read_status, runtime)
-        for figures in read_all(runtime):
-            for process in tree["processes"]:
-                if process["name"] != figures.name:
-                    continue
-                used = usage(figures.pid, figures.start)
-                process["memory"] = None if used is None else used.memory
-                lanes: dict[str, dict[str, float]] = {}
-                for family, called in (
-                    (LANE_SIZE, "size"), (LANE_IN_USE, "in_use"), (LANE_WAITING, "waiting")
-                ):  # fmt: skip
-                    for key, values in figures.series.items():
-                        if key[0] == family.short_name:
-                            lanes.setdefault(key[1], {})[called] = values[0]
-                process["lanes"] = lanes
-        return tree
+        return await asyncio.to_thread(look_at_tree, runtime, list(read_all(runtime)))
 
     async def jobs(self) -> dict[str, Any]:
         """Return what `autogpt-db jobs list` and `jobs failed` show."""
