@@ -47,6 +47,10 @@ WORK: list[tuple[str, int, str]] = [
     ("import {example} --user ada@example.com", 0, "ada@example.com"),
     ("rotate-key --dry-run", 0, "Nothing was changed"),
     ("rotate-key", 0, "All are of the new key"),
+    ("admin token", 78, "set admin.enabled"),
+    ("admin open", 78, "set admin.enabled"),
+    ("logs --file {example}", 0, "Greeter"),
+    ("events --last 5", 0, "What comes next: --after"),
     ("executions stuck --json", 0, "Looked at what was made within"),
     ("executions stuck --days 3000 --dry-run", 0, "kind +execution"),
     ("user show alice@example.com", 0, "id +alice"),
@@ -70,8 +74,8 @@ WORK: list[tuple[str, int, str]] = [
     ("upgrade-cluster", 78, "private"),
     ("verify-backup {directory}", 65, ""),
 ]  # fmt: skip
-CHILDREN = {"run", "api", "worker"}
-"""What the daemon itself runs behind the pooler all the while."""
+CHILDREN = {"run", "api", "worker", "admin-listener"}
+"""What the daemon itself runs; all but the last behind the pooler all the while."""
 
 
 @pytest.fixture(scope="module")
