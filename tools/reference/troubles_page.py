@@ -69,4 +69,6 @@ def _row(trouble: Trouble) -> str:
     cause = trouble.caused(**names)
     whose = f"{trouble.whose[0].upper()}{trouble.whose[1:]}: " if trouble.whose else ""
     cells = (trouble.symptom, f"{cause[0].upper()}{cause[1:]}.", whose + trouble.remedied(**names))
-    return f"| {' | '.join(cell.replace('|', _BAR) for cell in cells)} |"
+    # What is called by a name in brackets would be a link, to nowhere.
+    plain = (cell.replace("|", _BAR).replace("](", "] (") for cell in cells)
+    return f"| {' | '.join(plain)} |"
