@@ -12,7 +12,7 @@ WORKERS ?= 5
 SPREAD := --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick test-costs fuzz lint types unit integration acceptance environment clean bench bench-trees bench-profile bench-footprint \
+.PHONY: help run docs test quick test-costs fuzz lint types unit integration acceptance environment clean bench bench-trees bench-profile bench-footprint \
 	reference install uninstall deb dist test-bare test-image test-packages test-service test-storm test-workers test-releases test-upgrade test-chaos test-bodies test-pages test-matrix test-browser test-rest
 # Where `make install` puts things; DESTDIR stands before all of them.
 PREFIX ?= /opt/autogpt-db
@@ -98,6 +98,13 @@ test-pages: .venv/.installed ## Read pages of chats among 5 million messages: ea
 
 reference: .venv/.installed ## Write the generated reference pages and etc/autogpt-db.toml anew
 	$(RUN)/python -m tools.reference .
+
+# Always all of it: a link to what has been removed stands on a page that has not changed.
+docs: | $(UV) ## Make a site of the documentation, which needs no internet: build/site/index.html
+	@UV_PROJECT_ENVIRONMENT=build/docs $(UV) sync --quiet --frozen --only-group docs
+	@rm -rf build/site
+	@build/docs/bin/sphinx-build -q -W --keep-going -E -d build/docs-read -c tools/site . build/site
+	@echo "The site is there: $(abspath build/site/index.html)"
 
 install: | $(UV) ## Install the service on this machine (as root): PREFIX=/opt/autogpt-db
 	@if [ -z "$(DESTDIR)" ] && [ -e /usr/lib/systemd/system/autogpt-db.service ]; then \

@@ -19,6 +19,10 @@ by its file's name without `.md`. `autogpt-db help NAME` is about a command or m
 pages are autogpt-db(1) and autogpt-db.toml(5).
 """
 _FOOT: Final = """
+## Explanation
+
+- [Architecture](architecture.md)
+
 ## For Prometheus and Grafana
 
 - [Alert rules](monitoring/alerts.yml)
