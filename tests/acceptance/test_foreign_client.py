@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 from tools.sample_calls import examples
 
-from checkout import uv
+from checkout import ROOT, uv
 from daemon_process import LEAN, DaemonProcess
 from releases.building import ENCRYPTION_KEY, LATEST
 from service import OPERATIONS
@@ -121,19 +123,34 @@ def daemon(releases: ReleaseDatabases) -> Iterator[DaemonProcess]:
     releases.drop(url)
 
 
+def use_the_client() -> list[str]:
+    """Return the commands of the page, for those who program in another language."""
+    page = (ROOT / "docs" / "howto" / "use-the-client.md").read_text("utf-8")
+    (block,) = re.findall(r"^```sh\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    return str(block).splitlines()
+
+
 @pytest.fixture(scope="module")
 def made(
     python: list[str], daemon: DaemonProcess, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """Return the directory with the client `foreign`."""
+    """Return the directory with the client `foreign`, made as use-the-client.md makes one."""
     directory = tmp_path_factory.mktemp("foreign")
-    (directory / "openapi.json").write_bytes(daemon.client.get("/openapi.json").content)
+    fetch, generate = use_the_client()
+    subprocess.run(
+        ["bash", "-ec", fetch.replace("http://127.0.0.1:8005", daemon.base)],
+        cwd=directory, check=True,
+    )  # fmt: skip
     (directory / "config.yaml").write_text("post_hooks: []\n")
-    words = ["-m", "openapi_python_client", "generate", "--fail-on-warning", "--meta", "none"]
-    places = ["--path", "openapi.json", "--output-path", "foreign", "--config", "config.yaml"]
+    program, name, *words = shlex.split(generate)
+    assert (program, name) == ("uvx", "openapi-python-client")
+    # Where it has to be for this test, and strictly.
+    words += ["--fail-on-warning", "--meta", "none"]
+    words += ["--output-path", "foreign", "--config", "config.yaml"]
     done = subprocess.run(
-        [*python, *words, *places], cwd=directory, capture_output=True, text=True, check=False
-    )
+        [*python, "-m", "openapi_python_client", *words],
+        cwd=directory, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return directory
 

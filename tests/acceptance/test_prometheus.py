@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,20 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+def how_to_scrape(port: int, token: Path) -> str:
+    """Return what monitor-with-prometheus.md tells Prometheus, about a service that is here."""
+    page = (MONITORING.parent / "howto" / "monitor-with-prometheus.md").read_text("utf-8")
+    (block,) = re.findall(r"^ *```yaml\n(.*?)^ *```$", page, re.DOTALL | re.MULTILINE)
+    here = {
+        "db.example:8005": f"127.0.0.1:{port}",
+        "/etc/prometheus/autogpt-db.token": str(token),
+    }
+    for theirs, ours in here.items():
+        assert theirs in block
+        block = block.replace(theirs, ours)
+    return textwrap.dedent(block)
+
+
 def test_prometheus_scrapes_it_and_answers_every_query_of_the_dashboard(
     database_url: str, tmp_path: Path
 ) -> None:
@@ -37,10 +52,7 @@ def test_prometheus_scrapes_it_and_answers_every_query_of_the_dashboard(
             f"""
 global: {{scrape_interval: 500ms, evaluation_interval: 1s}}
 rule_files: ["{MONITORING / "alerts.yml"}"]
-scrape_configs:
-  - job_name: autogpt-db
-    static_configs: [{{targets: ["127.0.0.1:{daemon.port}"]}}]
-    authorization: {{credentials_file: {tmp_path / "token"}}}
+{how_to_scrape(daemon.port, tmp_path / "token")}
 """
         )
         port = free_port()
