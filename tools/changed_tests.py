@@ -35,6 +35,7 @@ STARTED = {
 READ = {
     "tests/integration/test_schema.py": ("daemon/autogpt_db/database/migrations/*",),
     "tests/unit/test_manual.py": ("docs/*", "README.md"),
+    "tests/unit/test_howtos.py": ("docs/*", "README.md", "SECURITY.md"),
     "tests/unit/test_reference.py": ("docs/reference/*", "etc/*", "deploy/systemd/*"),
     "tests/unit/test_map.py": ("docs/architecture.md", "CONTRIBUTING.md", "pyproject.toml"),
     "tests/unit/test_monitoring_pages.py": ("docs/monitoring/*", "tools/reference/*.toml"),
