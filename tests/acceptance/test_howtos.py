@@ -71,6 +71,13 @@ def done(shell: Shell, command: str) -> str:
     return printed
 
 
+def test_look_in_a_terminal(shell: Shell) -> None:
+    # The first one has no end: test_command_examples.
+    _, plain, slow = blocks("look-in-a-terminal.md", "sh")
+    assert "api_00" in done(shell, plain)
+    assert "Traceback" not in done(shell, slow)
+
+
 def test_find_stuck_executions(daemon: DaemonProcess, shell: Shell) -> None:
     look, dry_run = blocks("find-stuck-executions.md", "sh")
     assert "made within 14 days" in done(shell, look.splitlines()[0])

@@ -27,12 +27,23 @@ from autogpt_db.cli.printing import say
 from autogpt_db.cli.psql import psql
 from autogpt_db.cli.runtime import runtime_of
 from autogpt_db.cli.sources import Sources
+from autogpt_db.cli.top import top
 from autogpt_db.cli.topics import help_
 from autogpt_db.cli.users import user
 from autogpt_db.loading import loading
 
 SECTIONS = {
-    "The service": ("run", "status", "check", "doctor", "config", "ctl", "admin", "logs"),
+    "The service": (
+        "run",
+        "status",
+        "top",
+        "check",
+        "doctor",
+        "config",
+        "ctl",
+        "admin",
+        "logs",
+    ),
     "What it serves": (
         "call",
         "methods",
@@ -274,6 +285,7 @@ for command in (
     logs,
     psql,
     restore,
+    top,
     upgrade_cluster,
     user,
     verify_backup,

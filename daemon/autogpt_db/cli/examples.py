@@ -33,6 +33,11 @@ EXAMPLES: Mapping[str, Sequence[tuple[str, str]]] = {
         ("autogpt-db status", "What runs, and what is the matter."),
         ("autogpt-db status --json", "The same for a program."),
     ),
+    "top": (
+        ("autogpt-db top", "The same and more, live: calls, durations, errors, jobs; q ends it."),
+        ("autogpt-db top --once --json --interval 1", "One look over a second, for a script."),
+        ("autogpt-db top --once --sort p99", "The slowest methods first, as plain text."),
+    ),
     "doctor": (
         ("autogpt-db doctor", "What is wrong with the installation, and what mends it."),
         ("autogpt-db doctor --json", "The same for a program; exit code 1 where a check fails."),
