@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 import textwrap
+from itertools import takewhile
 from pathlib import Path
 
 import click
@@ -57,7 +58,9 @@ def understood(line: str) -> None:
     Raises:
         click.UsageError: There is no such command or option.
     """
-    words = shlex.split(line, comments=True)
+    lexer = shlex.shlex(line, posix=True, punctuation_chars="|;&<>")
+    lexer.whitespace_split = True
+    words = list(takewhile(lambda word: word[0] not in "|;&<>", lexer))
     command: click.Command | None = commands
     context: click.Context | None = None
     while command is not None:
@@ -80,7 +83,8 @@ def test_what_is_looked_at_is_what_pages_name() -> None:
     assert sum(map(len, named.values())) > 80
     assert "admin token" in named["read-over-http"], "one within another"
     assert any(line.startswith("ctl reload") for line in named["look-at-it"]), "in a sentence"
-    for wrong in ("evens --follow", "events --folow", "admin opn"):
+    understood("events --json --last 1 | python3 -c 'print(1)' > file  # what others do is theirs")
+    for wrong in ("evens --follow", "events --folow", "admin opn", "logs --folow | head"):
         with pytest.raises(click.UsageError):
             understood(wrong)
 
