@@ -60,7 +60,7 @@ def understood(line: str) -> None:
     """
     lexer = shlex.shlex(line, posix=True, punctuation_chars="|;&<>")
     lexer.whitespace_split = True
-    words = list(takewhile(lambda word: word[0] not in "|;&<>", lexer))
+    words = list(takewhile(lambda word: not word.startswith(tuple("|;&<>")), lexer))
     command: click.Command | None = commands
     context: click.Context | None = None
     while command is not None:
