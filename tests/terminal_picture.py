@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from autogpt_db.cli.top.drawing import Line
+    from autogpt_db.cli.top.lines import Line
 
 _WIDTH, _HEIGHT, _MARGIN = 8.4, 18, 12
 _STYLE = (

@@ -215,9 +215,20 @@ def test_top_draws_on_a_terminal_and_gives_it_back(daemon: DaemonProcess) -> Non
         shell.see("autogpt-db top")
         given_back("interrupted", 0)
 
+        shell.type("autogpt-db top --interval 0.2\n")
+        shell.see("├─ api_00")
+        os.kill(daemon.pid, signal.SIGSTOP)  # it answers no look
+        try:
+            shell.type("q")
+            shell.see("autogpt-db top --interval 0.2")
+        finally:
+            os.kill(daemon.pid, signal.SIGCONT)
+        given_back("frozen", 0)
+
         for number, code in ((signal.SIGTERM, 143), (signal.SIGHUP, 129)):
             shell.type("autogpt-db top\n")
             shell.see("├─ api_00")
+            shell.type("\x13")  # Ctrl-S: the terminal takes nothing any more
             os.killpg(shell.foreground(), number)
             shell.see("autogpt-db top")
             given_back("ended", code)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from autogpt_db.errors import DatabaseUnreachableError
 from autogpt_db.supervision import unit
-from autogpt_db.supervision.status import connected, format_status
+from autogpt_db.supervision.configuration import CONTROL_SOCKET
+from autogpt_db.supervision.status import connected, format_status, read_status
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,3 +64,35 @@ def test_who_asks_in_vain_is_told_how_it_is_started_on_this_machine(
     assert "Start it with `systemctl start autogpt-db` or `autogpt-db run`" in text or not installed
     assert ("systemctl" in text) is ("journalctl" in text) is installed
     assert "`autogpt-db run`, or say with --config or --set which one you mean." in text
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,  # it is frozen
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n<?xml",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n<?xml",
+        b"something else\r\n\r\n",
+    ],
+)
+def test_a_daemon_that_ends_or_freezes_while_it_answers_keeps_nobody(
+    tmp_path: Path, answer: bytes | None
+) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / CONTROL_SOCKET))
+        listener.listen()
+
+        def serve() -> None:
+            client, _ = listener.accept()
+            with client:
+                client.recv(65536)
+                client.sendall(answer or b"")
+
+        answering = threading.Thread(target=serve)
+        if answer is not None:
+            answering.start()
+        with pytest.raises(DatabaseUnreachableError, match="No daemon answers"):
+            read_status(tmp_path, patience=0.2 if answer is None else 60.0)
+        if answer is not None:
+            answering.join()

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from autogpt_db.cli.top import figures as figures_module
 from autogpt_db.cli.top.cells import cut, fit, width_of
-from autogpt_db.cli.top.drawing import Line, frame
+from autogpt_db.cli.top.drawing import frame
 from autogpt_db.cli.top.figures import Figures
+from autogpt_db.cli.top.lines import Line
 from autogpt_db.errors import DatabaseUnreachableError
 from autogpt_db.metrics.families import REQUESTS, SECONDS
 from autogpt_db.metrics.store import Store
@@ -136,6 +137,19 @@ def test_errors_are_shown_by_their_class_and_slow_calls_for_a_while() -> None:
     assert "1  299: get 1" in shown
     assert "3  put: 1 s and more, up to 2.5 s" in shown
     assert f"longer than {SECONDS[-1]:g} s" in shown
+
+
+def test_what_waits_for_a_connection_is_told() -> None:
+    document = seen()
+    api = next(p for p in document["tree"]["processes"] if p["name"] == "api_00")
+    api["pool"] |= {"in_use": 4, "waiting": 7, "longest_holder": "get_graph"}
+    api["pool"]["longest_holder_seconds"] = 12.3
+    api["lanes"] = {"heavy": {"size": 2.0, "in_use": 2.0, "waiting": 3.0}}
+    api |= {"state": "BACKOFF", "last_exit": "terminated by SIGKILL", "restarts": 5}
+    (row,) = (line for line in frame(document, "calls") if line.text.startswith("api_00"))
+    for words in ("4/4 +7", "heavy 2/2 +3", "get_graph 12 s", "terminated by SIGKILL"):
+        assert words in row.text
+    assert row.style == "bad"
 
 
 def test_jobs_that_run_wait_or_failed_are_named() -> None:

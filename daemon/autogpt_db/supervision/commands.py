@@ -55,13 +55,13 @@ def roll(runtime: Path, *, wait: bool, seconds: float) -> None:
 
 def drain(runtime: Path) -> None:
     """Let the API processes finish what they do and end; new connections wait meanwhile."""
-    with connected(runtime) as daemon:
+    with connected(runtime, patience=None) as daemon:
         daemon.supervisor.stopProcessGroup("api")
 
 
 def resume(runtime: Path) -> None:
     """Start the API processes that `drain` ended; return when they are ready."""
-    with connected(runtime) as daemon:
+    with connected(runtime, patience=None) as daemon:
         daemon.supervisor.startProcessGroup("api")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from autogpt_db.metrics.families import LANE_IN_USE, LANE_SIZE, LANE_WAITING
 from autogpt_db.metrics.processes import usage
-from autogpt_db.supervision.status import read_status
+from autogpt_db.supervision.status import PATIENCE, read_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,12 +18,15 @@ _LANE = {LANE_SIZE.short_name: "size", LANE_IN_USE.short_name: "in_use",
          LANE_WAITING.short_name: "waiting"}  # fmt: skip
 
 
-def look_at_tree(runtime: Path, figures: Iterable[Figures]) -> dict[str, Any]:
+def look_at_tree(
+    runtime: Path, figures: Iterable[Figures], patience: float = PATIENCE
+) -> dict[str, Any]:
     """Return what `autogpt-db status --json` shows, and of each process more.
 
     Args:
         runtime: The daemon's runtime directory.
         figures: Of all processes, as they were read there.
+        patience: Seconds for which the daemon is waited for.
 
     Returns:
         What `read_status` does; of processes that have figures also `memory` (bytes in RAM),
@@ -33,7 +36,7 @@ def look_at_tree(runtime: Path, figures: Iterable[Figures]) -> dict[str, Any]:
     Raises:
         DatabaseUnreachableError: No daemon answers there.
     """
-    tree = read_status(runtime)
+    tree = read_status(runtime, patience)
     by_name = {process["name"]: process for process in tree["processes"]}
     for found in figures:
         process = by_name.get(found.name)
@@ -44,7 +47,8 @@ def look_at_tree(runtime: Path, figures: Iterable[Figures]) -> dict[str, Any]:
         process["cpu_seconds"] = None if used is None else used.cpu
         lanes: dict[str, dict[str, float]] = {}
         for key, values in found.series.items():
-            if key[0] in _LANE:
+            # One that has ended holds no place any more.
+            if used is not None and key[0] in _LANE:
                 lanes.setdefault(key[1], {})[_LANE[key[0]]] = values[0]
         process["lanes"] = lanes
     return tree

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import socket
 import xmlrpc.client
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from xml.parsers.expat import ExpatError
 
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
@@ -17,31 +20,41 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+PATIENCE = 30.0
+"""Seconds for which the daemon is waited for: it answers at once, unless it is frozen."""
 _COLUMNS = ("process", "state", "pid", "uptime", "restarts", "pool", "last exit")
 
 
-def read_status(runtime: Path) -> dict[str, Any]:
+def read_status(runtime: Path, patience: float = PATIENCE) -> dict[str, Any]:
     """Return what `control.ControlInterface.status` says.
 
     Args:
         runtime: The daemon's runtime directory.
+        patience: Seconds for which it is waited for.
 
     Raises:
         DatabaseUnreachableError: No daemon answers there.
     """
-    with connected(runtime) as daemon:
+    with connected(runtime, patience) as daemon:
         tree: dict[str, Any] = json.loads(str(daemon.autogpt_db.status()))
     return tree
 
 
 @contextmanager
-def connected(runtime: Path) -> Iterator[xmlrpc.client.ServerProxy]:
+def connected(
+    runtime: Path, patience: float | None = PATIENCE
+) -> Iterator[xmlrpc.client.ServerProxy]:
     """Yield the XML-RPC interface of the daemon whose runtime directory this is.
 
+    Args:
+        runtime: The directory.
+        patience: Seconds for which each answer is waited for; None for as long as it takes, for
+            what has to be done before it is answered.
+
     Raises:
-        DatabaseUnreachableError: No daemon answers there, or not to this user.
+        DatabaseUnreachableError: No daemon answers there, in time, or not to this user.
     """
-    transport = SupervisorTransport(None, None, f"unix://{runtime / CONTROL_SOCKET}")
+    transport = _Transport(runtime / CONTROL_SOCKET, patience)
     try:
         yield xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
     except xmlrpc.client.Fault as fault:
@@ -55,12 +68,31 @@ def connected(runtime: Path) -> Iterator[xmlrpc.client.ServerProxy]:
             f"{runtime / CONTROL_SOCKET} belongs to another user. Run this as root (sudo), or as "
             "the user that the daemon runs under."
         ) from None
-    except (OSError, xmlrpc.client.Error) as error:
+    except (OSError, xmlrpc.client.Error, http.client.HTTPException, ExpatError) as error:
         raise DatabaseUnreachableError(
             not_answering(str(runtime / CONTROL_SOCKET), error)
         ) from None
     finally:
         transport.close()
+
+
+class _Transport(SupervisorTransport):  # type: ignore[misc]
+    """Supervisor's way to a daemon, which by itself waits for ever."""
+
+    def __init__(self, path: Path, patience: float | None) -> None:
+        super().__init__(None, None, f"unix://{path}")
+        self._get_connection = lambda: _Connection(path, patience)
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: Path, patience: float | None) -> None:
+        super().__init__("localhost")
+        self._path, self._patience = path, patience
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self._patience)
+        self.sock.connect(str(self._path))
 
 
 def format_status(tree: dict[str, Any], *, as_json: bool) -> str:

@@ -68,6 +68,8 @@ def top(sources: Loads, *, once: bool, as_json: bool, interval: float, sort: str
                 _print(document, sort, as_json=as_json)
         except KeyboardInterrupt:
             pass  # who follows ends it so
+        finally:
+            queue.close()
 
 
 def _from(sort: str) -> tuple[str, ...]:

@@ -4,59 +4,38 @@ from __future__ import annotations
 
 import time
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from autogpt_db.cli.tables import duration
-from autogpt_db.cli.top.cells import cut, fit, width_of
+from autogpt_db.cli.top.cells import fit
+from autogpt_db.cli.top.lines import Column, Line, memory, seconds, table
 from autogpt_db.metrics.families import SECONDS
 from autogpt_db.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from autogpt_db.cli.top.figures import Document
+    from autogpt_db.cli.top.lines import Style
 
-Style = Literal["", "title", "heading", "bad"]
-
-_WIDEST = 40
-"""Cells of a column, where the window has an end."""
 _FEW = 5
 """Lines of errors and of slow calls, where the window has an end."""
 _LEAST_METHODS = 3
-_MEBIBYTE = 1024 * 1024
-_MILLI = 0.001
-
-
-class Line(NamedTuple):
-    """A line.
-
-    Attributes:
-        text: Printable.
-        style: How it stands out.
-    """
-
-    text: str
-    style: Style = ""
-
-
-class _Column(NamedTuple):
-    title: str
-    right: bool = False
 
 
 _PROCESSES = (
-    _Column("process"), _Column("state"), _Column("pid", right=True), _Column("uptime", right=True),
-    _Column("restarts", right=True), _Column("cpu", right=True), _Column("memory", right=True),
-    _Column("pool", right=True), _Column("waiting", right=True), _Column("lanes"),
-    _Column("longest call"), _Column("last exit"),
+    Column("process"), Column("state"), Column("pid", right=True), Column("uptime", right=True),
+    Column("restarts", right=True), Column("cpu", right=True), Column("memory", right=True),
+    Column("pool"), Column("lanes"),
+    Column("longest call"), Column("last exit"),
 )  # fmt: skip
 _METHODS = (
-    _Column("method"), _Column("calls/s", right=True), _Column("p50", right=True),
-    _Column("p99", right=True), _Column("errors", right=True),
+    Column("method"), Column("calls/s", right=True), Column("p50", right=True),
+    Column("p99", right=True), Column("errors", right=True),
 )  # fmt: skip
 _JOBS = (
-    _Column("job"), _Column("state"), _Column("waiting", right=True), _Column("failed", right=True),
-    _Column("last run"), _Column("took", right=True), _Column("outcome"),
+    Column("job"), Column("state"), Column("waiting", right=True), Column("failed", right=True),
+    Column("last run"), Column("took", right=True), Column("outcome"),
 )  # fmt: skip
 
 _ORDERS: dict[str, Callable[[Document], Any]] = {
@@ -88,7 +67,7 @@ def frame(
     above = [
         *_head(document),
         Line(keys),
-        *_table(_PROCESSES, _process_rows(document["tree"]), width),
+        *table(_PROCESSES, _process_rows(document["tree"], drawn=width is not None), width),
     ]
     below = [
         *_slow(document, few),
@@ -96,7 +75,7 @@ def frame(
         *_passed_on(document),
         *_jobs(document["queue"], width),
     ]
-    methods = _table(_METHODS, _method_rows(document, sort), width)
+    methods = table(_METHODS, _method_rows(document, sort), width)
     if height is not None:
         room = max(height - len(above) - len(below) - 1, _LEAST_METHODS + 1)
         if len(methods) > room:
@@ -121,30 +100,30 @@ def _head(document: Document) -> list[Line]:
     errors = int(sum(error["count"] for error in lately["errors"]))
     rate = "-" if calls["rate"] is None else f"{calls['rate']:.1f}"
     second = (
-        f"{rate} calls/s, p50 {_seconds(calls['p50'])}, p99 {_seconds(calls['p99'])}; "
+        f"{rate} calls/s, p50 {seconds(calls['p50'])}, p99 {seconds(calls['p99'])}; "
         f"{errors} errors in the last {duration(lately['seconds'])}"
     )
     return [first, Line(second)]
 
 
-def _process_rows(tree: Document) -> list[tuple[Sequence[str], Style]]:
+def _process_rows(tree: Document, *, drawn: bool) -> list[tuple[Sequence[str], Style]]:
+    """Return the processes; as branches where people look, by their bare names for scripts."""
     rows: list[tuple[Sequence[str], Style]] = []
     processes = tree["processes"]
     for number, process in enumerate(processes):
-        branch = "└─" if number == len(processes) - 1 else "├─"
+        branch = "└─ " if number == len(processes) - 1 else "├─ "
         pool = process["pool"] or {}
         holder = pool.get("longest_holder")
         rows.append((
             (
-                f"{branch} {process['name']}",
+                f"{branch if drawn else ''}{process['name']}",
                 process["state"],
                 str(process["pid"] or "-"),
                 duration(process["uptime_seconds"]),
                 str(process["restarts"]),
                 "-" if process.get("cpu") is None else f"{process['cpu'] * 100:.0f}%",
-                _memory(process.get("memory")),
-                f"{pool['in_use']}/{pool['size']}" if pool else "-",
-                str(pool["waiting"]) if pool else "-",
+                memory(process.get("memory")),
+                _room(pool["in_use"], pool["size"], pool["waiting"]) if pool else "-",
                 _lanes(process.get("lanes") or {}),
                 f"{holder} {duration(pool['longest_holder_seconds'])}" if holder else "-",
                 process["last_exit"] or "-",
@@ -155,11 +134,16 @@ def _process_rows(tree: Document) -> list[tuple[Sequence[str], Style]]:
 
 
 def _lanes(lanes: Document) -> str:
-    words = []
-    for name, lane in lanes.items():
-        size, in_use, waiting = (int(lane.get(key, 0)) for key in ("size", "in_use", "waiting"))
-        words.append(f"{name} {in_use}/{size}" + (f" +{waiting}" if waiting else ""))
+    words = [
+        f"{name} {_room(lane.get('in_use', 0), lane.get('size', 0), lane.get('waiting', 0))}"
+        for name, lane in lanes.items()
+    ]
     return ", ".join(words) or "-"
+
+
+def _room(in_use: float, size: float, waiting: float) -> str:
+    """Return how many places are taken, of how many, and how many calls wait for one."""
+    return f"{in_use:.0f}/{size:.0f}" + (f" +{waiting:.0f}" if waiting else "")
 
 
 def _method_rows(document: Document, sort: str) -> list[tuple[Sequence[str], Style]]:
@@ -169,8 +153,8 @@ def _method_rows(document: Document, sort: str) -> list[tuple[Sequence[str], Sty
             (
                 method["name"],
                 f"{method['rate']:.1f}",
-                _seconds(method["p50"]),
-                _seconds(method["p99"]),
+                seconds(method["p50"]),
+                seconds(method["p99"]),
                 str(int(method["errors"])),
             ),
             "bad" if method["errors"] else "",
@@ -247,7 +231,7 @@ def _jobs(queue: Document, width: int | None) -> list[Line]:
             "bad" if job["failed"] else "",
         ))  # fmt: skip
     idle = Line(f"{len(queue['jobs']) - len(rows)} jobs are idle")
-    return [Line(""), *(_table(_JOBS, rows, width) if rows else ()), idle]
+    return [Line(""), *(table(_JOBS, rows, width) if rows else ()), idle]
 
 
 def _state(job: Document) -> str:
@@ -260,38 +244,3 @@ def _state(job: Document) -> str:
 def _time(moment: Any) -> str:
     """Return the time of day of a moment, in UTC."""
     return f"{moment:%H:%M:%S}Z" if hasattr(moment, "strftime") else str(moment)[11:19] + "Z"
-
-
-def _table(
-    columns: Sequence[_Column], rows: Iterable[tuple[Sequence[str], Style]], width: int | None
-) -> list[Line]:
-    cells = [([printable(cell) for cell in row], style) for row, style in rows]
-    if width is not None:
-        cells = [([cut(cell, _WIDEST) for cell in row], style) for row, style in cells]
-    titles = [column.title.upper() for column in columns]
-    widths = [
-        max(width_of(row[place]) for row in (titles, *(row for row, _ in cells)))
-        for place in range(len(columns))
-    ]
-
-    def line(row: Sequence[str]) -> str:
-        return "  ".join(
-            fit(cell, wide, right=column.right)
-            for cell, wide, column in zip(row, widths, columns, strict=True)
-        ).rstrip()
-
-    return [Line(line(titles), "heading"), *(Line(line(row), style) for row, style in cells)]
-
-
-def _seconds(value: float | None) -> str:
-    if value is None:
-        return "-"
-    if value < _MILLI:
-        return f"{value * 1e6:.0f} µs"
-    if value < 1:
-        return f"{value * 1e3:.1f} ms"
-    return f"{value:.2f} s" if value < SECONDS[-1] else f"≥ {SECONDS[-1]:g} s"
-
-
-def _memory(value: float | None) -> str:
-    return "-" if value is None else f"{value / _MEBIBYTE:.0f} MiB"

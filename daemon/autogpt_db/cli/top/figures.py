@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 """What is shown, as `--json` prints it."""
 
+PATIENCE = 5.0
+"""Seconds for which the daemon is waited for, until it is said not to answer."""
 LATELY = 60.0
 """Seconds for which errors and slow calls stay in sight."""
 SLOW = 1.0
@@ -69,7 +71,7 @@ class Figures:
         while len(self._lately) > 1 and sum(each for each, _ in self._lately) > LATELY:
             self._lately.popleft()
         try:
-            tree = look_at_tree(self._runtime, found)
+            tree = look_at_tree(self._runtime, found, PATIENCE)
         except DatabaseUnreachableError as error:
             if lasting:
                 raise

@@ -39,9 +39,15 @@ class Queue:
         except AutogptDbError as error:
             return {"unknown": str(error)}
         except psycopg.Error as error:
-            self._close()
+            self.close()
             failure = command_failure(error)
             return {"unknown": str(failure or error.diag.message_primary or "It took too long.")}
+
+    def close(self) -> None:
+        """Close the connection; the next look opens another one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def _rows(self) -> list[dict[str, Any]]:
         from autogpt_db.cli.connecting import connect
@@ -57,8 +63,3 @@ class Queue:
         for row in rows:
             del row["last_result"]
         return rows
-
-    def _close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()

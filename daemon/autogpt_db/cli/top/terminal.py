@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import FrameType
 
-    from autogpt_db.cli.top.drawing import Line, Style
+    from autogpt_db.cli.top.lines import Line, Style
 
 ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 # The other screen, no cursor, no wrapping; and back, in the other order.
@@ -23,6 +23,7 @@ _TAKE = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J"
 _GIVE_BACK = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l"
 # Weight and inversion, no colours: they can be read on every background.
 _STYLES: dict[Style, str] = {"": "", "title": "\x1b[1m", "heading": "\x1b[7m", "bad": "\x1b[1m"}
+_INPUT_FLAGS = 0  # where tcgetattr puts them
 _FALLBACK = (80, 24)
 _PATIENCE = 1.0
 """Seconds for which a terminal that takes nothing is waited for at the end."""
@@ -102,6 +103,7 @@ class Terminal:
                 self._shown.clear()
             if signal.SIGTSTP in told:
                 self._pause()
+                return b""  # the shell has read what was typed
         if self._input not in ready:
             return b""
         try:
@@ -138,11 +140,15 @@ class Terminal:
     def _leave(self) -> None:
         """Give the terminal back; one that is gone, or takes nothing, is not waited for."""
         with suppress(termios.error, OSError):
-            termios.tcsetattr(self._input, termios.TCSANOW, self._before)
-            termios.tcflow(self._output, termios.TCOON)  # Ctrl-S has stopped it, perhaps
+            # Ctrl-S has stopped it, perhaps: who takes no such keys lets it go on.
+            flowing = list(self._before)
+            flowing[_INPUT_FLAGS] &= ~termios.IXON
+            termios.tcsetattr(self._input, termios.TCSANOW, flowing)
             _, takes, _ = select.select([], [self._output], [], _PATIENCE)
             if takes:
                 self._write(_GIVE_BACK)
+        with suppress(termios.error, OSError):
+            termios.tcsetattr(self._input, termios.TCSANOW, self._before)
 
     def _pause(self) -> None:
         """Stop, as Ctrl-Z asks, on the shell's own screen; go on when it says so."""
