@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString
 
 from autogpt_db.errors import AutogptDbError
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from autogpt_db.settings import Settings
 
-PATIENCE = "2s"
-"""How long PostgreSQL may take for it."""
+# How long PostgreSQL may take; of the transaction alone, for there may be a pooler in between.
+_BOUND: LiteralString = "SET LOCAL statement_timeout = '2s'"
 
 
 class Queue:
@@ -56,9 +56,8 @@ class Queue:
 
         if self._connection is None:
             self._connection, _ = connect(self._load(), "top")
-        # Of this transaction alone: there may be a pooler in between.
         with self._connection.transaction():
-            self._connection.execute(f"SET LOCAL statement_timeout = '{PATIENCE}'")
+            self._connection.execute(_BOUND)
             rows = Administration(self._connection, discover()).overview()
         for row in rows:
             del row["last_result"]
