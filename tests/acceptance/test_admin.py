@@ -90,26 +90,6 @@ def _families(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.startswith("# TYPE")]
 
 
-def test_the_how_to_s_commands_do_what_it_says(daemon: Admin) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "howto" / "look-at-it.md").read_text("utf-8")
-    blocks = re.findall(r"^```sh\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
-    environment = daemon.environment | {
-        "PATH": f"{PROGRAM.parent}:{os.environ['PATH']}",
-        "AUTOGPT_DB_STATE_DIRECTORY": str(daemon.state),
-        "AUTOGPT_DB_RUNTIME_DIRECTORY": str(daemon.runtime),
-        "AUTOGPT_DB_ADMIN_ENABLED": "true",
-        "AUTOGPT_DB_ADMIN_PORT": str(daemon.admin_port),
-    }
-    with Shell(daemon.directory, environment) as shell:
-        opened, scraped, restarted = (
-            shell.run(block.replace(":8905", f":{daemon.admin_port}").rstrip()) for block in blocks
-        )
-    assert re.search(r"http://127\.0\.0\.1:\d+/login#\S{20}", opened[1]), opened
-    assert "autogpt_db_process_up" in scraped[1], scraped
-    assert "admin: started" in restarted[1], restarted
-    daemon.wait_admin()
-
-
 def test_people_are_told_on_a_page(browser: httpx.Client) -> None:
     people = {"accept": "text/html,*/*;q=0.8"}
     for path, status in (("/runs?days=forever", 400), ("/runs/nothing", 404), ("/nowhere", 404)):
@@ -478,6 +458,27 @@ def test_a_kill_is_shown(daemon: Admin, stream: Stream) -> None:
 
     wait_for(shown, what="the kill is shown")
     assert stream.sections["tree"]["processes"][1]["restarts"] == 1
+
+
+def test_the_how_to_s_commands_do_what_it_says(daemon: Admin) -> None:
+    # Among the last: it restarts the listener, and browsers are let in until then alone.
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "look-at-it.md").read_text("utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    environment = daemon.environment | {
+        "PATH": f"{PROGRAM.parent}:{os.environ['PATH']}",
+        "AUTOGPT_DB_STATE_DIRECTORY": str(daemon.state),
+        "AUTOGPT_DB_RUNTIME_DIRECTORY": str(daemon.runtime),
+        "AUTOGPT_DB_ADMIN_ENABLED": "true",
+        "AUTOGPT_DB_ADMIN_PORT": str(daemon.admin_port),
+    }
+    with Shell(daemon.directory, environment) as shell:
+        opened, scraped, restarted = (
+            shell.run(block.replace(":8905", f":{daemon.admin_port}").rstrip()) for block in blocks
+        )
+    assert re.search(r"http://127\.0\.0\.1:\d+/login#\S{20}", opened[1]), opened
+    assert "autogpt_db_process_up" in scraped[1], scraped
+    assert "admin: started" in restarted[1], restarted
+    daemon.wait_admin()
 
 
 def test_it_comes_back_when_it_is_killed_and_the_service_goes_on(daemon: Admin) -> None:

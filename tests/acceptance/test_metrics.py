@@ -33,6 +33,10 @@ CONDITIONAL = {
     "autogpt_db_database_replication_lag_seconds",
     "autogpt_db_calls_passed_on_total",
     "autogpt_db_database_faults_total",
+    # Of the admin listener, which is off here.
+    "autogpt_db_live_event_readers",
+    "autogpt_db_live_event_readers_dropped_total",
+    "autogpt_db_live_events_read_total",
     *(family.name for family in families.MEASURED.values() if family is not families.STUCK),
 }
 
