@@ -106,7 +106,7 @@ def idle(daemon: DaemonProcess, url: str, *, seconds: float = 20) -> Iterator[st
         time.sleep(0.2)
 
 
-LOOKS = 3
+LOOKS = 10
 """How often it is tried: on a busy machine not all calls arrive before the first time out."""
 
 
