@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from autogpt_db.database.capabilities import ForSchema
+from autogpt_db.database.pool import abreast, merging
 from autogpt_db.database.pool.batches import ISOLATED_AT_ONCE, LARGEST_BATCH
 from autogpt_db.database.pool.merged import MOST_CHARACTERS, Merged
 from autogpt_db.database.pool.merging import IN_FLIGHT, MOST_SLOW
@@ -631,6 +632,75 @@ def test_calls_that_are_stuck_do_not_stop_those_that_come_after(seeded_database_
         replies = service.run(main())
     assert {json.loads(reply)["status"] for reply in replies} == {"RUNNING"}
     assert len(replies) == len(stuck) + len(free)
+
+
+async def start_stuck(service: Service, names: list[str]) -> list[asyncio.Future[bytes]]:
+    """Send lone calls of two kinds: as many as may be under way together, when there are many."""
+    body = json.dumps({"node_exec_id": names[0], "output_name": "o", "output_data": 1}).encode()
+    output = asyncio.ensure_future(service.started("upsert_execution_output", body))
+    stuck: list[asyncio.Future[bytes]] = [output]
+    for name in names[1:IN_FLIGHT]:
+        stuck.append(to_running(service, name))
+        await asyncio.sleep(0)  # each is sent by itself
+        await asyncio.sleep(0)
+    assert figures(service)["batches"] == len(stuck) == IN_FLIGHT
+    return stuck
+
+
+def test_writes_of_many_kinds_gather_in_fewer_statements(
+    seeded_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(abreast, "FEW", 0)
+    monkeypatch.setattr(abreast, "BRIEF", PATIENCE)
+    with (
+        Service(seeded_database_url, pool_size=8, lock_timeout=0) as service,
+        psycopg.connect(seeded_database_url) as blocker,
+    ):
+        names = fresh_executions(service)
+        hold(blocker, names[:IN_FLIGHT])
+
+        async def main() -> list[bytes]:
+            stuck = await start_stuck(service, names)
+            free = []
+            for name in names[10:20]:
+                free.append(to_running(service, name))
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+            blocker.rollback()
+            return await asyncio.gather(*stuck[1:], *free, stuck[0])
+
+        replies = service.run(main())
+        assert figures(service) == {"calls": 13, "batches": 4, "isolated": 0}
+    assert {json.loads(reply)["status"] for reply in replies[:-1]} == {"RUNNING"}
+
+
+@pytest.mark.parametrize(
+    ("few", "brief"), [(0, abreast.BRIEF), (abreast.FEW, PATIENCE)], ids=["slow", "few"]
+)
+def test_no_write_is_held_back_by_slow_ones_or_where_there_are_few(
+    seeded_database_url: str, monkeypatch: pytest.MonkeyPatch, few: int, brief: float
+) -> None:
+    monkeypatch.setattr(merging, "PATIENCE", 10 * PATIENCE)
+    monkeypatch.setattr(abreast, "FEW", few)
+    monkeypatch.setattr(abreast, "BRIEF", brief)
+    with (
+        Service(seeded_database_url, pool_size=8, lock_timeout=0) as service,
+        psycopg.connect(seeded_database_url) as blocker,
+    ):
+        names = fresh_executions(service)
+        hold(blocker, names[:IN_FLIGHT])
+
+        async def main() -> list[bytes]:
+            stuck = await start_stuck(service, names)
+            free = asyncio.gather(*(to_running(service, name) for name in names[10:20]))
+            answered = await asyncio.wait_for(free, PATIENCE / 2)
+            assert not any(call.done() for call in stuck)
+            blocker.rollback()
+            await asyncio.gather(*stuck)
+            return answered
+
+        replies = service.run(main())
+    assert {json.loads(reply)["status"] for reply in replies} == {"RUNNING"}
 
 
 def test_no_more_are_slow_at_once_than_may_be(seeded_database_url: str) -> None:

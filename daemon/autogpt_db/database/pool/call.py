@@ -11,8 +11,9 @@ import psycopg
 
 from autogpt_db.database.bounded import cut
 from autogpt_db.database.failures import REPEATABLE, StandbyMetError, connection_lost
+from autogpt_db.database.pool.abreast import Abreast
 from autogpt_db.database.pool.faults import classified
-from autogpt_db.database.pool.merging import Merger
+from autogpt_db.database.pool.merging import IN_FLIGHT, Merger
 from autogpt_db.database.pool.sending import Sending
 from autogpt_db.database.pool.transaction import Transaction
 from autogpt_db.errors import DeadlineExceededError
@@ -120,7 +121,8 @@ class Call(Sending):
         def open_call() -> Call:
             return Call(connections, name, reads=merged.reads)
 
-        merger = Merger(merged, open_call, limit=connections.most_waiting)
+        abreast = Abreast(IN_FLIGHT) if merged.reads else connections.writes_abreast
+        merger = Merger(merged, open_call, limit=connections.most_waiting, abreast=abreast)
         connections.mergers[merged] = merger
         return merger
 

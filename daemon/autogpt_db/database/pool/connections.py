@@ -10,11 +10,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from autogpt_db.database.pool.abreast import Abreast
 from autogpt_db.database.pool.auditing import Audit
 from autogpt_db.database.pool.faults import Faults
 from autogpt_db.database.pool.lanes import Lane
 from autogpt_db.database.pool.leaving import Leaving
 from autogpt_db.database.pool.lending import Lending
+from autogpt_db.database.pool.merging import IN_FLIGHT
 from autogpt_db.database.pool.opening import Opener
 from autogpt_db.database.quoting import quoted
 from autogpt_db.logs.events import connections as log
@@ -83,6 +85,7 @@ class Connections:
         heavy_lane: The lane of the calls that read much.
         most_waiting: Calls that may wait for one.
         mergers: What merges calls, for each kind that has come in.
+        writes_abreast: How many batches of those that write are under way.
         faults: What has been heard of the database's troubles.
         answered: `time.monotonic()` moment at which a statement was answered last.
     """
@@ -117,6 +120,7 @@ class Connections:
         self._size = size
         self._statements: dict[str, str] = {}
         self.mergers: dict[Merged | KeyedMerged, Merger] = {}
+        self.writes_abreast = Abreast(IN_FLIGHT)
         self.helpers = helpers
         self.knowledge = knowledge
         self.faults = Faults(url)

@@ -4,8 +4,9 @@ A batch costs the server little more than one call: one round trip, one plan, on
 call goes at once and by itself, in its caller's own task. Everyone is answered after the batch's
 commit, with their own row's outcome; when a batch fails, each of its calls is sent again by
 itself, so that only the wrong ones fail. Nobody waits long for a stranger's row: a batch that meets
-a lock gives up soon, and what takes long no longer keeps others from being sent. What may be
-merged says so beside its SQL (`merged.Merged`).
+a lock gives up soon, and what takes long no longer keeps others from being sent. While writes
+of many kinds are under way, those of each gather (`abreast.Abreast`). What may be merged says so
+beside its SQL (`merged.Merged`).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from autogpt_db.errors import OutcomeUnknownError, PoolExhaustedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from autogpt_db.database.pool.abreast import Abreast
     from autogpt_db.database.pool.merged import KeyedMerged, Merged, Sender
 
 LARGEST_READ = 16
@@ -61,7 +63,12 @@ class Merger:
     """
 
     def __init__(
-        self, merged: Merged | KeyedMerged, open_call: Callable[[], Sender], *, limit: int
+        self,
+        merged: Merged | KeyedMerged,
+        open_call: Callable[[], Sender],
+        *,
+        limit: int,
+        abreast: Abreast,
     ) -> None:
         """Start with nothing waiting.
 
@@ -69,8 +76,10 @@ class Merger:
             merged: The statements.
             open_call: Returns what one batch is sent through.
             limit: Calls that may wait; one more is refused at once.
+            abreast: The batches of all kinds that it counts as one of.
         """
         self.merged = merged
+        self._abreast = abreast
         self.figures = Figures()
         self._limit = limit
         self.replies = ReplySizes()
@@ -106,9 +115,10 @@ class Merger:
             self.merged.size_of(parameters),
         )
         self._waiting.append(call)
+        self._abreast.enter()
         self.figures.calls += 1
         if not self._may_start:
-            self._grow_impatient()
+            self._hold_back()
         elif not self._scheduled:
             # At the end of this turn of the loop: what arrived in it goes together.
             self._scheduled = True
@@ -127,6 +137,7 @@ class Merger:
         elif call.outcome.cancelled():
             with suppress(ValueError):  # it is under way
                 self._waiting.remove(call)
+        self._abreast.leave()
 
     def _let_go(self, key: tuple[Any, ...]) -> None:
         """Let the next call with a key go."""
@@ -135,7 +146,7 @@ class Merger:
 
     @property
     def _may_start(self) -> bool:
-        return len(self._in_flight) < IN_FLIGHT
+        return len(self._in_flight) < IN_FLIGHT and self._abreast.room
 
     def _start(self) -> None:
         self._scheduled = False
@@ -144,7 +155,8 @@ class Merger:
             if not batch:
                 return  # each waits for one of its own row; that one's end starts it
             first = batch[0]
-            self._in_flight[first] = time.monotonic()
+            moment = self._in_flight[first] = time.monotonic()
+            self._abreast.begin(first, moment)
             if len(batch) == 1:
                 self.figures.add_batch(1)
                 self._alone.add(first)
@@ -154,11 +166,18 @@ class Merger:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         if self._waiting:
-            self._grow_impatient()
+            self._hold_back()
+
+    def _hold_back(self) -> None:
+        """See to it that who waits is started when there is room, or in the end."""
+        if len(self._in_flight) < IN_FLIGHT:
+            self._abreast.hold(self._start)
+        self._grow_impatient()
 
     def _ended(self, first: MergedCall) -> None:
         """Let go of what began with `first`, and start what waits."""
         self._in_flight.pop(first, None)
+        self._abreast.end(first)
         self._slow.discard(first)
         self._start()
 
