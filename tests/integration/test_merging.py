@@ -434,6 +434,13 @@ def waiting(service: Service) -> int:
     return count
 
 
+async def until_waiting(service: Service) -> None:
+    """Wait until a statement waits for a lock."""
+    async with asyncio.timeout(PATIENCE):
+        while not waiting(service):
+            await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize("timeouts", [{"lock_timeout": 0}, {"statement_timeout": 0.5}])
 def test_a_locked_row_holds_up_nobody_else_of_its_batch(
     seeded_database_url: str, timeouts: dict[str, Any]
@@ -698,6 +705,62 @@ def test_no_write_is_held_back_by_slow_ones_or_where_there_are_few(
             blocker.rollback()
             await asyncio.gather(*stuck)
             return answered
+
+        replies = service.run(main())
+    assert {json.loads(reply)["status"] for reply in replies} == {"RUNNING"}
+
+
+def test_few_calls_wait_for_others_while_more_are_under_way(
+    seeded_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merging, "COMPANY", PATIENCE)
+    monkeypatch.setattr(merging, "PATIENCE", PATIENCE)
+    with (
+        Service(seeded_database_url, lock_timeout=0) as service,
+        psycopg.connect(seeded_database_url) as blocker,
+    ):
+        *locked, first, second = fresh_executions(service)[:4]
+        hold(blocker, locked)
+
+        async def main() -> list[bytes]:
+            calls = [to_running(service, name) for name in locked]
+            await until_waiting(service)
+            calls.append(to_running(service, first))
+            (merger,) = service.mergers()
+            while merger.figures.calls < len(calls):
+                await asyncio.sleep(0)
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert merger.figures.sizes[:2] == [0, 1], "it waits"
+            calls.append(to_running(service, second))
+            await asyncio.wait_for(asyncio.gather(*calls[2:]), PATIENCE)
+            assert merger.figures.sizes[1] == 2, "both went with one statement"
+            assert not any(call.done() for call in calls[:2])
+            blocker.rollback()
+            return await asyncio.gather(*calls)
+
+        replies = service.run(main())
+    assert {json.loads(reply)["status"] for reply in replies} == {"RUNNING"}
+
+
+def test_nobody_waits_long_for_others_to_come(
+    seeded_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merging, "PATIENCE", 10 * PATIENCE)
+    with (
+        Service(seeded_database_url, lock_timeout=0) as service,
+        psycopg.connect(seeded_database_url) as blocker,
+    ):
+        *locked, free = fresh_executions(service)[:4]
+        hold(blocker, locked)
+
+        async def main() -> list[bytes]:
+            calls = [to_running(service, name) for name in locked]
+            await until_waiting(service)
+            reply = await asyncio.wait_for(to_running(service, free), PATIENCE)
+            assert not any(call.done() for call in calls)
+            blocker.rollback()
+            return [reply, *await asyncio.gather(*calls)]
 
         replies = service.run(main())
     assert {json.loads(reply)["status"] for reply in replies} == {"RUNNING"}

@@ -1,12 +1,12 @@
 """Calls of one kind that come in together become one statement, in one transaction.
 
 A batch costs the server little more than one call: one round trip, one plan, one flush. A lone
-call goes at once and by itself, in its caller's own task. Everyone is answered after the batch's
-commit, with their own row's outcome; when a batch fails, each of its calls is sent again by
-itself, so that only the wrong ones fail. Nobody waits long for a stranger's row: a batch that meets
-a lock gives up soon, and what takes long no longer keeps others from being sent. While writes
-of many kinds are under way, those of each gather (`abreast.Abreast`). What may be merged says so
-beside its SQL (`merged.Merged`).
+call goes at once and by itself, in its caller's own task; few that write wait a moment for others,
+as long as more are under way. Everyone is answered after the batch's commit, with their own row's
+outcome; when a batch fails, each of its calls is sent again by itself, so that only the wrong ones
+fail. Nobody waits long for a stranger's row: a batch that meets a lock gives up soon, and what
+takes long no longer keeps others from being sent. While writes of many kinds are under way, those
+of each gather (`abreast.Abreast`). What may be merged says so beside its SQL (`merged.Merged`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import asyncio
 import time
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autogpt_db.database.pool.batches import (
     ALONE,
@@ -46,11 +46,25 @@ PATIENCE = 1.0
 
 It runs on; but what holds it up, a lock or a dying disk, must not hold up every call of its kind.
 """
+COMPANY = 0.002
+"""Seconds that few writes wait for others at most while more are under way, and none is sent."""
 MOST_SLOW = 3
 """How many may run on so at once.
 
 Each holds a connection, and a server that is slow as a whole gets no faster by being asked more.
 """
+
+
+class _Sent(NamedTuple):
+    """What is in flight.
+
+    Attributes:
+        since: `time.monotonic()` moment from which it is.
+        calls: How many they are.
+    """
+
+    since: float
+    calls: int
 
 
 class Merger:
@@ -86,12 +100,15 @@ class Merger:
         self._sender = BatchSender(merged, open_call, self.figures, self.replies, self._let_go)
         self._waiting: deque[MergedCall] = deque()
         self._busy_keys: set[tuple[Any, ...]] = set()
-        self._in_flight: dict[MergedCall, float] = {}
+        self._in_flight: dict[MergedCall, _Sent] = {}
+        self._under_way = 0
         self._slow: set[MergedCall] = set()
         self._alone: set[MergedCall] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._scheduled = False
         self._impatient: asyncio.TimerHandle | None = None
+        self._sent_last = 0.0
+        self._expecting: asyncio.TimerHandle | None = None
 
     def submit(self, parameters: Mapping[str, Any]) -> MergedCall:
         """Take a call in; its outcome is a future, and `done` must follow.
@@ -119,6 +136,8 @@ class Merger:
         self.figures.calls += 1
         if not self._may_start:
             self._hold_back()
+        elif not self._are_enough:
+            self._expect_company()
         elif not self._scheduled:
             # At the end of this turn of the loop: what arrived in it goes together.
             self._scheduled = True
@@ -148,14 +167,30 @@ class Merger:
     def _may_start(self) -> bool:
         return len(self._in_flight) < IN_FLIGHT and self._abreast.room
 
-    def _start(self) -> None:
+    @property
+    def _are_enough(self) -> bool:
+        """Tell whether those that wait are as many as those under way, where they write.
+
+        Otherwise the first caller that comes again after a batch would go by itself, and those
+        right behind him find every place taken: few callers would hardly ever share a commit.
+        Measured with 8 clients; with reads it gains nothing.
+        """
+        return self.merged.reads or len(self._waiting) >= self._under_way
+
+    def _start(self, *, however_few: bool = False) -> None:
         self._scheduled = False
         while self._waiting and self._may_start:
+            if not (self._are_enough or however_few):
+                self._expect_company()
+                return
+            however_few = False
             batch = self._take()
             if not batch:
                 return  # each waits for one of its own row; that one's end starts it
             first = batch[0]
-            moment = self._in_flight[first] = time.monotonic()
+            self._sent_last = moment = time.monotonic()
+            self._in_flight[first] = _Sent(moment, len(batch))
+            self._under_way += len(batch)
             self._abreast.begin(first, moment)
             if len(batch) == 1:
                 self.figures.add_batch(1)
@@ -176,24 +211,42 @@ class Merger:
 
     def _ended(self, first: MergedCall) -> None:
         """Let go of what began with `first`, and start what waits."""
-        self._in_flight.pop(first, None)
+        if first in self._in_flight:
+            self._under_way -= self._in_flight.pop(first).calls
         self._abreast.end(first)
         self._slow.discard(first)
         self._start()
 
+    def _expect_company(self) -> None:
+        """See to it that few wait for others, or for the end of what is under way, not for long."""
+        if self._expecting is None:
+            left = max(0.0, self._sent_last + COMPANY - time.monotonic())
+            loop = asyncio.get_running_loop()
+            self._expecting = loop.call_later(left, self._stop_expecting)
+
+    def _stop_expecting(self) -> None:
+        self._expecting = None
+        if self._sent_last + COMPANY > time.monotonic():
+            if self._waiting:
+                self._expect_company()  # some have been sent meanwhile, the oldest first
+        else:
+            self._start(however_few=True)
+
     def _grow_impatient(self) -> None:
         """See to it that who waits does so for `PATIENCE` at most, as long as few are slow."""
         if self._impatient is None and self._in_flight and len(self._slow) < MOST_SLOW:
-            left = min(self._in_flight.values()) + PATIENCE - time.monotonic()
+            oldest = min(sent.since for sent in self._in_flight.values())
+            left = oldest + PATIENCE - time.monotonic()
             loop = asyncio.get_running_loop()
             self._impatient = loop.call_later(max(0.0, left), self._pass_over_slow)
 
     def _pass_over_slow(self) -> None:
         self._impatient = None
         since = time.monotonic() - PATIENCE
-        for first, started in list(self._in_flight.items()):
-            if started <= since and len(self._slow) < MOST_SLOW:
+        for first, sent in list(self._in_flight.items()):
+            if sent.since <= since and len(self._slow) < MOST_SLOW:
                 del self._in_flight[first]
+                self._under_way -= sent.calls
                 self._slow.add(first)
         self._start()
 
