@@ -39,6 +39,7 @@ WORK: list[tuple[str, int, str]] = [
     ("check", 0, "schema: complete"),
     ("doctor", 0, r"ok +database +PostgreSQL(.*\n)*ok +pooler +transactions are pooled"),
     ("status", 0, "api_00 +RUNNING"),
+    ("top --once", 0, "api_00 +RUNNING"),
     ("help", 0, "troubleshoot"),
     ("config --changed", 0, r"database.url = \"\*\*\*\""),
     ("dsn", 0, "postgresql://postgres@127.0.0.1:"),
