@@ -13,7 +13,6 @@ from starlette.routing import Route
 
 from autogpt_db.admin.bodies import read_form
 from autogpt_db.admin.identity import Scope, identity_of
-from autogpt_db.admin.problems import ProblemError
 from autogpt_db.admin.rendering import render
 from autogpt_db.admin.sessions import COOKIE, LIFETIME
 from autogpt_db.admin.tickets import LIFETIME as TICKET_LIFETIME
@@ -35,10 +34,7 @@ def routes(state: AdminState) -> list[BaseRoute]:
     async def log_in(request: Request) -> Response:
         given = (await read_form(request)).get("ticket", "").strip()
         if not (state.tickets.take(given) or state.tokens.scope_of(given) is Scope.ACT):
-            try:
-                await state.brake.failed()
-            except ProblemError as refusal:
-                return refusal.response(request)
+            await state.brake.failed()
             log.admin_refused(reason="wrong ticket")
             return HTMLResponse(render("login.html", refused=True), 401)
         log.admin_session_opened()

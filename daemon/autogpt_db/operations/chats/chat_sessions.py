@@ -17,6 +17,7 @@ from autogpt_db.operations import (
     operation,
 )
 from autogpt_db.operations.chats.chat_documents import SESSION
+from autogpt_db.operations.chats.numbering import LOCKED_CALLS
 from autogpt_db.signatures.repeats import harmless
 
 if TYPE_CHECKING:
@@ -88,17 +89,7 @@ WITH given AS MATERIALIZED (
     SELECT call.*
       FROM {BOUNDED_CALLS} AS call (place integer, {columns})
      WHERE {FEW_CALLS}
-), call AS MATERIALIZED (
-    -- Locked in the order of the calls, which is that of their keys.
-    SELECT given.*
-      FROM given
-     CROSS JOIN LATERAL (
-            SELECT
-              FROM platform."ChatSession" AS session
-             WHERE session."id" = given.session_id
-               FOR NO KEY UPDATE
-           ) AS session
-), changed (place, document) AS (
+), {LOCKED_CALLS}, changed (place, document) AS (
     UPDATE platform."ChatSession" AS session
        SET {changes}
       FROM call

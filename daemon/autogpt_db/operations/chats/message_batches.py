@@ -16,7 +16,7 @@ from autogpt_db.operations import (
     Reply,
     operation,
 )
-from autogpt_db.operations.chats.numbering import ATTEMPTS, next_sequence, told
+from autogpt_db.operations.chats.numbering import ATTEMPTS, LOCKED_CALLS, next_sequence, told
 from autogpt_db.signatures.repeats import harmful
 from autogpt_db.signatures.types import Document
 
@@ -142,17 +142,7 @@ WITH given AS MATERIALIZED (
                place integer, session_id text, start_sequence integer, messages json
            )
      WHERE {FEW_CALLS}
-), call AS MATERIALIZED (
-    -- Locked in the order of the calls, which is that of their keys.
-    SELECT given.*
-      FROM given
-     CROSS JOIN LATERAL (
-            SELECT
-              FROM platform."ChatSession" AS session
-             WHERE session."id" = given.session_id
-               FOR NO KEY UPDATE
-           ) AS session
-), {added}
+), {LOCKED_CALLS}, {added}
 SELECT placed.place, to_json(placed.start)
   FROM placed
 """,

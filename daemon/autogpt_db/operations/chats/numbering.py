@@ -18,6 +18,20 @@ ATTEMPTS = 5
 """Tries to get numbers, while others take them who lock no session."""
 
 
+LOCKED_CALLS: LiteralString = """call AS MATERIALIZED (
+    -- Locked in the order of the calls, which is that of their keys.
+    SELECT given.*
+      FROM given
+     CROSS JOIN LATERAL (
+            SELECT
+              FROM platform."ChatSession" AS session
+             WHERE session."id" = given.session_id
+               FOR NO KEY UPDATE
+           ) AS session
+)"""
+"""Of a batch's calls, `given`, those whose session there is; locked."""
+
+
 def next_sequence(session: LiteralString) -> LiteralString:
     """Return the number that follows the highest of a session's messages, as SQL.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autogpt_db import models
 from autogpt_db.operations import Database, Reply, Resource
@@ -41,7 +41,6 @@ _FILTERS: dict[str, LiteralString] = {
            < (%(after_created_at)s, %(after_node_execution_id)s)
    )""",
 }
-_NEWEST_FIRST: LiteralString = 'review."createdAt" DESC, review."nodeExecId" DESC'
 _PAGES_BY = ("created_at", "node_execution_id")
 
 
@@ -71,20 +70,13 @@ async def list_reviews_of_execution(
     Raises:
         ResultTooLargeError: The page is larger than the settings allow.
     """
-    return await fetch_page(
-        database,
-        _REVIEWS,
-        _FILTERS,
-        {
-            "execution_id": execution_id,
-            "waiting": waiting,
-            "after_created_at": after_created_at,
-            "after_node_execution_id": after_node_execution_id,
-        },
-        order=_NEWEST_FIRST,
-        limit=limit,
-        values={"content": content},
-    )
+    wanted = {
+        "execution_id": execution_id,
+        "waiting": waiting,
+        "after_created_at": after_created_at,
+        "after_node_execution_id": after_node_execution_id,
+    }
+    return await _newest_first(database, wanted, limit, content=content)
 
 
 @view(
@@ -113,17 +105,24 @@ async def list_reviews_of_user(
     Raises:
         ResultTooLargeError: The page is larger than the settings allow.
     """
+    wanted = {
+        "user_id": user_id,
+        "waiting": waiting,
+        "after_created_at": after_created_at,
+        "after_node_execution_id": after_node_execution_id,
+    }
+    return await _newest_first(database, wanted, limit, content=content)
+
+
+async def _newest_first(
+    database: Database, wanted: dict[str, Any], limit: int, *, content: bool
+) -> bytes:
     return await fetch_page(
         database,
         _REVIEWS,
         _FILTERS,
-        {
-            "user_id": user_id,
-            "waiting": waiting,
-            "after_created_at": after_created_at,
-            "after_node_execution_id": after_node_execution_id,
-        },
-        order=_NEWEST_FIRST,
+        wanted,
+        order='review."createdAt" DESC, review."nodeExecId" DESC',
         limit=limit,
         values={"content": content},
     )
