@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from click.testing import CliRunner
 
-from autogpt_db.cli.commands import commands
-from postgres_server import with_schema
 from releases.building import LATEST
+from typed_commands import TypedCommands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    from click.testing import Result
 
     from releases.building import ReleaseDatabases
 
@@ -47,22 +42,11 @@ VALUES ('m0', 'chat-1', 0, 'user', E'Look:\\n#9  2020-02-02 00:00:00  assistant\
 """
 
 
-class Helper:
+class Helper(TypedCommands):
     """Types commands of the group `chats` at a database."""
 
     def __init__(self, url: str, directory: Path) -> None:
-        file = directory / "autogpt-db.toml"
-        file.write_text(f'state_directory = "{directory}"\nruntime_directory = "{directory}/run"\n')
-        self._environment = {"DATABASE_URL": with_schema(url), "AUTOGPT_DB_CONFIG": str(file)}
-
-    def types(self, *words: str) -> Result:
-        return CliRunner().invoke(commands, ["chats", *words], env=self._environment)
-
-    def reads(self, *words: str) -> Any:
-        """Return the JSON that a command prints."""
-        done = self.types(*words, "--json")
-        assert done.exit_code == 0, done.output
-        return json.loads(done.stdout)
+        super().__init__("chats", url, directory)
 
     def listed(self, *words: str) -> list[str]:
         return [one["session_id"] for one in self.reads("list", "ann", *words)]

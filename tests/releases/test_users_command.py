@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from click.testing import CliRunner
 
-from autogpt_db.cli.commands import commands
 from autogpt_db.database.capabilities import Capabilities
 from autogpt_db.database.releases import RELEASES, catalogue_of
 from autogpt_db.operations.users.account_statements import FIND, LISTS
 from autogpt_db.statements.sql import read
-from postgres_server import with_schema
 from releases.building import LATEST
+from typed_commands import TypedCommands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    from click.testing import Result
 
     from autogpt_db.operations.users.accounts import Order
     from releases.building import ReleaseDatabases
@@ -45,23 +40,11 @@ SELECT 'run-' || n, 'graph', 1, 'ann2', 'FAILED', now() - n * interval '1 day', 
 """
 
 
-class Operator:
+class Operator(TypedCommands):
     """Types commands of the group `user` at a database."""
 
     def __init__(self, url: str, directory: Path) -> None:
-        file = directory / "autogpt-db.toml"
-        file.write_text(f'state_directory = "{directory}"\nruntime_directory = "{directory}/run"\n')
-        self.url = url
-        self._environment = {"DATABASE_URL": with_schema(url), "AUTOGPT_DB_CONFIG": str(file)}
-
-    def types(self, *words: str) -> Result:
-        return CliRunner().invoke(commands, ["user", *words], env=self._environment)
-
-    def reads(self, *words: str) -> Any:
-        """Return the JSON that a command prints."""
-        done = self.types(*words, "--json")
-        assert done.exit_code == 0, done.output
-        return json.loads(done.stdout)
+        super().__init__("user", url, directory)
 
     def listed(self, *words: str) -> list[str]:
         """Return the ids that `user list` shows, in its order."""
