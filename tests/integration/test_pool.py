@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from autogpt_db.database.pool import Call, Pool
+from autogpt_db.database.pool.metrics import PoolMetrics
 from autogpt_db.errors import (
     DatabaseUnavailableError,
     DeadlineExceededError,
@@ -22,12 +23,17 @@ from autogpt_db.errors import (
     PoolExhaustedError,
     UniqueViolationError,
 )
+from autogpt_db.metrics.growth import SLOW_STATEMENT, Growth, slow_statements
+from autogpt_db.metrics.layout import DIRECTORY
+from autogpt_db.metrics.reading import read_all
+from autogpt_db.metrics.store import Store
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
 from postgres_server import with_schema
 from waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
 KILL_OTHERS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
@@ -272,6 +278,42 @@ def test_a_cancelled_read_gives_its_connection_back(database_url: str) -> None:
             await task
         assert pool.figures().in_use == 0
         assert pool.figures().size == 4
+
+    run(database_url, scenario)
+
+
+def test_statements_are_timed_by_who_sent_them_however_they_end(
+    database_url: str, tmp_path: Path
+) -> None:
+    slow = {"seconds": 2 * SLOW_STATEMENT}
+
+    async def scenario(pool: Pool) -> None:
+        await pool.call("alone", reads=True).row("SELECT pg_sleep(%(seconds)s)", slow)
+        await pool.call("alone", reads=True).row("SELECT 1")
+        async with pool.call("together", reads=False).transaction() as inside:
+            await inside.row("SELECT pg_sleep(%(seconds)s)", slow)
+        with pytest.raises(InvalidValueError):
+            await pool.call("failing", reads=True).row("SELECT repeat('x', -1)::json")
+        left = asyncio.create_task(pool.call("left", reads=True).row("SELECT pg_sleep(30)"))
+        with psycopg.connect(database_url, autocommit=True) as observer:
+            await until(lambda: bool(sleeping(observer)))
+        await asyncio.sleep(SLOW_STATEMENT)  # it has taken so long by then, at least
+        left.cancel()
+        await asyncio.wait([left])
+        (tmp_path / DIRECTORY).mkdir()
+        store, growth = Store(tmp_path, "api_00"), Growth()
+        growth.take([])
+        metrics = PoolMetrics(pool, store)
+        for _ in range(2):
+            metrics.publish()  # the second time nothing more
+        growth.take(read_all(tmp_path))
+        store.close()
+        assert sum(growth.statements["failing"][:-1]) == 1
+        found = {one["name"]: one for one in slow_statements(growth.statements)}
+        assert set(found) >= {"alone", "together", "left"}
+        assert "failing" not in found
+        assert [found["alone"][key] for key in ("count", "slow")] == [2, 1]
+        assert slow["seconds"] <= found["together"]["seconds"] < 30
 
     run(database_url, scenario)
 

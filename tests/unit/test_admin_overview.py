@@ -16,7 +16,7 @@ from autogpt_db.errors import ConfigurationError
 from autogpt_db.logs import copies
 from autogpt_db.logs.copies import SOCKET_NAME, RecordCopies
 from autogpt_db.logs.events import all_events
-from autogpt_db.metrics.families import PASSED_ON, REQUESTS, SECONDS
+from autogpt_db.metrics.families import PASSED_ON, REQUESTS, SECONDS, STATEMENT_SECONDS
 from autogpt_db.metrics.layout import VALUES
 from autogpt_db.metrics.reading import Figures
 
@@ -82,6 +82,27 @@ def test_what_is_passed_on_is_named() -> None:
     kept.take(figures, 0.0, 0.0)
     kept.take(figures, 15.0, 15.0)
     assert kept.document()["passed_on"] == [{"method": "newer", "calls": 3.0}]
+
+
+def test_slow_statements_are_of_the_last_hour() -> None:
+    def sent(count: int) -> list[Figures]:
+        values = [0.0] * VALUES
+        values[SECONDS.index(0.5)], values[-1] = float(count), count / 2
+        key = (STATEMENT_SECONDS.short_name, "get_graph")
+        return [Figures("api_00", 1, 1, 1.0, {key: tuple(values)})]
+
+    kept = History()
+    for number in range(SAMPLES):
+        kept.take(sent(number), 15.0 * number, 15.0 * number)
+    (one,) = kept.document()["statements"]
+    assert (one["name"], one["slow"], one["seconds"]) == (
+        "get_graph",
+        SAMPLES - 1,
+        (SAMPLES - 1) / 2,
+    )
+    for number in range(SAMPLES):
+        kept.take(sent(SAMPLES - 1), 1e5 + number, 1e5 + number)
+    assert kept.document()["statements"] == []
 
 
 def test_sections_are_looked_up_while_somebody_watches_and_once_for_all() -> None:

@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autogpt_db.metrics.families import PASSED_ON, REQUESTS, SECONDS
-from autogpt_db.metrics.growth import BUCKETS, Growth, is_error, quantile, summary
+from autogpt_db.metrics.families import PASSED_ON, REQUESTS, SECONDS, STATEMENT_SECONDS
+from autogpt_db.metrics.growth import (
+    BUCKETS,
+    Growth,
+    is_error,
+    quantile,
+    slow_statements,
+    summary,
+)
 from autogpt_db.metrics.layout import VALUES
 from autogpt_db.metrics.reading import Figures
 
@@ -93,6 +100,32 @@ def test_series_of_another_version_are_passed_over() -> None:
     }
     assert growth.take([figures("a", odd | passed_on), figures("b", passed_on)]) == {}
     assert growth.passed_on == {"later": 4.0}
+
+
+def test_statements_of_all_processes_are_summed_and_the_slow_ones_told() -> None:
+    def at(**buckets: tuple[int, float]) -> dict[tuple[str, ...], list[float]]:
+        rows: dict[tuple[str, ...], list[float]] = {}
+        for name, (beyond, seconds) in buckets.items():
+            row = [0.0] * VALUES
+            row[SECONDS.index(0.001)], row[SECONDS.index(0.25)] = 7.0, float(beyond)
+            row[-1] = seconds
+            rows[STATEMENT_SECONDS.short_name, name] = row
+        return rows
+
+    growth = Growth()
+    growth.take([figures("api_00", at(get_graph=(5, 2.0)))])
+    assert growth.statements == {}  # from before the first look
+    grown = at(get_graph=(6, 2.2), put=(0, 0.007))
+    growth.take([figures("api_00", grown), figures("api_01", at(get_graph=(1, 0.4), big=(9, 2)))])
+    assert set(growth.statements) == {"get_graph", "put", "big"}
+    big, graph = slow_statements(growth.statements)
+    assert (big["name"], graph["name"]) == ("big", "get_graph")
+    assert (graph["count"], graph["slow"], graph["seconds"]) == (9, 2, 0.6)
+    assert graph["longest_bucket"] == 0.25
+    assert graph["p50"] <= 0.001
+    assert 0.1 < graph["p99"] <= 0.25
+    growth.take([figures("api_00", grown)])
+    assert growth.statements == {}
 
 
 def test_quantiles_lie_within_their_bucket() -> None:

@@ -110,6 +110,9 @@ def test_nothing_from_outside_moves_the_cursor(size: tuple[int | None, int | Non
     document["calls"]["passed_on"] = [{"method": HOSTILE, "calls": 1}]
     document["lately"]["errors"] = [{"method": HOSTILE, "status": HOSTILE, "count": 1}]
     document["lately"]["slow"] = [{"method": HOSTILE, "count": 1, "longest_bucket": None}]
+    document["lately"]["statements"] = [
+        {"name": HOSTILE, "slow": 1.0, "longest_bucket": None, "seconds": 70.0}
+    ]
     document["queue"]["jobs"][0] |= {"job": HOSTILE, "last_outcome": HOSTILE, "failed": 1}
     for queue in (document["queue"], {"unknown": HOSTILE}):
         lines = frame(document | {"queue": queue}, "calls", width=size[0], height=size[1])
@@ -131,12 +134,16 @@ def test_errors_are_shown_by_their_class_and_slow_calls_for_a_while() -> None:
             {"method": "put", "count": 3, "longest_bucket": 2.5},
             {"method": "get", "count": 1, "longest_bucket": None},
         ],
+        "statements": [
+            {"name": "get_graph", "slow": 3.0, "longest_bucket": 0.25, "seconds": 61.0},
+        ],
     }
     shown = texts(frame(document, "calls"))
     assert "6  503 Service Unavailable: put 4, get 2" in shown
     assert "1  299: get 1" in shown
     assert "3  put: 1 s and more, up to 2.5 s" in shown
     assert f"longer than {SECONDS[-1]:g} s" in shown
+    assert "3  get_graph: over 100 ms, up to 0.25 s; 1 min 1 s in all" in shown
 
 
 def test_what_waits_for_a_connection_is_told() -> None:

@@ -12,11 +12,19 @@ from array import array
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from autogpt_db.metrics.growth import BUCKETS, Growth, added, is_error, quantile, summary
+from autogpt_db.metrics.growth import (
+    BUCKETS,
+    Growth,
+    added,
+    is_error,
+    quantile,
+    slow_statements,
+    summary,
+)
 from autogpt_db.metrics.reading import read_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from autogpt_db.metrics.reading import Figures
@@ -27,6 +35,8 @@ SAMPLES = 240
 """Samples that are kept: an hour."""
 MOST_METHODS = 300
 """Methods that are told apart; of further ones nothing is kept."""
+PARTS = 12
+"""Parts of the hour, by which statements go out of sight: of those there is no plot."""
 PLOTTED = 6
 """Methods that have a line of their own, those with the most calls."""
 
@@ -58,6 +68,8 @@ class History:
         self._place = 0
         self._methods: dict[str, _Ring] = {}
         self._errors: dict[tuple[str, str], _Ring] = {}
+        self._statements: deque[dict[str, list[float]]] = deque(maxlen=PARTS)
+        self._samples = 0
         self._growth = Growth()
         self._taken: float | None = None
 
@@ -85,6 +97,10 @@ class History:
             ring.put(self._place, (0,) * ring.width)
         for (method, status), buckets in grown.items():
             self._add(method, status, buckets)
+        if self._samples % (SAMPLES // PARTS) == 0:
+            self._statements.append({})
+        self._samples += 1
+        _sum_up(self._statements[-1], self._growth.statements)
 
     def _add(self, method: str, status: str, grown: list[float]) -> None:
         ring = self._methods.get(method)
@@ -115,7 +131,14 @@ class History:
             "times": [round(at) for at, _ in self._times],
             "lines": [{"name": name, **self._line(rings)} for name, rings in lines],
             **shown,
+            "statements": slow_statements(self._statements_of_the_hour()),
         }
+
+    def _statements_of_the_hour(self) -> dict[str, list[float]]:
+        sums: dict[str, list[float]] = {}
+        for part in self._statements:
+            _sum_up(sums, part)
+        return sums
 
     def _line(self, rings: list[_Ring]) -> dict[str, list[float | None]]:
         rate: list[float | None] = []
@@ -133,3 +156,10 @@ class History:
         count = len(self._times)
         for number, (_, seconds) in enumerate(self._times):
             yield (self._place - count + 1 + number) % SAMPLES, seconds
+
+
+def _sum_up(sums: dict[str, list[float]], rows: Mapping[str, list[float]]) -> None:
+    """Add rows to those of the same name."""
+    for name, row in rows.items():
+        before = sums.get(name)
+        sums[name] = row if before is None else added(before, row)

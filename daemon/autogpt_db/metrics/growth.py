@@ -5,9 +5,10 @@ The page for operators and the terminal's `top` show it; nothing is measured for
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from autogpt_db.metrics.families import PASSED_ON, REQUESTS, SECONDS
+from autogpt_db.metrics.families import PASSED_ON, REQUESTS, SECONDS, STATEMENT_SECONDS
+from autogpt_db.metrics.layout import SUM
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
 BUCKETS = len(SECONDS) + 1
 """Of a request's duration: one for each bound, and what is beyond the last."""
 MOST_ERRORS = 50
-"""Kinds of failure, and methods passed on, that are listed."""
+"""Kinds of failure, methods passed on, and slow statements that are listed."""
+SLOW_STATEMENT = 0.1
+"""Seconds from which on a statement is slow."""
+_SLOW_BUCKETS = slice(SECONDS.index(SLOW_STATEMENT) + 1, BUCKETS)
+_PASSED_ON = PASSED_ON.short_name
+_REQUESTS = REQUESTS.short_name
+_STATEMENTS = STATEMENT_SECONDS.short_name
 _FIRST_ERROR = 400
 _LEFT = 499  # the client has left: no error of the service's
 
@@ -27,12 +34,15 @@ class Growth:
 
     Attributes:
         passed_on: Calls of each method that isn't served here, since the service's start.
+        statements: Statements since the last look, by operation: in buckets of duration, and last
+            their seconds all together.
     """
 
     def __init__(self) -> None:
         self._known: dict[str, dict[tuple[str, ...], list[float]]] = {}
         self._looked = False
         self.passed_on: dict[str, float] = {}
+        self.statements: dict[str, list[float]] = {}
 
     def take(self, figures: Iterable[Figures]) -> dict[tuple[str, str], list[float]]:
         """Return the calls since the last look, by method and status, in buckets of duration.
@@ -45,26 +55,46 @@ class Growth:
             figures: Of all processes.
         """
         grown: dict[tuple[str, str], list[float]] = {}
+        statements: dict[str, list[float]] = {}
         passed_on: dict[str, float] = {}
         for process in figures:
             known = self._known.setdefault(process.name, {})
             for key, values in process.series.items():
-                if key[0] == PASSED_ON.short_name and len(key) == 1 + len(PASSED_ON.labels):
-                    passed_on[key[1]] = passed_on.get(key[1], 0.0) + values[0]
-                if key[0] != REQUESTS.short_name or len(key) != 1 + len(REQUESTS.labels):
-                    continue
-                counted = list(values[:BUCKETS])
-                before, known[key] = known.get(key), counted
-                if not self._looked:
-                    continue
-                more = _more(counted, before)
-                if any(more):
-                    _, method, status = key
-                    calls = grown.get((method, status))
-                    grown[method, status] = more if calls is None else added(calls, more)
-        self.passed_on = passed_on
+                family, *labels = key
+                if family == _PASSED_ON and len(labels) == len(PASSED_ON.labels):
+                    passed_on[labels[0]] = passed_on.get(labels[0], 0.0) + values[0]
+                elif family == _REQUESTS and len(labels) == len(REQUESTS.labels):
+                    method, status = labels
+                    _add(grown, (method, status), self._more(known, key, values[:BUCKETS]))
+                elif family == _STATEMENTS and len(labels) == len(STATEMENT_SECONDS.labels):
+                    counted = (*values[:BUCKETS], values[SUM])
+                    _add(statements, labels[0], self._more(known, key, counted))
+        self.passed_on, self.statements = passed_on, statements
         self._looked = True
         return grown
+
+    def _more(
+        self,
+        known: dict[tuple[str, ...], list[float]],
+        key: tuple[str, ...],
+        counted: Sequence[float],
+    ) -> list[float] | None:
+        """Return by how much a counter has grown; None where it hasn't."""
+        now = list(counted)
+        before, known[key] = known.get(key), now
+        if not self._looked:
+            return None
+        more = _more(now, before)
+        return more if any(more) else None
+
+
+_Key = TypeVar("_Key")
+
+
+def _add(grown: dict[_Key, list[float]], key: _Key, more: list[float] | None) -> None:
+    if more is not None:
+        before = grown.get(key)
+        grown[key] = more if before is None else added(before, more)
 
 
 def _more(counted: list[float], before: list[float] | None) -> list[float]:
@@ -138,3 +168,30 @@ def summary(
             for name, count in sorted(passed_on.items(), key=lambda one: -one[1])
         ][:MOST_ERRORS],
     }
+
+
+def slow_statements(statements: Mapping[str, Sequence[float]]) -> list[dict[str, Any]]:
+    """Return the operations that had slow statements, the one with the most seconds first.
+
+    Args:
+        statements: As `Growth.statements` has them.
+    """
+    slow = {name: row for name, row in statements.items() if any(row[_SLOW_BUCKETS])}
+    return [
+        {
+            "name": name,
+            "count": sum(row[:BUCKETS]),
+            "slow": sum(row[_SLOW_BUCKETS]),
+            "p50": quantile(row[:BUCKETS], 0.5),
+            "p99": quantile(row[:BUCKETS], 0.99),
+            "longest_bucket": longest(row[:BUCKETS]),
+            "seconds": round(row[BUCKETS], 3),
+        }
+        for name, row in sorted(slow.items(), key=lambda one: -one[1][BUCKETS])
+    ][:MOST_ERRORS]
+
+
+def longest(buckets: Sequence[float]) -> float | None:
+    """Return the upper bound of the last bucket that has something; None where it has none."""
+    last = max(number for number, count in enumerate(buckets) if count)
+    return SECONDS[last] if last < len(SECONDS) else None

@@ -126,6 +126,14 @@ function showRates(rates) {
     ["method", "l mono", (row) => row.method],
     ["answers", "n", (row) => number.format(row.count)],
   ], rates.errors, "No errors in the last hour.", 10);
+  table("statements", "Slow statements in the last hour", [
+    ["statement of", "l mono", (row) => row.name],
+    ["runs", "n", (row) => number.format(row.count)],
+    ["over 100 ms", "n", (row) => number.format(row.slow)],
+    ["median", "n", (row) => duration(row.p50)],
+    ["99 %", "n", (row) => duration(row.p99)],
+    ["in all", "n", (row) => duration(row.seconds)],
+  ], rates.statements, "None took longer than 100 ms.", 10);
   passedOn = rates.passed_on.length
     ? rates.passed_on.map((row) => `${row.method} (${number.format(row.calls)})`).join(", ") : "none";
 }

@@ -10,6 +10,7 @@ from autogpt_db.cli.tables import duration
 from autogpt_db.cli.top.cells import fit
 from autogpt_db.cli.top.lines import Column, Line, memory, seconds, table
 from autogpt_db.metrics.families import SECONDS
+from autogpt_db.metrics.growth import SLOW_STATEMENT
 from autogpt_db.printable import printable
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def frame(
     ]
     below = [
         *_slow(document, few),
+        *_slow_statements(document, few),
         *_errors(document, few),
         *_passed_on(document),
         *_jobs(document["queue"], width),
@@ -173,6 +175,26 @@ def _slow(document: Document, most: int | None) -> list[Line]:
         words = f"longer than {SECONDS[-1]:g} s" if bound is None else f"up to {bound:g} s"
         lines.append(
             Line(f"{slow['count']:>6}  {printable(slow['method'])}: 1 s and more, {words}")
+        )
+    return lines
+
+
+def _slow_statements(document: Document, most: int | None) -> list[Line]:
+    lately = document["lately"]
+    if not lately["statements"]:
+        return []
+    lines = [
+        Line(""),
+        Line(f"SLOW STATEMENTS, of the last {duration(lately['seconds'])}", "heading"),
+    ]
+    for one in lately["statements"][:most]:
+        bound = one["longest_bucket"]
+        words = f"longer than {SECONDS[-1]:g} s" if bound is None else f"up to {bound:g} s"
+        lines.append(
+            Line(
+                f"{one['slow']:>6.0f}  {printable(one['name'])}: over {SLOW_STATEMENT * 1000:.0f} "
+                f"ms, {words}; {duration(one['seconds'])} in all"
+            )
         )
     return lines
 

@@ -7,11 +7,20 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autogpt_db.errors import DatabaseUnreachableError
 from autogpt_db.metrics.families import SECONDS
-from autogpt_db.metrics.growth import BUCKETS, Growth, added, is_error, quantile, summary
+from autogpt_db.metrics.growth import (
+    BUCKETS,
+    Growth,
+    added,
+    is_error,
+    longest,
+    quantile,
+    slow_statements,
+    summary,
+)
 from autogpt_db.metrics.reading import read_all
 from autogpt_db.supervision.looking import look_at_tree
 
@@ -31,6 +40,14 @@ SLOW = 1.0
 _SLOW_BUCKET = SECONDS.index(SLOW) + 1
 
 
+class _Interval(NamedTuple):
+    """What has been counted between two looks."""
+
+    seconds: float
+    calls: dict[tuple[str, str], list[float]]
+    statements: dict[str, list[float]]
+
+
 class Figures:
     """The looks.
 
@@ -42,7 +59,7 @@ class Figures:
         self._runtime = runtime
         self._growth = Growth()
         self._moment: float | None = None
-        self._lately: deque[tuple[float, dict[tuple[str, str], list[float]]]] = deque()
+        self._lately: deque[_Interval] = deque()
         self._used: dict[int, float] = {}
 
     def look(self, *, lasting: bool = False) -> Document:
@@ -55,8 +72,8 @@ class Figures:
             `at` (Unix time), `seconds` (since the last look), `tree` (as `status --json`, and of
             each process `memory`, `cpu_seconds`, `cpu` as a share of one processor, `lanes`; or
             `unknown`), `calls` over these seconds (`rate`, `p50`, `p99`, `methods`, `passed_on`),
-            and `lately`, over the last minute of them (`seconds`, `errors`, `slow`). Durations are
-            in seconds. After the first look there are no seconds yet, and no rates.
+            and `lately`, over the last minute of them (`seconds`, `errors`, `slow`, `statements`).
+            Durations are in seconds. After the first look there are no seconds yet, and no rates.
 
         Raises:
             DatabaseUnreachableError: No daemon answers, and that is an error.
@@ -67,8 +84,8 @@ class Figures:
         seconds = None if before is None else max(moment - before, 0.001)
         grown = self._growth.take(found)
         if seconds is not None:
-            self._lately.append((seconds, grown))
-        while len(self._lately) > 1 and sum(each for each, _ in self._lately) > LATELY:
+            self._lately.append(_Interval(seconds, grown, self._growth.statements))
+        while len(self._lately) > 1 and self._seconds() > LATELY:
             self._lately.popleft()
         try:
             tree = look_at_tree(self._runtime, found, PATIENCE)
@@ -97,30 +114,37 @@ class Figures:
                 used[pid] = now
         self._used = used
 
+    def _seconds(self) -> float:
+        return sum(each.seconds for each in self._lately)
+
     def _of_late(self) -> Document:
+        statements: dict[str, list[float]] = {}
         slow: dict[str, list[float]] = {}
         errors: dict[tuple[str, str], float] = {}
-        for _, grown in self._lately:
-            for (method, status), buckets in grown.items():
+        for each in self._lately:
+            for name, row in each.statements.items():
+                statements[name] = added(statements[name], row) if name in statements else row
+            for (method, status), buckets in each.calls.items():
                 if is_error(status):
                     key = (method, status)
                     errors[key] = errors.get(key, 0) + sum(buckets)
                 if any(buckets[_SLOW_BUCKET:]):
                     slow[method] = added(slow.get(method, [0.0] * BUCKETS), buckets)
         return {
-            "seconds": round(sum(each for each, _ in self._lately), 3),
+            "seconds": round(self._seconds(), 3),
             "errors": summary({}, errors, {})["errors"],
             "slow": sorted(
                 (
                     {
                         "method": method,
                         "count": int(sum(buckets[_SLOW_BUCKET:])),
-                        "longest_bucket": _longest(buckets),
+                        "longest_bucket": longest(buckets),
                     }
                     for method, buckets in slow.items()
                 ),
                 key=lambda one: -one["count"],
             ),
+            "statements": slow_statements(statements),
         }
 
 
@@ -146,9 +170,3 @@ def _calls(
         "methods": shown["methods"],
         "passed_on": shown["passed_on"],
     }
-
-
-def _longest(buckets: Sequence[float]) -> float | None:
-    """Return the upper bound of the slowest call's bucket; None where it has none."""
-    last = max(number for number, count in enumerate(buckets) if count)
-    return SECONDS[last] if last < len(SECONDS) else None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from autogpt_db.database.pool.abreast import Abreast
 from autogpt_db.database.pool.auditing import Audit
+from autogpt_db.database.pool.durations import Durations
 from autogpt_db.database.pool.faults import Faults
 from autogpt_db.database.pool.lanes import Lane
 from autogpt_db.database.pool.leaving import Leaving
@@ -88,6 +89,7 @@ class Connections:
         writes_abreast: How many batches of those that write are under way.
         faults: What has been heard of the database's troubles.
         answered: `time.monotonic()` moment at which a statement was answered last.
+        durations: How long statements took.
     """
 
     def __init__(
@@ -125,6 +127,7 @@ class Connections:
         self.knowledge = knowledge
         self.faults = Faults(url)
         self.answered = -math.inf
+        self.durations = Durations()
         self.most_waiting = settings.database.pool_max_waiting
         # The other half stays for short calls.
         self.heavy_lane = Lane(max(1, size // 2), self.most_waiting)

@@ -31,6 +31,8 @@ class PoolMetrics:
         self._lost = Total(store, families.POOL_LOST)
         self._strays = Total(store, families.POOL_STRAYS)
         self._faults: dict[str, Total] = {}
+        self._durations: dict[str, Total] = {}
+        self._seconds: dict[str, float] = {}
         self._sizes = Total(store, families.BATCH_SIZE)
         self._isolated = Total(store, families.ISOLATED)
 
@@ -55,8 +57,20 @@ class PoolMetrics:
             if cause not in self._faults:
                 self._faults[cause] = Total(store, families.DATABASE_FAULTS, cause)
             self._faults[cause].set(count)
+        self._publish_durations()
         merged = [merger.figures for merger in pool.mergers()]
         if merged:
             buckets = [sum(counts) for counts in zip(*(each.sizes for each in merged), strict=True)]
             self._sizes.set_histogram(buckets, sum(each.sent for each in merged))
             self._isolated.set(sum(each.isolated for each in merged))
+
+    def _publish_durations(self) -> None:
+        for operation, (*buckets, seconds) in self._pool.durations.counted.items():
+            if self._seconds.get(operation) == seconds:
+                continue  # most have sent nothing since the last time
+            self._seconds[operation] = seconds
+            if operation not in self._durations:
+                self._durations[operation] = Total(
+                    self._store, families.STATEMENT_SECONDS, operation
+                )
+            self._durations[operation].set_histogram(buckets, seconds)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from autogpt_db.database.pool.connections import PoolFigures
+    from autogpt_db.database.pool.durations import Durations
     from autogpt_db.database.pool.faults import Faults
     from autogpt_db.database.pool.idempotency import Slot
     from autogpt_db.database.pool.lanes import Lane
@@ -193,6 +194,11 @@ class Pool:
     def met_standby(self, seconds: float) -> bool:
         """Tell whether a connection of the last `seconds` led to a standby, and wasn't used."""
         return time.monotonic() - self._connections.lending.standby_met < seconds
+
+    @property
+    def durations(self) -> Durations:
+        """Return how long statements took."""
+        return self._connections.durations
 
     @property
     def heavy_lane(self) -> Lane:

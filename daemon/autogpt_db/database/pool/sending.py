@@ -88,8 +88,13 @@ class Sending(Database):
         self.statements += 1
         if swells(parameters):
             connection.swollen = True
-        result = await connection.run(statement, parameters)
-        self._connections.answered = time.monotonic()
+        began = time.monotonic()
+        try:
+            result = await connection.run(statement, parameters)
+        finally:
+            ended = time.monotonic()
+            self._connections.durations.count(self._name, ended - began)
+        self._connections.answered = ended
         self.row_count += result.command_tuples or 0
         return fetch(connection, result)
 

@@ -21,6 +21,13 @@ REQUEST_SECONDS = histogram(
     "Seconds from a request's arrival to its reply.",
     "method",
 )
+STATEMENT_SECONDS = histogram(
+    "statement_duration_seconds",
+    SECONDS,
+    "Seconds that PostgreSQL took for a statement of a method, a job or a look of the service's "
+    "own. Of calls that share one it is counted once; BEGIN and COMMIT are not.",
+    "statement",
+)
 IN_FLIGHT = gauge("requests_in_flight", "Requests that are being served.", own=True)
 HTTP_CONNECTIONS = gauge("http_connections", "Connections that clients have open.", own=True)
 
