@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from autogpt_db.worker import rescue
-from autogpt_db.worker.fencing import RunTakenAwayError
 from autogpt_db.worker.queue import open_queue
+from autogpt_db.worker.runs import RunTakenAwayError
 from worker_scenarios import Queries, enqueue, eventually, jobs_of, settings_for, working
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ def api(sources: Sources) -> None:
 def worker(sources: Sources) -> None:
     """Run one worker process (supervision starts these)."""
     with loading():
-        from autogpt_db.worker import run_worker
+        from autogpt_db.worker.runner import run_worker
 
     sys.exit(_child(sources, run_worker, "worker"))
 

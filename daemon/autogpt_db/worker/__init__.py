@@ -1,5 +1,5 @@
-"""The worker process: background jobs on a queue in PostgreSQL."""
+"""The worker process: background jobs on a queue in PostgreSQL.
 
-from autogpt_db.worker.runner import run_worker
-
-__all__ = ["run_worker"]
+Nothing is imported here: who shows or administers jobs needs neither the process nor the queue's
+library.
+"""

@@ -16,8 +16,8 @@ from autogpt_db.logs.events import worker as log
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from autogpt_db.worker.fencing import JobRun
     from autogpt_db.worker.queue import Queue
+    from autogpt_db.worker.runs import JobRun
 
 LOOK = 1.5
 """Seconds between two looks whether somebody waits for a job."""

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, LiteralString
 from autogpt_db.database.pool import Database
 from autogpt_db.database.pool.statements import NO_PARAMETERS
 from autogpt_db.logs.events import worker as log
-from autogpt_db.worker.fencing import END, RunTakenAwayError
+from autogpt_db.worker.runs import END, RunTakenAwayError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from autogpt_db.database.pool import Call
-    from autogpt_db.worker.fencing import JobRun
+    from autogpt_db.worker.runs import JobRun
 
 IDLE_LIMIT = 10.0
 """Seconds that a job's open transaction may wait for its worker.

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from procrastinate.worker import Worker
 
     from autogpt_db.metrics import Store
-    from autogpt_db.worker.fencing import JobRun
     from autogpt_db.worker.registry import Job
+    from autogpt_db.worker.runs import JobRun
 
 OUTCOMES = ("succeeded", "failed", "handed back")
 

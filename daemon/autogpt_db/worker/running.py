@@ -14,8 +14,8 @@ from autogpt_db.worker.handle import JobDatabase
 
 if TYPE_CHECKING:
     from autogpt_db.database.pool import Pool
-    from autogpt_db.worker.fencing import JobRun
     from autogpt_db.worker.registry import Job
+    from autogpt_db.worker.runs import JobRun
 
 
 async def run_job(job: Job, run: JobRun, pool: Pool, lacked: list[object]) -> dict[str, Any]:
