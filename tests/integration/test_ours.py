@@ -241,7 +241,7 @@ GONE = [
         tuple(KEYED),
     ),
     (
-        "DROP FUNCTION autogpt_db.claim_idempotency_key_v1",
+        "DROP FUNCTION autogpt_db.claim_idempotency_key_v2",
         ("clear_all_user_notification_batches",),
     ),
     (
@@ -273,7 +273,7 @@ def test_calls_with_a_key_whose_place_is_gone_are_told_and_come_back(
         wait_for(lambda: call("after").status_code == 200, seconds=10, what="the keys' place")
 
 
-@pytest.mark.parametrize("name", ["claimed_calls_v1", "refused_reply_v1"])
+@pytest.mark.parametrize("name", ["claimed_calls_v2", "refused_reply_v1"])
 def test_without_what_merges_calls_with_keys_each_has_a_transaction(
     database_url: str, connection: Connection, name: str
 ) -> None:

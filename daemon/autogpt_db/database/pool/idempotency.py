@@ -25,7 +25,7 @@ BATCH = 5000
 
 CLAIM: LiteralString = """
 SELECT claimed, fingerprint, status, reply, transaction_id
-  FROM autogpt_db.claim_idempotency_key_v1(
+  FROM autogpt_db.claim_idempotency_key_v2(
            %(method)s, %(key)s, make_interval(secs => %(keep)s)
        )
 """

@@ -25,7 +25,7 @@ It takes any JSON array for a hundred rows, and reads a table of some thousands 
 than looking for so many. A batch goes by the indexes that one call goes by, at every size.
 """
 _CLAIMED_CALLS: LiteralString = """json_to_recordset((
-    SELECT autogpt_db.claimed_calls_v1(%(calls)s::json, %(method)s::text, %(keys)s::text[])
+    SELECT autogpt_db.claimed_calls_v2(%(calls)s::json, %(method)s::text, %(keys)s::text[])
       FROM set_config('lock_timeout', '1s', true)
 ))"""
 
