@@ -19,7 +19,7 @@ from autogpt_db.settings import LibrarySettings
 from releases.building import LATEST
 from releases.library_rows import EXECUTOR, entry, started
 from releases.rows import graph, node
-from waiting import PATIENCE
+from waiting import PATIENCE, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -150,6 +150,8 @@ def test_a_scheduler_that_hangs_costs_one_call_its_patience(
         for _ in range(5):
             agent = service.call("get_library_agent", id="a", user_id="alice")
             assert (agent["is_scheduled"], agent["next_scheduled_run"]) == (False, None)
+    # The server may come to read what it was sent after nobody waits for it any more.
+    wait_for(lambda: server.requests, what="the scheduler has read the one request")
     assert len(server.requests) == 1, "then it is left alone"
     ((event),) = [each for each in events if each["event"] == "schedules_unknown"]
     assert event["reason"] == "no whole answer within 0.2 seconds"
