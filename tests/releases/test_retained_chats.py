@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+import plans
 from autogpt_db.settings import RetainSettings
+from autogpt_db.worker.retained import RETAINED
+from plans import Plans
 from releases.building import LATEST
 from worker_scenarios import Queries, run, settings_for
 
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from autogpt_db.settings import Settings
+    from postgres_server import PostgresServer
     from service import Service
 
     Serve = Callable[..., Service]
@@ -38,7 +42,16 @@ LEFT = """
 SELECT min(sequence), max(sequence), count(*)
   FROM platform."ChatMessage" WHERE "sessionId" = %(id)s
 """
+# Chats that are left in part, but not from a question on to the end.
+CUT = """
+SELECT "sessionId", min(sequence), max(sequence)
+  FROM platform."ChatMessage"
+ GROUP BY 1
+HAVING (array_agg(role ORDER BY sequence))[1] <> 'user'
+    OR max(sequence) - min(sequence) + 1 <> count(*)
+"""
 MONTH = {"chat_messages_days": 30}
+BATCH = 10
 
 
 @pytest.fixture
@@ -69,8 +82,20 @@ class Chats:
         return run(self.queries, self._settings(days), "retain")[0]
 
     def _settings(self, days: dict[str, int]) -> Settings:
-        retain = RetainSettings(batch=10, rest=0.0, **days)
+        retain = RetainSettings(batch=BATCH, rest=0.0, **days)
         return msgspec.structs.replace(settings_for(self.service.url), retain=retain)
+
+    def transactions(self, name: str) -> Iterator[int]:
+        """Yield after each transaction of a run how many rows it has deleted."""
+        (retained,) = (one for one in RETAINED if one.name == name)
+        delete = retained.delete(self.service.capabilities)
+        assert delete is not None
+        month_ago = self.queries.value("SELECT now() AT TIME ZONE 'UTC' - interval '30 days'")
+        after: str | None = ""
+        while after is not None:
+            place = {"horizon": month_ago, "after": after, "batch": BATCH, "page": 10_000}
+            ((deleted, after),) = self.queries.rows(delete, **place)
+            yield deleted
 
     def left(self, chat: str) -> Any:
         return self.queries.rows(LEFT, id=chat)[0]
@@ -173,3 +198,56 @@ def test_a_message_that_comes_while_its_chat_goes_keeps_the_chat(chats: Chats) -
     writer.close()
     assert chats.retain(chats_days=30)["rows"] == 0
     assert chats.left("a") == (0, 7, 8)
+
+
+@pytest.mark.parametrize("name", ["chat_messages", "chats"])
+def test_what_is_left_by_a_run_that_ends_early_begins_with_a_question(
+    chats: Chats, name: str
+) -> None:
+    for number in range(6):
+        chats.add(f"chat-{number}", changed=60, oldest=90, turns=7)
+    chats.add("x-long", changed=60, oldest=90, turns=7)
+    # A single turn is longer than a batch, and then a single chat without a question.
+    chats.queries.rows(
+        """UPDATE platform."ChatMessage" SET role = 'tool'
+            WHERE "sessionId" = 'x-long' AND role = 'user' AND sequence NOT IN (0, 4, 20)"""
+    )
+    for deleted in chats.transactions(name):
+        assert chats.queries.rows(CUT) == []
+        assert deleted <= BATCH or deleted == 16, "no more than a batch, or a turn"
+    left = {"chat_messages": 6 * 4 + 8, "chats": 0}
+    assert chats.queries.value('SELECT count(*) FROM platform."ChatMessage"') == left[name]
+    assert len(chats.ids()) == (7 if name == "chat_messages" else 0)
+
+
+def test_a_long_chat_without_a_question_goes_as_a_whole(chats: Chats) -> None:
+    chats.add("dream", changed=60, oldest=90, turns=7)
+    chats.queries.rows("""UPDATE platform."ChatMessage" SET role = 'assistant'""")
+    assert chats.retain(**MONTH)["rows"] == 0
+    assert chats.retain(chats_days=30)["rows"] == 7 * 4 + 1
+    assert chats.ids() == []
+
+
+@pytest.mark.parametrize("name", ["chat_messages", "chats"])
+def test_a_transaction_looks_at_little_more_than_goes_and_holds_no_other_chat(
+    chats: Chats, name: str, postgres_server: PostgresServer
+) -> None:
+    for number in range(20):
+        chats.add(f"chat-{number:02}", changed=60, oldest=500, turns=100)
+    chats.queries.rows("ANALYZE")
+    plans.explain_everything(chats.service.url, generic=False)
+    chats.queries.close()
+    chats.queries = Queries(chats.service.url)
+    logged = Plans(postgres_server.directory / "log")
+    others = Queries(chats.service.url)
+    chats.queries.rows("BEGIN")
+    assert next(chats.transactions(name)) == 8
+    free = """SELECT id FROM platform."ChatSession" FOR NO KEY UPDATE SKIP LOCKED"""
+    assert len(others.rows(free)) == 19
+    others.close()
+    chats.queries.rows("ROLLBACK")
+    scans = [
+        scan for scan in logged.scans() if scan.table == "ChatMessage" and "gone" in scan.query
+    ]
+    # Of each chat its first, a batch and the one behind that; and twice what goes.
+    assert sum(scan.touched for scan in scans) <= 20 * (BATCH + 2) + 2 * BATCH, scans

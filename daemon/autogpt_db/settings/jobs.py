@@ -121,7 +121,13 @@ class RetainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         ),
     ] = None
     batch: Annotated[
-        int, option("Rows that one transaction deletes at most.", ge=10, le=100_000)
+        int,
+        option(
+            "Rows that one transaction deletes at most, of each table; of chats a turn at least, "
+            "however long it is.",
+            ge=10,
+            le=100_000,
+        ),
     ] = 250
     rest: Annotated[
         float,

@@ -21,10 +21,10 @@ class Retained(NamedTuple):
 
     Attributes:
         name: What its rows are; `retain.{name}_days` says when they go.
-        delete: Deletes up to `batch` rows older than `horizon`, and returns their number and where
-            the next batch goes on: its `after`, NULL at the end. Where no index knows how old rows
-            are it looks at `page` of them. A row that somebody else holds is left to the next run.
-            None where there is no such table.
+        delete: Deletes up to `batch` rows older than `horizon` (of chats one turn at least), and
+            returns their number and where the next batch goes on: its `after`, NULL at the end.
+            Where no index knows how old rows are it looks at `page` of them at most. A row that
+            somebody else holds is left to the next run. None where there is no such table.
     """
 
     name: str

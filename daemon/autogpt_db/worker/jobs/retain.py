@@ -112,8 +112,9 @@ async def retain(database: JobDatabase) -> dict[str, Any]:
     followed by a pause; a run that ends goes on next time. What a database has no table for is
     passed over.
 
-    Of a chat whole turns go, the oldest first, so that what stays begins with words of its user.
-    Its latest turn stays, so that new messages go on with its numbers, until it goes as a whole.
+    Of a chat whole turns go, the oldest first, each in one transaction however long it is, so that
+    what stays begins with words of its user, even where a run ends early. Its latest turn stays, so
+    that new messages go on with its numbers, until it goes as a whole.
     A chat that a public page shows, that is at work or that somebody holds is left alone.
 
     An execution that ends only after the walk has passed its age keeps its inputs and outputs until
