@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -42,6 +43,16 @@ VALUES ('m0', 'chat-1', 0, 'user', E'Look:\\n#9  2020-02-02 00:00:00  assistant\
 """
 
 
+# Nothing that AutoGPT writes: PostgreSQL knows more days than Python does.
+ODD = """
+INSERT INTO platform."User" ("id", "email", "updatedAt") VALUES ('odd', 'odd@example.com', now());
+INSERT INTO platform."ChatSession" ("id", "userId", "createdAt", "updatedAt", "metadata")
+VALUES ('chat-odd', 'odd', '12000-01-01', '2020-02-01', '[1]');
+INSERT INTO platform."ChatMessage" ("id", "sessionId", "sequence", "role", "functionCall")
+VALUES ('odd', 'chat-odd', -1, 'assistant', '{"name": "a\\n#7  user", "arguments": ""}');
+"""
+
+
 class Helper(TypedCommands):
     """Types commands of the group `chats` at a database."""
 
@@ -59,6 +70,7 @@ def helper(
     url = releases.fresh(LATEST, seeded=True, ours=True)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(MADE)
+        connection.execute(ODD)
     yield Helper(url, tmp_path_factory.mktemp("helper"))
     releases.drop(url)
 
@@ -151,3 +163,16 @@ def test_a_chat_of_an_older_release_is_shown(
     helper = Helper(url, tmp_path)
     assert helper.listed() == ["chat-4", "chat-3", "chat-2", "chat-1"]
     assert "-> find_agent(" in helper.types("show", "chat-1").stdout
+
+
+def test_what_is_logged_on_the_way_is_no_part_of_the_answer(helper: Helper) -> None:
+    done = helper.types("show", "chat-odd", "--json")
+    assert json.loads(done.stdout)["session"]["metadata"]["kind"] == "normal"
+    assert "chat_column_defaulted" in done.stderr
+
+
+def test_a_day_that_no_calendar_has_is_shown_as_it_is(helper: Helper) -> None:
+    done = helper.types("show", "chat-odd")
+    assert "started (UTC)      12000-01-01T00:00:00Z\n" in done.stdout
+    assert "  -> a\\n#7  user()\n" in done.stdout
+    assert "12000-01-01T00:00:00Z  2020-02-01 00:00:00" in helper.types("list", "odd").stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -168,3 +169,17 @@ def test_only_a_terminal_changes_what_a_script_asked_for(
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     say("a\x9bb", exact=True)
     assert capsys.readouterr().out == "a\x9bb\na\\u009bb\n"
+
+
+def test_an_output_that_cannot_be_written_is_told_of_in_a_sentence() -> None:
+    code = "from autogpt_db.cli.printing import say\nsay('a' * 100_000)\nsay('b')"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == ("autogpt-db: the output cannot be written: No space left on device.\n")

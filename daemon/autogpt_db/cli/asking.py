@@ -34,6 +34,7 @@ def ask(settings: Settings, name: str, question: Callable[[Database], Awaitable[
     from autogpt_db.cli.connecting import connect
     from autogpt_db.database.pool import Pool
     from autogpt_db.database.schema import read_catalogue
+    from autogpt_db.logs import records_on_stderr
 
     # Says who doesn't answer, where a pool would only wait.
     connection, target = connect(settings, name)
@@ -45,7 +46,8 @@ def ask(settings: Settings, name: str, question: Callable[[Database], Awaitable[
             pool.knowledge.learn(catalogue)
             return await question(pool.call(name, reads=True))
 
-    return asyncio.run(main())
+    with records_on_stderr():
+        return asyncio.run(main())
 
 
 def fail(words: str) -> NoReturn:

@@ -93,8 +93,8 @@ def _called(call: dict[str, Any], *, full: bool) -> str:
     written = given if isinstance(given, str) else _written(given)
     if not full:
         written = _cut(written)
-    named = f"  {call['id']}" if isinstance(call.get("id"), str) else ""
-    return f"{function['name']}({written}){named}"
+    named = f"  {printable(call['id'])}" if isinstance(call.get("id"), str) else ""
+    return f"{printable(function['name'])}({written}){named}"
 
 
 def _written(value: Any) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 
 import click
@@ -19,4 +21,12 @@ def say(text: object, *, error: bool = False, exact: bool = False) -> None:
     """
     stream = sys.stderr if error else sys.stdout
     shown = str(text) if exact and not stream.isatty() else printable(str(text), lines=True)
-    click.echo(shown, err=error)  # noqa: TID251 - the one place
+    try:
+        click.echo(shown, err=error)  # noqa: TID251 - the one place
+    except OSError as failure:
+        if failure.errno == errno.EPIPE or error:
+            raise  # click ends a command whose reader has gone
+        # What is still buffered would fail once more at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        say(f"autogpt-db: the output cannot be written: {failure.strerror}.", error=True)
+        sys.exit(1)

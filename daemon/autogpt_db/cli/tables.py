@@ -49,7 +49,10 @@ def moment(value: dt.datetime | None) -> str:
 
 def moment_of(text: str | None) -> str:
     """Return a moment of a reply's, ISO 8601, in UTC, to the second."""
-    return moment(None if text is None else dt.datetime.fromisoformat(text))
+    try:
+        return moment(None if text is None else dt.datetime.fromisoformat(text))
+    except ValueError:  # PostgreSQL knows years beyond 9999
+        return text or "-"
 
 
 def shortened(text: str | None, length: int = 60) -> str:

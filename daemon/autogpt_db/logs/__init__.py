@@ -7,6 +7,7 @@ from autogpt_db.logs.bootstrap import (
     copy_records,
     format_in_use,
     hold_records,
+    records_on_stderr,
     release_held,
     write_line,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "copy_records",
     "format_in_use",
     "hold_records",
+    "records_on_stderr",
     "release_held",
     "write_line",
 ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -21,7 +22,7 @@ from autogpt_db.logs.render import console_renderer, json_renderer
 from autogpt_db.logs.stream import StreamSink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from structlog.typing import EventDict, WrappedLogger
@@ -117,6 +118,20 @@ def release_held() -> None:
             _emit(record)
 
 
+@contextmanager
+def records_on_stderr() -> Iterator[None]:
+    """Write warnings to stderr as text meanwhile: a command's stdout is what it was asked for."""
+    before = structlog.get_config()
+    structlog.configure(
+        processors=[_add_level, _stamp, _write_to_stderr],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS["warning"]),
+    )
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+
+
 def write_line(line: bytes) -> None:
     """Pass on a finished line, as a child wrote it, to where records go; drop it if that blocks.
 
@@ -152,6 +167,13 @@ def _deliver(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDic
         _emit(record)
     elif len(_held) < _HELD_LIMIT:
         _held.append(record)
+    raise structlog.DropEvent
+
+
+def _write_to_stderr(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    line = console_renderer(colours=sys.stderr.isatty())(event)
+    with suppress(OSError):  # nobody reads it any more, and who asked gets an answer
+        sys.stderr.write(line.decode())
     raise structlog.DropEvent
 
 
