@@ -10,7 +10,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -124,6 +124,58 @@ def test_a_session_ends_when_its_page_says_so(daemon: Admin) -> None:
         assert client.post("/logout").status_code == 204
         with plain_http.client(base_url=daemon.admin, cookies=cookies) as again:
             assert again.get("/").status_code == 401
+
+
+@contextmanager
+def streaming(client: httpx.Client) -> Iterator[Iterator[str]]:
+    """Follow the overview; what has come first proves that it streams."""
+    with client.stream("GET", "/live") as answer:
+        assert answer.status_code == 200
+        lines = answer.iter_lines()
+        next(lines)
+        yield lines
+
+
+def ends(lines: Iterator[str]) -> None:
+    """Read to the end of a stream, which is cut off."""
+    with pytest.raises(httpx.RemoteProtocolError):
+        for _ in lines:
+            pass
+
+
+def test_a_stream_ends_with_its_session(daemon: Admin, browser: httpx.Client) -> None:
+    with (
+        closing(daemon.browser()) as leaving,
+        plain_http.client(base_url=daemon.admin, cookies=dict(leaving.cookies)) as tab,
+        streaming(browser) as others,
+        streaming(tab) as its,
+    ):
+        assert leaving.post("/logout").status_code == 204
+        ends(its)
+        assert tab.get("/live").status_code == 401
+        for _ in range(20):
+            next(others)
+
+
+def test_a_stream_ends_with_its_token(daemon: Admin, browser: httpx.Client) -> None:
+    """And with the one that may act, whatever was let in by it."""
+    headers = {"authorization": f"Bearer {daemon.command_output('admin', 'token')}"}
+    with (
+        plain_http.client(base_url=daemon.admin, headers=headers) as script,
+        closing(daemon.browser()) as page,
+        streaming(script) as of_script,
+        streaming(page) as of_page,
+    ):
+        (daemon.state / "admin" / "read_token").unlink()
+        ends(of_script)
+        assert script.get("/v1/jobs").status_code == 401
+        assert page.get("/v1/jobs").status_code == 200
+        (daemon.state / "admin" / "token").unlink()
+        ends(of_page)
+        assert page.get("/").status_code == 401
+    renewed = daemon.browser()
+    browser.cookies, browser.headers = renewed.cookies, renewed.headers
+    renewed.close()
 
 
 def test_scripts_read_and_do_not_act(daemon: Admin, stranger: httpx.Client) -> None:

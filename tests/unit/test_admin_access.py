@@ -12,14 +12,20 @@ from typing import TYPE_CHECKING
 import pytest
 from starlette.requests import Request
 
-from autogpt_db.admin import brake, sessions, tickets
+from autogpt_db.admin import brake, sessions, tickets, tokens
 from autogpt_db.admin.brake import Brake
 from autogpt_db.admin.hosts import AllowedHosts
 from autogpt_db.admin.identity import Scope
 from autogpt_db.admin.problems import ProblemError
 from autogpt_db.admin.sessions import Sessions
 from autogpt_db.admin.tickets import Tickets
-from autogpt_db.admin.tokens import READ_TOKEN, TOKEN, make_tokens, read_token
+from autogpt_db.admin.tokens import (
+    READ_TOKEN,
+    TOKEN,
+    TokensInEffect,
+    make_tokens,
+    read_token,
+)
 from autogpt_db.errors import ConfigurationError
 from autogpt_db.settings import AdminSettings, load_settings
 
@@ -39,6 +45,8 @@ def test_tokens_are_made_once_and_only_their_owner_reads_them(tmp_path: Path) ->
     assert sorted(path.name for path in (tmp_path / "admin").iterdir()) == [READ_TOKEN, TOKEN]
     assert make_tokens(settings_in(tmp_path)) == first
     assert first.token != first.read_token
+    assert first.token is not None
+    assert first.read_token is not None
     assert first.scope_of(first.token) is Scope.ACT
     assert first.scope_of(first.read_token) is Scope.READ
     for wrong in ("", first.token[:-1], first.token + "x", "ü\udc80"):
@@ -59,6 +67,55 @@ def test_a_token_that_others_may_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "admin" / TOKEN).chmod(0o640)
     with pytest.raises(ConfigurationError, match="may be read by others"):
         make_tokens(settings_in(tmp_path))
+
+
+class Clock:
+    """Moves as it is told."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def go_on(self) -> None:
+        self.now += tokens.LOOK
+
+
+def test_who_removes_or_replaces_a_token_revokes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(tokens, "time", clock)
+    directory = tmp_path / "admin"
+    revoked: list[str] = []
+    in_effect = TokensInEffect(settings_in(tmp_path))
+    in_effect.on_revoked = lambda: revoked.append("all")
+    act, reads = read_token(directory / TOKEN), read_token(directory / READ_TOKEN)
+    assert in_effect.scope_of(act) is Scope.ACT
+
+    (directory / READ_TOKEN).unlink()
+    assert in_effect.scope_of(reads) is Scope.READ, "it has just looked"
+    clock.go_on()
+    assert in_effect.scope_of(reads) is None
+    assert in_effect.scope_of(read_token(directory / READ_TOKEN)) is Scope.READ, "another is made"
+    assert revoked == []
+
+    (directory / TOKEN).write_text("x" * tokens.LEAST_LENGTH)
+    clock.go_on()
+    assert in_effect.scope_of("x" * tokens.LEAST_LENGTH) is Scope.ACT
+    assert in_effect.scope_of(act) is None
+    assert revoked == ["all"]
+
+    (directory / TOKEN).write_text("short")
+    clock.go_on()
+    for given in ("x" * tokens.LEAST_LENGTH, "short", "", "None"):
+        assert in_effect.scope_of(given) is None
+    assert in_effect.scope_of(read_token(directory / READ_TOKEN)) is Scope.READ
+    (directory / TOKEN).unlink()
+    clock.go_on()
+    in_effect.look()
+    assert in_effect.scope_of(read_token(directory / TOKEN)) is Scope.ACT
 
 
 def test_a_ticket_is_good_once_and_not_for_long(monkeypatch: pytest.MonkeyPatch) -> None:

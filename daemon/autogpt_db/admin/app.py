@@ -54,6 +54,7 @@ def all_tasks(state: AdminState) -> list[Coroutine[Any, Any, None]]:
     """Return what goes on from the start to the stop; a module's stand in a line of their own."""
     return [
         state.history.keep(state.settings.paths.runtime),
+        state.streams.look_forever(),
         *events.tasks(state),
     ]
 

@@ -6,20 +6,21 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
+from autogpt_db.admin.identity import identity_of
 from autogpt_db.admin.problems import ProblemError
 from autogpt_db.admin.streams import EventStream
 from autogpt_db.errors import InvalidValueError
 from autogpt_db.live_events.reading import Position, Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import AsyncIterator, Coroutine
     from typing import Any
 
     from starlette.requests import Request
     from starlette.routing import BaseRoute
 
+    from autogpt_db.admin.identity import Identity
     from autogpt_db.admin.state import AdminState
-    from autogpt_db.live_events.following import Following
 
 MOST_READERS = 800
 """Readers at once; others find a connection free beside them."""
@@ -54,7 +55,8 @@ def routes(state: AdminState) -> list[BaseRoute]:
         except BaseException:
             following.leave()
             raise
-        return _Stream(following, selection, after or now)
+        stream = following.stream(selection, after or now)
+        return _Stream(stream, identity_of(request), state)
 
     return [Route("/events", events)]
 
@@ -67,9 +69,9 @@ def tasks(state: AdminState) -> list[Coroutine[Any, Any, None]]:
 class _Stream(EventStream):
     """The answer to one reader, who is counted until its end."""
 
-    def __init__(self, following: Following, selection: Selection, after: Position) -> None:
-        self._following = following
-        super().__init__(following.stream(selection, after))
+    def __init__(self, stream: AsyncIterator[bytes], identity: Identity, state: AdminState) -> None:
+        self._following = state.following
+        super().__init__(stream, identity, state.streams)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Stream, and count it no more when that has ended, however it did."""

@@ -114,22 +114,28 @@ class Guard:
         return identity
 
     async def _identify(self, request: Request) -> Identity:
+        tokens, sessions = self._state.tokens, self._state.sessions
         given = request.headers.get("authorization")
         if given is not None:
             scheme, _, token = given.partition(" ")
-            scope = (
-                self._state.tokens.scope_of(token.strip()) if scheme.lower() == "bearer" else None
-            )
+            token = token.strip()
+            scope = tokens.scope_of(token) if scheme.lower() == "bearer" else None
             if scope is not None:
-                return Identity(scope)
+                return Identity(scope, lambda: tokens.scope_of(token) is scope)
             raise await self.refuse("token")
         cookie = request.cookies.get(COOKIE)
         if cookie is None:
             raise unauthorized("Send a token, or open the page with: autogpt-db admin open")
-        session = self._state.sessions.find(cookie)
+        tokens.look()  # a session ends with the token that it was opened by
+        session = sessions.find(cookie)
         if session is None:
             raise await self.refuse("session")
-        return Identity(Scope.ACT, session)
+
+        def holds() -> bool:
+            tokens.look()
+            return sessions.find(cookie) is session
+
+        return Identity(Scope.ACT, holds, session)
 
     async def refuse(self, what: str) -> ProblemError:
         """Return the refusal of a wrong token, session or ticket, after a while."""

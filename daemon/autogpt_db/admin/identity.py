@@ -6,6 +6,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
 
     from autogpt_db.admin.sessions import Session
@@ -23,10 +25,12 @@ class Identity(NamedTuple):
 
     Attributes:
         scope: What they may do.
+        holds: Tells whether they still may: the token wasn't revoked, the session hasn't ended.
         session: The browser's; None for a program, which has sent a token.
     """
 
     scope: Scope
+    holds: Callable[[], bool]
     session: Session | None = None
 
 

@@ -48,6 +48,7 @@ def routes(state: AdminState) -> list[BaseRoute]:
         session = identity_of(request).session
         if session is not None:
             state.sessions.close(session)
+            state.streams.look()
         answer = Response(status_code=204)
         answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
         return answer

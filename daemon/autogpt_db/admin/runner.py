@@ -12,7 +12,7 @@ import uvloop
 from autogpt_db.admin.app import all_tasks, build_app
 from autogpt_db.admin.server import Server
 from autogpt_db.admin.state import PATIENCE, AdminState
-from autogpt_db.admin.tokens import make_tokens
+from autogpt_db.admin.tokens import TokensInEffect
 from autogpt_db.database.pool import Pool
 from autogpt_db.database.pool.metrics import PoolMetrics
 from autogpt_db.database.pool.scraping import Scraping
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
 
-    from autogpt_db.admin.tokens import Tokens
     from autogpt_db.settings import Settings
 
 SESSIONS = "autogpt-db admin"
@@ -51,7 +50,7 @@ def run_admin(settings: Settings) -> int:
     """
     with stop_on_signals():
         allow_many_files()
-        tokens = make_tokens(settings)
+        tokens = TokensInEffect(settings)
         listeners = open_listeners(settings.admin.host, settings.admin.port, section="admin")
         uvloop.run(_serve(_hurried(settings), tokens, listeners))
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -59,7 +58,9 @@ def run_admin(settings: Settings) -> int:
     return EXIT_STOPPED
 
 
-async def _serve(settings: Settings, tokens: Tokens, listeners: Sequence[socket.socket]) -> None:
+async def _serve(
+    settings: Settings, tokens: TokensInEffect, listeners: Sequence[socket.socket]
+) -> None:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     async with Pool.open(settings, name=SESSIONS, size=CONNECTIONS) as pool:

@@ -61,6 +61,10 @@ class Sessions:
         """End a session."""
         self._sessions.pop(session.key, None)
 
+    def close_all(self) -> None:
+        """End every session."""
+        self._sessions.clear()
+
     def __len__(self) -> int:
         return len(self._sessions)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from autogpt_db.admin.brake import Brake
 from autogpt_db.admin.history import History
 from autogpt_db.admin.sessions import Sessions
+from autogpt_db.admin.streams import OpenStreams
 from autogpt_db.admin.tickets import Tickets
 from autogpt_db.live_events.following import Following, read
 from autogpt_db.live_events.readers import WAITING
@@ -18,7 +19,7 @@ from autogpt_db.metrics.families import EVENTS_READ, READERS, READERS_DROPPED
 if TYPE_CHECKING:
     import asyncio
 
-    from autogpt_db.admin.tokens import Tokens
+    from autogpt_db.admin.tokens import TokensInEffect
     from autogpt_db.database.pool import Call, Pool
     from autogpt_db.database.pool.scraping import Scraping
     from autogpt_db.live_events.reading import Page, Position, Selection
@@ -44,6 +45,7 @@ class AdminState:
         tickets: The links that were printed and not yet used.
         brake: Slows those who try tokens.
         history: Calls, durations and errors of the last hour.
+        streams: Those that are open.
         following: Follows live events, for all who do.
     """
 
@@ -51,17 +53,24 @@ class AdminState:
     pool: Pool
     store: Store
     scraping: Scraping
-    tokens: Tokens
+    tokens: TokensInEffect
     stopping: asyncio.Event
     sessions: Sessions = field(default_factory=Sessions)
     tickets: Tickets = field(default_factory=Tickets)
     brake: Brake = field(default_factory=Brake)
     history: History = field(default_factory=History)
+    streams: OpenStreams = field(default_factory=OpenStreams)
     following: Following = field(init=False)
 
     def __post_init__(self) -> None:
         """Make what has to know the others."""
         object.__setattr__(self, "following", self._following())
+        self.tokens.on_revoked = self._let_nobody_stay
+
+    def _let_nobody_stay(self) -> None:
+        """End what the revoked token has let in; the streams of those end with them."""
+        self.sessions.close_all()
+        self.tickets.void_all()
 
     def _following(self) -> Following:
         def counted(readers: int) -> None:

@@ -26,6 +26,10 @@ class Tickets:
         self._ends[_digest(ticket)] = time.monotonic() + LIFETIME
         return ticket
 
+    def void_all(self) -> None:
+        """Let none that is out be good any more."""
+        self._ends.clear()
+
     def take(self, ticket: str) -> bool:
         """Tell whether a ticket is good; it is good once."""
         ends = self._ends.pop(_digest(ticket), None)

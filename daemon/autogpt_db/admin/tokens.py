@@ -1,7 +1,8 @@
 """The two tokens of the admin listener, made at its first start.
 
 `token` may do everything and makes links for browsers; `read_token` is for scripts, which only
-read. They lie below the state directory, readable by the service's account and root alone.
+read. They lie below the state directory, readable by the service's account and root alone. Who
+removes or replaces a file revokes its token.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from autogpt_db.admin.identity import Scope
@@ -16,6 +18,7 @@ from autogpt_db.errors import ConfigurationError
 from autogpt_db.logs.events import admin as log
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from autogpt_db.settings import Settings
@@ -26,29 +29,96 @@ TOKEN = "token"  # noqa: S105 - the name of a file
 READ_TOKEN = "read_token"  # noqa: S105 - the name of a file
 LEAST_LENGTH = 32
 """Characters below which a token could be guessed: somebody has written the file by hand."""
+LOOK = 1.0
+"""Seconds for which what the files had is good: so long a revoked token may be good still."""
 _LONGEST = 4096
+_Marks = list[tuple[int, int, int, int] | None]
 
 
 class Tokens(NamedTuple):
     """What was read from the files.
 
     Attributes:
-        token: May do everything.
-        read_token: May read.
+        token: May do everything; None where there is none that is good.
+        read_token: May read; likewise.
     """
 
-    token: str
-    read_token: str
+    token: str | None
+    read_token: str | None
 
     def scope_of(self, given: str) -> Scope | None:
         """Return what the bearer of a token may do; None where it is neither."""
         sent = given.encode("utf-8", "surrogateescape")
         # Both are compared, so that the time says nothing of either.
-        may_act = hmac.compare_digest(sent, self.token.encode())
-        may_read = hmac.compare_digest(sent, self.read_token.encode())
+        may_act, may_read = (
+            token is not None and hmac.compare_digest(sent, token.encode()) for token in self
+        )
         if may_act:
             return Scope.ACT
         return Scope.READ if may_read else None
+
+
+class TokensInEffect:
+    """The tokens as their files have them now.
+
+    Args:
+        settings: The effective settings.
+
+    Attributes:
+        on_revoked: Called when the token that may do everything is another, or none: what was let
+            in by it should be no more.
+
+    Raises:
+        ConfigurationError: As `make_tokens` does. Later on it is told, and the token is none.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._directory = settings.paths.state / DIRECTORY
+        self._tokens = make_tokens(settings)
+        self._marks = self._marks_now()
+        self._looked = time.monotonic()
+        self.on_revoked: Callable[[], None] = lambda: None
+
+    def scope_of(self, given: str) -> Scope | None:
+        """Return what the bearer of a token may do; None where it is neither."""
+        self.look()
+        return self._tokens.scope_of(given)
+
+    def look(self) -> None:
+        """Read the files, if they have changed; a file that is gone is made, with another token."""
+        now = time.monotonic()
+        if now - self._looked < LOOK:
+            return
+        self._looked = now
+        marks = self._marks_now()  # before they are read: a change meanwhile is seen the next time
+        if marks == self._marks:
+            return
+        self._marks = marks
+        before = self._tokens
+        self._tokens = Tokens(self._read(TOKEN), self._read(READ_TOKEN))
+        if self._tokens.token != before.token:
+            self.on_revoked()
+
+    def _read(self, name: str) -> str | None:
+        try:
+            _make(self._directory / name)
+            return read_token(self._directory / name)
+        except ConfigurationError as error:
+            log.admin_token_unusable(reason=str(error))
+            return None
+
+    def _marks_now(self) -> _Marks:
+        """Return what tells a file from what it was."""
+        marks: _Marks = []
+        for name in (TOKEN, READ_TOKEN):
+            try:
+                found = (self._directory / name).stat()
+            except OSError:
+                marks.append(None)
+            else:
+                marks.append((found.st_ino, found.st_mtime_ns, found.st_size, found.st_mode))
+        return marks
 
 
 def make_tokens(settings: Settings) -> Tokens:
@@ -58,16 +128,8 @@ def make_tokens(settings: Settings) -> Tokens:
         ConfigurationError: A file cannot be made or read, or others may read it.
     """
     directory = settings.paths.state / DIRECTORY
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in (TOKEN, READ_TOKEN):
-            if _made(directory / name):
-                log.admin_token_made(path=str(directory / name))
-    except OSError as error:
-        raise ConfigurationError(
-            f"state_directory: the admin listener's tokens cannot be made in {directory}: "
-            f"{error.strerror}."
-        ) from None
+    for name in (TOKEN, READ_TOKEN):
+        _make(directory / name)
     return Tokens(read_token(directory / TOKEN), read_token(directory / READ_TOKEN))
 
 
@@ -93,15 +155,31 @@ def read_token(path: Path) -> str:
         ) from None
     if mode & 0o077:
         raise ConfigurationError(
-            f"{path} may be read by others than its owner. Remove it, and restart the admin "
-            "listener: it makes another token."
+            f"{path} may be read by others than its owner. Remove it: the admin "
+            "listener makes another, at once or at its start."
         )
     if len(text) < LEAST_LENGTH:
         raise ConfigurationError(
-            f"{path} holds no token of {LEAST_LENGTH} characters or more. Remove it, and restart "
-            "the admin listener: it makes another."
+            f"{path} holds no token of {LEAST_LENGTH} characters or more. Remove it: the "
+            "admin listener makes another, at once or at its start."
         )
     return text
+
+
+def _make(path: Path) -> None:
+    """Make a file with a new token where there is none.
+
+    Raises:
+        ConfigurationError: It cannot be made.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if _made(path):
+            log.admin_token_made(path=str(path))
+    except OSError as error:
+        raise ConfigurationError(
+            f"state_directory: the admin listener's token {path} cannot be made: {error.strerror}."
+        ) from None
 
 
 def _made(path: Path) -> bool:

@@ -55,7 +55,7 @@ def routes(state: AdminState) -> list[BaseRoute]:
         csrf = session.csrf if session else ""
         return HTMLResponse(render("overview.html", csrf=csrf, here="overview"))
 
-    async def live(_request: Request) -> Response:
+    async def live(request: Request) -> Response:
         if board.watchers >= MOST_WATCHERS:
             raise ProblemError(
                 503,
@@ -63,7 +63,7 @@ def routes(state: AdminState) -> list[BaseRoute]:
                 f"{MOST_WATCHERS} overviews are open already. Close one.",
                 headers={"Retry-After": "5"},
             )
-        return EventStream(_events(board, lines))
+        return EventStream(_events(board, lines), identity_of(request), state.streams)
 
     return [
         Route("/", page, methods=["GET"]),

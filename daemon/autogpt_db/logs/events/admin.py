@@ -28,6 +28,14 @@ def admin_token_made(*, path: str) -> None:
     """
 
 
+@event(WARNING)
+def admin_token_unusable(*, reason: str) -> None:
+    """A token of the admin listener was changed, and what its file has now is none.
+
+    Nobody is let in by it until the file is right, or is removed: then another is made.
+    """
+
+
 @event(INFO)
 def admin_session_opened() -> None:
     """A browser has traded a link, or the token, for a session of twelve hours."""
