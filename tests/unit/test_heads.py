@@ -51,7 +51,8 @@ class Seen:
 
 names = st.sampled_from(
     b"Host|content-length|Content-Length|connection|x-a|transfer-encoding|content-length ||"
-    b"a b|content-type|upgrade|expect|\x00|x\xe4|idempotency-key|x-request-id".split(b"|")
+    b"a b|content-type|upgrade|expect|\x00|x\xe4|idempotency-key|x-request-id|traceparent|"
+    b"TraceState|baggage|sentry-trace".split(b"|")
 )
 values = st.one_of(
     st.sampled_from([b"2", b"02", b"+2", b"2, 2", b"keep-alive", b"close", b"chunked", b""])
@@ -138,13 +139,29 @@ def test_what_differs_from_call_to_call_is_read_and_not_remembered() -> None:
         said = heads.find(head(JSON, b"x-request-id: r%d" % number))
         assert said is not None
         assert said[0].request_id == f"r{number}"
-    assert len(heads._known) == 1, "the head without its key"
+        parent = b"00-%032x-%016x-01" % (number + 1, number + 1)
+        traced = (b"traceparent: " + parent, b"TraceState: a=1, b=2", b"baggage: user = x")
+        for lines in (traced, (b"idempotency-key: k", *traced), (*traced, b"Idempotency-Key: k")):
+            said = heads.find(head(*lines, JSON))
+            assert said is not None
+            assert said[0].apart[1:] == (b"k" if len(lines) > 3 else None, parent, b"a=1, b=2")
+    assert len(heads._known) == 1, "the head without what is of one call alone"
+
+
+def test_of_two_parents_neither_is_one_and_of_two_keys_both_are() -> None:
+    for _ in range(2):
+        said = HEADS.find(head(JSON, b"traceparent: a", b"traceparent: b"))
+        assert said is not None
+        assert (said[0].apart.traceparent, len(said[0].headers)) == (None, 4)
+        said = HEADS.find(head(b"idempotency-key: a", JSON, b"idempotency-key: b"))
+        assert said is not None
+        assert said[0].key == b"a, b"
 
 
 def test_no_more_heads_are_remembered_than_the_limit() -> None:
     heads = heads_of(ApiSettings())
     for number in range(KNOWN_HEADS + 10):
-        heads.find(head(JSON, b"traceparent: %d" % number))
+        heads.find(head(JSON, b"x-of-one-call: %d" % number))
     assert len(heads._known) == 10
 
 

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 import httptools
 
+from autogpt_db.api.lines_apart import NOTHING, Apart, apart_of, key_taken_apart, taken_apart
 from autogpt_db.errors import (
     BodyTooLargeError,
     CallError,
@@ -40,8 +41,6 @@ LARGEST_BODY = 65_536
 KNOWN_HEADS = 4096
 """Heads that are remembered."""
 
-# A line that the next doesn't go on with: without it the others mean the same.
-_KEY_LINE = re.compile(rb"\r\n(?i:idempotency-key):[ \t]*([\x21-\x7e]{1,255})(?=\r\n[^ \t])").search
 _REQUEST_ID = re.compile(rb"[0-9A-Za-z][0-9A-Za-z._:/+=@-]{0,127}").fullmatch
 
 
@@ -54,7 +53,7 @@ class Head(NamedTuple):
         raw_path: The path as it came.
         path: The same, with what was escaped in it.
         query: What follows the question mark.
-        lines: Names in small letters, and values; in a remembered head without its key.
+        lines: Names in small letters, and values, without what stands apart.
         size: Bytes of the body as far as the head tells: its content-length, or 0.
         keep_alive: Whether the connection stays open after the reply, if it is for the client.
         expects: Whether the client waits for a word before it sends the body.
@@ -62,11 +61,10 @@ class Head(NamedTuple):
         allowed: Whether it has the token that is asked for, if one is.
         is_too_long: Whether it is longer than may be.
         request_id: What the client calls the request, if that is sensible.
-        key: Its `idempotency-key`, several of them joined, or None.
-        key_place: Where in `lines` it is left out, if it is.
         operation: The method that it calls, if it is one of ours.
         quick: Whether it is a call as most are: of ours, allowed, and with a small JSON body of a
             known length.
+        apart: What it says of this call alone; several keys are joined.
     """
 
     verb: str
@@ -84,16 +82,20 @@ class Head(NamedTuple):
     request_id: str | None
     operation: Operation | None
     quick: bool
-    key: bytes | None = None
-    key_place: int | None = None
+    apart: Apart = NOTHING
+
+    @property
+    def key(self) -> bytes | None:
+        """Return its `idempotency-key`, several of them joined, or None."""
+        return self.apart.key
 
     @property
     def headers(self) -> list[Header]:
         """Return names in small letters, and values."""
-        place = self.key_place
-        if place is None:
-            return self.lines
-        return [*self.lines[:place], (b"idempotency-key", self.key or b""), *self.lines[place:]]
+        lines = [*self.lines]
+        for place, name, value in self.apart.lines:
+            lines.insert(place, (name, value))
+        return lines
 
     def refusal(self, body_limit: int, memory: Memory) -> CallError | None:
         """Return why the request is refused before anything of its body is read, if it is."""
@@ -144,7 +146,7 @@ class Heads:
         if text in self._known:
             head = self._known[text]
         else:
-            head = self._with_key(text) or self._learn(text)
+            head = self._for_one_call(text) or self._learn(text)
         return None if head is None else (head, end)
 
     def made(
@@ -157,7 +159,7 @@ class Heads:
         if "%" in path:
             path = unquote(path)
         kind = identity = authorization = None
-        keys = []
+        apart: dict[bytes, list[bytes]] = {}
         size, length = 0, len(target)
         expects = sized = coded = False
         for name, value in headers:
@@ -171,8 +173,8 @@ class Heads:
                     coded = True
                 case b"authorization":
                     authorization = value
-                case b"idempotency-key":
-                    keys.append(value)
+                case b"idempotency-key" | b"traceparent" | b"tracestate":
+                    apart.setdefault(name, []).append(value)
                 case b"x-request-id":
                     identity = value.decode("ascii") if _REQUEST_ID(value) else None
                 case b"expect":
@@ -195,7 +197,7 @@ class Heads:
             is_json=is_json,
             allowed=allowed,
             request_id=identity,
-            key=b", ".join(keys) if keys else None,
+            apart=apart_of(apart),
             operation=operation,
             is_too_long=length > HEAD_LIMIT,
             quick=(
@@ -210,22 +212,27 @@ class Heads:
             ),
         )
 
-    def _with_key(self, text: bytes) -> Head | None:
-        """Return a head that is known but for its idempotency key, as each call has its own."""
-        line = _KEY_LINE(text) if text.startswith(b"POST ") else None
-        if line is None:
+    def _for_one_call(self, text: bytes) -> Head | None:
+        """Return a head that is known but for what it says of one call alone."""
+        if not text.startswith(b"POST "):
             return None
-        rest = text[: line.start()] + text[line.end() :]
-        head = self._known.get(rest) or self._learn(rest)
-        if head is None or head.key is not None:
+        found = key_taken_apart(text)
+        head = self._known.get(found[0]) if found else None
+        if head is None:
+            found = taken_apart(text)
+            if found is None:
+                return None
+            head = self._known.get(found[0]) or self._learn(found[0])
+        if head is None or head.apart is not NOTHING:
             return None
-        # Not `_replace`, which takes twice as long; and who wants its lines is rare.
-        return Head._make((*head[:-2], line[1], text.count(b"\r\n", 0, line.start())))
+        assert found is not None, "or nothing was looked for"
+        # Not `_replace`, which takes twice as long.
+        return Head._make((*head[:-1], found[1]))
 
     def _learn(self, text: bytes) -> Head | None:
         """Read a head, and remember what it says unless that is for one call only."""
         head = self._read(text)
-        if head is None or (head.key is None and head.request_id is None):
+        if head is None or (head.apart is NOTHING and head.request_id is None):
             if len(self._known) >= KNOWN_HEADS:
                 self._known.clear()
             self._known[text] = head
