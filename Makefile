@@ -113,7 +113,7 @@ install: | $(UV) ## Install the service on this machine (as root): PREFIX=/opt/a
 	  echo "configuration stay): apt remove autogpt-db. Nothing was changed." >&2; \
 	  exit 1; \
 	fi
-	@UV="$(UV)" UV_PYTHON=$(SYSTEM_PYTHON) deploy/stage "$(DESTDIR)" $(PREFIX) /usr/local/share /usr/local/bin /usr/local/lib --extra embedded
+	@UV="$(UV)" UV_PYTHON=$(SYSTEM_PYTHON) deploy/stage "$(DESTDIR)" $(PREFIX) /usr/local/share /usr/local/bin /usr/local/lib --extra embedded --extra traces
 	@if [ -z "$(DESTDIR)" ]; then \
 	  systemd-sysusers autogpt-db.conf; \
 	  systemd-tmpfiles --create autogpt-db.conf; \

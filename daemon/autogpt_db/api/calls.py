@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import math
 import time
 from dataclasses import dataclass, field
 from logging import INFO, WARNING
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from autogpt_db.api.replies import CLOSE, StreamedReply, Way
+from autogpt_db.api.replies import StreamedReply, Way, encode, failure_headers
 from autogpt_db.api.request_log import LEFT, RequestLog
+from autogpt_db.api.tracing import end_span
 from autogpt_db.errors import (
     CallError,
     DeadlineExceededError,
     OutcomeUnknownError,
     ServiceUnavailableError,
-    UnauthorizedError,
-    VerbNotAllowedError,
 )
 from autogpt_db.logs.events import api as log
 
@@ -30,6 +25,8 @@ if TYPE_CHECKING:
     from autogpt_db.api.heads import Head
     from autogpt_db.api.memory import Memory
     from autogpt_db.database import pool
+    from autogpt_db.spans import Span
+    from autogpt_db.traces.tracer import Tracer
 
     Header = tuple[bytes, bytes]
 
@@ -39,8 +36,6 @@ LONGEST_NAME = 200
 """Characters of a path that are logged."""
 NO_HEADERS: list[Header] = []
 
-_encode = msgspec.json.Encoder(enc_hook=str).encode
-
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -49,10 +44,12 @@ class Policy:
     Attributes:
         deadline: Seconds within which it is answered.
         log: Where its line goes.
+        tracer: Begins the traces of those that have one; None: there are none.
     """
 
     deadline: float
     log: RequestLog
+    tracer: Tracer | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -79,6 +76,7 @@ class Call:
         in_doubt: Whether the work may have been done although its connection was lost.
         waits_for: What keeps the work from beginning, in words, while something does.
         passed_on: Whether another service does it, whose bound counts.
+        span: What is traced of it; None: nothing.
         task: What does the work.
     """
 
@@ -100,6 +98,7 @@ class Call:
     in_doubt: bool = False
     waits_for: str | None = None
     passed_on: bool = False
+    span: Span | None = None
     task: asyncio.Task[None] = field(init=False)
     _due: float = 0.0
     _logged: bool = False
@@ -246,6 +245,17 @@ class Call:
             replayed=self.replayed,
             failure=self.failure,
         )
+        if self.span is not None:
+            end_span(
+                self.span,
+                self.head,
+                self.status or LEFT,
+                name=self.name,
+                handle=handle,
+                failure=self.failure,
+                replayed=self.replayed,
+                passed_on=self.passed_on,
+            )
 
     def log_late_end(self, outcome: str) -> None:
         """Tell how a write ended that nobody waited for any more.
@@ -262,25 +272,3 @@ class Call:
             outcome=outcome,
             request_id=self.request_id,
         )
-
-
-def failure_headers(error: CallError) -> list[tuple[bytes, bytes]]:
-    """Return what a failure's reply says beside its body."""
-    headers = []
-    if error.retry_after is not None:
-        headers.append((b"retry-after", b"%d" % max(1, math.ceil(error.retry_after))))
-    if isinstance(error, VerbNotAllowedError):
-        headers.append((b"allow", error.allowed.encode("ascii")))
-    elif isinstance(error, UnauthorizedError):
-        headers.append((b"www-authenticate", b"Bearer"))
-    elif error.ends_connection:
-        headers.append(CLOSE)
-    return headers
-
-
-def encode(value: Any) -> bytes:
-    """Return `value` as JSON, whatever an error's arguments may be."""
-    try:
-        return _encode(value)
-    except UnicodeEncodeError:  # a lone surrogate: only its escape is JSON
-        return json.dumps(value, default=str, separators=(",", ":")).encode("ascii")

@@ -15,7 +15,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from autogpt_db.api.attempts import NOT_KNOWN, UNDER_WAY, Answer, Attempts, reused
-from autogpt_db.api.calls import NO_HEADERS, encode
+from autogpt_db.api.calls import NO_HEADERS
+from autogpt_db.api.replies import encode
 from autogpt_db.database.pool.idempotency import Outcome, Slot
 from autogpt_db.database.pool.merged import NotKeptError
 from autogpt_db.errors import (

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import math
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from autogpt_db.errors import UnauthorizedError, VerbNotAllowedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from autogpt_db.errors import CallError
 
     Header = tuple[bytes, bytes]
 
@@ -18,6 +26,7 @@ CLOSE = (b"connection", b"close")
 JOINED = 65_536
 """Bytes of a body up to which it is copied to its head, to be one packet."""
 
+_encode = msgspec.json.Encoder(enc_hook=str).encode
 _NO_BODY = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
 
 
@@ -153,3 +162,25 @@ def _phrase(status: int) -> bytes:
 
 def _lines(headers: Iterable[Header]) -> bytes:
     return b"".join([b"%b: %b\r\n" % header for header in headers])
+
+
+def failure_headers(error: CallError) -> list[tuple[bytes, bytes]]:
+    """Return what a failure's reply says beside its body."""
+    headers = []
+    if error.retry_after is not None:
+        headers.append((b"retry-after", b"%d" % max(1, math.ceil(error.retry_after))))
+    if isinstance(error, VerbNotAllowedError):
+        headers.append((b"allow", error.allowed.encode("ascii")))
+    elif isinstance(error, UnauthorizedError):
+        headers.append((b"www-authenticate", b"Bearer"))
+    elif error.ends_connection:
+        headers.append(CLOSE)
+    return headers
+
+
+def encode(value: Any) -> bytes:
+    """Return `value` as JSON, whatever an error's arguments may be."""
+    try:
+        return _encode(value)
+    except UnicodeEncodeError:  # a lone surrogate: only its escape is JSON
+        return json.dumps(value, default=str, separators=(",", ":")).encode("ascii")

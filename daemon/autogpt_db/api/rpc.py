@@ -13,6 +13,7 @@ from autogpt_db.api.body import whole
 from autogpt_db.api.calls import Call
 from autogpt_db.api.heads import Heads
 from autogpt_db.api.idempotency import check_key
+from autogpt_db.api.tracing import begin_span
 from autogpt_db.api.unknown import PASSED_ON, UnknownArguments, UnknownMethods, method_name
 from autogpt_db.errors import (
     ArgumentsNotHonouredError,
@@ -143,7 +144,11 @@ class Rpc:
         return self._running.start(call, self._serve_data(call, operation, [data]))
 
     def _call(self, way: Way, head: Head) -> Call:
-        return Call(way, head, head.request_id or next(self._identities), self._policy)
+        call = Call(way, head, head.request_id or next(self._identities), self._policy)
+        tracer = self._policy.tracer
+        if tracer is not None and head.path not in self._quiet_paths:
+            call.span = begin_span(tracer, head, call.request_id, call.started)
+        return call
 
     def _operate(
         self, call: Call, operation: Operation, arguments: dict[str, Any]

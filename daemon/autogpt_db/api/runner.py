@@ -41,6 +41,7 @@ from autogpt_db.logs.events import api as log
 from autogpt_db.metrics import RequestCounters, open_store
 from autogpt_db.metrics.publishing import publish_forever
 from autogpt_db.operations import background, served_operations
+from autogpt_db.traces import LAST_WORDS, open_tracer
 
 if TYPE_CHECKING:
     import socket
@@ -104,7 +105,8 @@ async def _serve(
         _open_fallback(settings, store) as fallback,
     ):
         request_log = RequestLog(settings.logging, RequestCounters(store, _countable(operations)))
-        policy = Policy(settings.api.request_deadline, request_log)
+        tracer = open_tracer(settings.traces, store)
+        policy = Policy(settings.api.request_deadline, request_log, tracer)
         serving = Serving(
             operations, database.knowledge, database.url.schema, told=_proven_as_we_are(settings)
         )
@@ -192,6 +194,8 @@ async def _serve(
             request_log.flush()
             await holder.let_go(for_keys)
             await metrics.close()
+            if tracer is not None:
+                await tracer.close(0.0 if server.hastened.is_set() else LAST_WORDS)
 
 
 def _start_deleting(settings: Settings, database: Pool) -> list[asyncio.Task[NoReturn]]:

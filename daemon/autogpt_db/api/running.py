@@ -10,6 +10,7 @@ from autogpt_db.api.replies import ReplyHeads
 from autogpt_db.errors import CallError, InternalError
 from autogpt_db.logs import REQUEST_ID
 from autogpt_db.logs.events import api as log
+from autogpt_db.spans import SPAN
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -61,6 +62,9 @@ class Running:
     async def _run(self, call: Call, work: Coroutine[Any, Any, bytes | None]) -> None:
         """Do a call's work, and see to it that its client hears of it."""
         REQUEST_ID.set(call.request_id)
+        if call.policy.tracer is not None:
+            # None, too: the task may have been begun by the reply of a call that is traced.
+            SPAN.set(call.span)
         try:
             result = await work
         except CallError as error:

@@ -31,6 +31,7 @@ from autogpt_db.settings.operation import (
 from autogpt_db.settings.paths import PROGRAMS_DIRECTORY
 from autogpt_db.settings.schedules import WorkerSettings
 from autogpt_db.settings.sources import LoadedSettings, load_settings
+from autogpt_db.settings.traces import TracesSettings
 
 __all__ = [
     "ON_DEMAND",
@@ -54,6 +55,7 @@ __all__ = [
     "Secret",
     "Settings",
     "SupervisionSettings",
+    "TracesSettings",
     "WatchSettings",
     "WorkerSettings",
     "load_settings",

@@ -5,14 +5,18 @@ from __future__ import annotations
 import base64
 import ipaddress
 import re
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from autogpt_db.settings.traces import endpoint_of, headers_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from autogpt_db.settings.api import ApiSettings
     from autogpt_db.settings.model import Settings
+    from autogpt_db.settings.traces import TracesSettings
 
 _ENCRYPTION_KEY_LENGTH = 32
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -47,6 +51,7 @@ def contradictions(settings: Settings) -> Iterator[str]:
             f"{settings.worker.processes} worker processes{admin}, which need {least} at least."
         )
     yield from _admin_problems(settings)
+    yield from _traces_problems(settings.traces)
 
     keys = settings.integrations
     for name, key in (
@@ -73,6 +78,36 @@ def _admin_problems(settings: Settings) -> Iterator[str]:
             f"admin.host: {admin.host} is reachable from other machines; say in "
             "admin.allowed_hosts by which names, or browsers are refused."
         )
+
+
+def _traces_problems(traces: TracesSettings) -> Iterator[str]:
+    if not traces.enabled:
+        return
+    if not _is_installed("opentelemetry.proto.collector.trace.v1"):
+        yield (
+            "traces.enabled: the package opentelemetry-proto is missing. Install it beside this "
+            "program (pip install 'autogpt-db[traces]'), or turn traces off."
+        )
+    try:
+        endpoint_of(traces.endpoint)
+    except ValueError:
+        yield (
+            "traces.endpoint: must look like http://host:4318/v1/traces, without user or fragment."
+        )
+    try:
+        headers_of(traces.headers.reveal() if traces.headers else "")
+    except ValueError:
+        yield (
+            "traces.headers: must look like name=value, several separated by commas; what else a "
+            "value holds is written %2C, as in a URL."
+        )
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:  # what it would stand in is missing
+        return False
 
 
 def _travels(token: str) -> bool:

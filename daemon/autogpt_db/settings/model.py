@@ -40,6 +40,7 @@ from autogpt_db.settings.operation import (
 )
 from autogpt_db.settings.paths import Paths, default_runtime_directory, default_state_directory
 from autogpt_db.settings.schedules import WorkerSettings
+from autogpt_db.settings.traces import TracesSettings
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,6 +79,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     retain: RetainSettings = RetainSettings()
     logging: LoggingSettings = LoggingSettings()
     metrics: MetricsSettings = MetricsSettings()
+    traces: TracesSettings = TracesSettings()
     supervision: SupervisionSettings = SupervisionSettings()
 
     @property

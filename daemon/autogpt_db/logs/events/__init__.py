@@ -26,6 +26,7 @@ SECTIONS = (
     "processes",
     "worker",
     "admin",
+    "traces",
 )
 """The files, in the order of the page."""
 

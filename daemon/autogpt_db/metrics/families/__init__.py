@@ -17,6 +17,7 @@ from autogpt_db.metrics.families import (
     pools,
     processes,
     requests,
+    traces,
 )
 
 # So that a new line in one of these files is all there is to a new metric.
@@ -27,6 +28,7 @@ from autogpt_db.metrics.families.measured import *  # noqa: F403
 from autogpt_db.metrics.families.pools import *  # noqa: F403
 from autogpt_db.metrics.families.processes import *  # noqa: F403
 from autogpt_db.metrics.families.requests import *  # noqa: F403
+from autogpt_db.metrics.families.traces import *  # noqa: F403
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -37,7 +39,7 @@ def declared_in(module: ModuleType) -> list[Family]:
     return [found for found in vars(module).values() if isinstance(found, Family)]
 
 
-SECTIONS = (requests, pools, processes, jobs, live_events, measured, database)
+SECTIONS = (requests, pools, processes, jobs, live_events, traces, measured, database)
 """The files, in the order in which their metrics are exposed."""
 FAMILIES = MappingProxyType({f.name: f for module in SECTIONS for f in declared_in(module)})
 """All of them, by name, in the order in which they are exposed."""

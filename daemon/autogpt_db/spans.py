@@ -1,0 +1,133 @@
+"""Spans: what a call, or a job's run, was about while it lasted.
+
+They are plain objects, so that whoever takes part in a call can add to its trace without knowing
+what becomes of it (`traces/`), and nobody loads anything for that.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Value = str | int | float | bool
+"""What an attribute may be."""
+
+MOST_SPANS = 1000
+"""Spans of one call or run that are recorded, its own beside them: a job may send 100,000."""
+
+
+class Kind(Enum):
+    """What a span is to the others of its trace, as OpenTelemetry has it."""
+
+    INTERNAL = auto()
+    SERVER = auto()
+    CLIENT = auto()
+
+
+@dataclass(slots=True, eq=False)
+class Trace:
+    """What the spans of one call or run have in common.
+
+    Attributes:
+        id: Of the trace, 128 bits, which other services' spans have, too.
+        record: Takes each span that has ended; called on the event loop.
+        state: Its `tracestate`, as it came.
+        left: Spans that may still be recorded.
+        beyond: Those that were not.
+    """
+
+    id: int
+    record: Callable[[Span], None]
+    state: str = ""
+    left: int = MOST_SPANS
+    beyond: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Span:
+    """A part of a trace, with its beginning and its end.
+
+    Attributes:
+        trace: What it is a part of.
+        name: What happens, one of few.
+        kind: What it is to the others.
+        parent: The span's id that it is a part of; 0: none's.
+        is_entry: Whether the trace has begun here, or come here, with it.
+        started: `time.monotonic()` moment.
+        ended: The same; 0.0 before its end.
+        attributes: What is told of it, by OpenTelemetry's names.
+        links: Spans of other traces that it has to do with.
+        failed: Whether it went wrong.
+        id: 64 bits.
+    """
+
+    trace: Trace
+    name: str
+    kind: Kind
+    parent: int = 0
+    is_entry: bool = False
+    started: float = field(default_factory=time.monotonic)
+    ended: float = 0.0
+    attributes: dict[str, Value] = field(default_factory=dict)
+    links: list[Span] = field(default_factory=list)
+    failed: bool = False
+    id: int = field(default_factory=lambda: new_id(64))
+
+    def begin(self, name: str, kind: Kind = Kind.INTERNAL, *, started: float | None = None) -> Span:
+        """Begin a part of it.
+
+        Args:
+            name: What happens, one of few.
+            kind: What it is to the others.
+            started: `time.monotonic()` moment at which it began; None: now.
+        """
+        moment = time.monotonic() if started is None else started
+        return Span(self.trace, name, kind, self.id, started=moment)
+
+    def end(self) -> None:
+        """End it, and have it recorded."""
+        self.ended = time.monotonic()
+        trace = self.trace
+        if self.is_entry:
+            if trace.beyond:
+                self.attributes["autogpt_db.spans_left_out"] = trace.beyond
+        elif trace.left <= 0:
+            trace.beyond += 1
+            return
+        else:
+            trace.left -= 1
+        trace.record(self)
+
+    def fail(self, error: BaseException) -> None:
+        """Say that it went wrong, and how: by the kind of the error, never by its words."""
+        self.failed = True
+        self.attributes["error.type"] = type(error).__name__
+
+    @property
+    def trace_id(self) -> str:
+        """Return the trace's id as it is written: 32 hexadecimal digits."""
+        return f"{self.trace.id:032x}"
+
+    @property
+    def span_id(self) -> str:
+        """Return its own id as it is written: 16 hexadecimal digits."""
+        return f"{self.id:016x}"
+
+
+SPAN: ContextVar[Span | None] = ContextVar("span", default=None)
+"""What the current task does a part of; None where that is not traced."""
+
+
+def new_id(bits: int) -> int:
+    """Return an id that is not 0, at random."""
+    while True:
+        found = random.getrandbits(bits)
+        if found:
+            return found
