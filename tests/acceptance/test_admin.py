@@ -111,11 +111,19 @@ def test_a_link_works_once(daemon: Admin, stranger: httpx.Client) -> None:
     cookie = answer.headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
+    assert "secure" not in cookie, "there is no TLS here"
     assert stranger.get("/").status_code == 200
     with plain_http.client(base_url=daemon.admin) as another:
         assert another.post("/login", data=ticket).status_code == 401
         assert another.get("/").status_code == 401
     assert ticket["ticket"] not in daemon.log()
+
+
+def test_behind_tls_the_cookie_never_travels_without(daemon: Admin, stranger: httpx.Client) -> None:
+    ticket = {"ticket": daemon.link().partition("#")[2]}
+    proxied = {"host": "localhost", "origin": "https://localhost"}
+    answer = stranger.post("/login", data=ticket, headers=proxied)
+    assert "secure" in answer.headers["set-cookie"].lower()
 
 
 def test_a_session_ends_when_its_page_says_so(daemon: Admin) -> None:
@@ -199,6 +207,7 @@ def test_scripts_read_and_do_not_act(daemon: Admin, stranger: httpx.Client) -> N
         {"origin": "http://evil.example"},
         {"origin": "http://127.0.0.1:1"},  # another port of the same host gets the cookie, too
         {"origin": "null"},
+        {"origin": "http://[evil"},
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-site"},
     ],
@@ -257,6 +266,62 @@ def test_a_path_leads_to_no_other_file(stranger: httpx.Client, path: str) -> Non
     assert "import" not in answer.text
 
 
+GET = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+ENDLESS = b"X-Endless: " + b"x" * 40_000
+
+
+@pytest.mark.parametrize(
+    ("sent", "statuses"),
+    [
+        (GET + ENDLESS, [431]),
+        (GET + b"\r\n" + GET + ENDLESS, [200, 431]),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 500, [400]),  # TLS
+        (b"GET /\r\n\r\n", [400]),
+        (b"GET / HTTP/1.1\r\n\r\n", [400]),
+        (b"GET /\xff HTTP/1.1\r\nHost: localhost\r\n\r\n", [400]),
+        (GET + b"Host: localhost\r\n\r\n", [400]),
+        (GET + b"Host : localhost\r\n\r\n", [400]),
+        (GET + b"Transfer-Encoding: gzip\r\n\r\n", [501]),
+        (GET + b"Content-Length: +1\r\n\r\n", [400]),
+        (GET + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n", [400]),
+        # Two may read this as two things: the second request is nobody's.
+        (GET + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + GET, [400]),
+        (GET.replace(b"GET /healthz", b"POST /login")
+         + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", [400]),
+        (b"GET / HTTP/1.0\r\n\r\n", [421]),
+        (b"CONNECT evil.example:1 HTTP/1.1\r\nHost: localhost\r\n\r\n", [401]),
+        (b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", [401]),
+        (b"TRACE / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", [401]),
+    ],
+    ids=lambda given: repr(given)[-60:],
+)  # fmt: skip
+def test_what_is_no_request_is_told_so_and_the_connection_ends(
+    daemon: Admin, sent: bytes, statuses: list[int]
+) -> None:
+    with socket.create_connection(("127.0.0.1", daemon.admin_port)) as stranger:
+        stranger.settimeout(PATIENCE)
+        stranger.sendall(sent)
+        answers = read_to_the_end(stranger)
+    assert [int(each[9:12]) for each in answers] == statuses
+    if statuses[-1] != 200:
+        head, _, body = answers[-1].partition(b"\r\n\r\n")
+        for header in (b"application/problem+json", b"default-src 'none'", b"nosniff"):
+            assert header in head
+        assert json.loads(body)["status"] == statuses[-1]
+
+
+def read_to_the_end(connection: socket.socket) -> list[bytes]:
+    """Return the answers that came until the other side has ended the connection."""
+    content = b"".join(iter(lambda: connection.recv(65536), b""))
+    return [b"HTTP/1.1 " + each for each in content.split(b"HTTP/1.1 ")[1:]]
+
+
+def test_a_head_of_a_stream_is_answered(browser: httpx.Client) -> None:
+    answer = browser.head("/live")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/event-stream")
+
+
 def test_what_a_form_may_bring_is_bounded(stranger: httpx.Client) -> None:
     assert stranger.post("/login", data={"ticket": "x" * 20_000}).status_code == 413
     fields = {f"f{number}": "" for number in range(100)}
@@ -264,7 +329,7 @@ def test_what_a_form_may_bring_is_bounded(stranger: httpx.Client) -> None:
     with socket.create_connection(("127.0.0.1", stranger.base_url.port)) as silent:
         silent.settimeout(PATIENCE)
         silent.sendall(b"GET /healthz HTTP/1.1\r\nX-Endless: " + b"x" * 40_000)
-        assert silent.recv(100).startswith(b"HTTP/1.1 400 ")
+        assert silent.recv(100).startswith(b"HTTP/1.1 431 ")
     assert stranger.get("/healthz").status_code == 200
 
 

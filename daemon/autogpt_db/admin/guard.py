@@ -17,6 +17,7 @@ from starlette.responses import RedirectResponse
 from autogpt_db.admin.hosts import AllowedHosts
 from autogpt_db.admin.identity import Identity, Scope
 from autogpt_db.admin.problems import ProblemError, is_page, on_bug, unauthorized
+from autogpt_db.admin.refusals import HEADERS
 from autogpt_db.admin.sessions import COOKIE
 from autogpt_db.logs.events import admin as log
 
@@ -33,18 +34,6 @@ OPEN_BELOW = ("/static/",)
 CSRF_HEADER = "x-csrf-token"
 """What a page of ours sends along with an action: the value of `<meta name="csrf">`."""
 _READING = frozenset({"GET", "HEAD"})
-_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-        "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-    ),
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
-    "Referrer-Policy": "same-origin",  # without one, browsers say no Origin of a form
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
 
 
 class Guard:
@@ -70,7 +59,7 @@ class Guard:
             if message["type"] == "http.response.start":
                 begun = True
                 headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
+                for name, value in HEADERS.items():
                     headers[name] = value
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
@@ -155,6 +144,14 @@ def _verify_origin(request: Request) -> None:
     foreign = site not in {"same-origin", "none"} and not navigates
     origin = headers.get("origin")
     if origin is not None and request.method not in _READING:
-        foreign = foreign or urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
+        foreign = foreign or _place_of(origin) != headers.get("host", "").lower()
     if foreign:
         raise ProblemError(403, "Forbidden", "The request comes from a page of another site.")
+
+
+def _place_of(origin: str) -> str | None:
+    """Return host and port of an Origin header; None where it is no origin."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None

@@ -40,7 +40,13 @@ def routes(state: AdminState) -> list[BaseRoute]:
         log.admin_session_opened()
         answer = RedirectResponse("/", 303)
         answer.set_cookie(
-            COOKIE, state.sessions.open(), max_age=int(LIFETIME), httponly=True, samesite="strict"
+            COOKIE,
+            state.sessions.open(),
+            max_age=int(LIFETIME),
+            httponly=True,
+            samesite="strict",
+            # A proxy speaks TLS before us: then the cookie never travels without.
+            secure=request.headers.get("origin", "").startswith("https://"),
         )
         return answer
 

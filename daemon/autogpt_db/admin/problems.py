@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, Response
 
 from autogpt_db.admin.rendering import render
 from autogpt_db.errors import CallError
+from autogpt_db.errors.problem_details import MEDIA_TYPE, problem_details, retry_headers
 from autogpt_db.logs.events import admin as log
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-MEDIA_TYPE = "application/problem+json"
 _OF_PROGRAMS = ("/v1", "/events", "/live", "/healthz", "/readyz", "/metrics")
 """Paths whose errors are for programs, whatever they say that they accept."""
 
@@ -73,12 +73,8 @@ def problem(
         headers: Of the answer.
         members: Beside the standard ones.
     """
-    content: dict[str, Any] = {"type": "about:blank", "title": title, "status": int(status)}
-    if detail is not None:
-        content["detail"] = detail
-    return Response(
-        json.dumps(content | members), int(status), media_type=MEDIA_TYPE, headers=headers
-    )
+    content = problem_details(status, detail, title=title, **members)
+    return Response(json.dumps(content), int(status), media_type=MEDIA_TYPE, headers=headers)
 
 
 def unauthorized(detail: str) -> ProblemError:
@@ -125,9 +121,7 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
 async def on_call_error(request: Request, error: Exception) -> Response:
     """Answer what the database, or an operation, has refused."""
     assert isinstance(error, CallError)
-    headers = {}
-    if error.retry_after is not None:
-        headers["Retry-After"] = str(max(1, round(error.retry_after)))
+    headers = retry_headers(error)
     return _answer(request, error.status, error.status.phrase, str(error), headers=headers)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from sse_starlette import EventSourceResponse
 from sse_starlette.sse import SendTimeoutError
+from starlette.responses import Response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -96,8 +97,13 @@ class EventStream(EventSourceResponse):
         """Stream until one of both ends it.
 
         Who doesn't read, or may not any more, is cut off by the server: the answer ends without
-        its last chunk.
+        its last chunk. A HEAD is answered with the head, and no stream is begun for it.
         """
+        if scope["method"] == "HEAD":
+            head = Response(headers=self.headers)
+            del head.headers["content-length"]  # the stream has no length
+            await head(scope, receive, send)
+            return
         end = asyncio.timeout(None)
         try:
             async with end:

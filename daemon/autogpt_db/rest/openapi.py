@@ -6,7 +6,7 @@ import typing
 from typing import TYPE_CHECKING, Any
 
 from autogpt_db import __version__
-from autogpt_db.rest.replies import PROBLEM
+from autogpt_db.errors.problem_details import MEDIA_TYPE
 from autogpt_db.rest.requests import CURSOR, LIMIT, query_parameters, takes_null
 from autogpt_db.rest.resources import paragraphs_of, resource_of, type_of
 from autogpt_db.rest.shown import is_content
@@ -139,7 +139,7 @@ _PROBLEM_SCHEMA: dict[str, Any] = {
 def _refused(text: str) -> dict[str, Any]:
     return {
         "description": text,
-        "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from autogpt_db.errors import (
     RecordNotFoundError,
     UserNotFoundError,
 )
+from autogpt_db.errors.problem_details import MEDIA_TYPE, problem_details, retry_headers
 from autogpt_db.rest.requests import ParametersInvalidError
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 JSON = "application/json"
-PROBLEM = "application/problem+json"
 ALLOWED = "GET, HEAD"
 
 _NOT_THERE = (ExecutionNotFoundError, NotFoundError, RecordNotFoundError, UserNotFoundError)
@@ -73,15 +72,9 @@ def problem(
         headers: More than its own.
         members: More than the standard's.
     """
-    content = {
-        "type": "about:blank",
-        "title": status.phrase,
-        "status": status.value,
-        "detail": detail,
-        **members,
-    }
+    content = problem_details(status, detail, **members)
     headers = {**_HEADERS, "cache-control": "no-store", **(headers or {})}
-    return _response(request, msgspec.json.encode(content), status, headers, PROBLEM)
+    return _response(request, msgspec.json.encode(content), status, headers, MEDIA_TYPE)
 
 
 def problem_of(request: Request, error: CallError | ParametersInvalidError) -> Response:
@@ -91,10 +84,7 @@ def problem_of(request: Request, error: CallError | ParametersInvalidError) -> R
         return problem(request, HTTPStatus.BAD_REQUEST, "The parameters don't fit.", errors=faults)
     status = HTTPStatus.NOT_FOUND if isinstance(error, _NOT_THERE) else error.status
     detail = str(error.args[0]) if error.args else status.phrase
-    headers = {}
-    if error.retry_after is not None:
-        headers["retry-after"] = str(math.ceil(error.retry_after))
-    return problem(request, status, detail, headers)
+    return problem(request, status, detail, retry_headers(error))
 
 
 def _response(
