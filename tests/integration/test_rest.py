@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import msgspec
 import pytest
 from starlette.applications import Starlette
 
+from admin_pages import Pages
 from autogpt_db.operations import Database, Operation, Resource
 from autogpt_db.rest import load_resources, routes
 from autogpt_db.rest.resources import type_of
@@ -193,6 +195,26 @@ def test_no_content_is_shown_unless_it_is_wanted(with_canaries: Service) -> None
         "/users/{user_id}/summary",
         "/users/{user_id}/transactions",
     }
+
+
+def test_the_pages_for_people_have_the_same_rule(with_canaries: Service) -> None:
+    with_canaries.rows("""UPDATE platform."AgentBlock" SET "name" = "id" """)  # AutoGPT's own
+    less, full = Pages(with_canaries), Pages(with_canaries, content=True)
+    there = 'SELECT "id" FROM "AgentGraphExecution" WHERE NOT "isDeleted"'
+    runs = [row[0] for row in with_canaries.rows(there)]
+    titles, values = set(), set()
+    for path in ("/runs?days=3650", *(f"/runs/{quote(run)}" for run in runs)):
+        hidden = less.get(path)
+        assert hidden.status_code == 200
+        assert CANARY not in hidden.text
+        shown = full.get(path).text
+        if f"{CANARY} " in shown:
+            titles.add(path.rpartition("/")[0])
+        if "<pre>" in shown:
+            values.add(path)
+        assert SECRET not in shown
+    assert titles == {"", "/runs"}, "names of graphs, in the list and above a run"
+    assert values
 
 
 # Pages ---------------------------------------------------------------------------------------

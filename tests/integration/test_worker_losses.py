@@ -6,9 +6,11 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from autogpt_db.worker import rescue
+from autogpt_db.worker.observing import reason_of
 from autogpt_db.worker.queue import open_queue
 from autogpt_db.worker.runner import WorkerProcess
 from worker_scenarios import Queries, enqueue, eventually, jobs_of, settings_for, working
@@ -133,6 +135,20 @@ def test_a_job_that_may_finish_after_a_stop_is_not_taken_away(
 
     asyncio.run(main())
     assert outcomes(queries) == ["succeeded"]
+
+
+def test_a_failed_job_s_reason_quotes_no_statement_and_no_row(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        for statement, told in (
+            ("SELECT 'hunter2'::int", "InvalidTextRepresentation, SQLSTATE 22P02: the log has more"),
+            ("SELECT 'hunter2' FROM nowhere", 'relation "nowhere" does not exist'),
+        ):
+            with pytest.raises(psycopg.Error, match="hunter2") as failed:
+                connection.execute(statement)
+            assert reason_of(failed.value, 1.0) == told
+            connection.rollback()
+    assert reason_of(TimeoutError(), 2.5) == "beyond its limit of 2.5 s"
+    assert reason_of(ValueError("no luck"), 1.0) == "no luck"
 
 
 def test_a_failure_told_in_odd_characters_is_kept(database_url: str, queries: Queries) -> None:

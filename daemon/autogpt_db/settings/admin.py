@@ -40,7 +40,7 @@ class AdminSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     show_content: Annotated[
         bool,
         option(
-            "Whether page and programs see what users have put in and got out: inputs and outputs "
-            "of runs. REST leaves out all other texts of users as well: names, addresses, messages."
+            "Whether page and programs see what users have written, put in and got out: inputs and "
+            "outputs of runs, names of graphs, addresses, messages. Ids are always seen."
         ),
     ] = False

@@ -7,6 +7,8 @@ import time
 from logging import DEBUG, INFO
 from typing import TYPE_CHECKING, Any
 
+import psycopg
+
 from autogpt_db.database.pool.knowledge import is_about_schema
 from autogpt_db.errors import AutogptDbError
 from autogpt_db.logs import format_in_use
@@ -86,11 +88,7 @@ class Runs:
         except Exception as error:
             # Something is missing in the database: whose fault it is, no traceback says.
             expected = isinstance(error, AutogptDbError | TimeoutError) or is_about_schema(error)
-            run.reason = str(error) or (
-                f"beyond its limit of {self._jobs[run.job].time_limit:g} s"
-                if isinstance(error, TimeoutError)
-                else type(error).__name__
-            )
+            run.reason = reason_of(error, self._jobs[run.job].time_limit)
             log.job_failed(
                 job=run.job,
                 id=run.job_id,
@@ -114,3 +112,19 @@ class Runs:
         fields["seconds"] = round(time.monotonic() - run.began, 3)
         log.job_succeeded.at(DEBUG if due_at_start else INFO, **fields | result)
         return result
+
+
+def reason_of(error: Exception, limit: float) -> str:
+    """Return why a run has failed, for who looks at jobs: neither a statement's text nor a value.
+
+    Args:
+        error: What it has raised; the log has all of it.
+        limit: Seconds that the run was given.
+    """
+    if isinstance(error, psycopg.Error):
+        # Its text quotes the statement, and may quote a row.
+        said = error.diag.message_primary if is_about_schema(error) else None
+        return said or f"{type(error).__name__}, SQLSTATE {error.sqlstate}: the log has more"
+    if isinstance(error, TimeoutError):
+        return str(error) or f"beyond its limit of {limit:g} s"
+    return str(error) or type(error).__name__

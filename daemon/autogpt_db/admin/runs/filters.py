@@ -70,10 +70,13 @@ class Filters(NamedTuple):
             return statements.LIST_BY_USER if self.graph is None else statements.LIST_BY_BOTH
         return statements.LIST if self.graph is None else statements.LIST_BY_GRAPH
 
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """Return the statement's parameters; one run more than a page tells whether there are."""
-        given = self._asdict() | {"limit": statements.PAGE_SIZE + 1}
+    def parameters(self, *, content: bool) -> dict[str, Any]:
+        """Return the statement's parameters; one run more than a page tells whether there are.
+
+        Args:
+            content: Whether users' content is shown.
+        """
+        given = self._asdict() | {"limit": statements.PAGE_SIZE + 1, "content": content}
         return {name: value for name, value in given.items() if f"%({name})s" in self.statement}
 
     def after(self, run: dict[str, Any]) -> str:

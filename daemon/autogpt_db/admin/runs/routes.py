@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 
 def routes(state: AdminState) -> list[BaseRoute]:
     """Return the routes of the runs."""
+    shows_content = state.settings.admin.show_content
 
     async def list_runs(request: Request) -> Response:
         filters = Filters.of(request.query_params)
-        document = await state.call("runs").json(filters.statement, filters.parameters)
+        parameters = filters.parameters(content=shows_content)
+        document = await state.call("runs").json(filters.statement, parameters)
         runs = msgspec.json.decode(document or b"[]")
         shown = runs[: statements.PAGE_SIZE]
         more = filters.after(shown[-1]) if len(runs) > len(shown) else None
@@ -45,7 +47,7 @@ def routes(state: AdminState) -> list[BaseRoute]:
         given = str(request.path_params["id"])
         run = None
         if len(given) <= LONGEST_ID and "\0" not in given:
-            wanted = {"id": given, "nodes": statements.MOST_NODES}
+            wanted = {"id": given, "nodes": statements.MOST_NODES, "content": shows_content}
             document = await state.call("run").json(statements.RUN, wanted)
             run = None if document is None else msgspec.json.decode(document)
         if run is None:
@@ -60,7 +62,7 @@ def routes(state: AdminState) -> list[BaseRoute]:
         )
 
     async def _content(run: str) -> dict[str, list[dict[str, Any]]] | None:
-        if not state.settings.admin.show_content:
+        if not shows_content:
             return None
         wanted = {
             "id": run,

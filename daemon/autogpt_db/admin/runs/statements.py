@@ -1,7 +1,7 @@
 """What is read of runs: pages of them by an index, and one with its node executions.
 
-Texts of users are in none of it but the names of graphs; `CONTENT` is sent only where
-`admin.show_content` allows it.
+Texts of users, the names of graphs among them, are read only where `admin.show_content` allows it
+(`%(content)s`); without it `CONTENT` isn't sent at all.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SELECT coalesce(json_agg(json_build_object(
            'user', page."userId",
            'graph', page."agentGraphId",
            'version', page."agentGraphVersion",
-           'name', graph."name",
+           'name', CASE WHEN %(content)s THEN graph."name" END,
            'made', page."createdAt",
            'waited', extract(epoch FROM page."startedAt" - page."createdAt")::float8,
            'took', extract(epoch FROM coalesce(page."endedAt", CASE
@@ -67,7 +67,7 @@ SELECT json_build_object(
            'user', run."userId",
            'graph', run."agentGraphId",
            'version', run."agentGraphVersion",
-           'name', graph."name",
+           'name', CASE WHEN %(content)s THEN graph."name" END,
            'now', extract(epoch FROM autogpt_db.now_v1())::float8,
            'made', extract(epoch FROM run."createdAt")::float8,
            'started', extract(epoch FROM run."startedAt")::float8,

@@ -1,0 +1,50 @@
+"""The admin listener's application on a real database, without a process and a socket for it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import httpx
+import msgspec
+
+from autogpt_db.admin.app import build_app
+from autogpt_db.admin.state import AdminState
+from autogpt_db.admin.tokens import Tokens
+from autogpt_db.database.pool.scraping import Scraping
+from autogpt_db.metrics import open_store
+
+if TYPE_CHECKING:
+    from service import Service
+
+_TOKENS = Tokens("a" * 40, "r" * 40)
+
+
+class Pages:
+    """Asks the listener for pages, as somebody who may read.
+
+    Args:
+        service: Its pool is the listener's.
+        content: Whether users' content is shown.
+    """
+
+    def __init__(self, service: Service, *, content: bool = False) -> None:
+        self._service = service
+        admin = msgspec.structs.replace(service.settings.admin, show_content=content)
+        settings = msgspec.structs.replace(service.settings, admin=admin)
+        store = open_store(settings, "admin")
+        scraping = Scraping(service.pool, settings, store)
+        state = AdminState(settings, service.pool, store, scraping, _TOKENS, asyncio.Event())
+        self._app = build_app(state)
+
+    def get(self, target: str, **headers: str) -> httpx.Response:
+        """Return the response to one request."""
+
+        async def ask() -> httpx.Response:
+            transport = httpx.ASGITransport(self._app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as asks:
+                given = {"authorization": f"Bearer {_TOKENS.read_token}"} | headers
+                return await asks.get(target, headers=given)
+
+        response: httpx.Response = self._service.run(ask())
+        return response
