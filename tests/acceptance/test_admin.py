@@ -407,8 +407,8 @@ def test_no_name_becomes_markup(daemon: Admin, browser: httpx.Client, runs: obje
         assert page.status_code == 200
         assert "<img src=x" not in page.text
         assert "<script>alert" not in page.text
-        # Of the graph, whose name is a user's, the id; of the block, whose name AutoGPT's, that.
-        assert ("&lt;img src=x" in page.text) == (path != "/runs")
+        # The graph's name, which is a user's, isn't shown at all.
+        assert ("&lt;img src=x" in page.text) == ("?" in path)
     for path in ("/runs/%00", "/runs/nothing", "/runs/..%2f..%2fetc", "/runs/" + "x" * 500):
         assert browser.get(path).status_code == 404
 
@@ -444,6 +444,8 @@ def test_a_run_is_followed_to_its_end_and_its_content_is_not_shown(
            VALUES ('v', 'prompt', 'e1', '"s3cret"')"""
     )
     running = page()
+    assert "&lt;img src=x" in running, "the block's name"
+    assert "<img src=x" not in running
     assert 'rect class="RUNNING"' in running
     assert '<td class="n">7</td>' in running
     assert "admin.show_content" in running
@@ -460,7 +462,14 @@ def test_pages_of_runs_come_from_an_index(runs: psycopg.Connection[Any]) -> None
     """No list is sorted as a whole, however many runs there are."""
     runs.execute("SET enable_seqscan = off")
     runs.execute("SET enable_bitmapscan = off")
-    given = {"status": None, "days": 7, "before": "2999-01-01", "before_id": "", "limit": 51}
+    given = {
+        "status": None,
+        "days": 7,
+        "before": "2999-01-01",
+        "before_id": "",
+        "limit": 51,
+        "content": False,
+    }
     for statement, more in (
         (statements.LIST, {}),
         (statements.LIST_BY_USER, {"user": "u1"}),
@@ -616,4 +625,9 @@ def test_a_taken_port_keeps_nobody_from_serving(
         assert second.client.get("/ready").status_code == 200
         wait_for(lambda: "admin failed" in second.command_output("status"), what="STATUS says so")
         assert "choose another admin.port" in second.log()
+        refused = second.run("admin", "open")
+        assert refused.returncode != 0, "no token goes to who has the port"
+        assert "does not run" in refused.stderr
+        seen = second.run("doctor").stdout
+        assert f"127.0.0.1:{daemon.admin_port}" in seen
         second.command_output("ctl", "reload", "--wait")

@@ -25,9 +25,16 @@ from autogpt_db.cli.methods import describe_methods
 from autogpt_db.cli.sources import Sources
 from autogpt_db.database.troubles import TROUBLES
 from autogpt_db.errors import ConfigurationError
-from autogpt_db.settings import DatabaseSettings, Secret, Settings
+from autogpt_db.settings import (
+    AdminSettings,
+    ApiSettings,
+    DatabaseSettings,
+    Secret,
+    Settings,
+)
 from autogpt_db.settings import sources as settings_sources
 from autogpt_db.supervision import unit
+from daemon_process import free_port
 from postgres_server import with_schema
 from releases.building import ENCRYPTION_KEY, TABLES
 from unprivileged import as_nobody
@@ -256,6 +263,43 @@ def test_a_port_that_another_holds(examined: Examine) -> None:
         finding = only(examined(f"api.port={holder.getsockname()[1]}"), "address")
     assert finding.level == "fail"
     assert f"pid {os.getpid()}" in finding.text
+
+
+def test_the_admin_listener_s_port_and_tokens(examined: Examine, tmp_path: Path) -> None:
+    on = ("admin.enabled=true", f"admin.port={free_port()}")
+    assert "admin listener" not in examined()
+    assert [one.level for one in examined(*on)["admin listener"]] == ["ok"]
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        taken = only(examined("admin.enabled=true", f"admin.port={port}"), "admin listener")
+    assert taken.level == "fail"
+    assert f"pid {os.getpid()}" in taken.text
+    assert "admin.port" in taken.remedy
+    foreign = examined(*on, "admin.host=192.0.2.1", "admin.allowed_hosts=db.example")
+    assert [one.level for one in foreign["admin listener"]] == ["warn", "fail"]
+    assert "TLS" in foreign["admin listener"][0].remedy
+    (tmp_path / "admin").mkdir()
+    for name, mode in (("token", 0o600), ("read_token", 0o604)):
+        (tmp_path / "admin" / name).write_text("x" * 40)
+        (tmp_path / "admin" / name).chmod(mode)
+    open_to_others, free = examined(*on)["admin listener"]
+    assert (open_to_others.level, free.level) == ("fail", "ok")
+    assert "read_token may be read by others" in open_to_others.text
+
+
+def test_check_says_where_the_admin_listener_would_be(database_url: str, tmp_path: Path) -> None:
+    def told(*, host: str = "127.0.0.1", port: int = 8905) -> str:
+        settings = Settings(
+            state_directory=tmp_path,
+            runtime_directory=tmp_path / "run",
+            database=DatabaseSettings(url=Secret(with_schema(database_url))),
+            api=ApiSettings(port=free_port()),
+            admin=AdminSettings(enabled=True, host=host, port=port),
+        )
+        return next(line for line in check_everything(settings) if "admin listener" in line)
+
+    assert told().endswith("http://127.0.0.1:8905")
+    assert "cannot listen at 192.0.2.1" in told(host="192.0.2.1")
 
 
 def test_an_address_that_is_none_of_this_machine_s(examined: Examine) -> None:

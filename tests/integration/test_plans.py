@@ -17,6 +17,7 @@ from psycopg.conninfo import conninfo_to_dict
 from tools.sample_calls import filled, roles, sample_calls
 
 import plans
+from admin_pages import Pages
 from autogpt_db.operations import load_operations
 from autogpt_db.rest import load_resources
 from autogpt_db.settings import CreditsSettings, IntegrationsSettings, Secret
@@ -321,3 +322,22 @@ def test_a_statement_without_an_index_is_found_out(large: tuple[Service, Plans])
         (scan,) = logged.scans()[-1:]
         assert (scan.kind, scan.table) == ("Seq Scan", "AgentNodeExecution")
         assert scan.touched > MOST_TOUCHED * ROWS[scan.table]
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        f"/runs?user={user(0)}&days=3650",
+        f"/runs?graph={graph(0)}&days=3650",
+        f"/runs?user={user(0)}&graph={graph(0)}&days=3650",
+        f"/runs?user={user(0)}&status=RUNNING&days=3650",
+        f"/runs/{execution(0)}",
+    ],
+)
+def test_a_page_for_people_goes_by_indexes(latest: tuple[Service, Plans], target: str) -> None:
+    service, logged = latest
+    pages = Pages(service, content=True)  # which reads more
+    logged.scans()
+    for _ in range(TOGETHER):  # from the sixth run on, a prepared statement may keep its plan
+        assert pages.get(target).status_code == 200
+    check_found(logged, ROWS | LATER_ROWS)

@@ -199,6 +199,7 @@ def test_no_content_is_shown_unless_it_is_wanted(with_canaries: Service) -> None
 
 def test_the_pages_for_people_have_the_same_rule(with_canaries: Service) -> None:
     with_canaries.rows("""UPDATE platform."AgentBlock" SET "name" = "id" """)  # AutoGPT's own
+    with_canaries.rows(f"""UPDATE platform."AgentGraph" SET "name" = '<img src=x>{CANARY}'""")
     less, full = Pages(with_canaries), Pages(with_canaries, content=True)
     there = 'SELECT "id" FROM "AgentGraphExecution" WHERE NOT "isDeleted"'
     runs = [row[0] for row in with_canaries.rows(there)]
@@ -208,7 +209,8 @@ def test_the_pages_for_people_have_the_same_rule(with_canaries: Service) -> None
         assert hidden.status_code == 200
         assert CANARY not in hidden.text
         shown = full.get(path).text
-        if f"{CANARY} " in shown:
+        assert "<img src=x" not in shown
+        if f"&lt;img src=x&gt;{CANARY}" in shown:
             titles.add(path.rpartition("/")[0])
         if "<pre>" in shown:
             values.add(path)

@@ -140,7 +140,10 @@ def test_a_job_that_may_finish_after_a_stop_is_not_taken_away(
 def test_a_failed_job_s_reason_quotes_no_statement_and_no_row(database_url: str) -> None:
     with psycopg.connect(database_url) as connection:
         for statement, told in (
-            ("SELECT 'hunter2'::int", "InvalidTextRepresentation, SQLSTATE 22P02: the log has more"),
+            (
+                "SELECT 'hunter2'::int",
+                "InvalidTextRepresentation, SQLSTATE 22P02: the log has more",
+            ),
             ("SELECT 'hunter2' FROM nowhere", 'relation "nowhere" does not exist'),
         ):
             with pytest.raises(psycopg.Error, match="hunter2") as failed:

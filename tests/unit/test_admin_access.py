@@ -211,6 +211,8 @@ def test_a_foreign_name_is_refused(hosts: tuple[str, ...]) -> None:
     [
         (["admin.host=0.0.0.0"], "admin.allowed_hosts"),
         (["admin.port=8005"], "admin.port"),
+        (["admin.port=8005", "admin.host=localhost"], "admin.port"),
+        (["admin.port=8005", "api.host=0.0.0.0", "api.trusted_network=true"], "admin.port"),
         (["database.connection_limit=7"], "database.connection_limit"),
     ],
 )

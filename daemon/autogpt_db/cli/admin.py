@@ -8,8 +8,11 @@ import click
 
 from autogpt_db.cli.friendly import friendly
 from autogpt_db.cli.printing import say
+from autogpt_db.cli.runtime import runtime_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from autogpt_db.cli.runtime import Loads
     from autogpt_db.settings import Settings
 
@@ -29,8 +32,11 @@ def open_(sources: Loads) -> None:
     On another machine, forward the port first, and print the link here: ssh -L 8905:127.0.0.1:8905.
     """
     with friendly():
+        from autogpt_db.cli.connecting import admin_address
+
         settings = _enabled(sources.load().settings)
-        address = _address(settings)
+        _refuse_another(runtime_of(sources))
+        address = admin_address(settings)
         say(f"{_called(address)}/login#{_ticket(settings, address)}")
 
 
@@ -56,12 +62,22 @@ def _enabled(settings: Settings) -> Settings:
     return settings
 
 
-def _address(settings: Settings) -> str:
-    admin = settings.admin
-    if admin.host.startswith("/"):
-        return f"unix:{admin.host}"
-    host = f"[{admin.host}]" if ":" in admin.host else admin.host
-    return f"http://{host}:{admin.port}"
+def _refuse_another(runtime: Path) -> None:
+    """See that the listener runs, before a token is sent: who has taken its port gets none.
+
+    Raises:
+        DatabaseUnreachableError: It doesn't run.
+    """
+    from autogpt_db.errors import DatabaseUnreachableError
+    from autogpt_db.supervision.status import read_status
+
+    tree = read_status(runtime)
+    states = [each["state"] for each in tree["processes"] if each["name"] == "admin"]
+    if states != ["RUNNING"]:
+        raise DatabaseUnreachableError(
+            f"The admin listener does not run ({', '.join(states) or 'there is none yet'}). Look "
+            "why: autogpt-db status; or let the service read its settings: autogpt-db ctl reload"
+        )
 
 
 def _called(address: str) -> str:

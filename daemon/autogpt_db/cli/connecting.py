@@ -49,6 +49,15 @@ def connect(settings: Settings, name: str) -> tuple[psycopg.Connection[Any], Dat
     return connection, target
 
 
+def admin_address(settings: Settings) -> str:
+    """Return where the admin listener is, as `http_connection` takes it."""
+    admin = settings.admin
+    if admin.host.startswith("/"):
+        return f"unix:{admin.host}"
+    host = f"[{admin.host}]" if ":" in admin.host else admin.host
+    return f"http://{host}:{admin.port}"
+
+
 def http_connection(address: str, *, timeout: float) -> http.client.HTTPConnection:
     """Return an HTTP connection to one of the daemon's addresses; it is opened when it is used.
 

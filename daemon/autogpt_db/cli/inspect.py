@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from autogpt_db.cli.directories import refuse_unusable
-from autogpt_db.errors import DatabaseUnreachableError, ResourceTakenError
+from autogpt_db.errors import ConfigurationError, DatabaseUnreachableError, ResourceTakenError
 from autogpt_db.settings.catalog import options
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def check_everything(settings: Settings) -> Iterator[str]:
     if not has_socket_unit():  # whose unit makes the directories, and says where to listen
         refuse_unusable(settings, embedded=target.embedded)
         _check_address(settings)
+        yield from _describe_admin(settings)
     yield from _describe_programs(settings)
     refuse_closed_way(target)
     try:
@@ -94,6 +95,24 @@ def _check_address(settings: Settings) -> None:
     with suppress(ResourceTakenError):
         for listener in open_listeners(api.host, api.port, listen=False):
             listener.close()
+
+
+def _describe_admin(settings: Settings) -> Iterator[str]:
+    """Say where the admin listener would be, or why not: the service serves without it, too."""
+    from autogpt_db.cli.connecting import admin_address
+    from autogpt_db.listening import open_listeners
+
+    admin = settings.admin
+    if not admin.enabled:
+        return
+    try:
+        with suppress(ResourceTakenError):  # who has it may be the listener itself
+            for listener in open_listeners(admin.host, admin.port, listen=False, section="admin"):
+                listener.close()
+    except ConfigurationError as error:
+        yield f"admin listener: {str(error).rstrip('.')}; the service serves without it"
+    else:
+        yield f"admin listener: {admin_address(settings)}"
 
 
 def _check_session(

@@ -71,7 +71,7 @@ def _admin_problems(settings: Settings) -> Iterator[str]:
     admin, api = settings.admin, settings.api
     if not admin.enabled:
         return
-    if admin.port == api.port and admin.host == api.host and api.port:
+    if admin.port == api.port and _share_an_address(admin.host, api.host):
         yield f"admin.port: {admin.port} is api.port; give each a port of its own."
     if not (is_loopback(admin.host) or admin.allowed_hosts.strip()):
         yield (
@@ -157,6 +157,16 @@ def _is_encryption_key(text: str) -> bool:
         return len(base64.urlsafe_b64decode(text.encode())) == _ENCRYPTION_KEY_LENGTH
     except ValueError:
         return False
+
+
+def _share_an_address(one: str, other: str) -> bool:
+    """Tell whether a port cannot be had at both: one of them may stand for every address."""
+    if one.startswith("/") or other.startswith("/"):
+        return one == other
+    loopback = {"localhost", "127.0.0.1", "::1"}
+    every = {"", "0.0.0.0", "::"}  # noqa: S104 - nothing is bound
+    both = {one, other}
+    return one == other or bool(both & every) or ("localhost" in both and both <= loopback)
 
 
 def is_loopback(host: str) -> bool:

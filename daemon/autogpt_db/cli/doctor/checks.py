@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from structlog.testing import capture_logs
 
-from autogpt_db.cli.doctor import database, host, place, release, service, sessions
+from autogpt_db.cli.doctor import admin, database, host, place, release, service, sessions
 from autogpt_db.cli.doctor.findings import Finding, Situation
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ _CHECKS: tuple[Callable[[Situation], Iterator[Finding]], ...] = (
     service.unit,
     service.processes,
     service.addresses,
+    admin.admin_listener,
     place.listening,
     place.database_in_use,
     service.programs,

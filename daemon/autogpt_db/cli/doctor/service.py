@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,7 +117,7 @@ def addresses(situation: Situation) -> Iterator[Finding]:
         return
     token = api.token.reveal() if api.token is not None else None
     for address in situation.tree["address"]:
-        reason = _ask(address, token)
+        reason = ask(address, token)
         if reason is None:
             yield Finding("ok", "address", f"{address} answers")
         else:
@@ -124,16 +125,22 @@ def addresses(situation: Situation) -> Iterator[Finding]:
             yield Finding("fail", "address", f"{address} does not answer: {reason}", remedy)
 
 
-def _ask(address: str, token: str | None) -> str | None:
-    """Return why the service doesn't answer a health check at `address`, or None."""
+def ask(address: str, token: str | None, *, path: str = "/health_check") -> str | None:
+    """Return why nobody answers a health check at `address`, or None.
+
+    Args:
+        address: As `http_connection` takes it.
+        token: What the answer needs; None where it needs none.
+        path: Of the check.
+    """
     connection = http_connection(address, timeout=_SECONDS)
     try:
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        connection.request("GET", "/health_check", headers=headers)
+        connection.request("GET", path, headers=headers)
         response = connection.getresponse()
         content = response.read(1000)
-    except OSError as error:
-        return str(error)
+    except (OSError, HTTPException) as error:
+        return str(error) or type(error).__name__
     finally:
         connection.close()
     if response.status == _OK:
