@@ -10,14 +10,14 @@ import msgspec
 
 from autogpt_db.admin.app import build_app
 from autogpt_db.admin.state import AdminState
-from autogpt_db.admin.tokens import Tokens
+from autogpt_db.admin.tokens import TokensInEffect, read_token
 from autogpt_db.database.pool.scraping import Scraping
 from autogpt_db.metrics import open_store
 
 if TYPE_CHECKING:
-    from service import Service
+    from pathlib import Path
 
-_TOKENS = Tokens("a" * 40, "r" * 40)
+    from service import Service
 
 
 class Pages:
@@ -25,17 +25,22 @@ class Pages:
 
     Args:
         service: Its pool is the listener's.
+        state: The state directory.
         content: Whether users' content is shown.
     """
 
-    def __init__(self, service: Service, *, content: bool = False) -> None:
+    def __init__(self, service: Service, state: Path, *, content: bool = False) -> None:
         self._service = service
         admin = msgspec.structs.replace(service.settings.admin, show_content=content)
-        settings = msgspec.structs.replace(service.settings, admin=admin)
+        settings = msgspec.structs.replace(
+            service.settings, admin=admin, state_directory=state, runtime_directory=state / "run"
+        )
+        tokens = TokensInEffect(settings)
+        self._token = read_token(state / "admin" / "read_token")
         store = open_store(settings, "admin")
         scraping = Scraping(service.pool, settings, store)
-        state = AdminState(settings, service.pool, store, scraping, _TOKENS, asyncio.Event())
-        self._app = build_app(state)
+        stopping = asyncio.Event()
+        self._app = build_app(AdminState(settings, service.pool, store, scraping, tokens, stopping))
 
     def get(self, target: str, **headers: str) -> httpx.Response:
         """Return the response to one request."""
@@ -43,7 +48,7 @@ class Pages:
         async def ask() -> httpx.Response:
             transport = httpx.ASGITransport(self._app)
             async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as asks:
-                given = {"authorization": f"Bearer {_TOKENS.read_token}"} | headers
+                given = {"authorization": f"Bearer {self._token}"} | headers
                 return await asks.get(target, headers=given)
 
         response: httpx.Response = self._service.run(ask())

@@ -29,6 +29,7 @@ from service import FIRST, LATER, Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from tools.sample_calls import Arguments
     from tools.sample_calls.roles import Role
@@ -334,9 +335,11 @@ def test_a_statement_without_an_index_is_found_out(large: tuple[Service, Plans])
         f"/runs/{execution(0)}",
     ],
 )
-def test_a_page_for_people_goes_by_indexes(latest: tuple[Service, Plans], target: str) -> None:
+def test_a_page_for_people_goes_by_indexes(
+    latest: tuple[Service, Plans], tmp_path: Path, target: str
+) -> None:
     service, logged = latest
-    pages = Pages(service, content=True)  # which reads more
+    pages = Pages(service, tmp_path, content=True)  # which reads more
     logged.scans()
     for _ in range(TOGETHER):  # from the sixth run on, a prepared statement may keep its plan
         assert pages.get(target).status_code == 200

@@ -22,6 +22,7 @@ from service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from releases.building import ReleaseDatabases
 
@@ -197,10 +198,10 @@ def test_no_content_is_shown_unless_it_is_wanted(with_canaries: Service) -> None
     }
 
 
-def test_the_pages_for_people_have_the_same_rule(with_canaries: Service) -> None:
+def test_the_pages_for_people_have_the_same_rule(with_canaries: Service, tmp_path: Path) -> None:
     with_canaries.rows("""UPDATE platform."AgentBlock" SET "name" = "id" """)  # AutoGPT's own
     with_canaries.rows(f"""UPDATE platform."AgentGraph" SET "name" = '<img src=x>{CANARY}'""")
-    less, full = Pages(with_canaries), Pages(with_canaries, content=True)
+    less, full = (Pages(with_canaries, tmp_path, content=content) for content in (False, True))
     there = 'SELECT "id" FROM "AgentGraphExecution" WHERE NOT "isDeleted"'
     runs = [row[0] for row in with_canaries.rows(there)]
     titles, values = set(), set()
