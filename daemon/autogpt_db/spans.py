@@ -111,6 +111,13 @@ class Span:
         self.attributes["error.type"] = type(error).__name__
 
     @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Return what tells another service that it is a part of this (W3C Trace Context)."""
+        parent = f"00-{self.trace_id}-{self.span_id}-01".encode("ascii")
+        state = self.trace.state.encode("ascii")
+        return [(b"traceparent", parent), *([(b"tracestate", state)] if state else [])]
+
+    @property
     def trace_id(self) -> str:
         """Return the trace's id as it is written: 32 hexadecimal digits."""
         return f"{self.trace.id:032x}"

@@ -15,6 +15,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from autogpt_db.backoff import Backoff
+from autogpt_db.database.pool.tracing import kind_of
 from autogpt_db.errors import ConfigurationError
 from autogpt_db.metrics import families
 from autogpt_db.metrics.store import Store
@@ -225,6 +226,17 @@ async def test_a_trace_has_so_many_spans_and_says_how_many_more() -> None:
             run.end()
         assert len(collector.spans) == MOST_SPANS + 1
         assert collector.spans[-1].told == {"autogpt_db.spans_left_out": 5}
+
+
+def test_a_statements_kind_is_the_first_change_that_it_makes() -> None:
+    for text, kind in (
+        ("SELECT 1", "SELECT"),
+        ("WITH a AS (SELECT 1 FOR NO KEY UPDATE), b AS (SELECT 2 FOR UPDATE) SELECT 1", "SELECT"),
+        ("WITH a AS (UPDATE x SET y = 1 RETURNING 1) DELETE FROM z", "UPDATE"),
+        ("INSERT INTO x SELECT 1 ON CONFLICT (y) DO UPDATE SET y = 1", "INSERT"),
+        ("DELETE FROM x", "DELETE"),
+    ):
+        assert kind_of(text) == kind, text
 
 
 def test_nothing_of_it_is_imported_where_it_is_off() -> None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
 
 import httpx
 
+from autogpt_db.api.tracing import passing_on
 from autogpt_db.api.unknown import PASSED_ON, Names
 from autogpt_db.errors import FallbackUnavailableError
 from autogpt_db.logs.events import api as log
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from autogpt_db.api.calls import Call
     from autogpt_db.metrics import Store
     from autogpt_db.settings.api import ApiSettings
+    from autogpt_db.spans import Span
 
 CONNECT_TIMEOUT = 5.0
 """Most seconds to wait for a connection."""
@@ -47,6 +50,7 @@ _HOP_BY_HOP = frozenset(
     }
 )
 _OUR_OWN = frozenset({b"host", b"x-request-id", PASSED_ON})
+_OF_THE_TRACE = frozenset({b"traceparent", b"tracestate"})
 _SET_BY_THE_SERVER = frozenset({b"date", b"server", b"x-request-id"})
 
 Header = tuple[bytes, bytes]
@@ -70,6 +74,7 @@ class Fallback:
         self.calls: Counter[str] = Counter()
         self._store = store
         self._url = api.fallback_url.rstrip("/")
+        self._address = urlsplit(api.fallback_url).netloc
         self._timeout = api.fallback_timeout
         self._most = api.fallback_concurrency
         self._hides_token = api.token is not None
@@ -114,22 +119,29 @@ class Fallback:
             )
         self._count(call, name)
         call.passes_on(self._timeout)
-        request = httpx.Request(
-            "POST", f"{self._url}/{name}", headers=self._request_headers(call),
-            content=body,
-        )  # fmt: skip
         self._running += 1
         try:
-            async with asyncio.timeout(self._timeout):
-                answer = await self._client.send(request, stream=True)
-                try:
-                    await self._answer(call, answer)
-                finally:
-                    await answer.aclose()
+            with passing_on(call.span, call.name, self._address) as part:
+                request = httpx.Request(
+                    "POST", f"{self._url}/{name}", headers=self._request_headers(call, part),
+                    content=body,
+                )  # fmt: skip
+                await self._exchange(call, request, part)
         except (httpx.TransportError, TimeoutError) as error:
             self._failed(call, name, error)
         finally:
             self._running -= 1
+
+    async def _exchange(self, call: Call, request: httpx.Request, part: Span | None) -> None:
+        async with asyncio.timeout(self._timeout):
+            answer = await self._client.send(request, stream=True)
+            if part is not None:
+                part.attributes["http.response.status_code"] = answer.status_code
+                part.failed = answer.is_error
+            try:
+                await self._answer(call, answer)
+            finally:
+                await answer.aclose()
 
     def _count(self, call: Call, name: str) -> None:
         if self._names.add(name):
@@ -139,14 +151,15 @@ class Fallback:
         self.calls[call.name] += 1
         self._store.add(families.PASSED_ON, 1, call.name)
 
-    def _request_headers(self, call: Call) -> list[Header]:
+    def _request_headers(self, call: Call, part: Span | None) -> list[Header]:
+        ours = _OUR_OWN if part is None else _OUR_OWN | _OF_THE_TRACE
         kept = [
             (name, value)
             for name, value in _end_to_end(call.head.headers)
-            if name not in _OUR_OWN and not (self._hides_token and name == b"authorization")
+            if name not in ours and not (self._hides_token and name == b"authorization")
         ]
         kept += [(b"x-request-id", call.request_id.encode("ascii")), (PASSED_ON, b"1")]
-        return kept
+        return kept if part is None else kept + part.headers
 
     @staticmethod
     async def _answer(call: Call, answer: httpx.Response) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from autogpt_db.spans import Kind
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from autogpt_db.api.heads import Head
     from autogpt_db.database import pool
     from autogpt_db.errors import CallError
@@ -77,6 +82,31 @@ def end_span(
     # What a client has done wrong is no failure of the server's (OpenTelemetry's rule).
     span.failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR
     span.end()
+
+
+@contextmanager
+def passing_on(span: Span | None, name: str, address: str) -> Iterator[Span | None]:
+    """Trace a call of another service as a part of `span`, and yield that part.
+
+    Args:
+        span: The request's; None: it is not traced.
+        name: The method, one of few.
+        address: The service's host and port.
+    """
+    if span is None:
+        yield None
+        return
+    part = span.begin(f"POST /{name}", Kind.CLIENT)
+    part.attributes["http.request.method"] = "POST"
+    part.attributes["http.route"] = f"/{name}"
+    part.attributes["server.address"] = address
+    try:
+        yield part
+    except BaseException as error:
+        part.fail(error)
+        raise
+    finally:
+        part.end()
 
 
 def _route(head: Head, name: str, *, passed_on: bool) -> str | None:

@@ -14,6 +14,7 @@ from autogpt_db.errors import AutogptDbError
 from autogpt_db.logs import format_in_use
 from autogpt_db.logs.events import worker as log
 from autogpt_db.metrics import families
+from autogpt_db.spans import SPAN
 from autogpt_db.worker.fencing import FetchedJob
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from procrastinate.worker import Worker
 
     from autogpt_db.metrics import Store
+    from autogpt_db.spans import Span
+    from autogpt_db.traces.tracer import Tracer
     from autogpt_db.worker.registry import Job
     from autogpt_db.worker.runs import JobRun
 
@@ -38,10 +41,12 @@ class Runs:
 
     Attributes:
         running: What is under way, by the task that does it.
+        tracer: Begins their traces; None: there are none.
     """
 
     def __init__(self, jobs: Mapping[str, Job], store: Store) -> None:
         self._jobs = jobs
+        self.tracer: Tracer | None = None
         self._metrics = store
         self.running: dict[asyncio.Task[Any], JobRun] = {}
         self._ended: set[str] = set()
@@ -72,6 +77,7 @@ class Runs:
         assert isinstance(context.job, FetchedJob)
         run = context.job.run
         self.running[task] = run
+        span = self._begin_span(run)
         outcome = "failed"
         try:
             result = await call_next()
@@ -105,6 +111,10 @@ class Runs:
             del self.running[task]
             self._metrics.add(families.JOB_RUNS, 1, run.job, outcome)
             self._metrics.observe(families.JOB_SECONDS, time.monotonic() - run.began, run.job)
+            if span is not None:
+                span.attributes["autogpt_db.outcome"] = outcome
+                span.failed = outcome == "failed"
+                span.end()
         # Who has just started it at a terminal shall see that it serves, not what was due anyway.
         due_at_start = run.job not in self._ended and format_in_use() == "console"
         self._ended.add(run.job)
@@ -112,6 +122,18 @@ class Runs:
         fields["seconds"] = round(time.monotonic() - run.began, 3)
         log.job_succeeded.at(DEBUG if due_at_start else INFO, **fields | result)
         return result
+
+    def _begin_span(self, run: JobRun) -> Span | None:
+        """Begin what is traced of a run, in its own task."""
+        if self.tracer is None:
+            return None
+        span = self.tracer.begin_run(f"job {run.job}")
+        SPAN.set(span)
+        if span is not None:
+            span.attributes["autogpt_db.job"] = run.job
+            span.attributes["autogpt_db.job_id"] = run.job_id
+            span.attributes["autogpt_db.attempt"] = run.attempt
+        return span
 
 
 def reason_of(error: Exception, limit: float) -> str:

@@ -20,6 +20,8 @@ from autogpt_db.heartbeat import Heartbeat
 from autogpt_db.logs.events import worker as log
 from autogpt_db.metrics import open_store
 from autogpt_db.metrics.publishing import publish_forever
+from autogpt_db.traces import LAST_WORDS as TRACES_LAST_WORDS
+from autogpt_db.traces import open_tracer
 from autogpt_db.worker import library, registry, rescue
 from autogpt_db.worker.connecting import STATEMENT_LIMIT, QueueConnector
 from autogpt_db.worker.giving_way import give_way
@@ -82,6 +84,7 @@ class WorkerProcess:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         share = self._share
+        tracer = self._runs.tracer = open_tracer(self._settings.traces, self._metrics)
         async with Pool.open(self._settings, name=APPLICATION, size=share) as pool:
             beating = asyncio.create_task(
                 self._heartbeat.beat_forever(pool.figures, self._runs.words)
@@ -102,6 +105,8 @@ class WorkerProcess:
                 beating.cancel()
                 keeping_up.cancel()
                 publishing.cancel()
+        if tracer is not None:
+            await tracer.close(0.0 if self._hasten.is_set() else TRACES_LAST_WORDS)
         log.worker_stopped()
         return EXIT_STOPPED
 

@@ -7,18 +7,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from autogpt_db.database.pool.merged import KeyedMerged, NotKeptError
+from autogpt_db.database.pool.tracing import batch_traced
 from autogpt_db.errors import (
     DeadlineExceededError,
     LockedError,
     ServiceUnavailableError,
     StatementCollidedError,
 )
+from autogpt_db.spans import SPAN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from autogpt_db.database.pool.merged import Merged, Sender
     from autogpt_db.database.pool.reply_sizes import ReplySizes
+    from autogpt_db.spans import Span
 
 LARGEST_BATCH = 64
 """Calls in one statement: more gain nothing, and make the first ones wait for the last."""
@@ -45,6 +48,7 @@ class MergedCall:
         size: Characters of its parameters.
         waited: Seconds that its batch waited for a connection.
         taken: Whether it waits no longer: it is under way, or its caller's to send.
+        span: What is traced of it from its coming in to its outcome; None: nothing.
     """
 
     parameters: Mapping[str, Any]
@@ -54,6 +58,7 @@ class MergedCall:
     size: int
     waited: float = 0.0
     taken: bool = False
+    span: Span | None = None
 
 
 @dataclass(slots=True)
@@ -91,6 +96,7 @@ class BatchSender:
         figures: Figures,
         replies: ReplySizes,
         let_go: Callable[[tuple[Any, ...]], None],
+        traced_as: str | None,
     ) -> None:
         """Take what sending needs.
 
@@ -100,6 +106,7 @@ class BatchSender:
             figures: Where it is counted.
             replies: Where it is noted how large they are.
             let_go: Called with a key whose calls have all been sent by themselves.
+            traced_as: What batches are called in traces; None: they are in none.
         """
         self._merged = merged
         self._leaves_out = isinstance(merged, KeyedMerged)
@@ -107,6 +114,7 @@ class BatchSender:
         self._figures = figures
         self._replies = replies
         self._let_go = let_go
+        self._traced_as = traced_as
         self._isolated = asyncio.Semaphore(ISOLATED_AT_ONCE)
 
     async def send(self, batch: list[MergedCall], held: set[tuple[Any, ...]]) -> None:
@@ -116,6 +124,13 @@ class BatchSender:
             batch: The calls.
             held: Their keys; each that is let go of before the end is taken out.
         """
+        if self._traced_as is None:
+            await self._send(batch, held)
+            return
+        with batch_traced(batch, self._traced_as):
+            await self._send(batch, held)
+
+    async def _send(self, batch: list[MergedCall], held: set[tuple[Any, ...]]) -> None:
         sender = self._open_call()
         self._figures.add_batch(len(batch))
         try:
@@ -162,6 +177,8 @@ class BatchSender:
         await asyncio.gather(*(run_in_turn() for _ in range(ISOLATED_AT_ONCE)))
 
     async def _run_alone(self, call: MergedCall) -> None:
+        if self._traced_as is not None:
+            SPAN.set(call.span)
         sender = self._open_call()
         self._figures.add_batch(1)
         try:

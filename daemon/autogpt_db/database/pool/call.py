@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -15,12 +15,14 @@ from autogpt_db.database.pool.abreast import Abreast
 from autogpt_db.database.pool.faults import classified
 from autogpt_db.database.pool.merging import IN_FLIGHT, Merger
 from autogpt_db.database.pool.sending import Sending
+from autogpt_db.database.pool.tracing import outcome_traced, transaction_traced, wait_traced
 from autogpt_db.database.pool.transaction import Transaction
 from autogpt_db.errors import DeadlineExceededError
 from autogpt_db.logs.events import connections as log
+from autogpt_db.spans import SPAN
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Coroutine, Mapping
     from typing import LiteralString
 
     from autogpt_db.database.pool.batches import MergedCall
@@ -99,8 +101,11 @@ class Call(Sending):
     ) -> bytes | None:
         merger = self._connections.mergers.get(merged) or self._new_merger(merged)
         call = self._merging = merger.submit(parameters)
+        span = SPAN.get() if self._connections.traced else None
         try:
-            document = await call.outcome
+            document = await (
+                call.outcome if span is None else outcome_traced(call, span, self._name)
+            )
             if isinstance(document, bytes | None):
                 self.pool_wait += call.waited
                 self.row_count += document is not None
@@ -122,7 +127,13 @@ class Call(Sending):
             return Call(connections, name, reads=merged.reads)
 
         abreast = Abreast(IN_FLIGHT) if merged.reads else connections.writes_abreast
-        merger = Merger(merged, open_call, limit=connections.most_waiting, abreast=abreast)
+        merger = Merger(
+            merged,
+            open_call,
+            limit=connections.most_waiting,
+            abreast=abreast,
+            traced_as=name if connections.traced else None,
+        )
         connections.mergers[merged] = merger
         return merger
 
@@ -135,8 +146,10 @@ class Call(Sending):
         connection = self._connection = await self._borrow()
         inside = Transaction(self, self._connections, connection, self._name, reads=self._reads)
         try:
-            async with connection.transaction():
-                yield inside
+            span = SPAN.get() if self._connections.traced else None
+            with nullcontext() if span is None else transaction_traced(span):
+                async with connection.transaction():
+                    yield inside
         except (psycopg.Error, OSError) as error:
             raise await inside.failure_of(error) from error
         finally:
@@ -194,7 +207,14 @@ class Call(Sending):
             self._connection = None
             self._give_back(connection)
 
-    async def _borrow(self) -> PooledConnection:
+    def _borrow(self) -> Coroutine[Any, Any, PooledConnection]:
+        span = SPAN.get() if self._connections.traced else None
+        borrowing = self._borrow_in_time()
+        if span is None:
+            return borrowing
+        return wait_traced(borrowing, span, heavy=self._lane is not None)
+
+    async def _borrow_in_time(self) -> PooledConnection:
         connections = self._connections
         started = time.monotonic()
         patience = connections.patience

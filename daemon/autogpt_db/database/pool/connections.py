@@ -127,6 +127,7 @@ class Connections:
         self.knowledge = knowledge
         self.faults = Faults(url)
         self.answered = -math.inf
+        self.traced = settings.traces.enabled
         self.durations = Durations()
         self.most_waiting = settings.database.pool_max_waiting
         # The other half stays for short calls.

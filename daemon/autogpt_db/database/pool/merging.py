@@ -83,6 +83,7 @@ class Merger:
         *,
         limit: int,
         abreast: Abreast,
+        traced_as: str | None = None,
     ) -> None:
         """Start with nothing waiting.
 
@@ -91,13 +92,16 @@ class Merger:
             open_call: Returns what one batch is sent through.
             limit: Calls that may wait; one more is refused at once.
             abreast: The batches of all kinds that it counts as one of.
+            traced_as: What batches are called in traces; None: they are in none.
         """
         self.merged = merged
         self._abreast = abreast
         self.figures = Figures()
         self._limit = limit
         self.replies = ReplySizes()
-        self._sender = BatchSender(merged, open_call, self.figures, self.replies, self._let_go)
+        self._sender = BatchSender(
+            merged, open_call, self.figures, self.replies, self._let_go, traced_as
+        )
         self._waiting: deque[MergedCall] = deque()
         self._busy_keys: set[tuple[Any, ...]] = set()
         self._in_flight: dict[MergedCall, _Sent] = {}

@@ -10,6 +10,8 @@ from autogpt_db.database.failures import translate
 from autogpt_db.database.pool.database import Database
 from autogpt_db.database.pool.pooled import swells
 from autogpt_db.database.pool.statements import NO_PARAMETERS
+from autogpt_db.database.pool.tracing import run_traced
+from autogpt_db.spans import SPAN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -90,7 +92,12 @@ class Sending(Database):
             connection.swollen = True
         began = time.monotonic()
         try:
-            result = await connection.run(statement, parameters)
+            span = SPAN.get() if self._connections.traced else None
+            result = await (
+                connection.run(statement, parameters)
+                if span is None
+                else run_traced(span, self._name, connection, statement, parameters)
+            )
         finally:
             ended = time.monotonic()
             self._connections.durations.count(self._name, ended - began)
