@@ -171,6 +171,17 @@ def test_what_is_logged_on_the_way_is_no_part_of_the_answer(helper: Helper) -> N
     assert "chat_column_defaulted" in done.stderr
 
 
+def test_a_table_that_somebody_has_locked_is_not_waited_for_without_end(
+    helper: Helper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTOGPT_DB_DATABASE_LOCK_TIMEOUT", "0.1")
+    with psycopg.connect(helper.url) as holder:
+        holder.execute(b'LOCK TABLE platform."ChatSession"')
+        done = helper.types("show", "chat-1")
+    assert (done.exit_code, done.stdout) == (69, "")
+    assert "database.lock_timeout" in done.stderr
+
+
 def test_a_day_that_no_calendar_has_is_shown_as_it_is(helper: Helper) -> None:
     done = helper.types("show", "chat-odd")
     assert "started (UTC)      12000-01-01T00:00:00Z\n" in done.stdout

@@ -28,6 +28,7 @@ def ask(settings: Settings, name: str, question: Callable[[Database], Awaitable[
     Raises:
         ConfigurationError: A file that TLS needs is missing, or we are refused for good.
         DatabaseUnreachableError: Nobody answers there.
+        LockedError: Somebody else has locked a table for longer than calls wait.
     """
     import asyncio
 
@@ -37,7 +38,7 @@ def ask(settings: Settings, name: str, question: Callable[[Database], Awaitable[
     from autogpt_db.logs import records_on_stderr
 
     # Says who doesn't answer, where a pool would only wait.
-    connection, target = connect(settings, name)
+    connection, target = connect(settings, name, reads=True)
     with connection:
         catalogue = read_catalogue(connection, target.schema)
 

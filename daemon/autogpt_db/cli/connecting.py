@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from autogpt_db.settings import Settings
 
 
-def connect(settings: Settings, name: str) -> tuple[psycopg.Connection[Any], DatabaseUrl]:
+def connect(
+    settings: Settings, name: str, *, reads: bool = False
+) -> tuple[psycopg.Connection[Any], DatabaseUrl]:
     """Return a connection in autocommit mode, and where it leads to.
 
     Args:
         settings: Where the database is.
         name: The command, for `pg_stat_activity`.
+        reads: Whether it only looks: then it waits for locks, and for answers, as calls do.
 
     Raises:
         ConfigurationError: A file that TLS needs is missing, or we are refused for good.
@@ -34,9 +37,11 @@ def connect(settings: Settings, name: str) -> tuple[psycopg.Connection[Any], Dat
 
     target = direct_database_url(settings)
     target.verify_files()
+    options = settings.database
     conninfo = target.conninfo(
-        connect_timeout=settings.database.connect_timeout,
+        connect_timeout=options.connect_timeout,
         application_name=f"autogpt-db {name}",
+        **(bounds(options.statement_timeout, options.lock_timeout) if reads else {}),
     )
     try:
         connection = hosts.connect(conninfo)
@@ -56,6 +61,14 @@ def admin_address(settings: Settings) -> str:
         return f"unix:{admin.host}"
     host = f"[{admin.host}]" if ":" in admin.host else admin.host
     return f"http://{host}:{admin.port}"
+
+
+def bounds(statement_timeout: float, lock_timeout: float) -> dict[str, str]:
+    """Return the settings of a session whose statements wait for so many seconds at most."""
+    return {
+        "statement_timeout": str(int(statement_timeout * 1000)),
+        "lock_timeout": str(int(lock_timeout * 1000)),
+    }
 
 
 def http_connection(address: str, *, timeout: float) -> http.client.HTTPConnection:

@@ -103,13 +103,18 @@ def _lacking(settings: Settings) -> dict[str, str]:
     """Return what methods lack in the database; nothing where it doesn't answer."""
     import psycopg
 
+    from autogpt_db.cli.connecting import bounds
     from autogpt_db.database.hosts import connect
     from autogpt_db.database.schema import read_catalogue
     from autogpt_db.database.url import direct_database_url
     from autogpt_db.operations.coverage import at_hand
 
     target = direct_database_url(settings)
-    conninfo = target.conninfo(connect_timeout=PATIENCE, application_name="autogpt-db methods")
+    conninfo = target.conninfo(
+        connect_timeout=PATIENCE,
+        application_name="autogpt-db methods",
+        **bounds(PATIENCE, PATIENCE),
+    )
     try:
         with connect(conninfo) as connection:
             catalogue = read_catalogue(connection, target.schema)
