@@ -230,6 +230,18 @@ def test_few_ask_at_once_and_one_more_waits_for_nobody(server: SchedulerServer) 
     assert len(server.requests) == MOST_AT_ONCE
 
 
+def test_of_many_who_come_at_once_few_ask(server: SchedulerServer) -> None:
+    scheduler = Scheduler(server.url, PATIENCE)
+    server.schedules = [schedule("g", EARLIEST)]
+
+    async def main() -> list[dict[str, str]]:
+        return await asyncio.gather(*(scheduler.ask("alice", None) for _ in range(50)))
+
+    told = asyncio.run(main())
+    assert sorted(map(len, told)) == [0] * (50 - MOST_AT_ONCE) + [1] * MOST_AT_ONCE
+    assert len(server.requests) == MOST_AT_ONCE
+
+
 def test_what_cannot_be_read_is_passed_over(server: SchedulerServer) -> None:
     server.schedules = [
         schedule("g", moment)

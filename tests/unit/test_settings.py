@@ -279,6 +279,12 @@ def test_a_page_that_no_token_can_stand_behind_is_refused(page: str) -> None:
         load_settings(environment={"PLATFORM_LINK_BASE_URL": page})
 
 
+@pytest.mark.parametrize("url", ["scheduler:8003", "http://", "http://h:99999", "http://h/?a"])
+def test_a_scheduler_that_cannot_be_asked_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"library\.scheduler_url"):
+        load_settings(environment={"AUTOGPT_DB_LIBRARY_SCHEDULER_URL": url})
+
+
 def test_the_page_of_links_is_autogpts_unless_somebody_says_so() -> None:
     assert (
         load_settings(environment={}).settings.linking.base_url == "https://platform.agpt.co/link"

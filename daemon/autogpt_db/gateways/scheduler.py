@@ -30,6 +30,8 @@ LARGEST_REPLY = 1024 * 1024
 """Bytes of a reply that are read; a larger one counts as none."""
 LONGEST_MOMENT = 64
 """Characters of a moment's text."""
+LONGEST_REASON = 200
+"""Characters that the log has of what was wrong with a reply."""
 BETWEEN_FAILURES = Backoff(first=10.0, longest=300.0)
 """Seconds in which nobody asks after it has failed."""
 
@@ -86,10 +88,16 @@ class Scheduler:
         """Return when graphs run next, by graph; nothing where that cannot be had at once."""
         if self._under_way >= MOST_AT_ONCE or self._breaker.open:
             return {}
+        self._under_way += 1  # at once: whoever comes meanwhile must see it
+        try:
+            return await self._asked(user_id, graph_id)
+        finally:
+            self._under_way -= 1
+
+    async def _asked(self, user_id: str, graph_id: str | None) -> dict[str, str]:
         # Beside the loop, where it is used: it takes a while and many megabytes.
         library = await asyncio.to_thread(importlib.import_module, "httpx")
         body = msgspec.json.encode({"graph_id": graph_id, "user_id": user_id})
-        self._under_way += 1
         try:
             async with asyncio.timeout(self._timeout):
                 reply = await self._reply(library, body)
@@ -104,10 +112,9 @@ class Scheduler:
             OSError,
             _ReplyUnusableError,
         ) as error:
-            self._failed(f"{type(error).__name__.lstrip('_')}: {error}")
+            words = str(error)[:LONGEST_REASON]  # it may quote what came
+            self._failed(f"{type(error).__name__.lstrip('_')}: {words}")
             return {}
-        finally:
-            self._under_way -= 1
         self._breaker.answered()
         return found
 

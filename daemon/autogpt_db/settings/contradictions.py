@@ -37,7 +37,13 @@ def contradictions(settings: Settings) -> Iterator[str]:
             "blank, or is no UTF-8. Take another: openssl rand -hex 32"
         )
     yield from _fallback_problems(api)
-    if not _takes_a_token(settings.linking.base_url):
+    scheduler = settings.library.scheduler_url
+    if scheduler is not None and not _goes_on(scheduler):
+        yield (
+            "library.scheduler_url: must look like http://host:port, without user, query or "
+            "fragment: a method's name is put behind it."
+        )
+    if not _goes_on(settings.linking.base_url):
         yield (
             "linking.base_url: must look like https://host/link, without user, query or fragment: "
             "a token is put behind it."
@@ -138,8 +144,8 @@ def _fallback_problems(api: ApiSettings) -> Iterator[str]:
         )
 
 
-def _takes_a_token(base: str) -> bool:
-    """Tell whether a page's address is one still when a token and a query stand behind it."""
+def _goes_on(base: str) -> bool:
+    """Tell whether an address is one still when a further part and a query stand behind it."""
     try:
         url = urlsplit(base)
         host, _port = url.hostname, url.port
