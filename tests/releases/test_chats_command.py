@@ -53,6 +53,14 @@ VALUES ('odd', 'chat-odd', -1, 'assistant', '{"name": "a\\n#7  user", "arguments
 """
 
 
+LARGE = """
+INSERT INTO platform."ChatSession" ("id", "userId", "updatedAt")
+VALUES ('chat-large', 'odd', '2020-01-01');
+INSERT INTO platform."ChatMessage" ("id", "sessionId", "sequence", "role", "content")
+VALUES ('large', 'chat-large', 0, 'user', repeat('x', 65536));
+"""
+
+
 class Helper(TypedCommands):
     """Types commands of the group `chats` at a database."""
 
@@ -180,6 +188,17 @@ def test_a_table_that_somebody_has_locked_is_not_waited_for_without_end(
         done = helper.types("show", "chat-1")
     assert (done.exit_code, done.stdout) == (69, "")
     assert "database.lock_timeout" in done.stderr
+
+
+def test_a_message_that_is_too_large_is_told_with_what_to_do(
+    helper: Helper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTOGPT_DB_LIMITS_RESULT_BYTES", "65536")
+    with psycopg.connect(helper.url, autocommit=True) as connection:
+        connection.execute(LARGE)
+    done = helper.types("show", "chat-large")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "--set limits.result_bytes=" in done.stderr
 
 
 def test_a_day_that_no_calendar_has_is_shown_as_it_is(helper: Helper) -> None:

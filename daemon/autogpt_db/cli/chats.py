@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +15,8 @@ from autogpt_db.cli.tables import moment_of, shortened, table
 from autogpt_db.cli.users import account_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from autogpt_db.cli.runtime import Loads
     from autogpt_db.database.pool import Database
 
@@ -67,7 +70,8 @@ def list_(
                 pinned_first=False,
             )
 
-        sessions = _decoded(ask(settings, _NAME, listed))
+        with _whole():
+            sessions = _decoded(ask(settings, _NAME, listed))
         more = len(sessions) > limit
         del sessions[limit:]
         if as_json:
@@ -122,7 +126,8 @@ def show(
         return page, await get_user_email_by_id(database, user_id=user_id)
 
     with friendly():
-        document, email = ask(sources.load().settings, _NAME, read)
+        with _whole():
+            document, email = ask(sources.load().settings, _NAME, read)
         if document is None:
             fail(f"there is no chat {session!r}. autogpt-db chats list shows a user's.")
         page = _decoded(document)
@@ -143,6 +148,20 @@ def show(
         elif page["has_more"]:
             oldest = page["oldest_sequence"]
             say(f"The messages from #{oldest} on: --before {oldest} shows those before.")
+
+
+@contextmanager
+def _whole() -> Iterator[None]:
+    """Say what to do about an answer that would be larger than the settings allow."""
+    from autogpt_db.errors import ResultTooLargeError
+
+    try:
+        yield
+    except ResultTooLargeError:
+        fail(
+            "what is to be shown is larger than limits.result_bytes. A lower --limit may do, or "
+            "autogpt-db --set limits.result_bytes=… chats …"
+        )
 
 
 def _decoded(document: Any) -> Any:

@@ -125,6 +125,7 @@ def records_on_stderr() -> Iterator[None]:
     structlog.configure(
         processors=[_add_level, _stamp, _write_to_stderr],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS["warning"]),
+        logger_factory=structlog.ReturnLoggerFactory(),  # which needs no stdout
     )
     try:
         yield
@@ -171,8 +172,9 @@ def _deliver(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDic
 
 
 def _write_to_stderr(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    line = console_renderer(colours=sys.stderr.isatty())(event)
-    with suppress(OSError):  # nobody reads it any more, and who asked gets an answer
+    # Nobody may read it, or it may be closed: who asked gets an answer.
+    with suppress(OSError, AttributeError):
+        line = console_renderer(colours=sys.stderr.isatty())(event)
         sys.stderr.write(line.decode())
     raise structlog.DropEvent
 
