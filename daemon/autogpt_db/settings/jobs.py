@@ -123,8 +123,8 @@ class RetainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     batch: Annotated[
         int,
         option(
-            "Rows that one transaction deletes at most, of each table; of chats a turn at least, "
-            "however long it is.",
+            "Rows that one transaction deletes at most, of each table, and fewer where that takes "
+            "long; of chats a turn at least, however long it is.",
             ge=10,
             le=100_000,
         ),

@@ -21,6 +21,13 @@ PAGE_SIZE = 10_000
 """Rows that one transaction looks at where no index knows how old they are."""
 BUDGET = 3300.0
 """Seconds after which a run ends by itself; the next one goes on where it stopped."""
+FIRST_BATCH = 10
+"""Rows that a run deletes at first; more as long as that is quick."""
+LONGEST = 0.5
+"""Seconds that a transaction should take at most: after one that takes longer less is deleted.
+
+AutoGPT has no index on what refers to a file: PostgreSQL looks through whole tables for each.
+"""
 LOCKED_PAUSE = 1.0
 """Seconds to wait when somebody else's lock was in the way."""
 
@@ -110,7 +117,8 @@ async def retain(database: JobDatabase) -> dict[str, Any]:
     `retain.bot_events_days`, `retain.chats_days` and `retain.chat_messages_days`. A transaction
     deletes at most `retain.batch` rows of a table, waits for nobody's lock for long, and is
     followed by a pause; a run that ends goes on next time. What a database has no table for is
-    passed over.
+    passed over. Where a transaction takes more than half a second, as where AutoGPT has no index on
+    what refers to a file, the next ones delete less.
 
     Of a chat whole turns go, the oldest first, each in one transaction however long it is, so that
     what stays begins with words of its user, even where a run ends early. Its latest turn stays, so
@@ -192,6 +200,7 @@ class _Walk:
             days: How old they must be.
         """
         horizon = _horizon(days)
+        batch = min(FIRST_BATCH, self._batch)
         after: str | None = ""
         while after is not None:
             if time.monotonic() >= self._stop_at:
@@ -201,7 +210,7 @@ class _Walk:
             try:
                 row = await self._database.row(
                     delete,
-                    {"horizon": horizon, "after": after, "batch": self._batch, "page": PAGE_SIZE},
+                    {"horizon": horizon, "after": after, "batch": batch, "page": PAGE_SIZE},
                 )
             except (LockedError, StatementCollidedError):
                 await asyncio.sleep(LOCKED_PAUSE)
@@ -209,6 +218,7 @@ class _Walk:
             assert row is not None
             deleted, after = row
             self.rows += deleted
+            batch = next_batch(batch, time.monotonic() - began, self._batch)
             await self._rest(began)
 
     async def _empty(self, step: LiteralString, ids: list[str]) -> bool:
@@ -236,6 +246,19 @@ class _Walk:
         rest = self._database.settings.retain.rest
         await asyncio.sleep((time.monotonic() - began) * rest)
         await self._database.progress(self.done, max(self._total, self.done))
+
+
+def next_batch(batch: int, took: float, most: int) -> int:
+    """Return how many rows the next transaction deletes.
+
+    Args:
+        batch: How many the last one was to delete.
+        took: Seconds that it took.
+        most: How many it may be at most.
+    """
+    if took > LONGEST:
+        return max(batch // 2, 1)
+    return min(batch * 2, most) if took < LONGEST / 2 else batch
 
 
 def _horizon(days: int) -> dt.datetime:
