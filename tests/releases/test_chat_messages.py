@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import threading
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -20,6 +22,7 @@ from autogpt_db.errors import (
     UniqueViolationError,
     ValidationFailedError,
 )
+from autogpt_db.operations.chats.message_batches import ADD_BATCH
 from autogpt_db.operations.chats.message_page_statements import EXACT_PAGE
 from autogpt_db.settings import LimitsSettings
 from lock_waits import await_lock
@@ -106,6 +109,21 @@ def test_a_batch_gets_the_numbers_that_it_asks_for(service_in: Serve, state: str
     assert whole["messages"] == [first, second, third]
     assert whole["user_id"] == "ann"
     assert service.call("get_latest_user_message_in_session", session_id="s") == first
+
+
+def test_new_ids_differ_among_all_that_one_statement_adds(service_in: Serve) -> None:
+    service = started(service_in)
+    service.rows(NEW_SESSION.replace("'s'", "'t'"))
+    merged = ADD_BATCH(service.capabilities)
+    call = {"start_sequence": "0", "messages": json.dumps(said(*"abcdefghijklmnopqrst"))}
+    calls = merged.encode([{**call, "session_id": session} for session in "st"])
+    assert service.rows(merged.batch, calls=calls) == [(0, 0), (1, 0)]
+    ids = [uuid.UUID(row[0]) for row in service.rows('SELECT id FROM "ChatMessage"')]
+    assert len(set(ids)) == 40
+    assert {each.version for each in ids} == {4}
+    assert add(service, said("u")) == 20
+    known = service.value('SELECT id FROM "ChatMessage" ORDER BY sequence DESC LIMIT 1')
+    assert uuid.UUID(known).bytes[:8] not in {each.bytes[:8] for each in ids}
 
 
 def test_taken_numbers_are_passed_over_and_gaps_stay(service_in: Serve) -> None:
@@ -429,3 +447,43 @@ def test_odd_json_in_a_row_hides_no_other(service_in: Serve) -> None:
     assert (session["metadata"]["kind"], session["metadata"]["dry_run"]) == ("normal", True)
     assert (session["credentials"], session["successful_agent_schedules"]) == ({}, {})
     assert session["successful_agent_runs"] == {"g": 2}
+
+
+PLAIN = {
+    "dry_run": False,
+    "llm_auth_provider": "platform",
+    "llm_credential_id": None,
+    "builder_graph_id": None,
+    "source_platform": None,
+    "kind": "normal",
+    "dream_pass_id": None,
+}
+
+
+ODD_METADATA: tuple[tuple[Any, dict[str, Any], bool], ...] = (
+    (PLAIN, {}, False),
+    ({}, {}, False),
+    (None, {}, False),
+    (
+        {"dry_run": True, "kind": "dream", "unknown": 1},
+        {"dry_run": True, "kind": "dream"},
+        False,
+    ),
+    ({"dry_run": "yes", "kind": 1, "builder_graph_id": "g"}, {"builder_graph_id": "g"}, False),
+    ('{"source_platform": "discord", "kind": null}', {"source_platform": "discord"}, False),
+    ("null", {}, True),
+    ("no JSON", {}, True),
+    ([], {}, True),
+)
+"""What is stored, what is shown of it that is not the default, and whether it is told of."""
+
+
+def test_of_odd_metadata_the_rest_is_shown(service_in: Serve) -> None:
+    service = started(service_in)
+    for stored, shown, is_told in ODD_METADATA:
+        service.rows('UPDATE "ChatSession" SET metadata = %(stored)s', stored=json.dumps(stored))
+        tell_defaulted.cache_clear()
+        with structlog.testing.capture_logs() as events:
+            found = service.call("get_chat_session_metadata", session_id="s")
+        assert list(found["metadata"].items()) == list((PLAIN | shown).items())
+        assert [each["event"] for each in events] == ["chat_column_defaulted"] * is_told

@@ -7,7 +7,7 @@ once in the log.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from autogpt_db.database.capabilities import ForSchema
 
@@ -17,91 +17,79 @@ if TYPE_CHECKING:
     from autogpt_db.database.capabilities import Capabilities
 
 
+class _Shape(NamedTuple):
+    """What a column of JSON is to hold.
+
+    Attributes:
+        kind: What `jsonb_typeof` says of it.
+        odd: A path that finds what must not be in it; none looks for nothing.
+    """
+
+    kind: LiteralString
+    odd: LiteralString | None = None
+
+
+_OBJECT = _Shape("object")
+_OBJECT_OF_OBJECTS = _Shape("object", 'strict $.* ? (@.type() != "object")')
+_OBJECT_OF_COUNTS = _Shape("object", 'strict $.* ? (@.type() != "number" || @ != @.floor())')
+_LIST_OF_OBJECTS = _Shape("array", 'strict $[*] ? (@.type() != "object")')
+
+
 def _read(
-    alias: LiteralString, name: LiteralString, fits: LiteralString, otherwise: LiteralString
+    alias: LiteralString, name: LiteralString, shape: _Shape, otherwise: LiteralString
 ) -> LiteralString:
     """Return a column's JSON where it fits, read once more where it is a text.
 
     Args:
         alias: Its table's, "ChatSession" AS session or "ChatMessage" AS message.
         name: The column's.
-        fits: The condition on a value of the name `given`.
+        shape: What it is to hold.
         otherwise: What stands where it doesn't fit.
     """
     column: LiteralString = f'{alias}."{name}"'
     # As most rows are, which then need no look at what is in there.
     plain: LiteralString = f"{column} IS NULL" if otherwise == "NULL" else f"{column} = {otherwise}"
+    fits: LiteralString = f"jsonb_typeof({column}) = '{shape.kind}'"
+    odd: LiteralString = "NULL"
+    if shape.odd is not None:
+        odd = f"'{shape.odd}'"
+        fits = f"""CASE jsonb_typeof({column})
+                   WHEN '{shape.kind}' THEN NOT jsonb_path_exists({column}, {odd})
+               END"""
     return f"""CASE
                WHEN {plain} THEN {otherwise}
-               ELSE COALESCE(
-                   (
-                       SELECT given.value
-                         FROM (
-                              SELECT CASE jsonb_typeof({column})
-                                         WHEN 'string'
-                                         THEN autogpt_db.parsed_v1({column} #>> '{{}}')
-                                         ELSE {column}
-                                     END AS value
-                              OFFSET 0
-                              ) AS given
-                        WHERE {fits}
-                   ),
-                   CASE
-                       WHEN {column} = 'null'
-                           OR autogpt_db.defaulted_v1('{alias} {name}', {alias}."id")
-                       THEN {otherwise}::jsonb
-                   END
+               WHEN {fits} THEN {column}
+               ELSE autogpt_db.reread_column_v1(
+                   {column}, '{shape.kind}', {odd}, {otherwise}, '{alias} {name}', {alias}."id"
                )
            END"""
 
 
-_OBJECT: LiteralString = "jsonb_typeof(given.value) = 'object'"
+def plain_metadata(*, stamps: bool) -> LiteralString:
+    """Return the metadata of a session of which nothing is said, as JSON.
 
-
-def _all_in(kind: LiteralString, odd: LiteralString) -> LiteralString:
-    """Return the condition that a value is of a kind, and that a path finds nothing odd in it."""
-    return f"""CASE jsonb_typeof(given.value)
-                        WHEN '{kind}' THEN NOT jsonb_path_exists(
-                            given.value, 'strict {odd}'
-                        )
-                    END"""
-
-
-_OBJECT_OF_OBJECTS = _all_in("object", '$.* ? (@.type() != "object")')
-_OBJECT_OF_COUNTS = _all_in("object", '$.* ? (@.type() != "number" || @ != @.floor())')
-_LIST_OF_OBJECTS = _all_in("array", '$[*] ? (@.type() != "object")')
-
-
-def _member(
-    name: LiteralString, kind: LiteralString, otherwise: LiteralString = "NULL"
-) -> LiteralString:
-    return f"""
-               '{name}', CASE jsonb_typeof(described.metadata -> '{name}')
-                   WHEN '{kind}' THEN described.metadata -> '{name}'
-                   ELSE {otherwise}
-               END"""
+    Args:
+        stamps: Whether with what releases with stamps have.
+    """
+    stamp: LiteralString = ""
+    if stamps:
+        stamp = ', "llm_auth_provider": "platform", "llm_credential_id": null'
+    return (
+        f'{{"dry_run": false{stamp}, "builder_graph_id": null, "source_platform": null, '
+        '"kind": "normal", "dream_pass_id": null}'
+    )
 
 
 def _metadata(capabilities: Capabilities) -> LiteralString:
+    plain = plain_metadata(stamps=capabilities.stamps)
     if not capabilities.chat_metadata:
-        return """json_build_object(
-               'dry_run', false, 'builder_graph_id', NULL, 'source_platform', NULL,
-               'kind', 'normal', 'dream_pass_id', NULL
-           )"""
-    members: LiteralString = _member("dry_run", "boolean", "'false'")
-    if capabilities.stamps:
-        members += "," + _member("llm_auth_provider", "string", "'\"platform\"'")
-        members += "," + _member("llm_credential_id", "string")
-    for name in ("builder_graph_id", "source_platform"):
-        members += "," + _member(name, "string")
-    members += "," + _member("kind", "string", "'\"normal\"'")
-    members += "," + _member("dream_pass_id", "string")
-    found = _read("session", "metadata", _OBJECT, "'{}'")
-    return f"""(
-           SELECT json_build_object({members}
-           )
-             FROM (SELECT {found} AS metadata OFFSET 0) AS described
-           )"""
+        return f"'{plain}'::json"
+    return f"""CASE session."metadata"
+               WHEN '{plain}' THEN '{plain}'
+               ELSE autogpt_db.chat_metadata_v1(
+                   session."metadata", '{plain}', session."id"
+               )
+           END"""
 
 
 def _session(capabilities: Capabilities) -> LiteralString:

@@ -17,7 +17,7 @@ from autogpt_db.operations import (
     operation,
 )
 from autogpt_db.operations.chats.chat_documents import SESSION
-from autogpt_db.operations.chats.numbering import LOCKED_CALLS
+from autogpt_db.operations.chats.numbering import locked
 from autogpt_db.signatures.repeats import harmless
 
 if TYPE_CHECKING:
@@ -85,11 +85,12 @@ UPDATE platform."ChatSession" AS session
 RETURNING {SESSION(capabilities)}
 """,
         batch=f"""
-WITH given AS MATERIALIZED (
+WITH call AS MATERIALIZED (
     SELECT call.*
       FROM {BOUNDED_CALLS} AS call (place integer, {columns})
+     CROSS JOIN {locked("call.session_id")}
      WHERE {FEW_CALLS}
-), {LOCKED_CALLS}, changed (place, document) AS (
+), changed (place, document) AS (
     UPDATE platform."ChatSession" AS session
        SET {changes}
       FROM call

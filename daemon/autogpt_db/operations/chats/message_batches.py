@@ -16,7 +16,7 @@ from autogpt_db.operations import (
     Reply,
     operation,
 )
-from autogpt_db.operations.chats.numbering import ATTEMPTS, LOCKED_CALLS, next_sequence, told
+from autogpt_db.operations.chats.numbering import ATTEMPTS, locked, next_sequence, told
 from autogpt_db.signatures.repeats import harmful
 from autogpt_db.signatures.types import Document
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 ChatMessageToAdd = Annotated[JsonText, Document(chats.ChatMessageToAdd)]
 """A message of a batch: every declared member, null where nothing was said."""
+
+_MOST_MESSAGES: LiteralString = "16777216"
+"""More than any call has."""
 
 _LOCK: LiteralString = """
 SELECT FROM platform."ChatSession" WHERE "id" = %(session_id)s FOR NO KEY UPDATE
@@ -58,67 +61,71 @@ def _later_columns(capabilities: Capabilities) -> _Columns:
 
 
 # A session is locked before its numbers are taken. A batch whose numbers are taken gets the next
-# ones, unless just its rows have them: then it is a repeat.
+# ones, unless just its rows have them: then it is a repeat. Messages are read where they are
+# inserted, in the order in which they stand, and before that only where their numbers are taken.
+# New ids begin with the same random digits, and end with a message's place: random ones are dear to
+# get one by one, and each belongs to another page of the index.
 def _added(capabilities: Capabilities) -> LiteralString:
-    """Return what follows `call`, rows of place, session_id, start_sequence and messages."""
+    """Return what follows `call`: rows of place, session_id, start_sequence and messages.
+
+    Their sessions are locked.
+    """
     later = _later_columns(capabilities)
-    return f"""touched AS (
-    UPDATE platform."ChatSession" AS session
-       SET "updatedAt" = autogpt_db.now_v1()
-      FROM call
-     WHERE session."id" = call.session_id
-    RETURNING call.*, json_array_length(call.messages) AS number
-), message AS MATERIALIZED (
-    SELECT touched.place AS call, given.number::integer - 1 AS place, given.*
-      FROM touched
-     CROSS JOIN LATERAL ROWS FROM (
-            json_to_recordset(touched.messages) AS (
-                "id" text, "role" text, "content" text, "name" text, "tool_call_id" text,
-                "refusal" text, "tool_calls" jsonb, "function_call" jsonb, "duration_ms" integer,
-                "model" text, "routing_source" text
-            )
-           ) WITH ORDINALITY AS given (
-                "id", "role", "content", "name", "tool_call_id", "refusal", "tool_calls",
-                "function_call", "duration_ms", "model", "routing_source", number
-           )
-), placed AS MATERIALIZED (
-    SELECT touched.place,
-           touched.session_id,
-           taken.alike = touched.number AS repeated,
+    return f"""placed AS MATERIALIZED (
+    SELECT call.place,
+           call.session_id,
+           call.messages,
+           taken.alike = jsonb_array_length(call.messages) AS repeated,
            CASE
-               WHEN taken.numbers = 0 OR taken.alike = touched.number THEN touched.start_sequence
-               ELSE {next_sequence("touched.session_id")}
+               WHEN taken.numbers = 0 OR taken.alike = jsonb_array_length(call.messages)
+               THEN call.start_sequence
+               ELSE {next_sequence("call.session_id")}
            END AS start
-      FROM touched
+      FROM call
      CROSS JOIN LATERAL (
             SELECT count(*) AS numbers,
                    count(*) FILTER (
-                       WHERE message."id" IS NULL
-                         AND stored."role" = message."role"
-                         AND stored."content" IS NOT DISTINCT FROM message."content"
-                         AND stored."toolCallId" IS NOT DISTINCT FROM message."tool_call_id"
-                         AND stored."toolCalls" IS NOT DISTINCT FROM message."tool_calls"
+                       WHERE said.message ->> 'id' IS NULL
+                         AND stored."role" = said.message ->> 'role'
+                         AND stored."content" IS NOT DISTINCT FROM said.message ->> 'content'
+                         AND stored."toolCallId" IS NOT DISTINCT FROM
+                             said.message ->> 'tool_call_id'
+                         AND stored."toolCalls" IS NOT DISTINCT FROM
+                             (said.message ->> 'tool_calls')::jsonb
                    ) AS alike
               FROM platform."ChatMessage" AS stored
-              JOIN message
-                ON message.call = touched.place
-               AND message.place = stored."sequence" - touched.start_sequence
-             WHERE stored."sessionId" = touched.session_id
-               AND stored."sequence" >= touched.start_sequence
-               AND stored."sequence" < touched.start_sequence::bigint + touched.number
+             CROSS JOIN LATERAL (
+                    SELECT call.messages -> stored."sequence" - call.start_sequence AS message
+                   ) AS said
+             WHERE stored."sessionId" = call.session_id
+               AND stored."sequence" >= call.start_sequence
+               AND stored."sequence" <
+                   call.start_sequence::bigint + jsonb_array_length(call.messages)
            ) AS taken
 ), added AS (
     INSERT INTO platform."ChatMessage"
            ("id", "createdAt", "sessionId", "sequence", "role", "content", "name", "toolCallId",
             "refusal", "toolCalls", "functionCall"{later.names})
-    SELECT COALESCE(message."id", gen_random_uuid()::text), autogpt_db.now_v1(),
-           placed.session_id, placed.start + message.place, message."role", message."content",
-           message."name", message."tool_call_id", message."refusal", message."tool_calls",
-           message."function_call"{later.values}
+    SELECT COALESCE(
+               message."id",
+               (SELECT left(gen_random_uuid()::text, 28))
+               || lpad(to_hex(placed.place * {_MOST_MESSAGES} + message.number), 8, '0')
+           ),
+           autogpt_db.now_v1(), placed.session_id, placed.start + message.number::integer - 1,
+           message."role", message."content", message."name", message."tool_call_id",
+           message."refusal", message."tool_calls", message."function_call"{later.values}
       FROM placed
-      JOIN message ON message.call = placed.place
+     CROSS JOIN LATERAL ROWS FROM (
+            jsonb_to_recordset(placed.messages) AS (
+                "id" text, "role" text, "content" text, "name" text, "tool_call_id" text,
+                "refusal" text, "tool_calls" jsonb, "function_call" jsonb, "duration_ms" integer,
+                "model" text, "routing_source" text
+            )
+           ) WITH ORDINALITY AS message (
+                "id", "role", "content", "name", "tool_call_id", "refusal", "tool_calls",
+                "function_call", "duration_ms", "model", "routing_source", number
+           )
      WHERE NOT placed.repeated
-     ORDER BY placed.place, message.place
 )"""
 
 
@@ -126,23 +133,35 @@ def _add_batch(capabilities: Capabilities) -> Merged:
     added = _added(capabilities)
     return Merged(
         single=f"""
-WITH call AS MATERIALIZED (
+WITH touched AS (
+    UPDATE platform."ChatSession" AS session
+       SET "updatedAt" = autogpt_db.now_v1()
+     WHERE session."id" = %(session_id)s
+    RETURNING session."id"
+), call AS MATERIALIZED (
     SELECT 0 AS place,
-           %(session_id)s::text AS session_id,
+           touched."id" AS session_id,
            %(start_sequence)s::integer AS start_sequence,
-           %(messages)s::json AS messages
+           %(messages)s::jsonb AS messages
+      FROM touched
 ), {added}
 SELECT to_json(placed.start)
   FROM placed
 """,
         batch=f"""
-WITH given AS MATERIALIZED (
+WITH call AS MATERIALIZED (
     SELECT call.*
       FROM {BOUNDED_CALLS} AS call (
-               place integer, session_id text, start_sequence integer, messages json
+               place integer, session_id text, start_sequence integer, messages jsonb
            )
+     CROSS JOIN {locked("call.session_id")}
      WHERE {FEW_CALLS}
-), {LOCKED_CALLS}, {added}
+), touched AS (
+    UPDATE platform."ChatSession" AS session
+       SET "updatedAt" = autogpt_db.now_v1()
+      FROM call
+     WHERE session."id" = call.session_id
+), {added}
 SELECT placed.place, to_json(placed.start)
   FROM placed
 """,

@@ -18,18 +18,20 @@ ATTEMPTS = 5
 """Tries to get numbers, while others take them who lock no session."""
 
 
-LOCKED_CALLS: LiteralString = """call AS MATERIALIZED (
-    -- Locked in the order of the calls, which is that of their keys.
-    SELECT given.*
-      FROM given
-     CROSS JOIN LATERAL (
-            SELECT
+def locked(session: LiteralString) -> LiteralString:
+    """Return a row for a session that there is, locked when it is read, as SQL to join laterally.
+
+    What it is joined with is locked in its own order. A batch's calls are in that of their keys.
+
+    Args:
+        session: The session's id, as SQL.
+    """
+    return f"""LATERAL (
+            SELECT session."id"
               FROM platform."ChatSession" AS session
-             WHERE session."id" = given.session_id
+             WHERE session."id" = {session}
                FOR NO KEY UPDATE
-           ) AS session
-)"""
-"""Of a batch's calls, `given`, those whose session there is; locked."""
+           ) AS session"""
 
 
 def next_sequence(session: LiteralString) -> LiteralString:

@@ -9,7 +9,7 @@ from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import ExpertNotFoundError, UniqueViolationError
 from autogpt_db.models import chats
 from autogpt_db.operations import Database, JsonText, Reply, operation
-from autogpt_db.operations.chats.chat_documents import SESSION
+from autogpt_db.operations.chats.chat_documents import SESSION, plain_metadata
 from autogpt_db.signatures.repeats import harmless
 from autogpt_db.signatures.types import Document
 
@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 ChatSessionMetadata = Annotated[JsonText, Document(chats.ChatSessionMetadata)]
 """The whole model: every declared member, with its default where nothing was said."""
 
-PLAIN: LiteralString = """{
-    "dry_run": false, "llm_auth_provider": "platform", "llm_credential_id": null,
-    "builder_graph_id": null, "source_platform": null, "kind": "normal", "dream_pass_id": null
-}"""
+PLAIN: LiteralString = plain_metadata(stamps=True)
 """The metadata of a session of which nothing is said."""
 
 

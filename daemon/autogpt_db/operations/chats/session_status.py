@@ -83,17 +83,13 @@ SELECT to_json(EXISTS (SELECT FROM changed))
 """,
     batch=f"""
 WITH call AS MATERIALIZED (
-    SELECT *
+    -- Locked in the order of the calls, which is that of their keys; and only what is changed.
+    SELECT call.place, call.session_id, call.status, session."id" IS NOT NULL AS is_changed
       FROM {BOUNDED_CALLS} AS call (
                place integer, session_id text, status text, expect_status text, user_id text
            )
-     WHERE {FEW_CALLS}
-), held AS MATERIALIZED (
-    -- Locked in the order of the calls, which is that of their keys; and only what is changed.
-    SELECT call.*
-      FROM call
-     CROSS JOIN LATERAL (
-            SELECT
+      LEFT JOIN LATERAL (
+            SELECT session."id"
               FROM platform."ChatSession" AS session
              WHERE session."id" = call.session_id
                AND session."chatStatus" = COALESCE(
@@ -101,22 +97,22 @@ WITH call AS MATERIALIZED (
                )
                AND session."userId" = COALESCE(call.user_id, session."userId")
                FOR NO KEY UPDATE
-           ) AS session
+           ) AS session ON true
+     WHERE {FEW_CALLS}
 ), changed AS (
     UPDATE platform."ChatSession" AS session
-       SET "chatStatus" = held.status::platform."ChatSessionStatus",
+       SET "chatStatus" = call.status::platform."ChatSessionStatus",
            "updatedAt" = autogpt_db.now_v1()
-      FROM held
-     WHERE session."id" = held.session_id
-    RETURNING held.place
+      FROM call
+     WHERE call.is_changed
+       AND session."id" = call.session_id
 )
-SELECT call.place, to_json(changed.place IS NOT NULL)
+SELECT call.place, to_json(call.is_changed)
   FROM call
-  LEFT JOIN changed USING (place)
 """,
     texts=("session_id", "status", "expect_status", "user_id"),
     key=("session_id",),
-    answer=("call.place", "to_json(changed.place IS NOT NULL)"),
+    answer=("call.place", "to_json(call.is_changed)"),
 )
 
 
