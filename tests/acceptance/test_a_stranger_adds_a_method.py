@@ -173,6 +173,7 @@ def test_a_read_and_a_write_with_a_model_and_one_on_later_tables(stranger: Stran
         "daemon/autogpt_db/client/methods.py",
         "daemon/autogpt_db/client/models.py",
         "daemon/autogpt_db/models/__init__.py",
+        "daemon/autogpt_db/statements/methods.json",
         "daemon/autogpt_db/statements/needs.json",
         "docs/reference/methods.md",
         "docs/reference/models.md",

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import fields
 
 import pytest
 
 from autogpt_db.database.capabilities import Capabilities
+from autogpt_db.database.catalogue import Catalogue
 from autogpt_db.database.releases import RELEASES, catalogue_of
+from autogpt_db.database.schema import Needed
 from autogpt_db.operations import load_operations
 from autogpt_db.operations.needed import needed
 from autogpt_db.signatures.tables import needs_of, read_off, statements_of
+from autogpt_db.statements.methods import needed_by_methods
 from autogpt_db.statements.remembered import key_of, remembered
 from autogpt_db.statements.sql import read
 from autogpt_db.worker.registry import discover
@@ -23,8 +28,22 @@ UNHEARD = Capabilities(
     **{each.name: number % 2 == 0 for number, each in enumerate(fields(Capabilities))}
 )
 
+STATES = sorted({release.state for release in RELEASES})
+# What main does with the methods' needs before it starts anything.
+OF_MAIN = """
+import sys
+from autogpt_db import main
+from autogpt_db.database.releases import catalogue_of
+from autogpt_db.statements.methods import needed_by_methods
 
-@pytest.mark.parametrize("state", sorted({release.state for release in RELEASES}))
+needed = needed_by_methods(main._load_methods)
+assert needed.ours()
+assert needed.lacks(catalogue_of(sys.argv[1]), "platform").keys() < needed.essential
+print(*(name for name in sys.modules if name.startswith("autogpt_db.")))
+"""
+
+
+@pytest.mark.parametrize("state", STATES)
 def test_no_statement_is_read_for_a_database_of_a_known_release(state: str) -> None:
     before = read.cache_info()
     found = needed().of(Capabilities.of(catalogue_of(state)))
@@ -50,3 +69,35 @@ def test_a_text_that_has_changed_is_another() -> None:
             assert remembered(key_of(changed)) is None, name
         assert key_of(sorted(texts, reverse=True)) == key_of(sorted(texts))
     assert key_of({"a", "b"}) != key_of({"ab"}) != key_of({"a b"})
+
+
+@pytest.mark.parametrize(
+    "catalogue", [Catalogue(), *map(catalogue_of, STATES)], ids=["nothing", *STATES]
+)
+def test_methods_need_the_same_whether_they_are_loaded_or_not(catalogue: Catalogue) -> None:
+    capabilities = Capabilities.of(catalogue)
+    found = needed_by_methods(lambda: pytest.fail("run: make reference"))
+    loaded = needed()
+    assert found.of(capabilities) == loaded.of(capabilities)
+    assert (found.essential, found.spared) == (loaded.essential, loaded.spared)
+
+
+def test_for_a_database_like_none_of_the_known_they_are_loaded() -> None:
+    loads = []
+
+    def load() -> Needed:
+        loads.append(1)
+        return needed()
+
+    found = needed_by_methods(load)
+    assert loads == []
+    assert found.of(UNHEARD) == needed().of(UNHEARD)
+    assert loads == [1]
+
+
+def test_main_serves_no_method_and_loads_none() -> None:
+    command = [sys.executable, "-c", OF_MAIN, STATES[-1]]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    rooms = {name.split(".")[1] for name in done.stdout.split()}
+    assert {"main", "database", "supervision"} <= rooms
+    assert rooms.isdisjoint({"operations", "signatures", "api", "worker", "rest", "gateways"})

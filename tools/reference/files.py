@@ -16,7 +16,7 @@ from tools.reference.methods_page import methods_page
 from tools.reference.metrics_page import metrics_page
 from tools.reference.models import models_module
 from tools.reference.models_page import models_page
-from tools.reference.needs import needs_file
+from tools.reference.needs import methods_file, needs_file
 from tools.reference.refusals_page import refusals_page
 from tools.reference.releases_page import releases_page
 from tools.reference.rest_page import rest_page
@@ -55,4 +55,5 @@ def generated_files() -> Mapping[str, str]:
         "daemon/autogpt_db/models/__init__.py": text_of(models_module()),
         **client_modules(),
         "daemon/autogpt_db/statements/needs.json": text_of(needs_file()),
+        "daemon/autogpt_db/statements/methods.json": text_of(methods_file()),
     }

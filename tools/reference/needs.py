@@ -11,8 +11,10 @@ from autogpt_db.database.capabilities import Capabilities
 from autogpt_db.database.catalogue import Catalogue
 from autogpt_db.database.releases import RELEASES, catalogue_of
 from autogpt_db.operations import load_operations
+from autogpt_db.operations.needed import RUN_PATH
 from autogpt_db.rest import load_resources
 from autogpt_db.signatures.tables import read_off, statements_of
+from autogpt_db.statements.methods import Method, words_of
 from autogpt_db.statements.remembered import key_of
 from autogpt_db.worker.registry import discover
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from autogpt_db.database.needs import Needs
+    from autogpt_db.operations import Operation
 
 
 def needs_file() -> Iterator[str]:
@@ -27,10 +30,8 @@ def needs_file() -> Iterator[str]:
     functions = [operation.function for operation in load_operations().values()]
     functions += [operation.function for operation in load_resources().values()]
     functions += [job.function for job in discover().values()]
-    # One that has nothing stands for a database before anybody has made a table in it.
-    catalogues = [Catalogue(), *(catalogue_of(release.state) for release in RELEASES)]
     lines: dict[str, str] = {}
-    for capabilities in set(map(Capabilities.of, catalogues)):
+    for capabilities in _known():
         for function in functions:
             texts = statements_of(function, capabilities)
             if (key := key_of(texts)) not in lines:
@@ -40,9 +41,45 @@ def needs_file() -> Iterator[str]:
     yield "}"
 
 
+def methods_file() -> Iterator[str]:
+    """Yield the file's lines: the known capabilities, and then one for each method."""
+    known = _known()
+    yield "{"
+    yield '"capabilities": ['
+    yield ",\n".join(f'"{words_of(capabilities)}"' for capabilities in known)
+    yield "],"
+    yield f'"essential": {_json(sorted(RUN_PATH))},'
+    yield '"methods": {'
+    yield ",\n".join(
+        f'"{name}": {_json(_method(operation, known))}'
+        for name, operation in load_operations().items()
+    )
+    yield "}}"
+
+
+def _known() -> list[Capabilities]:
+    """Return what the databases of all known releases have, each once."""
+    # One that has nothing stands for a database before anybody has made a table in it.
+    catalogues = [Catalogue(), *(catalogue_of(release.state) for release in RELEASES)]
+    return list(dict.fromkeys(map(Capabilities.of, catalogues)))
+
+
+def _method(operation: Operation, known: list[Capabilities]) -> Method:
+    texts = tuple(key_of(statements_of(operation.function, each)) for each in known)
+    return Method(
+        texts=texts if len(set(texts)) > 1 else texts[:1],
+        spares=tuple(sorted(operation.spares)),
+        labels=tuple(sorted(operation.labels)),
+    )
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
 def _line(needs: Needs) -> str:
     fields = {name: _ordered(found) for name, found in asdict(needs).items() if found}
-    return msgspec.json.encode(fields).decode()
+    return _json(fields)
 
 
 def _ordered(found: Any) -> Any:

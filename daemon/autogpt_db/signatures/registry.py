@@ -51,6 +51,7 @@ class Operation:
         at_once: Whether all it does is one merged statement, which can keep its reply, too.
         repeat: What a blind repeat does; None where it wasn't said, and for what only reads.
         spares: Tables that it does without where they are missing.
+        labels: Enums and labels that its arguments name.
         rest: Where REST shows what it returns; None for nowhere.
         subject: The folder it stands in, as a heading: `executions`, `graphs` …
         summary: The first line of its docstring.
@@ -108,7 +109,7 @@ class Operation:
         )
         self._limits = {shape.name: shape.limit for shape in self._shapes if shape.limit}
         self.honoured = dict(honoured or {})
-        self._labels = Needs(labels=frozenset((labels or {}).items()))
+        self.labels = frozenset((labels or {}).items())
         self.rest = rest
         known = {shape.name for shape in self._shapes}
         if rest is not None:
@@ -144,7 +145,8 @@ class Operation:
         Args:
             capabilities: What the database has: another one's statements may be others.
         """
-        return needs_of(self.function, capabilities).without(self.spares) | self._labels
+        needs = needs_of(self.function, capabilities).without(self.spares)
+        return needs | Needs(labels=self.labels)
 
     def decode(self, body: bytes, limits: LimitsSettings | None = None) -> dict[str, Any]:
         """Return the call's arguments.
