@@ -83,7 +83,9 @@ def test_half_a_schema_is_awaited_while_autogpts_migrations_may_go_on(
     with psycopg.connect(url, autocommit=True) as autogpt:
         # Between two migrations no row is unfinished.
         autogpt.execute('ALTER TABLE platform."AgentNodeExecution" RENAME TO "NotYetThere"')
-        autogpt.execute("UPDATE platform._prisma_migrations SET finished_at = now()")
+        # The last is a moment ago, however long a busy machine takes to start.
+        moment = "now() + INTERVAL '10 minutes'"
+        autogpt.execute(f"UPDATE platform._prisma_migrations SET finished_at = {moment}")
         daemon = DaemonProcess(database_url=url, assignments=LEAN)
         try:
             daemon.launch()
