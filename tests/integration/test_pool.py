@@ -222,6 +222,15 @@ def test_connections_that_died_while_idle_cost_no_write_anything(database_url: s
     run(database_url, scenario)
 
 
+def test_who_comes_alone_gets_the_connection_that_was_used_last(database_url: str) -> None:
+    async def scenario(pool: Pool) -> None:
+        assert await pool.wait(PATIENCE)
+        used = {await asked(pool).row("SELECT pg_backend_pid()") for _ in range(16)}
+        assert len(used) < 8, "taken in turn all would have been; the pool's own looks take a few"
+
+    run(database_url, scenario, pool_size=8)
+
+
 def test_a_full_queue_refuses_at_once_and_a_short_one_waits(database_url: str) -> None:
     async def scenario(pool: Pool) -> None:
         sleeping = [

@@ -147,7 +147,8 @@ class Lending:
             raise DatabaseUnavailableError("The service is closing its connections; try again.")
         task = asyncio.current_task()
         while self._idle:
-            connection = self._idle.popleft()
+            # The last one that came back: what its server needs is still in a processor's cache.
+            connection = self._idle.pop()
             if usable(connection):
                 self.leases[connection] = Lease(holder, time.monotonic(), task)
                 return connection
