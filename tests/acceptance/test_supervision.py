@@ -356,6 +356,10 @@ def test_a_reload_changes_the_number_of_processes(database_url: str) -> None:
             )
             names = [p["name"] for p in daemon.status()["processes"] if p["group"] == "api"]
             assert names == [f"api_{number:02}" for number in range(count)]
+            # What is new has the new settings: it is started once, those that were there anew.
+            started = [each["child"] for each in daemon.events("process_started")]
+            assert started.count("api_02") == 1
+            assert started.count("api_00") == 1 + round_
             assert daemon.call("health_check") == "OK"
 
 

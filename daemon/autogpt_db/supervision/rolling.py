@@ -52,6 +52,7 @@ class RollingRestart:
         self._reload = reload
         self._address = address
         self._waiting: list[SupervisedProcess] = []
+        self._before: dict[str, int] = {}
         self._current: SupervisedProcess | None = None
         self.running = False
         self._begun = 0
@@ -101,7 +102,7 @@ class RollingRestart:
         elif self._restarts:
             self._restart = self._restarts.popleft()
             self.running = True
-            self._waiting = [self._restart.process]
+            self._await([self._restart.process])
             self._names = {self._restart.process.name}
 
     def _begin(self) -> None:
@@ -116,7 +117,12 @@ class RollingRestart:
             notify("READY=1")
             return
         self.running = True
-        self._waiting = [p for p in self._table.processes() if isinstance(p, ReportingProcess)]
+        self._await([p for p in self._table.processes() if isinstance(p, ReportingProcess)])
+
+    def _await(self, processes: Sequence[SupervisedProcess]) -> None:
+        """Have processes restarted one after the other, those that run as they are now."""
+        self._waiting = [*processes]
+        self._before = {process.name: process.pid for process in processes}
 
     def _take(self, settings: Settings) -> None:
         table = self._table
@@ -165,7 +171,9 @@ class RollingRestart:
         process = self._current
         if process is None and self._waiting:
             process = self._current = self._waiting.pop(0)
-            if process.state in {States.RUNNING, States.STARTING}:
+            # One that is to stay, and was started meanwhile, has the new settings.
+            is_new = process.name in self._names and process.pid != self._before[process.name]
+            if process.state in {States.RUNNING, States.STARTING} and not is_new:
                 process.stop()
         if process is not None:
             self._follow(process)
