@@ -23,6 +23,7 @@ from autogpt_db.settings import (
 from autogpt_db.settings.catalog import options
 from unprivileged import as_nobody
 
+ROOT = Path(__file__).parents[2]
 URL = "postgresql://user:hunter2@db.example:5432/postgres?schema=platform&connection_limit=12"
 
 
@@ -92,6 +93,15 @@ def test_an_unreadable_file_is_named(tmp_path: Path, content: str | bytes) -> No
     file = tmp_path / "bad.toml"
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(ConfigurationError, match=r"bad\.toml: is not valid TOML"):
+        load_settings(file=file, environment={})
+
+
+def test_who_adds_a_section_that_is_there_is_told_so(tmp_path: Path) -> None:
+    """The installed file has all sections; a page's example looks as if it could be appended."""
+    file = tmp_path / "autogpt-db.toml"
+    installed = (ROOT / "etc" / "autogpt-db.toml").read_text("utf-8")
+    file.write_text(f"{installed}\n[admin]\nenabled = true\n")
+    with pytest.raises(ConfigurationError, match="put its options below the first"):
         load_settings(file=file, environment={})
 
 

@@ -44,11 +44,10 @@ def open_(sources: Loads) -> None:
 @click.pass_obj
 def token(sources: Loads) -> None:
     """Print the token that scripts read with: Authorization: Bearer TOKEN."""
-    from autogpt_db.admin.tokens import DIRECTORY, READ_TOKEN, read_token
+    from autogpt_db.admin.tokens import READ_TOKEN
 
     with friendly():
-        settings = _enabled(sources.load().settings)
-        say(read_token(settings.paths.state / DIRECTORY / READ_TOKEN))
+        say(_token(_enabled(sources.load().settings), READ_TOKEN))
 
 
 def _enabled(settings: Settings) -> Settings:
@@ -80,6 +79,26 @@ def _refuse_another(runtime: Path) -> None:
         )
 
 
+def _token(settings: Settings, name: str) -> str:
+    """Return one of the two tokens.
+
+    Raises:
+        ConfigurationError: It cannot be read, or the daemon that runs is another account's.
+    """
+    from autogpt_db.admin.tokens import DIRECTORY, read_token
+    from autogpt_db.cli.runtime import runs_elsewhere
+    from autogpt_db.errors import ConfigurationError
+    from autogpt_db.settings.paths import is_there
+
+    path = settings.paths.state / DIRECTORY / name
+    if not is_there(path) and runs_elsewhere(settings.paths.runtime):
+        raise ConfigurationError(
+            "The service on this machine runs under another account, which alone may read the "
+            "admin listener's tokens. Run this as root (sudo), or as that account."
+        )
+    return read_token(path)
+
+
 def _called(address: str) -> str:
     """Return what a browser on this machine calls an address."""
     if address.startswith("unix:"):
@@ -91,11 +110,11 @@ def _ticket(settings: Settings, address: str) -> str:
     import http.client
     import json
 
-    from autogpt_db.admin.tokens import DIRECTORY, TOKEN, read_token
+    from autogpt_db.admin.tokens import TOKEN
     from autogpt_db.cli.connecting import http_connection
     from autogpt_db.errors import DatabaseUnreachableError
 
-    secret = read_token(settings.paths.state / DIRECTORY / TOKEN)
+    secret = _token(settings, TOKEN)
     connection = http_connection(address, timeout=_TIMEOUT)
     try:
         headers = {"Authorization": f"Bearer {secret}", "Content-Length": "0"}

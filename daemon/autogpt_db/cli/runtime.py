@@ -39,3 +39,14 @@ def runtime_of(sources: Loads) -> Path:
         return runtime if runtime.exists() or not SYSTEM_RUNTIME.exists() else SYSTEM_RUNTIME
     except PermissionError:
         return runtime
+
+
+def runs_elsewhere(runtime: Path) -> bool:
+    """Tell whether the system's daemon runs, and none of this account's.
+
+    Args:
+        runtime: The runtime directory of a daemon of this account's.
+    """
+    from autogpt_db.settings.paths import is_there
+
+    return is_there(SYSTEM_RUNTIME) and not is_there(runtime)

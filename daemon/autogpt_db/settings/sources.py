@@ -167,7 +167,7 @@ def _from_file(
         problems.append(f"{path}: cannot be read: {error.strerror}.")
         return
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        problems.append(f"{path}: is not valid TOML: {error}.")
+        problems.append(f"{path}: is not valid TOML: {error}.{_hint(error)}")
         return
     sections = {option.rpartition(".")[0] for option in options()}
     for key, value in content.items():
@@ -176,6 +176,16 @@ def _from_file(
             option = key if name is None else f"{key}.{name}"
             if _known(option, options(), f"{path}", problems):
                 yield _Value(option, item, str(path), text=False)
+
+
+def _hint(error: Exception) -> str:
+    """Return what else to say of a file that is no TOML, with a space before it."""
+    if "Cannot declare" not in str(error):
+        return ""
+    return (
+        " A section stands in the file once, and those that it was installed with are all there: "
+        "put its options below the first."
+    )
 
 
 def _from_credentials(
