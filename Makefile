@@ -179,12 +179,15 @@ test-image: .venv/.installed ## Build the container's image with podman, run it 
 	fi
 	$(RUN)/pytest -q -rA --no-header tests/image
 
-test-browser: | $(UV) ## Look at the admin listener's pages in Debian's chromium (as root: installs it); AUTOGPT_DB_TEST_WRITE_PAGES=1 takes the pictures of docs/ anew
-	@if [ "$$(id -u)" = 0 ] && ! command -v chromium >/dev/null; then \
+# "here" is this checkout's service; "guest" that of its .deb, as systemd runs it, with chromium beside it.
+WHERE ?= here guest
+test-browser: | $(UV) ## Look at the admin listener's pages in Debian's chromium, here and in a guest with the .deb: WHERE=guest (as root: installs chromium); AUTOGPT_DB_TEST_WRITE_PAGES=1 takes the pictures of docs/ anew
+	@if [ "$$(id -u)" = 0 ] && [ -n "$(filter here,$(WHERE))" ] && ! command -v chromium >/dev/null; then \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium fonts-dejavu-core >&2; \
 	fi
+	@if [ -n "$(filter guest,$(WHERE))" ] && tests/service/systemd-lab able; then tests/service/systemd-lab tools; fi
 	@UV_PROJECT_ENVIRONMENT=build/browser $(UV) sync --quiet --frozen --compile-bytecode --group page --extra embedded
-	build/browser/bin/pytest -q -s -rA --no-header tests/browser
+	AUTOGPT_DB_TEST_WHERE="$(WHERE)" UV="$(UV)" build/browser/bin/pytest -q -s -rA --no-header tests/browser
 
 test-matrix: .venv/.installed ## Break a database in every known way, direct and pooled, at the start and later: nothing fails untold, every remedy works
 	AUTOGPT_DB_TEST_MATRIX=all $(RUN)/pytest -n $(WORKERS) --dist worksteal -rA tests/matrix

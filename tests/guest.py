@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -21,6 +22,12 @@ UNIT = "autogpt-db"
 CREDENTIALS = "/etc/autogpt-db/credentials"
 PORT = 8005
 _CLONE_NEWNET = 0x40000000
+_ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LANG": "C.UTF-8",
+    "HOME": "/root",
+    "SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt",
+}
 
 
 def why_not() -> str | None:
@@ -36,7 +43,9 @@ def why_not() -> str | None:
     return None
 
 
-PACKAGES = "postgresql make"
+PACKAGES = "postgresql make curl"
+BROWSER = "chromium fonts-dejavu-core"
+"""What a guest has besides, where its pages are looked at in a browser."""
 
 
 def tree(suite: str) -> Path:
@@ -54,16 +63,17 @@ class Guest:
     Args:
         name: Its name.
         suite: Its release; None: what LAB_SUITE says, or this machine's own.
+        packages: What is installed in it, besides what any has.
 
     Attributes:
         pid: Its PID 1, as this machine numbers it.
     """
 
-    def __init__(self, name: str, suite: str | None = None) -> None:
+    def __init__(self, name: str, suite: str | None = None, packages: str = PACKAGES) -> None:
         self._environment = os.environ | {
             "LAB_NAME": name,
             "LAB_OWNER": str(os.getpid()),
-            "LAB_PACKAGES": PACKAGES,
+            "LAB_PACKAGES": packages,
         }
         if suite is not None:
             self._environment["LAB_SUITE"] = suite
@@ -111,22 +121,30 @@ class Guest:
 
     def attempt(self, *words: str, text: str = "") -> subprocess.CompletedProcess[str]:
         """Run a program as the guest's root, whatever its outcome."""
-        spaces = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd")
-        kept = {
-            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            "LANG": "C.UTF-8",
-            "HOME": "/root",
-            "SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt",
-        }
         return subprocess.run(
-            ["nsenter", "--target", str(self.pid), *spaces, "--", *words],
+            [*self._enter(), *words],
             input=text,
             capture_output=True,
             text=True,
             timeout=4 * PATIENCE,
             check=False,
-            env=kept,
+            env=_ENVIRONMENT,
         )
+
+    def program(self, name: str, target: Path) -> Path:
+        """Write a program of this machine's that runs one of the guest's as its root.
+
+        Pipes that are open here are open there: a browser's, by which it is driven.
+
+        Args:
+            name: Where it is in the guest.
+            target: Where to write it.
+        """
+        environment = [f"{variable}={value}" for variable, value in _ENVIRONMENT.items()]
+        words = shlex.join(["env", "-i", *environment, *self._enter(), name])
+        target.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+        target.chmod(0o755)
+        return target
 
     def path(self, name: str) -> Path:
         """Return where this machine sees a file of the guest's."""
@@ -220,6 +238,10 @@ class Guest:
             (directory / name).write_text(text)
         self.run("systemctl", "daemon-reload")
 
+    def _enter(self) -> list[str]:
+        spaces = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd")
+        return ["nsenter", "--target", str(self.pid), *spaces, "--"]
+
     def _lab(self, *words: str) -> None:
         done = subprocess.run(
             [LAB, *words], env=self._environment, capture_output=True, text=True,
@@ -232,17 +254,22 @@ class Guest:
         self.pid = int(done.stdout)
 
 
+def join_network(guest: Guest) -> None:
+    """Have this thread's connections begin inside the guest from now on."""
+    with Path(f"/proc/{guest.pid}/ns/net").open() as namespace:
+        libc = ctypes.CDLL(None, use_errno=True)
+        assert libc.setns(namespace.fileno(), _CLONE_NEWNET) == 0, ctypes.get_errno()
+
+
 class GuestWriters(Writers):
     """Writers whose connections begin inside the guest: their thread joins its network."""
 
     def __init__(self, guest: Guest, *, clients: int = 32) -> None:
         super().__init__(PORT, clients=clients)
-        self._network = Path(f"/proc/{guest.pid}/ns/net")
+        self._guest = guest
 
     async def _run(self) -> None:
-        with self._network.open() as namespace:
-            libc = ctypes.CDLL(None, use_errno=True)
-            assert libc.setns(namespace.fileno(), _CLONE_NEWNET) == 0, ctypes.get_errno()
+        join_network(self._guest)
         await super()._run()
 
     def wait_for_more(self, count: int = 200, *, seconds: float = PATIENCE) -> None:

@@ -11,19 +11,19 @@ from typing import Any
 
 import httpx
 
-_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def client(**options: Any) -> httpx.Client:
     """Return a client; the options are those of httpx."""
-    return httpx.Client(verify=_NO_TLS, **options)
+    return httpx.Client(verify=NO_TLS, **options)
 
 
 def get(url: str, **options: Any) -> httpx.Response:
     """Send one GET over a connection of its own."""
-    return httpx.get(url, verify=_NO_TLS, **options)
+    return httpx.get(url, verify=NO_TLS, **options)
 
 
 def post(url: str, **options: Any) -> httpx.Response:
     """Send one POST over a connection of its own."""
-    return httpx.post(url, verify=_NO_TLS, **options)
+    return httpx.post(url, verify=NO_TLS, **options)

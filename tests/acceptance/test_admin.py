@@ -8,9 +8,8 @@ import os
 import re
 import signal
 import socket
-import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -20,7 +19,7 @@ import psycopg
 import pytest
 
 import plain_http
-from admin_daemon import Admin
+from admin_daemon import Admin, Stream
 from autogpt_db.admin.runs import statements
 from autogpt_db.logs.copies import SOCKET_NAME
 from console_sessions import Shell
@@ -479,40 +478,6 @@ def test_pages_of_runs_come_from_an_index(runs: psycopg.Connection[Any]) -> None
         )
         assert 'Index Scan Backward using "AgentGraphExecution_' in plan, plan
         assert "Incremental Sort" in plan, plan
-
-
-class Stream:
-    """The overview's stream, read by one thread: the last of each section, and all log lines."""
-
-    def __init__(self, client: httpx.Client, path: str = "/live") -> None:
-        self.sections: dict[str, Any] = {}
-        self.lines: list[dict[str, Any]] = []
-        self._client, self._path = client, path
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._ended = False
-        self._thread.start()
-
-    def _read(self) -> None:
-        with (
-            suppress(httpx.TransportError),  # one test kills the listener
-            self._client.stream("GET", self._path, timeout=PATIENCE) as answer,
-        ):
-            name = ""
-            for line in answer.iter_lines():
-                if self._ended:
-                    return
-                if line.startswith("event: "):
-                    name = line.removeprefix("event: ")
-                elif line.startswith("data: "):
-                    found = json.loads(line.removeprefix("data: "))
-                    if name == "log":
-                        self.lines += found
-                    else:
-                        self.sections[name] = found
-
-    def close(self) -> None:
-        self._ended = True
-        self._thread.join(PATIENCE)  # the tree's uptimes change each second
 
 
 @pytest.fixture(scope="module")

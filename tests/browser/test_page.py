@@ -1,5 +1,8 @@
 """The admin listener's pages in a real browser: `make test-browser`, with Debian's chromium.
 
+Each is looked at in this checkout's service, and in one that is installed from its .deb, in a guest
+where systemd runs it and chromium is installed beside it.
+
 With AUTOGPT_DB_TEST_WRITE_PAGES=1 the pictures in docs/images are taken anew.
 """
 
@@ -9,8 +12,6 @@ import base64
 import hashlib
 import io
 import os
-import shutil
-import signal
 import tarfile
 import threading
 import time
@@ -24,16 +25,20 @@ import psycopg
 import pytest
 
 import plain_http
-from daemon_process import DaemonProcess, free_port
+from guest import why_not
 from waiting import BUSY, PATIENCE, wait_for
+from watched_services import Here, Installed, Watched
 
 playwright = pytest.importorskip("playwright.sync_api", reason="make test-browser installs it")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="apt install chromium")
+# The first one waits for a guest's files, of which chromium is a large part, and for the package.
+pytestmark = pytest.mark.timeout(1800)
 
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "docs" / "images"
 WRITES = "AUTOGPT_DB_TEST_WRITE_PAGES" in os.environ
+WHERE: tuple[str, ...] = ("here", "guest")
+if os.environ.get("AUTOGPT_DB_TEST_WHERE"):
+    WHERE = tuple(where for where in WHERE if where in os.environ["AUTOGPT_DB_TEST_WHERE"].split())
 AXE = "https://registry.npmjs.org/axe-core/-/axe-core-4.14.1.tgz"
 AXE_SUM = "FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ=="
 LIGHT: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
@@ -120,34 +125,40 @@ class Page:
             self.faults.append(f"request: {url}")
 
 
-@pytest.fixture(scope="module")
-def admin(database_url_for_module: str) -> Iterator[DaemonProcess]:
-    port = free_port()
-    settings = ["api.processes=2", "admin.enabled=true", f"admin.port={port}"]
-    with DaemonProcess(database_url=database_url_for_module, assignments=settings) as daemon:
-        daemon.admin = f"http://127.0.0.1:{port}"  # type: ignore[attr-defined]
-        wait_for(lambda: daemon.pid_of("admin") and "admin_listening" in daemon.log(), what="it")
-        with psycopg.connect(database_url_for_module, autocommit=True) as connection:
+@pytest.fixture(scope="module", params=WHERE)
+def service(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Watched]:
+    if request.param == "here":
+        made: Here | Installed = Here(request.getfixturevalue("database_url_for_module"))
+        if not made.chromium:
+            pytest.skip("apt install chromium")
+    else:
+        reason = why_not()
+        if reason:
+            pytest.skip(reason)
+        made = Installed(tmp_path_factory.mktemp("installed"))
+    with made as started:
+        with psycopg.connect(started.database_url, autocommit=True) as connection:
             connection.execute(MADE)
-        yield daemon
+        yield started
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
+def chromium(service: Watched) -> Iterator[Any]:
     with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = started.chromium.launch(executable_path=service.chromium, args=["--no-sandbox"])
         yield browser
         browser.close()
 
 
 @pytest.fixture(scope="module")
-def views(chromium: Any, admin: DaemonProcess) -> Iterator[dict[str, Page]]:
+def views(chromium: Any, service: Watched) -> Iterator[dict[str, Page]]:
     """A page for each view, logged in by a link."""
     opened: dict[str, Page] = {}
     for name, options in VIEWS.items():
-        view = Page(chromium.new_context(**options), _base(admin))
-        link = admin.run("admin", "open").stdout.strip()
-        view.page.goto(link)
+        view = Page(chromium.new_context(**options), service.listener)
+        view.page.goto(service.link())
         view.page.wait_for_selector("#tree table")
         assert "#" not in view.page.url, "the ticket does not stay in the address"
         opened[name] = view
@@ -172,15 +183,11 @@ def axe() -> str:
     return kept.read_text("utf-8")
 
 
-def _base(admin: DaemonProcess) -> str:
-    return str(admin.admin)  # type: ignore[attr-defined]
-
-
-def test_it_loads_soon_and_is_small(views: dict[str, Page], admin: DaemonProcess) -> None:
+def test_it_loads_soon_and_is_small(views: dict[str, Page], service: Watched) -> None:
     page = views["light"].page
     took = []
     for _ in range(5):
-        page.goto(_base(admin) + "/")
+        page.goto(service.listener + "/")
         page.wait_for_selector("#tree table")
         timing = page.evaluate(
             "(({loadEventEnd, startTime}) => loadEventEnd - startTime)"
@@ -197,10 +204,10 @@ def test_it_loads_soon_and_is_small(views: dict[str, Page], admin: DaemonProcess
 @pytest.mark.parametrize("name", VIEWS)
 @pytest.mark.parametrize("path", ["/", "/runs", f"/runs/{RUN}", "/login"])
 def test_nobody_is_kept_out(
-    views: dict[str, Page], admin: DaemonProcess, axe: str, name: str, path: str
+    views: dict[str, Page], service: Watched, axe: str, name: str, path: str
 ) -> None:
     page = views[name].page
-    page.goto(_base(admin) + path)
+    page.goto(service.listener + path)
     page.wait_for_selector("#tree table, main .card, main.login")
     page.evaluate(axe)
     found = page.evaluate("axe.run()")["violations"]
@@ -210,23 +217,24 @@ def test_nobody_is_kept_out(
     assert wide[0] <= wide[1], "nothing has to be scrolled sideways"
 
 
-def test_a_kill_is_shown_soon(views: dict[str, Page], admin: DaemonProcess) -> None:
+def test_a_kill_is_shown_soon(views: dict[str, Page], service: Watched) -> None:
     page = views["light"].page
-    page.goto(_base(admin) + "/")
+    page.goto(service.listener + "/")
     row = page.locator("#tree tr", has_text="api_01")
     row.wait_for()
-    os.kill(admin.pid_of("api:api_01"), signal.SIGKILL)
+    kill = service.killer("api:api_01")
     began = time.monotonic()
+    kill()
     row.get_by_text("KILL").wait_for()
     took = time.monotonic() - began
     print(f"shown after {took:.2f} s")
     assert took <= SHOWN_WITHIN * BUSY
 
 
-def test_the_keyboard_suffices(views: dict[str, Page], admin: DaemonProcess) -> None:
+def test_the_keyboard_suffices(views: dict[str, Page], service: Watched) -> None:
     """A job is paused and resumed with Tab and Enter alone, and the focus stays where it was."""
     page = views["light"].page
-    page.goto(_base(admin) + "/")
+    page.goto(service.listener + "/")
     page.wait_for_selector("#jobs table")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
@@ -245,17 +253,28 @@ def test_the_keyboard_suffices(views: dict[str, Page], admin: DaemonProcess) -> 
     assert "retain" in page.locator("#said").inner_text()
 
 
-def test_a_run_is_followed_to_its_end(
-    views: dict[str, Page], admin: DaemonProcess, database_url_for_module: str
-) -> None:
+def test_lines_of_the_log_are_shown_as_they_come(views: dict[str, Page], service: Watched) -> None:
     page = views["light"].page
-    with psycopg.connect(database_url_for_module, autocommit=True) as connection:
+    page.goto(service.listener + "/")
+    page.wait_for_selector("#tree table")
+    lines = page.locator("#log p", has_text="method=get_execution_kv_data")
+
+    def shown() -> bool:
+        service.call("get_execution_kv_data", user_id=USER, key="seen")
+        return bool(lines.count())
+
+    wait_for(shown, what="a line")  # processes look once a second for whom they copy lines to
+
+
+def test_a_run_is_followed_to_its_end(views: dict[str, Page], service: Watched) -> None:
+    page = views["light"].page
+    with psycopg.connect(service.database_url, autocommit=True) as connection:
         connection.execute(
             f"""INSERT INTO platform."AgentGraphExecution" (id, "agentGraphId",
                        "agentGraphVersion", "userId", "executionStatus")
                 VALUES ('followed', '{GRAPH}', 3, '{USER}', 'QUEUED')"""
         )
-        page.goto(_base(admin) + "/runs/followed")
+        page.goto(service.listener + "/runs/followed")
         for status in ("QUEUED", "RUNNING", "COMPLETED"):
             connection.execute(
                 """UPDATE platform."AgentGraphExecution"
@@ -269,12 +288,14 @@ def test_a_run_is_followed_to_its_end(
 
 
 @pytest.mark.skipif(not WRITES, reason="AUTOGPT_DB_TEST_WRITE_PAGES=1 takes the pictures")
-def test_pictures_are_taken(views: dict[str, Page], admin: DaemonProcess) -> None:
+def test_pictures_are_taken(views: dict[str, Page], service: Watched) -> None:
+    if not isinstance(service, Here):
+        pytest.skip("those of docs/ show this checkout's service")
     IMAGES.mkdir(exist_ok=True)
     until = time.monotonic() + 150
 
     def work() -> None:
-        with closing(plain_http.client(base_url=admin.base)) as client:
+        with closing(plain_http.client(base_url=service.base)) as client:
             number = 0
             while time.monotonic() < until:
                 number += 1
@@ -288,12 +309,12 @@ def test_pictures_are_taken(views: dict[str, Page], admin: DaemonProcess) -> Non
 
     working = threading.Thread(target=work)
     for view in views.values():
-        view.page.goto(_base(admin) + "/")
+        view.page.goto(service.listener + "/")
     working.start()
     working.join()
     for picture, (name, path) in PICTURES.items():
         page = views[name].page
-        page.goto(_base(admin) + path)
+        page.goto(service.listener + path)
         page.get_by_text("live", exact=True).wait_for()
         page.wait_for_selector("#tree table, #run svg")
         page.screenshot(path=IMAGES / f"{picture}.png", full_page=name != "phone")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from checkout import copy_checkout, uv, uv_cache
+from checkout import uv, uv_cache
+from debian_package import make_package
 from guest import ROOT, Guest, why_not
 
 if TYPE_CHECKING:
@@ -28,35 +28,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
-def build_elsewhere(target: Path, directory: Path) -> None:
-    """Build the package in a guest of the release that LAB_SUITE names, with its Python."""
-    clone = directory / "clone"
-    copy_checkout(clone)
-    builder = Guest(f"autogpt-db-build-{os.getpid()}")
-    try:
-        builder.up(
-            read_only={"/usr/local/bin/uv": uv()},
-            writable={"/clone": clone, "/root/.cache/uv": uv_cache()},
-            network=True,
-        )
-        builder.run("sh", "-c", "cd /clone && UV=/usr/local/bin/uv make deb")
-        (package,) = (clone / "dist").glob("*.deb")
-        print(f"built {package.name}")
-        shutil.move(package, target)
-    finally:
-        builder.down()
-
-
-def build(target: Path) -> None:
-    """Build the package as `make deb` does."""
-    done = subprocess.run(
-        ["make", "--no-print-directory", "deb"],
-        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    shutil.move(ROOT / done.stdout.split()[-1], target)
-
-
 def newer(package: Path, target: Path, directory: Path) -> None:
     """Pack what is in `package` again, with a higher version."""
     subprocess.run(["dpkg-deb", "--raw-extract", package, directory], check=True)
@@ -71,10 +42,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make the package, and a newer one to upgrade to."""
     directory = tmp_path_factory.mktemp("packages")
     package = directory / "autogpt-db.deb"
-    if os.environ.get("LAB_SUITE"):
-        build_elsewhere(package, tmp_path_factory.mktemp("builder"))
-    else:
-        build(package)
+    make_package(package, tmp_path_factory.mktemp("builder"))
     newer(package, directory / "autogpt-db-next.deb", tmp_path_factory.mktemp("newer"))
     return directory
 
