@@ -233,13 +233,17 @@ bench-events: build/bench/.installed ## Measure what live events cost who writes
 	@$(BENCH).live_events $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) \
 	  $(if $(WORKS),--works $(WORKS)) $(if $(SCALE),--scale $(SCALE)) $(if $(PART),--part $(PART))
 
+bench-traces: build/bench/.installed ## Measure what traces cost the API process: off, no call traced, one in a hundred, all
+	@$(BENCH).traces $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) \
+	  $(if $(WORKS),--works $(WORKS)) $(if $(SCALE),--scale $(SCALE)) $(if $(CLIENTS),--clients $(CLIENTS))
+
 bench-profile: build/bench/.installed ## Show where the API process spends its time: make bench-profile WORK=run
 	@$(BENCH).sampling $(or $(WORK),get_node_execution)
 
 # Always anew: what is measured is this tree, installed.
 .PHONY: build/bench/.installed
 build/bench/.installed: | $(UV)
-	@UV_PROJECT_ENVIRONMENT=build/production $(UV) sync --quiet --frozen --compile-bytecode --no-dev --no-editable --reinstall-package autogpt-db --reinstall-package autogpt-db-client --extra embedded
+	@UV_PROJECT_ENVIRONMENT=build/production $(UV) sync --quiet --frozen --compile-bytecode --no-dev --no-editable --reinstall-package autogpt-db --reinstall-package autogpt-db-client --extra embedded --extra traces
 	@UV_PROJECT_ENVIRONMENT=build/bench $(UV) sync --quiet --frozen --compile-bytecode --group bench --extra embedded
 
 bench-footprint: .venv/.installed ## Print start-up time and memory of the processes

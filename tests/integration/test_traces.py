@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from api_process import ApiProcess
+from autogpt_db.client import AsyncClient, Client
 from autogpt_db.metrics import families
 from lock_waits import await_lock
 from metrics_reading import parse, total
@@ -87,6 +88,39 @@ def test_a_call_is_a_span_of_its_callers_trace(traced: Traced) -> None:
         "autogpt_db.rows": told["autogpt_db.rows"],
     }
     assert b"secret" not in span.message.SerializeToString()
+
+
+def test_a_traced_calls_records_say_so(traced: Traced) -> None:
+    _, trace = traced.post("/fail_with_a_bug", {})
+    span = traced.entry(trace)
+    (bug,) = traced.api.events("internal_error")
+    (line,) = [each for each in traced.api.events("request") if each.get("trace_id") == trace]
+    for record in (bug, line):
+        assert (record["trace_id"], record["span_id"]) == (trace, span.id)
+    assert (span.message.status.code, span.told["error.type"]) == (2, "InternalError")
+    traced.api.client.post("/echo", json={"text": "a"}, headers={"x-request-id": "untraced"})
+    lines = [each for each in traced.api.events("request") if each["request_id"] == "untraced"]
+    assert [each for each in lines if "trace_id" in each] == []
+    assert len(lines) == 1
+
+
+def test_a_client_takes_its_calls_into_its_trace(traced: Traced) -> None:
+    trace = secrets.token_hex(16)
+
+    def inject(headers: dict[str, str]) -> None:
+        """Do what `opentelemetry.propagate.inject` does."""
+        headers["traceparent"] = f"00-{trace}-00f067aa0ba902b7-01"
+
+    with Client(traced.api.base, inject=inject) as client:
+        client.call("tell_time", reads=True)
+    assert traced.entry(trace).name == "POST /tell_time"
+
+    async def call() -> None:
+        async with AsyncClient(traced.api.base, inject=inject) as other:
+            await other.with_options(timeout=PATIENCE).call("echo", text="a")
+
+    asyncio.run(call())
+    traced.spans.wait(lambda each: (each.trace, each.name) == (trace, "POST /echo"))
 
 
 def test_a_replay_is_told_from_the_call_that_did_the_work(traced: Traced) -> None:

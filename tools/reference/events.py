@@ -45,7 +45,8 @@ and those in JSON lines, where it means the same. The journal's own fields have 
 journald gets two more: `DURATION_MS` for every record with `seconds`, and `MESSAGE_ID` for the
 events that need somebody to act, which `journalctl -x` explains.
 
-A request's records carry its `request_id`; the reply of an internal error names the same one."""
+A request's records carry its `request_id`; the reply of an internal error names the same one. Those
+of a call or run that is [traced](../howto/send-traces.md) carry `trace_id` and `span_id`, too."""
 
 _CATALOGUE = """\
 # What `journalctl -x` says below the records of autogpt-db that need somebody to act.

@@ -244,6 +244,7 @@ class Call:
             quiet=self.quiet,
             replayed=self.replayed,
             failure=self.failure,
+            span=self.span,
         )
         if self.span is not None:
             end_span(
@@ -271,4 +272,6 @@ class Call:
             seconds=round(time.monotonic() - self.started, 3),
             outcome=outcome,
             request_id=self.request_id,
+            trace_id=self.span.trace_id if self.span else None,
+            span_id=self.span.span_id if self.span else None,
         )

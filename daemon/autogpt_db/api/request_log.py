@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from autogpt_db.errors import CallError
     from autogpt_db.metrics import RequestCounters
     from autogpt_db.settings.operation import LoggingSettings
+    from autogpt_db.spans import Span
 
 LEFT = 499
 """Status in the log of a request whose client left before its reply, as nginx has it."""
@@ -65,6 +66,7 @@ class RequestLog:
         quiet: bool = False,
         replayed: bool = False,
         failure: CallError | None = None,
+        span: Span | None = None,
     ) -> None:
         """Take note of a request that has been answered.
 
@@ -78,6 +80,7 @@ class RequestLog:
             quiet: Whether it is one of the many that look whether we are there.
             replayed: Whether its reply is that of another call with the same idempotency key.
             failure: What it was answered with instead of a result.
+            span: What is traced of it; None: nothing.
         """
         self._count(name, status, seconds)
         is_slow = seconds >= self._slow
@@ -105,6 +108,8 @@ class RequestLog:
             replayed=replayed or None,
             failure=None if failure is None else type(failure).__name__,
             sqlstate=getattr(failure.__cause__, "sqlstate", None) if failure else None,
+            trace_id=span.trace_id if span else None,
+            span_id=span.span_id if span else None,
         )
 
     def flush(self) -> None:

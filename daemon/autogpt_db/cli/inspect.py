@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from autogpt_db.cli.directories import refuse_unusable
 from autogpt_db.errors import ConfigurationError, DatabaseUnreachableError, ResourceTakenError
 from autogpt_db.settings.catalog import options
+from autogpt_db.settings.traces import endpoint_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,6 +57,7 @@ def check_everything(settings: Settings) -> Iterator[str]:
     from autogpt_db.supervision.unit import has_socket_unit
 
     yield "configuration: valid"
+    yield from _describe_traces(settings)
     target = direct_database_url(settings)
     if not has_socket_unit():  # whose unit makes the directories, and says where to listen
         refuse_unusable(settings, embedded=target.embedded)
@@ -83,6 +85,14 @@ def check_everything(settings: Settings) -> Iterator[str]:
         ) from None
     except psycopg.ProgrammingError as error:
         raise DatabaseManager.refused(error) from None
+
+
+def _describe_traces(settings: Settings) -> Iterator[str]:
+    """Say where spans go; what keeps them from it is a fault of the configuration."""
+    traces = settings.traces
+    if traces.enabled:
+        address = endpoint_of(traces.endpoint).address
+        yield f"traces: to {address}, {100 * traces.sample_ratio:g} % of calls"
 
 
 def _check_address(settings: Settings) -> None:

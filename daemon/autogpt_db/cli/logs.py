@@ -52,6 +52,7 @@ class _Moment(click.ParamType[datetime]):
 )
 @click.option("--user", "users", multiple=True, metavar="ID", help="Only of this user.")
 @click.option("--request", "requests", multiple=True, metavar="ID", help="Only of this request.")
+@click.option("--trace", "traces", multiple=True, metavar="ID", help="Only of this trace.")
 @click.option(
     "--process", "processes", multiple=True, metavar="NAME", help="Only of this process: api_00."
 )
@@ -87,6 +88,7 @@ def logs(
     methods: tuple[str, ...],
     users: tuple[str, ...],
     requests: tuple[str, ...],
+    traces: tuple[str, ...],
     processes: tuple[str, ...],
     events: tuple[str, ...],
     level: str | None,
@@ -109,6 +111,7 @@ def logs(
             "method": methods,
             "user_id": users,
             "request_id": requests,
+            "trace_id": traces,
             "process": processes,
             "event": events,
         }

@@ -19,6 +19,8 @@ from autogpt_db.client.wire import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from autogpt_db.client.retries import Retries
 
 
@@ -32,6 +34,7 @@ class AsyncClient(AsyncMethods):
         token: str | None = None,
         retries: Retries | None = None,
         timeout: float | None = None,
+        inject: Callable[[dict[str, str]], None] | None = None,
     ) -> None:
         """Make a client; it connects when it is first used.
 
@@ -40,6 +43,8 @@ class AsyncClient(AsyncMethods):
             token: What the service's `api.token` says.
             retries: When a call is tried again.
             timeout: Seconds to wait for one reply.
+            inject: Is called with each call's headers, for what makes it a part of a trace:
+                `opentelemetry.propagate.inject`.
 
         Raises:
             ClientUsageError: One of them is none that can be used; the message says which, and why.
@@ -54,7 +59,7 @@ class AsyncClient(AsyncMethods):
                 limits=httpx.Limits(max_connections=CONNECTIONS),
             ),
         )
-        self._options = changed(Options(), retries, timeout)
+        self._options = changed(Options(inject=inject), retries, timeout)
 
     async def __aenter__(self) -> Self:
         """Return the client; leaving closes it."""

@@ -9,7 +9,7 @@ import ssl
 import uuid
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -22,6 +22,9 @@ from autogpt_db.client.checks import (
 )
 from autogpt_db.client.errors import CallFailedError, UnreachableError, failure, stays
 from autogpt_db.client.retries import RETRYABLE, Attempts, Retries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 logger = logging.getLogger("autogpt_db.client")
 
@@ -40,11 +43,13 @@ class Options:
         retries: When a call is tried again.
         timeout: Seconds to wait for one reply.
         idempotency_key: What a write is known by; None: a new one for each call.
+        inject: Adds to a call's headers what makes it a part of a trace; None: nothing does.
     """
 
     retries: Retries = field(default_factory=Retries)
     timeout: float = TIMEOUT
     idempotency_key: str | None = None
+    inject: Callable[[dict[str, str]], None] | None = None
 
 
 def changed(
@@ -90,6 +95,8 @@ class Exchange:
         if not reads:
             key = options.idempotency_key
             headers["idempotency-key"] = uuid.uuid4().hex if key is None else key
+        if options.inject is not None:
+            options.inject(headers)
         self.request: dict[str, Any] = {
             "method": "POST",
             "url": f"/{method}",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from autogpt_db.logs import declaration
-from autogpt_db.logs.context import add_request_id
+from autogpt_db.logs.context import add_context
 from autogpt_db.logs.copies import RecordCopies
 from autogpt_db.logs.journal import JournalSink, journal_is_stderr
 from autogpt_db.logs.render import console_renderer, json_renderer
@@ -49,7 +49,7 @@ def hold_records() -> None:
     """Start holding records; structlog is usable from here on."""
     structlog.configure(
         processors=[
-            add_request_id,
+            add_context,
             _add_level,
             _stamp,
             _deliver,

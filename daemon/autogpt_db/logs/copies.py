@@ -27,7 +27,9 @@ RETRY = 1.0
 """Seconds between two tries to find somebody who listens."""
 # What a program of others, or PostgreSQL itself, has written: it may be anything.
 _RAW = frozenset({"output"})
-_ALWAYS = ("timestamp", "level", "event", "process", "request_id", "dropped_before")
+_ALWAYS = (
+    "timestamp", "level", "event", "process", "request_id", "trace_id", "span_id", "dropped_before"
+)  # fmt: skip
 
 _encoder = msgspec.json.Encoder(enc_hook=str)
 

@@ -40,12 +40,15 @@ def request(
     replayed: Literal[True] | None = None,
     failure: str | None = None,
     sqlstate: str | None = None,
+    trace_id: str | None = None,
+    span_id: str | None = None,
 ) -> None:
     """A request's one line. Warning: slower than `logging.slow_request`, or a 5xx; debug: a health
     check that was answered well. `pool_wait`: seconds it waited for database connections.
     `replayed`, only where it is true: the reply is another call's with the same `Idempotency-Key`.
     Status 499: the client left before its reply. `failure`: the kind of a reply that is no result;
-    `sqlstate`: PostgreSQL's code, where it came from there.
+    `sqlstate`: PostgreSQL's code, where it came from there. `trace_id`, `span_id`: the request's
+    span, where it is traced.
 
     One that was slow: `pool_wait` tells whether it waited for a connection (more of them:
     `database.pool_size`) or for PostgreSQL. A 503 passes, and clients repeat it; what caused it has
@@ -95,7 +98,15 @@ def live_events_not_trimmed(*, reason: str) -> None:
 
 
 @event(INFO, WARNING)
-def late_end(*, method: str, seconds: float, outcome: str, request_id: str) -> None:
+def late_end(
+    *,
+    method: str,
+    seconds: float,
+    outcome: str,
+    request_id: str,
+    trace_id: str | None = None,
+    span_id: str | None = None,
+) -> None:
     """A write that nobody waited for any more has ended. Warning: it has failed.
 
     Nothing has to be done: what has failed was not written, and its client repeats it.
