@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from admin_daemon import Stream, let_in
-from guest_admin import PAGE, admin_listener, client_in, opened
+from guest_admin import FILE, PAGE, admin_listener, client_in, opened
 from waiting import wait_for
 
 if TYPE_CHECKING:
@@ -127,6 +127,34 @@ def test_root_and_the_service_s_account_are_let_in_and_nobody_else(listening: Gu
     told = listening.run("journalctl", "-u", "autogpt-db", "-o", "json", "--all")
     for name in ("token", "read_token"):
         assert listening.path(f"{STATE}/{name}").read_text().strip() not in told
+
+
+def test_doctor_says_whom_the_sandbox_keeps_out(listening: Guest) -> None:
+    file = listening.path(FILE)
+    before = file.read_text()
+
+    def told() -> list[str]:
+        done = listening.attempt("autogpt-db", "doctor", "--json")
+        checks = json.loads(done.stdout)["checks"]
+        return [
+            check["text"]
+            for check in checks
+            if check["check"] == "admin listener" and check["level"] == "warn"
+        ]
+
+    assert told() == []
+    try:
+        file.write_text(
+            before.replace("# port = 8905\n", 'host = "0.0.0.0"\nallowed_hosts = "db.example"\n', 1)
+        )
+        (closed,) = told()
+        assert "lets in this machine alone" in closed
+        listening.drop_in("proxy.conf", "[Service]\nIPAddressAllow=192.0.2.10\n")
+        (reached,) = told()
+        assert "may be reached from other machines" in reached
+    finally:
+        listening.drop_in("proxy.conf", None)
+        file.write_text(before)
 
 
 def test_the_how_to_s_commands_do_what_it_says(listening: Guest, browser: httpx.Client) -> None:

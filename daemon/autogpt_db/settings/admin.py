@@ -26,7 +26,8 @@ class AdminSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         str,
         option(
             "Address to listen on. Tokens cross the network in the clear: beyond loopback, put TLS "
-            "before it, or reach it through ssh."
+            "before it, or reach it through ssh. The unit of systemd's lets in this machine alone, "
+            "until IPAddressAllow= says whom else."
         ),
     ] = "127.0.0.1"
     port: Annotated[int, option("TCP port to listen on.", ge=1, le=65535)] = 8905

@@ -55,6 +55,20 @@ def closed_addresses(target: DatabaseUrl) -> list[str]:
     return [] if reachable else [str(one) for one in found]
 
 
+def lets_others_in() -> bool:
+    """Tell whether the unit lets other machines reach what the service itself listens on.
+
+    The API's sockets are systemd's own, which `IPAddressDeny=` doesn't concern.
+    """
+    shown = systemctl_show("LoadState", "IPAddressAllow", "IPAddressDeny")
+    if shown.get("LoadState") != "loaded":
+        return True
+    denied = _networks(shown.get("IPAddressDeny", ""))
+    allowed = _networks(shown.get("IPAddressAllow", ""))
+    closed = any(network.prefixlen == 0 for network in denied)
+    return not closed or any(not network.is_loopback for network in allowed)
+
+
 def _addresses(target: DatabaseUrl) -> Iterator[_Address]:
     named = target.parameters.get("hostaddr") or target.parameters.get("host") or ""
     for host in named.split(","):

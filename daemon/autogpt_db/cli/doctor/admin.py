@@ -13,6 +13,7 @@ from autogpt_db.cli.doctor.service import ask
 from autogpt_db.errors import ConfigurationError, ResourceTakenError
 from autogpt_db.listening import holder_of, open_listeners
 from autogpt_db.settings.contradictions import is_loopback
+from autogpt_db.supervision.sandbox import lets_others_in
 from autogpt_db.supervision.unit import systemctl_show
 
 if TYPE_CHECKING:
@@ -33,8 +34,7 @@ def admin_listener(situation: Situation) -> Iterator[Finding]:
         return
     yield from _tokens(settings)
     if not is_loopback(admin.host):
-        text = f"{admin.host}:{admin.port} may be reached from other machines, as plain HTTP"
-        yield Finding("warn", _CHECK, text, "Let a proxy with TLS stand before it, or use ssh.")
+        yield _reach(f"{admin.host}:{admin.port}")
     tree = situation.tree
     if tree is None:
         yield from _place(settings)
@@ -49,6 +49,20 @@ def admin_listener(situation: Situation) -> Iterator[Finding]:
         else:
             remedy = "journalctl -u autogpt-db AUTOGPT_DB_PROCESS=admin -e"
             yield Finding("fail", _CHECK, f"{address} does not answer: {reason}", remedy)
+
+
+def _reach(where: str) -> Finding:
+    """Say who reaches an address that is not this machine's alone."""
+    if lets_others_in():
+        text = f"{where} may be reached from other machines, as plain HTTP"
+        return Finding("warn", _CHECK, text, "Let a proxy with TLS stand before it, or use ssh.")
+    return Finding(
+        "warn",
+        _CHECK,
+        f"{where}: the sandbox of autogpt-db.service lets in this machine alone (IPAddressDeny=)",
+        "Allow who is to reach it: systemctl edit autogpt-db, and below [Service] "
+        "IPAddressAllow=192.0.2.10, say; then: systemctl restart autogpt-db. Or use ssh.",
+    )
 
 
 def _place(settings: Settings) -> Iterator[Finding]:
