@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import psycopg
@@ -77,7 +77,7 @@ def test_a_call_is_a_span_of_its_callers_trace(traced: Traced) -> None:
     assert span.message.status.code == 0
     assert span.resource["service.name"] == "db"
     told = span.told
-    assert told.pop("autogpt_db.pool_wait") >= 0
+    told.pop("autogpt_db.pool_wait", None)  # where it has waited
     assert told == {
         "http.request.method": "POST",
         "http.response.status_code": 200,
@@ -99,9 +99,14 @@ def test_a_traced_calls_records_say_so(traced: Traced) -> None:
         assert (record["trace_id"], record["span_id"]) == (trace, span.id)
     assert (span.message.status.code, span.told["error.type"]) == (2, "InternalError")
     traced.api.client.post("/echo", json={"text": "a"}, headers={"x-request-id": "untraced"})
-    lines = [each for each in traced.api.events("request") if each["request_id"] == "untraced"]
-    assert [each for each in lines if "trace_id" in each] == []
-    assert len(lines) == 1
+    untraced = wait_for(lambda: line_of(traced.api, "untraced"), what="its line")
+    assert "trace_id" not in untraced
+
+
+def line_of(api: ApiProcess, request_id: str) -> dict[str, Any] | None:
+    """Return a request's line, once it is written: behind its reply."""
+    lines = [each for each in api.events("request") if each["request_id"] == request_id]
+    return lines[0] if lines else None
 
 
 def test_a_client_takes_its_calls_into_its_trace(traced: Traced) -> None:

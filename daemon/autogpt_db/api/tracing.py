@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from autogpt_db.database.pool.tracing import LEAST_WAIT
 from autogpt_db.spans import Kind
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ def end_span(
         told["http.route"] = route
     if handle is not None:
         told["autogpt_db.rows"] = handle.row_count
-        told["autogpt_db.pool_wait"] = round(handle.pool_wait, 6)
+        if handle.pool_wait >= LEAST_WAIT:
+            told["autogpt_db.pool_wait"] = round(handle.pool_wait, 6)
     if head.key is not None:
         told["autogpt_db.replayed"] = replayed
     if passed_on:

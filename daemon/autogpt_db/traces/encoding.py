@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
     from autogpt_db.spans import Span, Value
 
 NANOSECONDS = 1_000_000_000
+PIECE = 16
+"""Spans that are written at once: a fifth of a millisecond."""
+PAUSE = 0.0005
+"""Seconds in between. Whoever waits for the interpreter, the event loop, would be kept for 5 ms."""
+KNOWN = 4096
+"""Attributes that are remembered as they are sent."""
+_OF_ONE_SPAN = frozenset({"autogpt_db.request_id", "autogpt_db.job_id"})
 _SAMPLED = 1
 _KINDS = {
     Kind.INTERNAL: trace_pb2.Span.SPAN_KIND_INTERNAL,
@@ -45,9 +53,11 @@ class Encoder:
         """Return a request's body."""
         # A clock that is set shall not turn a span around: what it says now counts for all of one.
         ahead = time.time_ns() - time.monotonic_ns()
-        scope = trace_pb2.ScopeSpans(
-            scope=self._scope, spans=[_message(span, ahead) for span in spans]
-        )
+        scope = trace_pb2.ScopeSpans(scope=self._scope)
+        for number, span in enumerate(spans, 1):
+            scope.spans.append(_message(span, ahead))
+            if not number % PIECE:
+                time.sleep(PAUSE)
         everything = trace_pb2.ResourceSpans(resource=self._resource, scope_spans=[scope])
         body: bytes = ExportTraceServiceRequest(resource_spans=[everything]).SerializeToString()
         return body
@@ -96,7 +106,20 @@ def _links(others: Sequence[Span]) -> list[trace_pb2.Span.Link]:
 
 
 def _attributes(given: Mapping[str, Value]) -> list[KeyValue]:
-    return [KeyValue(key=name, value=_value(value)) for name, value in given.items()]
+    return [
+        _message_of(name, value)
+        if isinstance(value, float) or name in _OF_ONE_SPAN
+        else _known_message_of(name, value)
+        for name, value in given.items()
+    ]
+
+
+def _message_of(name: str, value: Value) -> KeyValue:
+    return KeyValue(key=name, value=_value(value))
+
+
+# Making one takes four times as long as all else of a span; and nearly all come again.
+_known_message_of = lru_cache(maxsize=KNOWN, typed=True)(_message_of)
 
 
 def _value(value: Value) -> AnyValue:
