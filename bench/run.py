@@ -33,6 +33,9 @@ def main() -> None:
     parser.add_argument("--clients", type=int, help=f"{MOST_CLIENTS}")
     parser.add_argument("--works", help="names, with commas; all")
     parser.add_argument("--peers", help="names, with commas; all")
+    parser.add_argument(
+        "--half-load", action="store_true", default=None, help="latency at half of Starlette's load"
+    )
     given = parser.parse_args()
     whole = not any(value is not None for value in vars(given).values())
     scale = given.scale or SCALE
@@ -41,6 +44,8 @@ def main() -> None:
         work(size) for work in WORKS if given.works is None or work.name in given.works.split(",")
     ]
     peers = given.peers.split(",") if given.peers else [PGBENCH, *CONTENDERS]
+    if given.half_load and "starlette" not in peers:
+        parser.error("half of its load is measured beside it: --peers starlette")
     if not works or (unknown := set(peers) - {PGBENCH, *CONTENDERS}):
         parser.error(f"unknown: {given.works if not works else ', '.join(unknown)}")
     with Server() as server, ExitStack() as stack:
@@ -82,8 +87,10 @@ def main() -> None:
         }
         if whole:
             found |= sections.few_clients(bench, works, contenders)
+        if whole or given.half_load:
             print("moderate load:")
             found["moderate_load"] = sections.moderate_load(bench, works, contenders, results)
+        if whole:
             print("two API processes:")
             found["two_processes_to_one"] = sections.scaling(bench, works, daemon)
         stack.close()

@@ -642,32 +642,37 @@ def test_calls_that_are_stuck_do_not_stop_those_that_come_after(seeded_database_
 
 
 async def start_stuck(service: Service, names: list[str]) -> list[asyncio.Future[bytes]]:
-    """Send lone calls of two kinds: as many as may be under way together, when there are many."""
+    """Send lone calls of two kinds, one about each of the names."""
     body = json.dumps({"node_exec_id": names[0], "output_name": "o", "output_data": 1}).encode()
     output = asyncio.ensure_future(service.started("upsert_execution_output", body))
     stuck: list[asyncio.Future[bytes]] = [output]
-    for name in names[1:IN_FLIGHT]:
+    for name in names[1:]:
         stuck.append(to_running(service, name))
         await asyncio.sleep(0)  # each is sent by itself
         await asyncio.sleep(0)
-    assert figures(service)["batches"] == len(stuck) == IN_FLIGHT
+    assert figures(service)["batches"] == len(stuck) == len(names)
     return stuck
 
 
+@pytest.mark.parametrize(
+    ("quick", "most"), [(PATIENCE, abreast.WRITES), (0.0, IN_FLIGHT)], ids=["quick", "slow"]
+)
 def test_writes_of_many_kinds_gather_in_fewer_statements(
-    seeded_database_url: str, monkeypatch: pytest.MonkeyPatch
+    seeded_database_url: str, monkeypatch: pytest.MonkeyPatch, quick: float, most: int
 ) -> None:
+    monkeypatch.setattr(abreast, "QUICK", quick)
     monkeypatch.setattr(abreast, "FEW", 0)
     monkeypatch.setattr(abreast, "BRIEF", PATIENCE)
+    monkeypatch.setattr(abreast, "STUCK", PATIENCE)
     with (
         Service(seeded_database_url, pool_size=8, lock_timeout=0) as service,
         psycopg.connect(seeded_database_url) as blocker,
     ):
         names = fresh_executions(service)
-        hold(blocker, names[:IN_FLIGHT])
+        hold(blocker, names[:most])
 
         async def main() -> list[bytes]:
-            stuck = await start_stuck(service, names)
+            stuck = await start_stuck(service, names[:most])
             free = []
             for name in names[10:20]:
                 free.append(to_running(service, name))
@@ -677,28 +682,42 @@ def test_writes_of_many_kinds_gather_in_fewer_statements(
             return await asyncio.gather(*stuck[1:], *free, stuck[0])
 
         replies = service.run(main())
-        assert figures(service) == {"calls": 13, "batches": 4, "isolated": 0}
+        assert figures(service) == {"calls": most + 10, "batches": most + 1, "isolated": 0}
     assert {json.loads(reply)["status"] for reply in replies[:-1]} == {"RUNNING"}
 
 
 @pytest.mark.parametrize(
-    ("few", "brief"), [(0, abreast.BRIEF), (abreast.FEW, PATIENCE)], ids=["slow", "few"]
+    ("few", "brief", "quick", "stuck_from"),
+    [
+        (0, abreast.BRIEF, 0.0, PATIENCE),
+        (abreast.FEW, PATIENCE, 0.0, PATIENCE),
+        (0, PATIENCE, PATIENCE, abreast.STUCK),
+    ],
+    ids=["slow", "few", "stuck"],
 )
 def test_no_write_is_held_back_by_slow_ones_or_where_there_are_few(
-    seeded_database_url: str, monkeypatch: pytest.MonkeyPatch, few: int, brief: float
+    seeded_database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    few: int,
+    brief: float,
+    quick: float,
+    stuck_from: float,
 ) -> None:
     monkeypatch.setattr(merging, "PATIENCE", 10 * PATIENCE)
     monkeypatch.setattr(abreast, "FEW", few)
     monkeypatch.setattr(abreast, "BRIEF", brief)
+    monkeypatch.setattr(abreast, "QUICK", quick)
+    monkeypatch.setattr(abreast, "STUCK", stuck_from)
+    most = abreast.WRITES if quick else IN_FLIGHT
     with (
         Service(seeded_database_url, pool_size=8, lock_timeout=0) as service,
         psycopg.connect(seeded_database_url) as blocker,
     ):
         names = fresh_executions(service)
-        hold(blocker, names[:IN_FLIGHT])
+        hold(blocker, names[:most])
 
         async def main() -> list[bytes]:
-            stuck = await start_stuck(service, names)
+            stuck = await start_stuck(service, names[:most])
             free = asyncio.gather(*(to_running(service, name) for name in names[10:20]))
             answered = await asyncio.wait_for(free, PATIENCE / 2)
             assert not any(call.done() for call in stuck)
@@ -710,11 +729,78 @@ def test_no_write_is_held_back_by_slow_ones_or_where_there_are_few(
     assert {json.loads(reply)["status"] for reply in replies} == {"RUNNING"}
 
 
+def read(service: Service, name: str) -> asyncio.Future[bytes]:
+    body = json.dumps({"node_exec_id": name}).encode()
+    return asyncio.ensure_future(service.started("get_node_execution", body))
+
+
+def test_few_reads_wait_for_others_while_more_are_under_way(
+    seeded_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merging, "COMPANY", PATIENCE)
+    monkeypatch.setattr(merging, "PATIENCE", PATIENCE)
+    monkeypatch.setattr(abreast, "QUICK", PATIENCE)
+    with (
+        Service(seeded_database_url, lock_timeout=0) as service,
+        psycopg.connect(seeded_database_url) as blocker,
+    ):
+        *early, first, second = fresh_executions(service)[:4]
+        blocker.execute('LOCK TABLE platform."AgentNodeExecution" IN ACCESS EXCLUSIVE MODE')
+
+        async def main() -> list[bytes]:
+            calls = [read(service, name) for name in early]
+            await until_waiting(service)
+            (merger,) = service.mergers()
+            calls.append(read(service, first))
+            while merger.figures.calls < len(calls):
+                await asyncio.sleep(0)
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert merger.figures.batches == 1, "it waits"
+            calls.append(read(service, second))
+            async with asyncio.timeout(PATIENCE):
+                while merger.figures.batches < 2:
+                    await asyncio.sleep(0.01)
+            blocker.rollback()
+            replies = await asyncio.gather(*calls)
+            assert (merger.figures.sent, merger.figures.batches) == (4, 2)
+            return replies
+
+        replies = service.run(main())
+    assert [json.loads(reply)["node_exec_id"] for reply in replies] == [*early, first, second]
+
+
+def test_nobody_waits_for_others_where_batches_are_slow(
+    seeded_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merging, "COMPANY", 10 * PATIENCE)
+    monkeypatch.setattr(merging, "PATIENCE", 10 * PATIENCE)
+    monkeypatch.setattr(abreast, "QUICK", 0.0)
+    with (
+        Service(seeded_database_url, lock_timeout=0) as service,
+        psycopg.connect(seeded_database_url) as blocker,
+    ):
+        *locked, free = fresh_executions(service)[:4]
+        hold(blocker, locked)
+
+        async def main() -> list[bytes]:
+            calls = [to_running(service, name) for name in locked]
+            await until_waiting(service)
+            reply = await asyncio.wait_for(to_running(service, free), PATIENCE)
+            assert not any(call.done() for call in calls)
+            blocker.rollback()
+            return [reply, *await asyncio.gather(*calls)]
+
+        replies = service.run(main())
+    assert {json.loads(reply)["status"] for reply in replies} == {"RUNNING"}
+
+
 def test_few_calls_wait_for_others_while_more_are_under_way(
     seeded_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(merging, "COMPANY", PATIENCE)
     monkeypatch.setattr(merging, "PATIENCE", PATIENCE)
+    monkeypatch.setattr(abreast, "QUICK", PATIENCE)
     with (
         Service(seeded_database_url, lock_timeout=0) as service,
         psycopg.connect(seeded_database_url) as blocker,

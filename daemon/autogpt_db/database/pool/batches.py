@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autogpt_db.database.pool.merged import KeyedMerged, NotKeptError
 from autogpt_db.database.pool.tracing import batch_traced
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 LARGEST_BATCH = 64
 """Calls in one statement: more gain nothing, and make the first ones wait for the last."""
+LARGEST_READ = 16
+"""Calls that only read in one statement: of the first ones it is not known how much they bring."""
 ISOLATED_AT_ONCE = 4
 """Calls of failed batches of one kind that are sent at once, each by itself."""
 
@@ -59,6 +61,18 @@ class MergedCall:
     waited: float = 0.0
     taken: bool = False
     span: Span | None = None
+
+
+class Sent(NamedTuple):
+    """What is in flight.
+
+    Attributes:
+        since: `time.monotonic()` moment from which it is.
+        calls: How many they are.
+    """
+
+    since: float
+    calls: int
 
 
 @dataclass(slots=True)

@@ -126,7 +126,9 @@ class Call(Sending):
         def open_call() -> Call:
             return Call(connections, name, reads=merged.reads)
 
-        abreast = Abreast(IN_FLIGHT) if merged.reads else connections.writes_abreast
+        abreast = connections.writes_abreast
+        if merged.reads:
+            abreast = Abreast(IN_FLIGHT, most_quick=IN_FLIGHT)
         merger = Merger(
             merged,
             open_call,

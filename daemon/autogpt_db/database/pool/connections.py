@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from autogpt_db.database.pool.abreast import Abreast
+from autogpt_db.database.pool.abreast import WRITES, Abreast
 from autogpt_db.database.pool.auditing import Audit
 from autogpt_db.database.pool.durations import Durations
 from autogpt_db.database.pool.faults import Faults
@@ -122,7 +122,7 @@ class Connections:
         self._size = size
         self._statements: dict[str, str] = {}
         self.mergers: dict[Merged | KeyedMerged, Merger] = {}
-        self.writes_abreast = Abreast(IN_FLIGHT)
+        self.writes_abreast = Abreast(IN_FLIGHT, most_quick=WRITES)
         self.helpers = helpers
         self.knowledge = knowledge
         self.faults = Faults(url)

@@ -1,12 +1,13 @@
 """Calls of one kind that come in together become one statement, in one transaction.
 
 A batch costs the server little more than one call: one round trip, one plan, one flush. A lone
-call goes at once and by itself, in its caller's own task; few that write wait a moment for others,
-as long as more are under way. Everyone is answered after the batch's commit, with their own row's
-outcome; when a batch fails, each of its calls is sent again by itself, so that only the wrong ones
-fail. Nobody waits long for a stranger's row: a batch that meets a lock gives up soon, and what
-takes long no longer keeps others from being sent. While writes of many kinds are under way, those
-of each gather (`abreast.Abreast`). What may be merged says so beside its SQL (`merged.Merged`).
+call goes at once and by itself, in its caller's own task; few wait a moment for others, as long as
+more are under way and PostgreSQL is quick. Everyone is answered after the batch's commit, with
+their own row's outcome; when a batch fails, each of its calls is sent again by itself, so that only
+the wrong ones fail. Nobody waits long for a stranger's row: a batch that meets a lock gives up
+soon, and what takes long no longer keeps others from being sent. While writes of many kinds are
+under way, those of each gather (`abreast.Abreast`). What may be merged says so beside its SQL
+(`merged.Merged`).
 """
 
 from __future__ import annotations
@@ -15,14 +16,16 @@ import asyncio
 import time
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from autogpt_db.database.pool.batches import (
     ALONE,
     LARGEST_BATCH,
+    LARGEST_READ,
     BatchSender,
     Figures,
     MergedCall,
+    Sent,
 )
 from autogpt_db.database.pool.merged import MOST_CHARACTERS
 from autogpt_db.database.pool.reply_sizes import ReplySizes
@@ -34,37 +37,25 @@ if TYPE_CHECKING:
     from autogpt_db.database.pool.abreast import Abreast
     from autogpt_db.database.pool.merged import KeyedMerged, Merged, Sender
 
-LARGEST_READ = 16
-"""Calls that only read in one statement: of the first ones it is not known how much they bring."""
 IN_FLIGHT = 3
 """Batches of one kind at once: while they are at the server, the next is put together.
 
 Measured with 8 and with 64 clients: fewer leave processors idle, more make batches smaller.
 """
+FEW_READERS = 10
+"""Reads of one kind up to which they wait for others: of more enough come in together."""
 PATIENCE = 1.0
 """Seconds after which a batch or a lone call no longer counts as one of those in flight.
 
 It runs on; but what holds it up, a lock or a dying disk, must not hold up every call of its kind.
 """
-COMPANY = 0.002
-"""Seconds that few writes wait for others at most while more are under way, and none is sent."""
+COMPANY = 0.001
+"""Seconds that few wait for others at most while more are under way, and none is sent."""
 MOST_SLOW = 3
 """How many may run on so at once.
 
 Each holds a connection, and a server that is slow as a whole gets no faster by being asked more.
 """
-
-
-class _Sent(NamedTuple):
-    """What is in flight.
-
-    Attributes:
-        since: `time.monotonic()` moment from which it is.
-        calls: How many they are.
-    """
-
-    since: float
-    calls: int
 
 
 class Merger:
@@ -96,6 +87,7 @@ class Merger:
         """
         self.merged = merged
         self._abreast = abreast
+        self._most = LARGEST_READ if merged.reads else LARGEST_BATCH
         self.figures = Figures()
         self._limit = limit
         self.replies = ReplySizes()
@@ -104,7 +96,7 @@ class Merger:
         )
         self._waiting: deque[MergedCall] = deque()
         self._busy_keys: set[tuple[Any, ...]] = set()
-        self._in_flight: dict[MergedCall, _Sent] = {}
+        self._in_flight: dict[MergedCall, Sent] = {}
         self._under_way = 0
         self._slow: set[MergedCall] = set()
         self._alone: set[MergedCall] = set()
@@ -173,13 +165,16 @@ class Merger:
 
     @property
     def _are_enough(self) -> bool:
-        """Tell whether those that wait are as many as those under way, where they write.
+        """Tell whether those that wait are as many as those under way, or a full batch.
 
         Otherwise the first caller that comes again after a batch would go by itself, and those
-        right behind him find every place taken: few callers would hardly ever share a commit.
-        Measured with 8 clients; with reads it gains nothing.
+        right behind him find every place taken: few callers would hardly ever share a statement.
+        Where batches are slow, nobody gains by waiting, and of many readers none does.
         """
-        return self.merged.reads or len(self._waiting) >= self._under_way
+        waiting, under_way = len(self._waiting), self._under_way
+        if not self._abreast.quick or (self.merged.reads and waiting + under_way > FEW_READERS):
+            return True
+        return waiting >= min(under_way, self._most)
 
     def _start(self, *, however_few: bool = False) -> None:
         self._scheduled = False
@@ -193,7 +188,7 @@ class Merger:
                 return  # each waits for one of its own row; that one's end starts it
             first = batch[0]
             self._sent_last = moment = time.monotonic()
-            self._in_flight[first] = _Sent(moment, len(batch))
+            self._in_flight[first] = Sent(moment, len(batch))
             self._under_way += len(batch)
             self._abreast.begin(first, moment)
             if len(batch) == 1:
@@ -261,8 +256,7 @@ class Merger:
         passed: list[MergedCall] = []
         seen: set[tuple[Any, ...]] = set()
         room = MOST_CHARACTERS
-        most = LARGEST_READ if self.merged.reads else LARGEST_BATCH
-        while waiting and len(batch) < most:
+        while waiting and len(batch) < self._most:
             call = waiting.popleft()
             if call.outcome.done():
                 continue
