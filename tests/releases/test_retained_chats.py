@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import psycopg
 import pytest
 
 import plans
@@ -251,3 +252,18 @@ def test_a_transaction_looks_at_little_more_than_goes_and_holds_no_other_chat(
     ]
     # Of each chat its first, a batch and the one behind that; and twice what goes.
     assert sum(scan.touched for scan in scans) <= 20 * (BATCH + 2) + 2 * BATCH, scans
+
+
+@pytest.mark.parametrize("name", ["chat_messages", "chats"])
+def test_a_message_that_somebody_holds_is_not_waited_for_with_its_chat_locked(
+    chats: Chats, name: str
+) -> None:
+    chats.add("held", changed=60, oldest=90, turns=7)
+    holder = Queries(chats.service.url)
+    holder.rows("BEGIN")
+    holder.rows("""UPDATE platform."ChatMessage" SET content = 'new' WHERE id = 'held-0'""")
+    with pytest.raises(psycopg.errors.LockNotAvailable):  # this session's own limit is none
+        next(chats.transactions(name))
+    holder.rows("ROLLBACK")
+    holder.close()
+    assert next(chats.transactions(name)) == 8

@@ -24,9 +24,13 @@ page AS MATERIALIZED (
       FROM platform."ChatSession"
      WHERE "id" > %(after)s
      ORDER BY "id"
-     LIMIT LEAST(%(page)s::bigint, 50)
+     LIMIT (SELECT LEAST(%(page)s::bigint, 50) FROM set_config('lock_timeout', '200ms', true))
 )"""
-"""Few at a time: each one's messages are looked at."""
+"""Few at a time: each one's messages are looked at.
+
+Reading them bounds how long the statement waits for a message that somebody holds: it has locked
+the message's chat by then, and whoever wants to add to that waits as well.
+"""
 
 _LOOK: LiteralString = "LEAST(%(batch)s::bigint, 1000)"
 """Messages that go of one chat at once; one more is looked at, which may be the first to stay."""
