@@ -140,6 +140,13 @@ def test_a_path_leads_nowhere_else(listener: Listener, target: str) -> None:
     assert b"root:" not in body
 
 
+def test_an_id_may_have_any_character_in_it(listener: Listener) -> None:
+    for path in ("/v1/users/a%0Ab", "/v1/users/a%0A", "/v1/executions/%E2%80%A8%0D", "/v1/no%0Asuch"):
+        response = listener.client.get(path)
+        assert response.status_code == 404
+        assert response.json()["detail"].startswith("There is nothing "), response.text
+
+
 def test_it_is_described_as_openapi_says(listener: Listener) -> None:
     described = listener.client.get("/v1/openapi.json").json()
     # Here, because each process that looks for tests would load it.

@@ -97,8 +97,8 @@ def _asked(request: Request) -> tuple[Selection, Position | None]:
         if not 0 < len(given[name]) <= LONGEST:
             raise _refused(f"{name}: must have 1 to {LONGEST} characters.")
     wanted = {_CHOICES[name]: given[name] for name in given if name in _CHOICES}
-    if any("\0" in value for value in wanted.values()):
-        raise _refused("No id has the character U+0000 in it.")
+    if any("\0" in value or "\ufffd" in value for value in wanted.values()):
+        raise _refused("No id has the character U+0000 in it, or what isn't UTF-8.")
     # A browser that comes back by itself sends the header; the parameter is for the first time.
     last = request.headers.get(LAST_ID) or given.get(LAST_ID)
     try:

@@ -23,6 +23,12 @@ _OF_PROGRAMS = ("/v1", "/events", "/live", "/healthz", "/readyz", "/metrics")
 """Paths whose errors are for programs, whatever they say that they accept."""
 
 
+_DETAILS = {
+    404: "There is nothing at this address.",
+    405: "This address takes other verbs: Allow names them.",
+}
+
+
 class ProblemError(Exception):
     """A request that is refused: raised anywhere in a route, answered as problem+json.
 
@@ -115,7 +121,9 @@ async def on_problem(request: Request, error: Exception) -> Response:
 async def on_http_exception(request: Request, error: Exception) -> Response:
     """Answer what Starlette refuses: an unknown path, a wrong verb."""
     assert isinstance(error, HTTPException)
-    return _answer(request, error.status_code, error.detail, headers=error.headers)
+    title = HTTPStatus(error.status_code).phrase
+    detail = _DETAILS.get(error.status_code)
+    return _answer(request, error.status_code, title, detail, headers=error.headers)
 
 
 async def on_call_error(request: Request, error: Exception) -> Response:

@@ -8,25 +8,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from starlette.routing import Route, Router
+from starlette.routing import BaseRoute, Match, Router
 
 if TYPE_CHECKING:
-    from starlette.routing import BaseRoute
     from starlette.types import Receive, Scope, Send
 
     from autogpt_db.admin.state import AdminState
 
-_PATHS = ("/v1", "/v1/{anything:path}")
+_ROOT = "/v1"
 
 
 def routes(state: AdminState) -> list[BaseRoute]:
-    """Return the routes; they answer every path below `/v1`, and every verb."""
-    rest = _Rest(state)
-    return [Route(path, rest) for path in _PATHS]
+    """Return the route; it answers every path below `/v1`, and every verb."""
+    return [_Rest(state)]
 
 
-class _Rest:
-    """An ASGI application that is made when it is first asked for something.
+class _Rest(BaseRoute):
+    """Leads to a router that is made when it is first asked for something.
 
     Args:
         state: The process's.
@@ -36,7 +34,12 @@ class _Rest:
         self._state = state
         self._router: Router | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Take in every path below the root, with whatever characters in it."""
+        below = f"{scope['path']}/".startswith(f"{_ROOT}/")
+        return (Match.FULL if below else Match.NONE), {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if self._router is None:
             self._router = self._made()

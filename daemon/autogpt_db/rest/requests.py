@@ -92,6 +92,11 @@ def arguments_of(
     except ArgumentsInvalidError as error:
         faults = [_fault(each, resource.continuations) for each in error.detail]
         raise ParametersInvalidError(list(dict.fromkeys(faults))) from error
+    except InvalidValueError as error:
+        named = [_refusal(text, resource.continuations) for text in str(error.args[0]).split("; ")]
+        if all(name in given or name == CURSOR for name, _ in named):
+            raise ParametersInvalidError(list(dict.fromkeys(named))) from error
+        raise
     if resource.pages_by and not 1 <= arguments[LIMIT] <= limits.page_size:
         raise ParametersInvalidError(
             [(LIMIT, f"It is a number from 1 to {limits.page_size} (limits.page_size).")]
@@ -145,6 +150,14 @@ def _fault(entry: Mapping[str, Any], continuations: tuple[str, ...]) -> tuple[st
     if name in continuations:
         return CURSOR, _CURSOR_FAULT
     return name, str(entry["msg"])
+
+
+def _refusal(text: str, continuations: tuple[str, ...]) -> tuple[str, str]:
+    """Return which parameter PostgreSQL could not take, and why: `user_id holds the …`."""
+    name, _, said = text.partition(" ")
+    if name in continuations:
+        return CURSOR, _CURSOR_FAULT
+    return name, f"It {said.removesuffix('.')}."
 
 
 def cursor_behind(document: msgspec.Raw, pages_by: tuple[str, ...]) -> str:
