@@ -141,7 +141,12 @@ def test_a_path_leads_nowhere_else(listener: Listener, target: str) -> None:
 
 
 def test_an_id_may_have_any_character_in_it(listener: Listener) -> None:
-    for path in ("/v1/users/a%0Ab", "/v1/users/a%0A", "/v1/executions/%E2%80%A8%0D", "/v1/no%0Asuch"):
+    for path in (
+        "/v1/users/a%0Ab",
+        "/v1/users/a%0A",
+        "/v1/executions/%E2%80%A8%0D",
+        "/v1/no%0Asuch",
+    ):
         response = listener.client.get(path)
         assert response.status_code == 404
         assert response.json()["detail"].startswith("There is nothing "), response.text

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from starlette.datastructures import QueryParams
 
 from autogpt_db.admin.problems import ProblemError
-from autogpt_db.admin.rendering import duration, moment
+from autogpt_db.admin.rendering import duration, moment, render
 from autogpt_db.admin.runs import statements
 from autogpt_db.admin.runs.filters import Filters
 from autogpt_db.admin.runs.timeline import LABELS, WIDTH, draw
@@ -129,6 +129,14 @@ def test_no_order_of_times_draws_beyond_the_edges(
 )  # fmt: skip
 def test_durations_read_well(seconds: float | None, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_no_text_turns_what_stands_beside_it() -> None:
+    page = render("problem.html", status=404, title="\u202egnp.exe<b>", detail="a\nb\x1b[2J\u2066")
+    assert "\\u202egnp.exe&lt;b&gt;" in page
+    assert "a\nb\\u001b[2J\\u2066" in page
+    assert "<h1>" in page
+    assert not {"\u202e", "\u2066", "\x1b"} & set(page)
 
 
 def test_moments_are_in_utc() -> None:

@@ -36,8 +36,8 @@ curl.
   has changed. `HEAD` is `GET` without the document.
 - **What is wrong** is `application/problem+json` (RFC 9457): 400 names each parameter in `errors`;
   404: there is no such thing, or the database's release of AutoGPT has no table for it; 405 for all
-  that is no `GET` or `HEAD`; 503 with `Retry-After` while the database cannot answer, or not within
-  five seconds.
+  that is no `GET` or `HEAD`, or 403 where the token only reads; 503 with `Retry-After` while the
+  database cannot answer, or not within five seconds.
 - **For programs:** `GET /v1/openapi.json` is all of this as OpenAPI 3.1."""
 
 

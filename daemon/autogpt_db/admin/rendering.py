@@ -1,4 +1,7 @@
-"""Pages from templates: whatever stands in them from outside is escaped."""
+"""Pages from templates: whatever stands in them from outside is escaped.
+
+What would turn the direction of writing is written out.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from autogpt_db import __version__
+from autogpt_db.printable import printable
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -46,6 +50,13 @@ def moment(seconds: float) -> str:
     return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M:%S}"
 
 
+def _plain(value: Any) -> Any:
+    """Return what an expression in a template shows; what is markup already is ours."""
+    if isinstance(value, str) and not hasattr(value, "__html__"):
+        return printable(value, lines=True)
+    return value
+
+
 @cache
 def _environment() -> Environment:
     # It takes 7 MB, which is for those who look at a page.
@@ -55,6 +66,7 @@ def _environment() -> Environment:
         loader=PackageLoader("autogpt_db.admin", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_plain,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -49,7 +49,7 @@ SELECT coalesce(json_agg(json_build_object(
            'user', page."userId",
            'graph', page."agentGraphId",
            'version', page."agentGraphVersion",
-           'name', CASE WHEN %(content)s THEN graph."name" END,
+           'name', CASE WHEN %(content)s THEN left(graph."name", 200) END,
            'made', page."createdAt",
            'waited', extract(epoch FROM page."startedAt" - page."createdAt")::float8,
            'took', extract(epoch FROM coalesce(page."endedAt", CASE
@@ -74,7 +74,7 @@ SELECT json_build_object(
            'user', run."userId",
            'graph', run."agentGraphId",
            'version', run."agentGraphVersion",
-           'name', CASE WHEN %(content)s THEN graph."name" END,
+           'name', CASE WHEN %(content)s THEN left(graph."name", 200) END,
            'now', extract(epoch FROM autogpt_db.now_v1())::float8,
            'made', extract(epoch FROM run."createdAt")::float8,
            'started', extract(epoch FROM run."startedAt")::float8,

@@ -4,9 +4,13 @@ const csrf = document.querySelector('meta[name="csrf"]').content;
 const said = document.getElementById("said");
 
 function say(text, wrong) {
-  said.textContent = text;
+  said.textContent = plain(text);
   said.classList.toggle("wrong", Boolean(wrong));
 }
+
+// What would turn the direction of writing, or is not to be seen, is written out.
+const plain = (text) => String(text).replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+  (one) => "\\u" + one.charCodeAt(0).toString(16).padStart(4, "0"));
 
 // An element with attributes and children; a child that is no element is text.
 function make(tag, attributes, ...children) {
@@ -16,7 +20,7 @@ function make(tag, attributes, ...children) {
     else if (value === true) element.setAttribute(name, "");
     else if (value !== false && value != null) element.setAttribute(name, value);
   }
-  element.append(...children.filter((child) => child != null));
+  element.append(...children.filter((child) => child != null).map((child) => child instanceof Node ? child : plain(child)));
   return element;
 }
 

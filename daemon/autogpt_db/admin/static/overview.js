@@ -51,7 +51,7 @@ function pairs(id, entries) {
 const kinds = { RUNNING: "good", STARTING: "warn", BACKOFF: "bad", FATAL: "bad", STOPPED: "warn", STOPPING: "warn", EXITED: "warn" };
 
 function showTree(tree) {
-  place("words").textContent = tree.unknown || `${tree.words} (pid ${tree.pid})`;
+  place("words").textContent = plain(tree.unknown || `${tree.words} (pid ${tree.pid})`);
   if (tree.unknown) { place("tree").replaceChildren(none(tree.unknown)); return; }
   table("tree", "Processes", [
     ["process", "s", (row) => make("b", {}, row.name)],
