@@ -186,10 +186,17 @@ def _asks(*hosts: str) -> Request:
 
 @pytest.mark.parametrize(
     "host", ["127.0.0.1:8905", "localhost", "LOCALHOST:1", "[::1]:8905", "127.0.0.2", "db.example",
-             "other.example:443", "db.example:8905"]
+             "other.example:443", "db.example:8905", "db.example.", "[FD00:0::1]:8905", "[fd00::2]",
+             "192.0.2.7:1"]
 )  # fmt: skip
 def test_its_own_names_are_answered_to(host: str) -> None:
-    allowed = AllowedHosts(AdminSettings(allowed_hosts=" db.example, Other.Example,"))
+    allowed = AllowedHosts(
+        AdminSettings(
+            host="192.0.2.7",
+            # As people write them: with a port, with brackets and without.
+            allowed_hosts=" db.example, Other.Example:8443,, fd00::1,[fd00:0:0::2]:8905",
+        )
+    )
     allowed.verify(_asks(host))
 
 
@@ -197,7 +204,7 @@ def test_its_own_names_are_answered_to(host: str) -> None:
     "hosts",
     [(), ("",), ("evil.example",), ("127.0.0.1.evil.example",), ("localhost@evil.example",),
      ("localhost", "localhost"), ("192.0.2.1",), ("localhost:x",), ("localhost/",),
-     ("db.example.evil",)],
+     ("db.example.evil",), ("[fd00::1]",), ("fd00::1",), ("db.example..",), ("[db.example]",)],
 )  # fmt: skip
 def test_a_foreign_name_is_refused(hosts: tuple[str, ...]) -> None:
     allowed = AllowedHosts(AdminSettings(allowed_hosts="db.example"))

@@ -28,8 +28,8 @@ class AllowedHosts:
     """
 
     def __init__(self, admin: AdminSettings) -> None:
-        named = {name.strip().strip("[]").lower() for name in admin.allowed_hosts.split(",")}
-        self._names = (named | {"localhost", admin.host.lower()}) - {""}
+        named = {_name_of(each) for each in admin.allowed_hosts.split(",")}
+        self._names = (named | {"localhost", _name_of(admin.host)}) - {""}
 
     def verify(self, request: Request) -> None:
         """Refuse a request that calls us by another name.
@@ -38,8 +38,7 @@ class AllowedHosts:
             ProblemError: 421.
         """
         given = request.headers.getlist("host")
-        found = _HOST.fullmatch(given[0]) if len(given) == 1 else None
-        if found is None or not self._allows(found[1].strip("[]").lower()):
+        if len(given) != 1 or not (_HOST.fullmatch(given[0]) and self._allows(_name_of(given[0]))):
             raise ProblemError(
                 421,
                 "Misdirected Request",
@@ -54,3 +53,13 @@ class AllowedHosts:
             return ipaddress.ip_address(name).is_loopback
         except ValueError:
             return False
+
+
+def _name_of(host: str) -> str:
+    """Return a host's name or address without its port, written as it is compared."""
+    found = _HOST.fullmatch(host.strip())  # an IPv6 address by itself doesn't look so
+    name = (found[1] if found else host.strip()).strip("[]").lower().removesuffix(".")
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        return name
