@@ -37,6 +37,8 @@ CONDITIONAL = {
     "autogpt_db_live_event_readers",
     "autogpt_db_live_event_readers_dropped_total",
     "autogpt_db_live_events_read_total",
+    # Of traces, which are off here.
+    "autogpt_db_trace_spans_total",
     *(family.name for family in families.MEASURED.values() if family is not families.STUCK),
 }
 
