@@ -133,25 +133,22 @@ def test_doctor_says_whom_the_sandbox_keeps_out(listening: Guest) -> None:
     file = listening.path(FILE)
     before = file.read_text()
 
-    def told() -> list[str]:
+    def told() -> str:
         done = listening.attempt("autogpt-db", "doctor", "--json")
-        checks = json.loads(done.stdout)["checks"]
-        return [
+        (warned,) = (
             check["text"]
-            for check in checks
+            for check in json.loads(done.stdout)["checks"]
             if check["check"] == "admin listener" and check["level"] == "warn"
-        ]
+        )
+        return str(warned)
 
-    assert told() == []
     try:
         file.write_text(
             before.replace("# port = 8905\n", 'host = "0.0.0.0"\nallowed_hosts = "db.example"\n', 1)
         )
-        (closed,) = told()
-        assert "lets in this machine alone" in closed
+        assert "lets in this machine alone" in told()
         listening.drop_in("proxy.conf", "[Service]\nIPAddressAllow=192.0.2.10\n")
-        (reached,) = told()
-        assert "may be reached from other machines" in reached
+        assert "may be reached from other machines" in told()
     finally:
         listening.drop_in("proxy.conf", None)
         file.write_text(before)
