@@ -71,8 +71,9 @@ def taken_apart(text: bytes) -> tuple[bytes, Apart] | None:
     for found in _LINE.finditer(text):
         name = (found[1] or found[3]).lower()
         value = found[2] or found[4]
-        if values.setdefault(name, value) is not value:
+        if name in values:
             return None
+        values[name] = value
         lines.append((text.count(b"\r\n", 0, found.start()), name, value))
         rest.append(text[end : found.start()])
         end = found.end()
