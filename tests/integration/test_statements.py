@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # Every second or two somebody looks how the database is, and whether its schema has changed.
 _LOOKS = tuple(look.strip().splitlines()[0] for look in (knowledge.LOOK, pulse.LOOK))
+# Here one connection runs every statement there is, and keeps so many of them prepared.
+_FORGOTTEN = "DEALLOCATE statement_"
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "statements.md"
 MOST = 2
 DATABASE = "counted"
@@ -300,7 +302,8 @@ def statements(log: str) -> list[str]:
     ran = re.findall(
         r"^autogpt-db\|LOG:  (?:statement|execute [^:]*): (.*(?:\n\t.*)*)$", log, re.MULTILINE
     )
-    return [statement for statement in ran if not any(look in statement for look in _LOOKS)]
+    beside = (*_LOOKS, _FORGOTTEN)
+    return [statement for statement in ran if not any(each in statement for each in beside)]
 
 
 def count(service: Service, log: Path, calls: Iterable[Call]) -> dict[str, int]:
