@@ -27,6 +27,9 @@ class Pages:
         service: Its pool is the listener's.
         state: The state directory.
         content: Whether users' content is shown.
+
+    Attributes:
+        stopping: Set while it is asked to stop.
     """
 
     def __init__(self, service: Service, state: Path, *, content: bool = False) -> None:
@@ -39,8 +42,10 @@ class Pages:
         self._token = read_token(state / "admin" / "read_token")
         store = open_store(settings, "admin")
         scraping = Scraping(service.pool, settings, store)
-        stopping = asyncio.Event()
-        self._app = build_app(AdminState(settings, service.pool, store, scraping, tokens, stopping))
+        self.stopping = asyncio.Event()
+        self._app = build_app(
+            AdminState(settings, service.pool, store, scraping, tokens, self.stopping)
+        )
 
     def get(self, target: str, **headers: str) -> httpx.Response:
         """Return the response to one request."""

@@ -220,6 +220,15 @@ def test_the_pages_for_people_have_the_same_rule(with_canaries: Service, tmp_pat
     assert values
 
 
+def test_readiness_says_why_not_and_when_to_ask_again(latest: Service, tmp_path: Path) -> None:
+    pages = Pages(latest, tmp_path)
+    assert pages.get("/readyz").status_code == 200
+    pages.stopping.set()
+    answer = pages.get("/readyz")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert answer.json()["detail"] == "The process is stopping."
+
+
 # Pages ---------------------------------------------------------------------------------------
 
 PAGED = [

@@ -36,7 +36,8 @@ def routes(state: AdminState) -> list[BaseRoute]:
         verdict = await state.pool.look(PATIENCE)
         reasons += [reason for reason in (verdict.problem, verdict.trouble) if reason is not None]
         if reasons:
-            return problem(503, "Not ready", reasons=reasons)
+            said, soon = " ".join(reasons), {"Retry-After": "1"}
+            return problem(503, "Not ready", said, headers=soon, reasons=reasons)
         return JSONResponse({"status": "ready"})
 
     async def metrics(request: Request) -> Response:

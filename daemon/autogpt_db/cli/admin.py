@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from autogpt_db.settings import Settings
 
 _TIMEOUT = 10.0
+_LOOK = 0.1
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -64,14 +65,23 @@ def _enabled(settings: Settings) -> Settings:
 def _refuse_another(runtime: Path) -> None:
     """See that the listener runs, before a token is sent: who has taken its port gets none.
 
+    One that starts, after a reload say, is waited for.
+
     Raises:
         DatabaseUnreachableError: It doesn't run.
     """
+    import time
+
     from autogpt_db.errors import DatabaseUnreachableError
     from autogpt_db.supervision.status import read_status
 
-    tree = read_status(runtime)
-    states = [each["state"] for each in tree["processes"] if each["name"] == "admin"]
+    def look() -> list[str]:
+        tree = read_status(runtime)
+        return [each["state"] for each in tree["processes"] if each["name"] == "admin"]
+
+    until = time.monotonic() + _TIMEOUT
+    while (states := look()) == ["STARTING"] and time.monotonic() < until:
+        time.sleep(_LOOK)
     if states != ["RUNNING"]:
         raise DatabaseUnreachableError(
             f"The admin listener does not run ({', '.join(states) or 'there is none yet'}). Look "
