@@ -82,7 +82,9 @@ def daemon(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Da
     """Yield the daemon of the wheels, with the PostgreSQL that they bring."""
     directory = tmp_path_factory.mktemp("service") / "of-wheels"
     programs = installed(directory, *named_by_the_page(files))
-    with DaemonProcess(program=programs / "autogpt-db") as running:
+    # pip would compile what it installs; uv leaves that to the first process that needs it.
+    compiling = {"PYTHONDONTWRITEBYTECODE": ""}
+    with DaemonProcess(program=programs / "autogpt-db", environment=compiling) as running:
         yield running
 
 

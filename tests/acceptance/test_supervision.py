@@ -237,7 +237,7 @@ def test_postgresql_stops_last_and_nothing_is_left() -> None:
 
 
 def test_supervisorctl_reload_rolls_instead_of_stopping_everything(database_url: str) -> None:
-    with DaemonProcess(database_url=database_url) as daemon:
+    with DaemonProcess(database_url=database_url, assignments=NO_WORKER) as daemon:
         before = {daemon.pid_of(name) for name in APIS}
         done = subprocess.run(
             [daemon.supervisorctl_program, "-c", str(daemon.runtime / "supervisord.conf"),
@@ -321,7 +321,7 @@ def test_supervisorctl_restart_keeps_the_socket_answered(database_url: str) -> N
 
 
 def test_a_stop_stops_and_a_restart_that_is_broken_off_does_too(database_url: str) -> None:
-    with DaemonProcess(database_url=database_url) as daemon:
+    with DaemonProcess(database_url=database_url, assignments=NO_WORKER) as daemon:
         done = daemon.supervisorctl("stop", "api:*")
         assert sorted(done.stdout.splitlines()) == ["api:api_00: stopped", "api:api_01: stopped"]
         assert [daemon.pid_of(name) for name in APIS] == [0, 0]
@@ -344,7 +344,7 @@ def test_a_stop_stops_and_a_restart_that_is_broken_off_does_too(database_url: st
 
 
 def test_a_reload_changes_the_number_of_processes(database_url: str) -> None:
-    with DaemonProcess(database_url=database_url) as daemon:
+    with DaemonProcess(database_url=database_url, assignments=NO_WORKER) as daemon:
         file = daemon.directory / "autogpt-db.toml"
         for count, round_ in ((3, 1), (1, 2)):
             file.write_text(f"[api]\nprocesses = {count}\n")
@@ -376,7 +376,9 @@ def test_tail_shows_a_child_s_log_as_text_whatever_main_writes(database_url: str
 
 
 def test_it_serves_without_docstrings_and_assertions(database_url: str) -> None:
-    with DaemonProcess(database_url=database_url, environment={"PYTHONOPTIMIZE": "2"}) as daemon:
+    # What the first process compiles for that is there for the others, as in an installation.
+    environment = {"PYTHONOPTIMIZE": "2", "PYTHONDONTWRITEBYTECODE": ""}
+    with DaemonProcess(database_url=database_url, environment=environment) as daemon:
         assert daemon.call("health_check") == "OK"
         daemon.call("set_execution_kv_data", user_id="u", node_exec_id="n", key="k", data=1)
         assert daemon.call("get_execution_kv_data", user_id="u", key="k") == 1

@@ -54,16 +54,39 @@ class Keyed(ApiProcess):
 
 
 @pytest.fixture
-def outside(database_url: str) -> Iterator[psycopg.Connection[Any]]:
-    """Look at the database from outside."""
-    with psycopg.connect(database_url, autocommit=True) as connection:
+def outside(request: pytest.FixtureRequest) -> Iterator[psycopg.Connection[Any]]:
+    """Look at the database from outside: that of the process that tests share, or the test's."""
+    shared = "api" in request.fixturenames
+    url = request.getfixturevalue("seeded_database_url_for_module" if shared else "database_url")
+    with psycopg.connect(url, autocommit=True) as connection:
         yield connection
 
 
+@pytest.fixture(scope="module")
+def long_running(seeded_database_url_for_module: str) -> Iterator[Keyed]:
+    with Keyed(seeded_database_url_for_module) as process:
+        yield process
+
+
 @pytest.fixture
-def api(database_url: str) -> Iterator[Keyed]:
+def api(long_running: Keyed, outside: psycopg.Connection[Any]) -> Keyed:
+    """Return the process that tests share, on a database without keys and counters."""
+    forget(outside)
+    outside.execute("DROP SEQUENCE IF EXISTS public.runs")
+    return long_running
+
+
+@pytest.fixture
+def own_api(database_url: str) -> Iterator[Keyed]:
+    """Yield one whose log and figures tell of nothing but the test's calls."""
     with Keyed(database_url) as process:
         yield process
+
+
+def forget(outside: psycopg.Connection[Any]) -> None:
+    outside.execute(
+        'TRUNCATE autogpt_db.idempotency_key, platform."AgentNodeExecutionKeyValueData"'
+    )
 
 
 def counted(outside: psycopg.Connection[Any], counter: str = "c") -> int:
@@ -101,18 +124,18 @@ def assert_failed(reply: httpx.Response, status: int, kind: str) -> str:
 
 
 def test_a_repeat_gets_the_same_bytes_and_has_no_effect(
-    api: Keyed, outside: psycopg.Connection[Any]
+    own_api: Keyed, outside: psycopg.Connection[Any]
 ) -> None:
-    first = api.count("k1")
+    first = own_api.count("k1")
     assert first.status_code == 200
     for _ in range(3):
-        assert_replayed(api.count("k1"), first)
+        assert_replayed(own_api.count("k1"), first)
     assert counted(outside) == 1
-    assert api.count("k2").content != first.content
-    assert api.count(None).content != first.content
+    assert own_api.count("k2").content != first.content
+    assert own_api.count(None).content != first.content
     assert counted(outside) == 3
     assert kept(outside) == [("count_up", "k1", 200), ("count_up", "k2", 200)]
-    lines = [line for line in api.events("request") if line["method"] == "count_up"]
+    lines = [line for line in own_api.events("request") if line["method"] == "count_up"]
     assert [line.get("replayed", False) for line in lines] == ([False] + [True] * 3 + [False] * 2)
 
 
@@ -434,10 +457,10 @@ def test_the_description_tells_of_keys_and_repeats(api: Keyed) -> None:
     assert reading["x-tables"]["AgentNode"] == "reads"
 
 
-def test_they_are_counted(api: Keyed) -> None:
+def test_they_are_counted(own_api: Keyed) -> None:
     for key, size in (("a", 1), ("a", 1), ("a", 1), ("a", 2), ("b", 1)):
-        api.count(key, size=size)
-    shown = api.client.get("/metrics").text
+        own_api.count(key, size=size)
+    shown = own_api.client.get("/metrics").text
     assert 'autogpt_db_keyed_calls_total{answer="first"} 2\n' in shown
     assert 'autogpt_db_keyed_calls_total{answer="replayed"} 2\n' in shown
     assert 'autogpt_db_keyed_calls_total{answer="refused"} 1\n' in shown
@@ -560,23 +583,23 @@ def test_who_waits_too_long_is_told_and_may_ask_again(
 
 
 def test_a_client_that_leaves_does_not_fail_those_who_wait(
-    api: Keyed, database_url: str, outside: psycopg.Connection[Any]
+    own_api: Keyed, database_url: str, outside: psycopg.Connection[Any]
 ) -> None:
     with psycopg.connect(database_url) as blocker:
         blocker.execute('LOCK TABLE platform."AgentNodeExecutionKeyValueData"')
         body = json.dumps({"counter": "c"}).encode()
-        with api.connect() as leaving:
+        with own_api.connect() as leaving:
             leaving.sendall(request("count_up", body, "idempotency-key: k"))
             wait_for(lambda: waiting_for_locks(outside) == 1)
             second = in_background(
-                lambda: api.client.post(
+                lambda: own_api.client.post(
                     "/count_up",
                     content=body,
                     headers={"idempotency-key": "k", "content-type": "application/json"},
                 )
             )
-            wait_for(lambda: api.client.get("/live").status_code == 200)
-        wait_for(lambda: [e for e in api.events("request") if e["status"] == 499])
+            wait_for(lambda: own_api.client.get("/live").status_code == 200)
+        wait_for(lambda: [e for e in own_api.events("request") if e["status"] == 499])
         blocker.rollback()
         (reply,) = wait_for(lambda: second)
     assert reply.status_code == 200
@@ -981,13 +1004,6 @@ def test_where_a_worker_deletes_what_has_expired_the_api_does_not() -> None:
 # All of it against a model -------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def long_running(seeded_database_url_for_module: str) -> Iterator[tuple[Keyed, Any]]:
-    url = seeded_database_url_for_module
-    with Keyed(url) as process, psycopg.connect(url, autocommit=True) as outside:
-        yield process, outside
-
-
 calls = st.tuples(
     st.sampled_from(["a", "b", None]),
     st.sampled_from(["count_up", "count_up_elsewhere", "insert_or_count_up"]),
@@ -1001,11 +1017,11 @@ calls = st.tuples(
 )
 @given(sequence=st.lists(calls, min_size=1, max_size=10))
 def test_any_sequence_of_calls_is_as_the_model_says(
-    long_running: tuple[Keyed, Any], sequence: list[tuple[str | None, str, str, int]]
+    api: Keyed,
+    outside: psycopg.Connection[Any],
+    sequence: list[tuple[str | None, str, str, int]],
 ) -> None:
-    api, outside = long_running
-    outside.execute("TRUNCATE autogpt_db.idempotency_key")
-    outside.execute('TRUNCATE platform."AgentNodeExecutionKeyValueData"')
+    forget(outside)
     model: dict[tuple[str, str], tuple[dict[str, Any], int, bytes]] = {}
     count = 0
     for key, method, ending, at_once in sequence:
