@@ -105,6 +105,30 @@ def shapes_of(
         ) from error
 
 
+def described(
+    shapes: Iterable[ParameterShape], written: inspect.Signature
+) -> tuple[Parameter, ...]:
+    """Return parameters as documentation shows them.
+
+    Args:
+        shapes: How each is read.
+        written: How they are written.
+    """
+    return tuple(
+        Parameter(
+            name=shape.name,
+            required=shape.required,
+            default=shape.default,
+            annotation=inspect.formatannotation(written.parameters[shape.name].annotation).strip(
+                "'"
+            ),
+            schema=shape.shape.schema(),
+            limit=shape.limit,
+        )
+        for shape in shapes
+    )
+
+
 def hints_of(function: AnyFunction, names: Iterable[str]) -> dict[str, Any]:
     """Return the types of some of a function's parameters, or of its `return`, as objects.
 

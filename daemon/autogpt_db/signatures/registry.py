@@ -19,6 +19,7 @@ from autogpt_db.signatures.bounds import check_arguments, check_reply
 from autogpt_db.signatures.declaration import (
     Parameter,
     RegistrationError,
+    described,
     docstring_of,
     parameters_of,
     place_of,
@@ -56,9 +57,7 @@ class Operation:
         subject: The folder it stands in, as a heading: `executions`, `graphs` …
         summary: The first line of its docstring.
         description: The whole docstring.
-        signature: Its parameters and result as written, without the database.
         returns: The type of its result as written: models are `models.X`.
-        parameters: Its arguments, in order.
     """
 
     def __init__(
@@ -92,21 +91,10 @@ class Operation:
         written = inspect.signature(function)
         arguments = parameters_of(function, written)
         self.returns = reply_text(function)
-        told = written.replace(parameters=list(arguments.values()), return_annotation=_NOTHING)
-        shown = self.returns.replace("models.", "")
-        self.signature = f"{told} -> {shown}".replace("'", "")
-        self._shapes = shapes_of(function, arguments)
-        self.parameters = tuple(
-            Parameter(
-                name=shape.name,
-                required=shape.required,
-                default=shape.default,
-                annotation=inspect.formatannotation(arguments[shape.name].annotation).strip("'"),
-                schema=shape.shape.schema(),
-                limit=shape.limit,
-            )
-            for shape in self._shapes
+        self._written = written.replace(
+            parameters=list(arguments.values()), return_annotation=_NOTHING
         )
+        self._shapes = shapes_of(function, arguments)
         self._limits = {shape.name: shape.limit for shape in self._shapes if shape.limit}
         self.honoured = dict(honoured or {})
         self.labels = frozenset((labels or {}).items())
@@ -123,6 +111,19 @@ class Operation:
 
     def __repr__(self) -> str:
         return f"<Operation {self.name}{self.signature}>"
+
+    # What only documentation asks for is put together when it does: a process that serves has
+    # hundreds of methods, and starts the sooner.
+
+    @cached_property
+    def signature(self) -> str:
+        """Return its parameters and result as written, without the database."""
+        return f"{self._written} -> {self.returns.replace('models.', '')}".replace("'", "")
+
+    @cached_property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Return its arguments, in order."""
+        return described(self._shapes, self._written)
 
     @cached_property
     def _decoder(self) -> ArgumentsDecoder:

@@ -5,9 +5,9 @@ A plain value needs no more than its type: `-> int`, `-> dict[str, int]`.
 
 from __future__ import annotations
 
-import ast
 import inspect
 import json
+import re
 import typing
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from autogpt_db.signatures.schemas import Schemas
 
 T = TypeVar("T")
+
+_BYTES = re.compile(r"\bbytes\b")
 
 if TYPE_CHECKING:
     # Beside bytes a value may be given. None stands for no document: null.
@@ -55,12 +57,11 @@ def reply_text(function: AnyFunction) -> str:
     Raises:
         RegistrationError: It writes nothing, or no more than that it is bytes.
     """
-    written = inspect.signature(function).return_annotation
+    written = function.__annotations__.get("return", inspect.Signature.empty)
     text = inspect.formatannotation(written).strip("'")
     if text.startswith("Reply[") and text.endswith("]"):
         text = text.removeprefix("Reply[").removesuffix("]")
-    names = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
-    if written is inspect.Signature.empty or "bytes" in names:
+    if written is inspect.Signature.empty or _BYTES.search(text):
         raise RegistrationError(f"{place_of(function)} doesn't say what it returns. {_HOW}")
     return text
 
