@@ -74,7 +74,7 @@ def pytest_runtest_setup() -> None:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """Run a server for the whole session of this test process."""
-    with PostgresServer() as server:
+    with PostgresServer(shared=True) as server:
         yield server
 
 

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 
@@ -62,12 +62,19 @@ class PostgresServer:
     Args:
         settings: PostgreSQL's settings, before those of all tests.
         port: TCP port to listen on, too.
+        shared: Whether many tests have databases of their own on it.
 
     Attributes:
         directory: Data and socket live below it.
     """
 
-    def __init__(self, settings: Mapping[str, str] | None = None, port: int | None = None) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, str] | None = None,
+        port: int | None = None,
+        *,
+        shared: bool = False,
+    ) -> None:
         self.settings = _SETTINGS | dict(settings or {})
         self.port = port
         if port is not None:
@@ -79,6 +86,8 @@ class PostgresServer:
             os.chown(self.directory, self._account.pw_uid, self._account.pw_gid)
             self.binaries = self._reachable(self.binaries)
         self.process: subprocess.Popen[bytes] | None = None
+        self._shared = shared
+        self._kept: psycopg.Connection[Any] | None = None
 
     def __enter__(self) -> Self:
         self.create()
@@ -112,6 +121,9 @@ class PostgresServer:
 
     def stop(self, how: int = signal.SIGINT) -> None:
         """Stop the server: SIGINT fast, SIGQUIT at once."""
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(how)
             self.process.wait(PATIENCE)
@@ -123,8 +135,22 @@ class PostgresServer:
 
     def execute(self, sql: str) -> None:
         """Run a statement in the maintenance database."""
-        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(sql.encode())
+        if not self._shared:
+            with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+                connection.execute(sql.encode())
+            return
+        # Thousands of databases are made and dropped: to connect for each takes as long as that.
+        if self._kept is not None:
+            try:
+                self._kept.execute(sql.encode())
+            except psycopg.OperationalError:
+                if not self._kept.closed:
+                    raise
+                # A test has ended all sessions: nothing was done.
+            else:
+                return
+        self._kept = psycopg.connect(self.url("postgres"), autocommit=True)
+        self._kept.execute(sql.encode())
 
     def _initialise(self, target: Path) -> None:
         self.run("initdb", "-D", "made", "-U", "postgres", "--auth=trust", "--encoding=UTF8",
