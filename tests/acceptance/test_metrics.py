@@ -33,7 +33,9 @@ CONDITIONAL = {
     "autogpt_db_database_replication_lag_seconds",
     "autogpt_db_calls_passed_on_total",
     "autogpt_db_database_faults_total",
-    # Of the admin listener, which is off here.
+    # Live events are off here.
+    "autogpt_db_live_event_writes_total",
+    # Of the admin listener, which is off as well.
     "autogpt_db_live_event_readers",
     "autogpt_db_live_event_readers_dropped_total",
     "autogpt_db_live_events_read_total",

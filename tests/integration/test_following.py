@@ -11,18 +11,23 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from autogpt_db.errors import DatabaseUnavailableError
-from autogpt_db.live_events import following
+from autogpt_db.errors import DatabaseUnavailableError, InvalidValueError
+from autogpt_db.live_events import following, pacing
 from autogpt_db.live_events.following import Following
 from autogpt_db.live_events.readers import WAITING
 from autogpt_db.live_events.reading import Position, Selection
 from autogpt_db.live_events.trimming import trim
+from autogpt_db.metrics.families import LIVE_EVENT_WRITES
+from autogpt_db.metrics.reading import make_directory
+from autogpt_db.metrics.store import Store
+from autogpt_db.metrics.watching import Watched
 from autogpt_db.settings import EventsSettings
 from service import Service
 from waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
 ON = EventsSettings(enabled=True)
 _MESSAGE = re.compile(r"id: (\S+)\nevent: (\S+)\ndata: (.+)|event: (\S+)\ndata: (.+)|id: (\S+)")
@@ -75,13 +80,13 @@ class Follower:
 class Followed:
     """Following, on a service's pool."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, writes: Watched | None = None) -> None:
         self.service = service
         self.counts: list[int] = []
         self.dropped = 0
         self.looks = 0
         self.following = Following(
-            self._read, counted=self.counts.append, let_go=self._count_dropped
+            self._read, counted=self.counts.append, let_go=self._count_dropped, writes=writes
         )
 
     def _count_dropped(self) -> None:
@@ -252,10 +257,132 @@ def test_without_a_reader_nobody_is_asked_anything(followed: Followed) -> None:
                 await one.take()
             looks = followed.looks
             async with followed.running():
-                await asyncio.sleep(3 * following.PACE)
+                await asyncio.sleep(3 * pacing.PACE)
             assert followed.looks <= looks + 1, "one may have been under way"
 
     followed.service.run(main())
+
+
+class Glanced(Watched):
+    """Counts how often somebody has glanced at whether anything was written."""
+
+    glances = 0
+
+    def total(self) -> float:
+        self.glances += 1
+        return super().total()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    make_directory(tmp_path)
+    own = Store(tmp_path, "api_00")
+    own.add(LIVE_EVENT_WRITES, 0)
+    yield own
+    own.close()
+
+
+def test_while_nobody_writes_nobody_looks_and_who_writes_is_heard(
+    service: Service, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pacing, "SLOW_PACE", 3600.0)
+    writes = Glanced(tmp_path, LIVE_EVENT_WRITES)
+    followed = Followed(service, writes)
+
+    async def quiet() -> None:
+        """Wait until nothing but glances has happened for a while."""
+        looks, until = followed.looks, writes.glances + 20
+        while writes.glances < until:
+            if followed.looks != looks:
+                looks, until = followed.looks, writes.glances + 20
+            await asyncio.sleep(pacing.TICK)
+
+    async def main() -> None:
+        async with followed.running(), followed.reader() as one:
+            await one.take()
+            await quiet()
+            followed.add(1)
+            looks = followed.looks
+            store.add(LIVE_EVENT_WRITES, 1)
+            assert await one.until(1) == [1]
+            assert followed.looks > looks
+            await quiet()
+
+    service.run(main())
+    writes.close()
+
+
+def test_what_another_host_has_written_is_found_slowly_and_then_quickly(
+    service: Service, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pacing, "SLOW_PACE", 2 * pacing.PACE)
+    monkeypatch.setattr(pacing, "ELSEWHERE", 600.0)
+    writes = Watched(tmp_path, LIVE_EVENT_WRITES)
+    followed = Followed(service, writes)
+
+    async def main() -> None:
+        async with followed.running(), followed.reader() as one:
+            await one.take()
+            followed.add(1)
+            assert await one.until(1) == [1]
+            monkeypatch.setattr(pacing, "SLOW_PACE", 3600.0)
+            followed.add(2)
+            assert await one.until(2) == [1, 2], "nobody here has told of that, either"
+
+    service.run(main())
+    writes.close()
+    assert store.shared
+
+
+def test_a_look_that_met_a_transaction_under_way_is_followed_by_another(
+    service: Service, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pacing, "SLOW_PACE", 3600.0)
+    writes = Watched(tmp_path, LIVE_EVENT_WRITES)
+    followed = Followed(service, writes)
+
+    async def main() -> None:
+        with psycopg.connect(service.url) as late:
+            async with followed.running(), followed.reader() as reader:
+                await reader.take()
+                late.execute("SELECT pg_current_xact_id()")
+                followed.add(1)
+                looks = followed.looks
+                store.add(LIVE_EVENT_WRITES, 1)
+                while followed.looks == looks:
+                    await asyncio.sleep(pacing.TICK)
+                assert reader.balances == []
+                late.commit()
+                assert await reader.until(1) == [1]
+
+    service.run(main())
+    writes.close()
+
+
+def test_who_writes_says_so_once_it_is_committed(service: Service) -> None:
+    told: list[int] = []
+    insert = "INSERT INTO autogpt_db.live_event (user_id, balance) VALUES ('alice', 1)"
+
+    def tell() -> None:
+        with psycopg.connect(service.url) as other:
+            row = other.execute("SELECT count(*) FROM autogpt_db.live_event").fetchone()
+        assert row is not None
+        told.append(row[0])
+
+    async def main() -> None:
+        service.pool.on_written(tell)
+        writing = service.pool.call("write", reads=False)
+        await writing.execute(insert)
+        async with writing.transaction() as inside:
+            await inside.execute(insert)
+            await inside.execute(insert)
+            assert told == [1]
+        await service.pool.call("read", reads=True).row("SELECT 1")
+        with pytest.raises(InvalidValueError):
+            await writing.execute("SELECT 'x'::integer")
+
+    service.run(main())
+    assert told == [1, 3]
 
 
 def test_a_reader_is_told_how_far_it_has_come(

@@ -14,7 +14,13 @@ from autogpt_db.admin.tickets import Tickets
 from autogpt_db.live_events.following import Following, read
 from autogpt_db.live_events.readers import WAITING
 from autogpt_db.logs.events import admin as log
-from autogpt_db.metrics.families import EVENTS_READ, READERS, READERS_DROPPED
+from autogpt_db.metrics.families import (
+    EVENTS_READ,
+    LIVE_EVENT_WRITES,
+    READERS,
+    READERS_DROPPED,
+)
+from autogpt_db.metrics.watching import Watched
 
 if TYPE_CHECKING:
     import asyncio
@@ -85,7 +91,10 @@ class AdminState:
             self.store.add(EVENTS_READ, len(page.events))
             return page
 
-        return Following(looked, counted=counted, let_go=let_go)
+        writes = None
+        if self.settings.events.enabled:
+            writes = Watched(self.settings.paths.runtime, LIVE_EVENT_WRITES)
+        return Following(looked, counted=counted, let_go=let_go, writes=writes)
 
     def call(self, name: str, *, reads: bool = True, patience: float = PATIENCE) -> Call:
         """Return what one look at the database goes through.

@@ -7,11 +7,11 @@ joins. What a reader hasn't taken waits for it within a bound; beyond that it is
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from autogpt_db.errors import AutogptDbError, DatabaseUnavailableError
+from autogpt_db.live_events.pacing import Pacing
 from autogpt_db.live_events.readers import Reader
 from autogpt_db.live_events.reading import (
     MOST,
@@ -29,13 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
     from autogpt_db.database.pool import Database
+    from autogpt_db.live_events.pacing import Writes
 
-PACE = 0.25
-"""Seconds between two looks: what came meanwhile goes out together."""
-SLOWEST = 1.0
-"""Seconds between two looks at most, with many readers: each send costs, however small."""
-MANY = 100
-"""Readers for whom the pause is twice as long."""
 RETRY = 1.0
 """Seconds before the next look after one that has failed."""
 KEEP_UP = 15.0
@@ -78,14 +73,21 @@ class Following:
         read: Looks at the log.
         counted: Called with the number of readers when one has come or gone.
         let_go: Called when one was dropped.
+        writes: Tells whether anybody on this host has written; None: nobody knows.
     """
 
     def __init__(
-        self, read: Reads, *, counted: Callable[[int], None], let_go: Callable[[], None]
+        self,
+        read: Reads,
+        *,
+        counted: Callable[[int], None],
+        let_go: Callable[[], None],
+        writes: Writes | None = None,
     ) -> None:
         self._read = read
         self._counted = counted
         self._let_go = let_go
+        self._pacing = Pacing(writes)
         self._readers: dict[Selection, set[Reader]] = defaultdict(set)
         self._position: Position | None = None
         self._started = asyncio.Event()
@@ -171,7 +173,6 @@ class Following:
         failed = False
         while True:
             await self._wanted.wait()
-            began = time.monotonic()
             try:
                 more = await self._look()
             except AutogptDbError as error:
@@ -182,18 +183,20 @@ class Following:
                 continue
             failed = False
             if not more:
-                pace = min(SLOWEST, PACE * (1 + self.streams / MANY))
-                await asyncio.sleep(max(0.0, began + pace - time.monotonic()))
+                await self._pacing.pause(self.streams, self._started.is_set)
 
     async def _look(self) -> bool:
         """Look once, and give each reader what is its; return whether there is more."""
+        self._pacing.begin()
         if not self._started.is_set():
             page = await self._read(ALL, None, AT_ONCE)
             self._position = page.horizon_position
+            self._pacing.note(page)
             self._started.set()
             return False
         assert self._position is not None
         page = await self._read(ALL, self._position, AT_ONCE)
+        self._pacing.note(page)
         missing = page.lacks_before(self._position)
         if missing is not None:
             self._give_all(gap(missing, page.beginning))

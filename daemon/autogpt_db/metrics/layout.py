@@ -47,7 +47,7 @@ def used_in(content: bytes) -> int | None:
     return used if known else None
 
 
-def key_at(content: bytes, at: int) -> bytes:
+def key_at(content: bytes | mmap.mmap, at: int) -> bytes:
     """Return the names that the record at `at` begins with."""
     (length,) = LENGTH.unpack_from(content, at)
     return content[at + LENGTH.size : at + LENGTH.size + min(length, KEY - LENGTH.size)]

@@ -154,6 +154,8 @@ class Call(Sending):
                     yield inside
         except (psycopg.Error, OSError) as error:
             raise await inside.failure_of(error) from error
+        else:
+            self._note_write()
         finally:
             self.row_count += inside.row_count
             self.statements += inside.statements
@@ -199,15 +201,23 @@ class Call(Sending):
     ) -> Any:
         connection = self._connection = await self._borrow()
         try:
-            return await self._send(connection, statement, parameters, fetch)
+            answer = await self._send(connection, statement, parameters, fetch)
         except psycopg.Error as error:
             found = await classified(error, connection)
             if found is error:
                 raise
             raise found from error
+        else:
+            self._note_write()
+            return answer
         finally:
             self._connection = None
             self._give_back(connection)
+
+    def _note_write(self) -> None:
+        on_written = self._connections.on_written
+        if on_written is not None and not self._reads:
+            on_written()
 
     def _borrow(self) -> Coroutine[Any, Any, PooledConnection]:
         span = SPAN.get() if self._connections.traced else None

@@ -23,6 +23,7 @@ from autogpt_db.database.quoting import quoted
 from autogpt_db.logs.events import connections as log
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import LiteralString, NoReturn
 
     from autogpt_db.database.pool.knowledge import Knowledge
@@ -90,6 +91,7 @@ class Connections:
         faults: What has been heard of the database's troubles.
         answered: `time.monotonic()` moment at which a statement was answered last.
         durations: How long statements took.
+        on_written: Called when a statement or a transaction that may have written has ended well.
     """
 
     def __init__(
@@ -129,6 +131,7 @@ class Connections:
         self.answered = -math.inf
         self.traced = settings.traces.enabled
         self.durations = Durations()
+        self.on_written: Callable[[], None] | None = None
         self.most_waiting = settings.database.pool_max_waiting
         # The other half stays for short calls.
         self.heavy_lane = Lane(max(1, size // 2), self.most_waiting)

@@ -35,6 +35,8 @@ class PoolMetrics:
         self._seconds: dict[str, float] = {}
         self._sizes = Total(store, families.BATCH_SIZE)
         self._isolated = Total(store, families.ISOLATED)
+        if pool.settings.events.enabled:
+            self._tell_who_follows()
 
     def publish(self) -> None:
         """Write them down."""
@@ -63,6 +65,15 @@ class PoolMetrics:
             buckets = [sum(counts) for counts in zip(*(each.sizes for each in merged), strict=True)]
             self._sizes.set_histogram(buckets, sum(each.sent for each in merged))
             self._isolated.set(sum(each.isolated for each in merged))
+
+    def _tell_who_follows(self) -> None:
+        """Count writes as they end, where those who follow live events look."""
+        values, place = self._store.values, self._store.place(families.LIVE_EVENT_WRITES)
+
+        def written() -> None:
+            values[place] += 1.0
+
+        self._pool.on_written(written)
 
     def _publish_durations(self) -> None:
         for operation, (*buckets, seconds) in self._pool.durations.counted.items():

@@ -17,7 +17,7 @@ from autogpt_db.database.pool.room_watch import watch_room
 from autogpt_db.database.url import database_url
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
 
     from autogpt_db.database.pool.connections import PoolFigures
     from autogpt_db.database.pool.durations import Durations
@@ -199,6 +199,14 @@ class Pool:
     def durations(self) -> Durations:
         """Return how long statements took."""
         return self._connections.durations
+
+    def on_written(self, tell: Callable[[], None]) -> None:
+        """Let something be called whenever a statement or transaction that may write is through.
+
+        Args:
+            tell: It; anything it takes, each write pays.
+        """
+        self._connections.on_written = tell
 
     @property
     def heavy_lane(self) -> Lane:
