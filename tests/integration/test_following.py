@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -155,6 +155,24 @@ def test_each_reader_gets_what_it_has_chosen(followed: Followed) -> None:
             assert nobody.balances == []
         assert followed.following.streams == 0
         assert not followed.following._readers
+
+    followed.service.run(main())
+
+
+def test_of_many_readers_a_few_are_served_at_a_time_and_all_get_everything(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "TOGETHER", 2)
+
+    async def main() -> None:
+        async with followed.running(), AsyncExitStack() as stack:
+            readers = [await stack.enter_async_context(followed.reader()) for _ in range(7)]
+            for one in readers:
+                await one.take()
+            for number in (1, 2, 3):
+                followed.add(number)
+                for one in readers:
+                    assert await one.until(number) == list(range(1, number + 1))
 
     followed.service.run(main())
 

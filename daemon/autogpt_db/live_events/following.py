@@ -7,6 +7,7 @@ joins. What a reader hasn't taken waits for it within a bound; beyond that it is
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
@@ -34,7 +35,11 @@ if TYPE_CHECKING:
 RETRY = 1.0
 """Seconds before the next look after one that has failed."""
 KEEP_UP = 15.0
-"""Seconds after which a reader for whom nothing came is told how far it has come."""
+"""Seconds after which readers are told how far they have come, though nothing was theirs."""
+TOGETHER = 20
+"""Readers that are served at once; it takes a millisecond."""
+GAP = 0.01
+"""Seconds between those and the next: nobody else waits for the processor longer than for a few."""
 CATCHING_UP = 2
 """Readers that read from the log at once."""
 PATIENCE = 5.0
@@ -93,6 +98,8 @@ class Following:
         self._started = asyncio.Event()
         self._wanted = asyncio.Event()
         self._catching_up = asyncio.Semaphore(CATCHING_UP)
+        self._due: dict[Reader, None] = {}
+        self._kept_up = time.monotonic()
         self.streams = 0
 
     def enter(self) -> None:
@@ -160,9 +167,8 @@ class Following:
                     self._let_go()
                     yield dropped()
                     return
-                elif not await reader.come(KEEP_UP):
-                    # Nothing waits for it, so all before this is none of its.
-                    yield place(self._position)
+                else:
+                    await reader.come()
         finally:
             readers.discard(reader)
             if not readers:
@@ -182,6 +188,8 @@ class Following:
                 await asyncio.sleep(RETRY)
                 continue
             failed = False
+            self._keep_up()
+            await self._wake(spread=not more)
             if not more:
                 await self._pacing.pause(self.streams, self._started.is_set)
 
@@ -211,10 +219,41 @@ class Following:
             self._give(page)
         return not page.is_last
 
+    def _keep_up(self) -> None:
+        """Tell every reader how far it has come, now and then: what was its stands before that."""
+        now = time.monotonic()
+        if now - self._kept_up < KEEP_UP or self._position is None:
+            return
+        self._kept_up = now
+        reached = (self._position.transaction, self._position.number)
+        for readers in self._readers.values():
+            for reader in readers:
+                if reader.floor <= reached:
+                    self._put(reader, place(self._position))
+
+    async def _wake(self, *, spread: bool) -> None:
+        """Let those read for whom something waits.
+
+        Args:
+            spread: A few at a time, so that many hold up nobody else for long; not where more is to
+                come, and they would fall behind.
+        """
+        due = list(self._due)
+        self._due.clear()
+        for start in range(0, len(due), TOGETHER):
+            if start and spread:
+                await asyncio.sleep(GAP)
+            for reader in due[start : start + TOGETHER]:
+                reader.wake()
+
+    def _put(self, reader: Reader, part: bytes) -> None:
+        reader.give(part)
+        self._due[reader] = None
+
     def _give_all(self, part: bytes) -> None:
         for readers in self._readers.values():
             for reader in readers:
-                reader.give(part)
+                self._put(reader, part)
 
     def _give(self, page: Page) -> None:
         """Give each reader the events that are its; who has chosen the same shares the bytes."""
@@ -229,7 +268,7 @@ class Following:
             shared = b"".join([text for _, text in found])
             for reader in self._readers[key]:
                 if reader.selection == key and reader.floor < first:
-                    reader.give(shared)
+                    self._put(reader, shared)
                     continue
                 own = b"".join([
                     text
@@ -237,7 +276,7 @@ class Following:
                     if event[:2] > reader.floor and reader.selection.has(event)
                 ])  # fmt: skip
                 if own:
-                    reader.give(own)
+                    self._put(reader, own)
 
 
 def _keys_of(event: Event) -> list[Selection]:

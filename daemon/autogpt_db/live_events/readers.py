@@ -43,13 +43,16 @@ class Reader:
         return wanted
 
     def give(self, part: bytes) -> None:
-        """Put something before it, unless too much waits there already."""
+        """Put something before it, unless too much waits there already; `wake` tells it."""
         if self.lost or self._size > WAITING:
             self.lost = True
             self._parts.clear()
         else:
             self._parts.append(part)
             self._size += len(part)
+
+    def wake(self) -> None:
+        """Let it take what waits."""
         self._came.set()
 
     def take(self) -> bytes:
@@ -60,11 +63,6 @@ class Reader:
         self._came.clear()
         return taken
 
-    async def come(self, seconds: float) -> bool:
-        """Wait until something waits; return False when nothing has come by then."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._came.wait()
-        except TimeoutError:
-            return False
-        return True
+    async def come(self) -> None:
+        """Wait until it is told to take something."""
+        await self._came.wait()
