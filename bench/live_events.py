@@ -4,6 +4,9 @@ First what recording them costs who writes: two daemons on the same rows, one of
 then what hundreds of readers cost the callers of a daemon that records: the clients' p99 by turns
 without readers and with them, some of which have stopped reading, at a rate that leaves room.
 
+Turns are compared in pairs, which follow one another and change places, and the median of the pairs'
+ratios is what counts: whatever else the machine does weighs on both of a pair.
+
 The readers are a process of their own on the same machine, which steps back behind all others:
 what they cost the daemon is measured, not what it costs to be five hundred browsers.
 """
@@ -14,15 +17,18 @@ import argparse
 import asyncio
 import multiprocessing
 import os
+import re
 import resource
 import statistics
 import sys
 import tempfile
+import time
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.contenders import Daemon
+from bench.contenders import Daemon, cpu_seconds
 from bench.data import NEWEST, Size, identifier
 from bench.every_work import WORKS
 from bench.measuring import Bench
@@ -60,6 +66,11 @@ class Recording(Daemon):
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
+    def admin_processor(self) -> float:
+        """Return the seconds of processor time that its listener has used."""
+        (used,) = cpu_seconds([self._process.pid_of("admin")]).values()
+        return used
+
     def admin_memory(self) -> float:
         """Return the megabytes that its listener holds."""
         status = Path(f"/proc/{self._process.pid_of('admin')}/status").read_text()
@@ -69,6 +80,9 @@ class Recording(Daemon):
 
 WRITING = "run,update_node_execution_status"
 """The works that change statuses or balances."""
+LOOKS = 25
+"""Of so many readers one looks how old the events are that it gets."""
+_AT = re.compile(rb'"at":"([^"]+)"')
 COST = 1.10
 SLOWER = 1.2
 """What is promised of both."""
@@ -86,18 +100,29 @@ def cost(
                 if number:
                     seen[name].append(found)
         rates = {name: statistics.median(each.rate for each in seen[name]) for name in seen}
-        spent = {
-            name: sum(each.server_cpu + each.postgresql_cpu for each in seen[name])
-            / sum(each.answers for each in seen[name])
-            for name in seen
-        }
+        spent = {name: statistics.median(map(_processor, seen[name])) for name in seen}
         print(
             f"{work.name}: off {rates['off']:,.0f}/s, on {rates['on']:,.0f}/s; processor"
             f" {spent['off'] * 1e6:.0f} and {spent['on'] * 1e6:.0f} µs a call; on costs"
-            f" {rates['off'] / rates['on']:.3f} of the time, {spent['on'] / spent['off']:.3f} of the"
+            f" {_spread([off.rate / on.rate for off, on in _pairs(seen)])} of the time,"
+            f" {_spread([_processor(on) / _processor(off) for off, on in _pairs(seen)])} of the"
             f" processor (promise: <= {COST:g})",
             flush=True,
         )
+
+
+def _pairs(seen: Mapping[str, Sequence[Measurement]]) -> Iterator[tuple[Measurement, Measurement]]:
+    return zip(seen["off"], seen["on"], strict=True)
+
+
+def _processor(measured: Measurement) -> float:
+    """Return the seconds that a call costs the daemon and PostgreSQL."""
+    return (measured.server_cpu + measured.postgresql_cpu) / measured.answers
+
+
+def _spread(ratios: Sequence[float]) -> str:
+    """Return the median of the pairs' ratios, and the least and the most."""
+    return f"{statistics.median(ratios):.3f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
 # Readers ------------------------------------------------------------------------------------------
@@ -130,9 +155,9 @@ def _read(pipe: Connection, port: int, token: str, choices: list[str], stopped: 
 async def _follow(
     pipe: Connection, port: int, token: str, choices: list[str], stopped: int
 ) -> None:
-    figures = {"bytes": 0, "events": 0, "ended": 0}
+    figures: dict[str, Any] = {"bytes": 0, "events": 0, "ended": 0, "delays": []}
 
-    async def one(query: str, reads: bool) -> None:
+    async def one(query: str, reads: bool, looks: bool) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=4096)
         writer.write(
             f"GET /events{query} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
@@ -144,6 +169,11 @@ async def _follow(
         while reads and (part := await reader.read(65_536)):
             figures["bytes"] += len(part)
             figures["events"] += part.count(b"\nevent: ")
+            if looks:
+                figures["delays"] += [
+                    time.time() - datetime.fromisoformat(at.decode()).timestamp()
+                    for at in _AT.findall(part)
+                ]
         if reads:
             figures["ended"] += 1
         else:
@@ -152,7 +182,7 @@ async def _follow(
     joined = asyncio.Semaphore(0)
     tasks = []
     for number, query in enumerate(choices):
-        tasks.append(asyncio.create_task(one(query, number >= stopped)))
+        tasks.append(asyncio.create_task(one(query, number >= stopped, number % LOOKS == 0)))
         await joined.acquire()
     pipe.send("joined")
     while not pipe.poll():  # noqa: ASYNC110 - it is in another process
@@ -177,30 +207,44 @@ def readers(
     without: list[Measurement] = []
     beside: list[Measurement] = []
     memory: list[float] = []
-    for number in range(rounds):
-        turn: dict[str, Any] = {"clients": 16, "seconds": seconds, "rate": rate}
-        without.append(bench.measure(daemon, work, **turn))
+    listener: list[float] = []
+    delays: list[float] = []
+    turn: dict[str, Any] = {"clients": 16, "seconds": seconds, "rate": rate}
+
+    def follow() -> dict[str, Any]:
         with reading(daemon.admin_port, token, choices, stopped) as pipe:
+            began, used = time.monotonic(), daemon.admin_processor()
             beside.append(bench.measure(daemon, work, **turn))
+            listener.append((daemon.admin_processor() - used) / (time.monotonic() - began))
             memory.append(daemon.admin_memory())
-        figures = pipe.recv()
+        figures: dict[str, Any] = pipe.recv()
+        return figures
+
+    for number in range(rounds):
+        if number % 2:
+            figures = follow()
+            without.append(bench.measure(daemon, work, **turn))
+        else:
+            without.append(bench.measure(daemon, work, **turn))
+            figures = follow()
+        delays += figures["delays"]
         print(
             f"  {number + 1}/{rounds}: p99 {without[-1].p99:.2f} and {beside[-1].p99:.2f} ms,"
             f" {figures['events']:,} events in {figures['bytes'] / 1e6:.1f} MB to"
             f" {len(choices)} readers, {figures['ended']} ended,"
-            f" listener {memory[-1]:.0f} MB",
+            f" listener {memory[-1]:.0f} MB and {listener[-1]:.1%} of a processor",
             flush=True,
         )
     p99 = [statistics.median(each.p99 for each in found) for found in (without, beside)]
-    spent = [
-        sum(each.server_cpu for each in found) / sum(each.answers for each in found) * 1e6
-        for found in (without, beside)
-    ]
+    ratios = [mine.p99 / other.p99 for mine, other in zip(beside, without, strict=True)]
+    cuts = statistics.quantiles(delays, n=100)
     print(
         f"{work.name} at {rate:g}/s beside {len(choices)} readers, {stopped} stopped: p99"
-        f" {p99[0]:.2f} ms without, {p99[1]:.2f} ms with them, {p99[1] / p99[0]:.2f} times"
-        f" (promise: <= {SLOWER:g}); the daemon's processor {spent[0]:.0f} and {spent[1]:.0f} µs a"
-        f" call; the listener's memory {memory[0]:.0f} MB first, {memory[-1]:.0f} MB last",
+        f" {p99[0]:.2f} ms without, {p99[1]:.2f} ms with them, {_spread(ratios)} times"
+        f" (promise: <= {SLOWER:g}); from an event's insert to its reader {cuts[49] * 1e3:.0f} ms in"
+        f" the median, {cuts[98] * 1e3:.0f} ms at p99; the listener's memory {memory[0]:.0f} MB"
+        f" first, {memory[-1]:.0f} MB last, its share of a processor"
+        f" {statistics.median(listener):.1%}",
         flush=True,
     )
 
