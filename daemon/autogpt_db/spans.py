@@ -11,7 +11,7 @@ import time
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +50,20 @@ class Trace:
     beyond: int = 0
 
 
+class Link(NamedTuple):
+    """What another trace's span is found by; the span itself would hold on to this one in turn.
+
+    Attributes:
+        trace_id: 128 bits.
+        span_id: 64 bits.
+        state: The trace's `tracestate`.
+    """
+
+    trace_id: int
+    span_id: int
+    state: str
+
+
 @dataclass(slots=True, eq=False)
 class Span:
     """A part of a trace, with its beginning and its end.
@@ -76,7 +90,7 @@ class Span:
     started: float = field(default_factory=time.monotonic)
     ended: float = 0.0
     attributes: dict[str, Value] = field(default_factory=dict)
-    links: list[Span] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
     failed: bool = False
     id: int = field(default_factory=lambda: new_id(64))
 
@@ -109,6 +123,11 @@ class Span:
         """Say that it went wrong, and how: by the kind of the error, never by its words."""
         self.failed = True
         self.attributes["error.type"] = type(error).__name__
+
+    @property
+    def link(self) -> Link:
+        """Return what others are linked with it by."""
+        return Link(self.trace.id, self.id, self.trace.state)
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:

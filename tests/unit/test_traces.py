@@ -94,7 +94,7 @@ async def test_a_span_comes_with_all_that_is_said_of_it() -> None:
             part = call.begin("SELECT get_node", Kind.CLIENT)
             other = tracer.begin_run("batch")
             assert other is not None
-            part.links.append(other)
+            part.links.append(other.link)
             part.attributes |= {"text": "ä", "number": 7, "share": 0.5, "whole": True}
             part.fail(ValueError("nobody shall read this"))
             part.end()

@@ -14,12 +14,12 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationSc
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-from autogpt_db.spans import MOST_SPANS, Kind
+from autogpt_db.spans import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from autogpt_db.spans import Span, Value
+    from autogpt_db.spans import Link, Span, Value
 
 NANOSECONDS = 1_000_000_000
 PIECE = 16
@@ -93,15 +93,15 @@ def _message(span: Span, ahead: int) -> trace_pb2.Span:
     return message
 
 
-def _links(others: Sequence[Span]) -> list[trace_pb2.Span.Link]:
+def _links(others: Sequence[Link]) -> list[trace_pb2.Span.Link]:
     return [
         trace_pb2.Span.Link(
-            trace_id=other.trace.id.to_bytes(16, "big"),
-            span_id=other.id.to_bytes(8, "big"),
-            trace_state=other.trace.state,
+            trace_id=other.trace_id.to_bytes(16, "big"),
+            span_id=other.span_id.to_bytes(8, "big"),
+            trace_state=other.state,
             flags=_SAMPLED,
         )
-        for other in others[:MOST_SPANS]
+        for other in others
     ]
 
 

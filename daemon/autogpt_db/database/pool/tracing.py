@@ -142,10 +142,11 @@ def batch_traced(batch: Sequence[Merging], name: str) -> Iterator[None]:
         yield
         return
     trace = Trace(new_id(128), calls[0].trace.record)
-    span = Span(trace, f"batch {name}", Kind.INTERNAL, is_entry=True, links=calls)
+    links = [each.link for each in calls]
+    span = Span(trace, f"batch {name}", Kind.INTERNAL, is_entry=True, links=links)
     span.attributes["db.operation.batch.size"] = len(batch)
     for each in calls:
-        each.links.append(span)
+        each.links.append(span.link)
     SPAN.set(span)
     try:
         yield
