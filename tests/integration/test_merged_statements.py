@@ -314,7 +314,8 @@ def test_a_batch_is_planned_for_few_calls(connection: Connection, name: str) -> 
     expected = [
         each["Plan Rows"]
         for each in nodes_of(plan[0]["Plan"])
-        if each.get("Function Name") == "json_to_recordset" and each["Alias"].startswith("call")
+        if each.get("Function Name") in {"json_to_recordset", "jsonb_to_recordset"}
+        and each["Alias"].startswith("call")
     ]
     assert expected == [1], "each call is looked for by an index"
 

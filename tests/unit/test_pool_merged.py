@@ -9,6 +9,7 @@ from autogpt_db.database.pool.merged import (
     FEW_CALLS,
     FINGERPRINT,
     KEEPING,
+    PARSED_CALLS,
     Keeping,
     Merged,
 )
@@ -40,6 +41,7 @@ def test_a_statement_that_keeps_replies_claims_its_calls_once_and_keeps_the_odd_
             if merged.keyed is None:
                 continue
             assert BOUNDED_CALLS not in merged.keyed.batch
+            assert PARSED_CALLS not in merged.keyed.batch
             assert merged.keyed.batch.count("autogpt_db.claimed_calls_v2(") == 1
             assert merged.keyed.batch.count("INSERT INTO autogpt_db.idempotency_key") == 1
             assert merged.keyed is merged.keyed, "calls are merged by it"

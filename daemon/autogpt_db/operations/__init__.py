@@ -12,7 +12,7 @@ to be found by `load_operations`, served, validated and documented.
 """
 
 from autogpt_db.database.pool import Database
-from autogpt_db.database.pool.merged import BOUNDED_CALLS, FEW_CALLS, Merged
+from autogpt_db.database.pool.merged import BOUNDED_CALLS, FEW_CALLS, PARSED_CALLS, Merged
 from autogpt_db.operations.discovery import load_operations, served_operations
 from autogpt_db.signatures.arguments import body_of_another_type
 from autogpt_db.signatures.declaration import Parameter, RegistrationError
@@ -45,6 +45,7 @@ from autogpt_db.signatures.types import (
 __all__ = [
     "BOUNDED_CALLS",
     "FEW_CALLS",
+    "PARSED_CALLS",
     "BatchSize",
     "BigInteger",
     "CleanText",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from autogpt_db.operations import BOUNDED_CALLS, FEW_CALLS, Merged
+from autogpt_db.operations import FEW_CALLS, PARSED_CALLS, Merged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +28,7 @@ def appending(
         shares: Whether they may nevertheless: rows with one key have no order.
     """
     named: LiteralString = ", ".join(f"{name} {kind}" for name, kind in columns.items())
-    calls: LiteralString = f"""{BOUNDED_CALLS} AS call (place integer, {named})
+    calls: LiteralString = f"""{PARSED_CALLS} AS call (place integer, {named})
      WHERE {FEW_CALLS}"""
     given: LiteralString = ",\n              ".join(
         f"%({name})s::{kind} AS {name}" for name, kind in columns.items()

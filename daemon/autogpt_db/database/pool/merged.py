@@ -18,16 +18,25 @@ BOUNDED_CALLS: LiteralString = (
 Reading them bounds, for this statement alone, how long it waits for a row that another transaction
 holds: the others in the batch have nothing to do with that row.
 """
+PARSED_CALLS: LiteralString = (
+    "jsonb_to_recordset((SELECT %(calls)s::jsonb FROM set_config('lock_timeout', '1s', true)))"
+)
+"""The same, for calls whose documents all become `jsonb`: these are parsed once, and not thrice."""
 FEW_CALLS: LiteralString = "call.place BETWEEN 0 AND 63"
 """What is true of every call of a batch, and lets PostgreSQL expect that there are few.
 
 It takes any JSON array for a hundred rows, and reads a table of some thousands to its end rather
 than looking for so many. A batch goes by the indexes that one call goes by, at every size.
 """
-_CLAIMED_CALLS: LiteralString = """json_to_recordset((
+_CLAIMED: LiteralString = """(
     SELECT autogpt_db.claimed_calls_v2(%(calls)s::json, %(method)s::text, %(keys)s::text[])
       FROM set_config('lock_timeout', '1s', true)
-))"""
+)"""
+_CLAIMED_CALLS: dict[LiteralString, LiteralString] = {
+    BOUNDED_CALLS: f"json_to_recordset({_CLAIMED})",
+    PARSED_CALLS: f"jsonb_to_recordset({_CLAIMED}::jsonb)",
+}
+"""What stands there where calls have idempotency keys: those whose key is neither held nor used."""
 
 
 _KEPT: LiteralString = """replied (place, reply) AS (
@@ -108,7 +117,7 @@ class Merged:
         batch: `%(calls)s` is a JSON array of objects: the parameters of each call, and its
             `place`. Returns rows of place and document; a place that is missing stands for None.
             `FEW_CALLS` is among its conditions, and one that writes reads them from
-            `BOUNDED_CALLS`.
+            `BOUNDED_CALLS` or `PARSED_CALLS`.
         texts: Parameters that are text, or null.
         documents: Parameters that are JSON, or null: they stand in the array as they are.
         key: Parameters that name the row: no two calls with the same share a batch or are under
@@ -135,7 +144,8 @@ class Merged:
 
     def __post_init__(self) -> None:
         assert self.reads or self.key, "writes without a key would lose their order"
-        assert self.reads or BOUNDED_CALLS in self.batch, "a batch that writes bounds its waits"
+        bounded = [calls for calls in _CLAIMED_CALLS if calls in self.batch]
+        assert self.reads or bounded, "a batch that writes bounds its waits"
         assert FEW_CALLS in self.batch, "a batch is planned as a single call is"
 
     @cached_property
@@ -146,8 +156,9 @@ class Merged:
         place, document = self.answer
         batch = self.keyed_batch or self.batch
         last = f"SELECT {place}, {document}"
-        assert batch.count(last) == batch.count(BOUNDED_CALLS) == 1, "one place for each"
-        ahead, _, behind = batch.replace(BOUNDED_CALLS, _CLAIMED_CALLS).partition(last)
+        ((calls, claimed),) = [each for each in _CLAIMED_CALLS.items() if each[0] in batch]
+        assert batch.count(last) == batch.count(calls) == 1, "one place for each"
+        ahead, _, behind = batch.replace(calls, claimed).partition(last)
         text: LiteralString = f"""{ahead}, answered (place, document) AS MATERIALIZED (
 {last}{behind}), {_KEPT}
 SELECT place, document

@@ -8,8 +8,8 @@ from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.errors import ForeignKeyViolationError, UniqueViolationError
 from autogpt_db.models import chats
 from autogpt_db.operations import (
-    BOUNDED_CALLS,
     FEW_CALLS,
+    PARSED_CALLS,
     Database,
     JsonText,
     Merged,
@@ -151,7 +151,7 @@ SELECT to_json(placed.start)
         batch=f"""
 WITH call AS MATERIALIZED (
     SELECT call.*
-      FROM {BOUNDED_CALLS} AS call (
+      FROM {PARSED_CALLS} AS call (
                place integer, session_id text, start_sequence integer, messages jsonb
            )
      CROSS JOIN {locked("call.session_id")}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autogpt_db.operations import BOUNDED_CALLS, FEW_CALLS, Database, JsonValue, Merged, operation
+from autogpt_db.operations import FEW_CALLS, PARSED_CALLS, Database, JsonValue, Merged, operation
 from autogpt_db.signatures.repeats import harmful
 
 _ADD_OUTPUT = Merged(
@@ -18,7 +18,7 @@ INSERT INTO platform."AgentNodeExecutionInputOutput"
        ("id", "name", "time", "referencedByOutputExecId", "data")
 SELECT autogpt_db.ordered_id_v1(call.place), call.output_name, autogpt_db.now_v1(),
        call.node_exec_id, call.output_data
-  FROM {BOUNDED_CALLS} AS call (
+  FROM {PARSED_CALLS} AS call (
            place integer, output_name text, node_exec_id text, output_data jsonb
        )
  WHERE {FEW_CALLS}
@@ -33,7 +33,7 @@ SELECT autogpt_db.ordered_id_v1(call.place), call.output_name, autogpt_db.now_v1
     keyed_batch=f"""
 WITH call AS MATERIALIZED (
     SELECT *
-      FROM {BOUNDED_CALLS} AS call (
+      FROM {PARSED_CALLS} AS call (
                place integer, output_name text, node_exec_id text, output_data jsonb
            )
      WHERE {FEW_CALLS}
