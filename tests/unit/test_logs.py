@@ -172,3 +172,18 @@ def test_a_program_s_line_stands_in_the_journal_as_if_it_had_written_it_itself()
 def test_the_console_shows_a_status_as_its_number() -> None:
     line = console_renderer(colours=False)({"event": "request", "status": HTTPStatus.NOT_FOUND})
     assert b"status=404" in line
+
+
+@pytest.mark.parametrize(("closed", "told"), [(">&-", True), ("2>&-", False)])
+def test_a_commands_warnings_go_to_stderr_where_there_is_one(closed: str, told: bool) -> None:
+    code = (
+        "from autogpt_db.logs import records_on_stderr\n"
+        "from autogpt_db.logs.events import methods\n"
+        "with records_on_stderr():\n"
+        "    methods.schedules_unknown(reason='\\x1b[2J', pause=1.0)\n"
+    )
+    words = ["sh", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, code]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+    assert ("schedules_unknown" in done.stderr) == told
+    assert ("\\u001b[2J" in done.stderr) == told
