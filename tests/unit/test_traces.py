@@ -14,12 +14,16 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 import pytest
 from structlog.testing import capture_logs
 
+from autogpt_db.api.heads import Heads
+from autogpt_db.api.tracing import begin_span
 from autogpt_db.backoff import Backoff
 from autogpt_db.database.pool.tracing import kind_of
 from autogpt_db.errors import ConfigurationError
 from autogpt_db.metrics import families
 from autogpt_db.metrics.store import Store
+from autogpt_db.operations import load_operations
 from autogpt_db.settings import TracesSettings, load_settings
+from autogpt_db.settings.api import ApiSettings
 from autogpt_db.settings.declaration import Secret
 from autogpt_db.settings.traces import endpoint_of, headers_of
 from autogpt_db.spans import MOST_SPANS, Kind
@@ -144,6 +148,22 @@ async def test_who_is_traced_is_decided_by_the_caller_and_else_by_the_ratio() ->
             share = sum(tracer.begin_run("job") is not None for _ in range(10_000)) / 10_000
             assert 0.05 < share < 0.15
         assert not collector.requests
+
+
+@on_a_loop
+async def test_who_lacks_the_token_decides_nothing() -> None:
+    heads = Heads(ApiSettings())
+    heads.take_over({"/get_credits": load_operations()["get_credits"]})
+    parent = b"traceparent: 00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01"
+    text = b"POST /get_credits HTTP/1.1\r\ncontent-length: 2\r\n" + parent + b"\r\n\r\n"
+    found = heads.find(text)
+    assert found is not None
+    with SpanCollector() as collector:
+        never = TracesSettings(enabled=True, endpoint=collector.endpoint, sample_ratio=0.0)
+        async with opened(never, Store(None, "api_00")) as tracer:
+            for allowed in (True, False):
+                head = found[0]._replace(allowed=allowed)
+                assert (begin_span(tracer, head, "r", 0.0) is not None) is allowed
 
 
 @on_a_loop

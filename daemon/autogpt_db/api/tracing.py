@@ -30,7 +30,9 @@ def begin_span(tracer: Tracer, head: Head, request_id: str, started: float) -> S
     """
     apart = head.apart
     # Its name is known at its end: of what is none of ours it has to be one of few.
-    span = tracer.begin_call(head.verb, started, apart.traceparent, apart.tracestate)
+    # A stranger, who lacks the token, decides nothing: he could fill the queue.
+    parent = apart.traceparent if head.allowed else None
+    span = tracer.begin_call(head.verb, started, parent, apart.tracestate)
     if span is not None:
         span.attributes["autogpt_db.request_id"] = request_id
     return span
