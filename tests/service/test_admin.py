@@ -124,6 +124,11 @@ def test_root_and_the_service_s_account_are_let_in_and_nobody_else(listening: Gu
         # Its group may call methods; the listener's tokens are not for it.
         done = listening.attempt("runuser", "-u", "ada", "--", "autogpt-db", *words)
         assert (bool(done.returncode), "as root (sudo)" in done.stderr) == (True, True), done
+    # The token for scripts reads what REST shows, by the Python of this release.
+    bearer = listening.run("autogpt-db", "admin", "token")
+    with closing(client_in(listening)) as script:
+        script.headers["Authorization"] = f"Bearer {bearer}"
+        assert "retain" in script.get("/v1/jobs").raise_for_status().text
     told = listening.run("journalctl", "-u", "autogpt-db", "-o", "json", "--all")
     for name in ("token", "read_token"):
         assert listening.path(f"{STATE}/{name}").read_text().strip() not in told

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import typing
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import msgspec
 import pytest
 
 from autogpt_db import models
-from autogpt_db.models.marks import Secret
+from autogpt_db.models import marks
+from autogpt_db.models.marks import Content, Secret
 from autogpt_db.operations import (
     Database,
     Operation,
@@ -67,6 +70,17 @@ def test_what_returns_secrets_cannot_be_shown(name: str) -> None:
     function = OPERATIONS[name].function
     with pytest.raises(RegistrationError, match="returns secrets"):
         check_shown(Operation(function, reads=True, rest=Resource("/there")))
+
+
+def test_marks_of_two_kinds_are_never_equal() -> None:
+    """Python 3.11.2, Debian 12's, takes what users have written for a secret where they are."""
+    kinds: list[Any] = [kind for kind in vars(marks).values() if is_dataclass(kind)]
+    assert {Content, Secret} < {*kinds}
+    for one, other in itertools.permutations(kinds, 2):
+        if len(fields(one)) == len(fields(other)):
+            told = ["same"] * len(fields(one))
+            assert one(*told) != other(*told)
+            assert one(*told) == one(*told)
 
 
 def test_a_member_called_like_a_secret_is_marked_as_one() -> None:

@@ -1,14 +1,20 @@
-"""What members of models are marked with, beyond their types."""
+"""What members of models are marked with, beyond their types.
+
+Marks of two kinds are never equal, whatever they say: Python before 3.11.4 makes one type of all
+`Annotated` whose parts are equal, as two tuples without members are.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Default(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Default:
     """Says what stands for a member of an argument that doesn't come.
 
     A member that may be absent and has none stays away.
@@ -22,7 +28,8 @@ class Default(NamedTuple):
     make: Callable[[], Any] | None = None
 
 
-class Label(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Label:
     """Says that a text, in an argument, is a label of an enumeration of AutoGPT's.
 
     Attributes:
@@ -32,7 +39,8 @@ class Label(NamedTuple):
     any_case: bool = False
 
 
-class Format(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Format:
     """Says how a text is written.
 
     Attributes:
@@ -42,7 +50,8 @@ class Format(NamedTuple):
     name: str
 
 
-class Length(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Length:
     """Says how many characters a text has in an argument.
 
     Attributes:
@@ -54,14 +63,16 @@ class Length(NamedTuple):
     most: int
 
 
-class Content(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Content:
     """Says that a member holds what users have written, uploaded or been answered.
 
     Where an operator looks on (`admin.show_content`), it is left out unless that is wanted.
     """
 
 
-class Secret(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Secret:
     """Says that a member opens something: what has one is shown to no onlooker at all."""
 
 
