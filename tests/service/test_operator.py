@@ -37,7 +37,7 @@ def test_a_program_beside_the_service_is_started_logged_and_stopped_with_it(serv
         wait_for(lambda: "beside autogpt-db" in lines_of(service, "beside"), what="its line")
         warnings = service.run("journalctl", "-t", "beside", "-p", "warning", "-o", "cat")
         assert "beside autogpt-db" in warnings
-        assert "1/1 beside" in service.property("StatusText")
+        wait_for(lambda: "1/1 beside" in service.property("StatusText"), what="its start")
         assert "beside autogpt-db" in service.run("autogpt-db", "ctl", "tail", "beside")
         assert "beside autogpt-db" in service.path("/var/log/autogpt-db/beside.log").read_text()
         service.run("systemctl", "restart", "autogpt-db")
