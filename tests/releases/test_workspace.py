@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -124,7 +125,9 @@ def test_a_file_is_recorded_found_and_deleted(service_in: Serve, state: str) -> 
     assert service.statements == 1
     assert re.fullmatch(r"/docs/a\.txt__deleted__\d{10}", deleted["path"])
     assert deleted["is_deleted"]
-    assert deleted["deleted_at"] == deleted["updated_at"] > made["updated_at"]
+    assert deleted["deleted_at"] == deleted["updated_at"]
+    before, after = (datetime.fromisoformat(each["updated_at"]) for each in (made, deleted))
+    assert after > before
     assert deleted["created_at"] == made["created_at"]
     assert service.call("soft_delete_workspace_file", **identified) is None
     assert service.call("get_workspace_file", **identified) is None
