@@ -62,7 +62,9 @@ class Remedies(NamedTuple):
 def carry_out(ground: Ground, remedies: Remedies) -> None:
     """Do what was printed, as an administrator would."""
     for statement in remedies.statements:
-        ground.execute(statement, elsewhere=" DATABASE " in statement[:20])
+        # What holds in the case's own database may end an administrator's session there as well.
+        elsewhere = " DATABASE " in statement[:20] or " IN DATABASE " in statement
+        ground.execute(statement, elsewhere=elsewhere)
     for line in remedies.shell:
         ground.shell(line)
     if remedies.server:
