@@ -157,7 +157,9 @@ def test_a_token_is_refused_in_the_order_of_what_is_wrong(service_in: Serve, kin
     refused(LinkAlreadyExistsError, "another AutoGPT account")
     with pytest.raises(LinkAlreadyExistsError, match="your account"):
         confirm(service, kind, token, "ben")
-    service.rows("""UPDATE "PlatformLinkToken" SET "expiresAt" = now() AT TIME ZONE 'UTC'""")
+    # A second ago: the column is rounded to milliseconds, upwards as well.
+    service.rows("""UPDATE "PlatformLinkToken"
+                       SET "expiresAt" = now() AT TIME ZONE 'UTC' - interval '1 s'""")
     refused(LinkTokenExpiredError, "has expired", verified_platform_user_id="x")
     assert status(service, token) == "expired"
     with pytest.raises(LinkTokenExpiredError, match="Token expired"):
