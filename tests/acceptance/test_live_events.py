@@ -140,7 +140,7 @@ def test_a_run_is_followed_from_its_start_to_its_end(
         with following:
             assert following.stdout is not None
             lines = [json.loads(following.stdout.readline()) for _ in found]
-            following.send_signal(signal.SIGINT)
+            following.terminate()
         told = [{"event": kind, **event} for kind, event in found]
         assert [{name: line[name] for name in line if name != "id"} for line in lines] == told
 
