@@ -11,10 +11,11 @@ import time
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
 
 Value = str | int | float | bool
 """What an attribute may be."""
@@ -68,6 +69,8 @@ class Link(NamedTuple):
 class Span:
     """A part of a trace, with its beginning and its end.
 
+    As a context manager it ends with what is done inside, and has failed if that raises.
+
     Attributes:
         trace: What it is a part of.
         name: What happens, one of few.
@@ -79,6 +82,7 @@ class Span:
         attributes: What is told of it, by OpenTelemetry's names.
         links: Spans of other traces that it has to do with.
         failed: Whether it went wrong.
+        least: Seconds below which it is not recorded, unless it has failed or has links.
         id: 64 bits.
     """
 
@@ -92,22 +96,37 @@ class Span:
     attributes: dict[str, Value] = field(default_factory=dict)
     links: list[Link] = field(default_factory=list)
     failed: bool = False
+    least: float = 0.0
     id: int = field(default_factory=lambda: new_id(64))
 
-    def begin(self, name: str, kind: Kind = Kind.INTERNAL, *, started: float | None = None) -> Span:
+    def begin(self, name: str, kind: Kind = Kind.INTERNAL, *, least: float = 0.0) -> Span:
         """Begin a part of it.
 
         Args:
             name: What happens, one of few.
             kind: What it is to the others.
-            started: `time.monotonic()` moment at which it began; None: now.
+            least: Seconds below which it is not recorded, unless it has failed or has links.
         """
-        moment = time.monotonic() if started is None else started
-        return Span(self.trace, name, kind, self.id, started=moment)
+        return Span(self.trace, name, kind, self.id, least=least)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            self.fail(error)
+        self.end()
 
     def end(self) -> None:
-        """End it, and have it recorded."""
+        """End it, and have it recorded if it is worth that."""
         self.ended = time.monotonic()
+        if self.ended - self.started < self.least and not (self.failed or self.links):
+            return
         trace = self.trace
         if self.is_entry:
             if trace.beyond:

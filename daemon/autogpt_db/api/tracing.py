@@ -100,17 +100,11 @@ def passing_on(span: Span | None, name: str, address: str) -> Iterator[Span | No
     if span is None:
         yield None
         return
-    part = span.begin(f"POST /{name}", Kind.CLIENT)
-    part.attributes["http.request.method"] = "POST"
-    part.attributes["http.route"] = f"/{name}"
-    part.attributes["server.address"] = address
-    try:
+    with span.begin(f"POST /{name}", Kind.CLIENT) as part:
+        part.attributes["http.request.method"] = "POST"
+        part.attributes["http.route"] = f"/{name}"
+        part.attributes["server.address"] = address
         yield part
-    except BaseException as error:
-        part.fail(error)
-        raise
-    finally:
-        part.end()
 
 
 def _route(head: Head, name: str, *, passed_on: bool) -> str | None:

@@ -7,7 +7,6 @@ has looked whether anything is traced at all (`Connections.traced`).
 from __future__ import annotations
 
 import re
-import time
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
@@ -55,25 +54,21 @@ async def run_traced(
 ) -> PGresult:
     """Run a statement as a part of `span`; `name` is its operation's."""
     kind = kind_of(statement)
-    part = span.begin(f"{kind} {name}", Kind.CLIENT)
-    told = part.attributes
-    told["db.system.name"] = "postgresql"
-    told["db.namespace"] = _text(connection.pgconn.db)
-    told["db.operation.name"] = kind
-    told["db.query.summary"] = part.name
-    told["server.address"] = _text(connection.pgconn.host)
-    try:
-        result = await connection.run(statement, parameters)
+    with span.begin(f"{kind} {name}", Kind.CLIENT) as part:
+        told = part.attributes
+        told["db.system.name"] = "postgresql"
+        told["db.namespace"] = _text(connection.pgconn.db)
+        told["db.operation.name"] = kind
+        told["db.query.summary"] = part.name
+        told["server.address"] = _text(connection.pgconn.host)
+        try:
+            result = await connection.run(statement, parameters)
+        except psycopg.Error as error:
+            if error.sqlstate is not None:
+                told["db.response.status_code"] = error.sqlstate
+            raise
         told["db.response.returned_rows"] = result.ntuples
-    except BaseException as error:
-        part.fail(error)
-        if isinstance(error, psycopg.Error) and error.sqlstate is not None:
-            told["db.response.status_code"] = error.sqlstate
-        raise
-    else:
         return result
-    finally:
-        part.end()
 
 
 async def wait_traced(
@@ -86,46 +81,27 @@ async def wait_traced(
         span: What waits.
         heavy: Whether it is one of the calls that read much, which share half of them.
     """
-    part = span.begin("wait for connection")
-    try:
+    with span.begin("wait for connection", least=LEAST_WAIT) as part:
+        part.attributes["autogpt_db.lane"] = "heavy" if heavy else "usual"
         return await borrowing
-    except BaseException as error:
-        part.fail(error)
-        raise
-    finally:
-        if part.failed or time.monotonic() - part.started >= LEAST_WAIT:
-            part.attributes["autogpt_db.lane"] = "heavy" if heavy else "usual"
-            part.end()
 
 
 @contextmanager
 def transaction_traced(span: Span) -> Iterator[None]:
     """Trace what is done inside as a transaction, its COMMIT included, as a part of `span`."""
-    part = span.begin("transaction")
-    SPAN.set(part)
-    try:
-        yield
-    except BaseException as error:
-        part.fail(error)
-        raise
-    finally:
-        SPAN.set(span)
-        part.end()
+    with span.begin("transaction") as part:
+        SPAN.set(part)
+        try:
+            yield
+        finally:
+            SPAN.set(span)
 
 
 async def outcome_traced(call: Merging, span: Span, name: str) -> Any:
     """Return a merged call's outcome; from its coming in to that is a part of `span`."""
-    part = call.span = span.begin(f"merge {name}")
-    try:
-        outcome = await call.outcome
-    except BaseException as error:
-        part.fail(error)
-        raise
-    finally:
-        # Who is sent by himself at once has waited for nobody.
-        if part.failed or part.links or time.monotonic() - part.started >= LEAST_WAIT:
-            part.end()
-    return outcome
+    # Who is sent by himself at once has waited for nobody; whoever is in a batch is linked with it.
+    with span.begin(f"merge {name}", least=LEAST_WAIT) as call.span:
+        return await call.outcome
 
 
 @contextmanager
