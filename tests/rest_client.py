@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 import httpx
-from starlette.applications import Starlette
 
-from autogpt_db.rest import routes
+from autogpt_db.rest import router
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +27,7 @@ class Rest:
 
     def __init__(self, service: Service, *, content: bool = False) -> None:
         self._service = service
-        self.app = Starlette(routes=routes(service.pool, content=content))
+        self.app = router(service.pool, content=content)
 
     def get(
         self, path: str, *, verb: str = "GET", headers: dict[str, str] | None = None, **query: Any

@@ -8,11 +8,10 @@ from urllib.parse import quote
 
 import msgspec
 import pytest
-from starlette.applications import Starlette
 
 from admin_pages import Pages
 from autogpt_db.operations import Database, Operation, Resource
-from autogpt_db.rest import load_resources, routes
+from autogpt_db.rest import load_resources, router
 from autogpt_db.rest.resources import type_of
 from autogpt_db.rest.shown import shown
 from declared_replies import check_document
@@ -485,9 +484,7 @@ def test_a_bug_is_told_to_nobody(service: Service) -> None:
 
     operation = Operation(broken, reads=True, rest=Resource("/broken"))
     rest = Rest(service)
-    rest.app = Starlette(
-        routes=routes(service.pool, content=False, resources={"/broken": operation})
-    )
+    rest.app = router(service.pool, content=False, resources={"/broken": operation})
     response = rest.get("/broken")
     assert response.status_code == 500
     assert "secret" not in response.text

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from starlette.routing import BaseRoute, Match, Router
+from starlette.routing import BaseRoute, Match
 
 if TYPE_CHECKING:
+    from starlette.routing import Router
     from starlette.types import Receive, Scope, Send
 
     from autogpt_db.admin.state import AdminState
@@ -49,4 +50,4 @@ class _Rest(BaseRoute):
         from autogpt_db import rest
 
         content = self._state.settings.admin.show_content
-        return Router(rest.routes(self._state.pool, content=content), redirect_slashes=False)
+        return rest.router(self._state.pool, content=content)

@@ -7,6 +7,6 @@ description all derive from that.
 
 from autogpt_db.rest.openapi import describe
 from autogpt_db.rest.resources import load_resources
-from autogpt_db.rest.routes import routes
+from autogpt_db.rest.routes import router
 
-__all__ = ["describe", "load_resources", "routes"]
+__all__ = ["describe", "load_resources", "router"]

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 from starlette.requests import Request
-from starlette.routing import BaseRoute, Match, Route
+from starlette.routing import Route, Router
 
 from autogpt_db.errors import (
     CallError,
@@ -52,10 +52,10 @@ _NOTHING = b"null"
 _encode = msgspec.json.Encoder().encode
 
 
-def routes(
+def router(
     pool: Pool, *, content: bool, resources: Mapping[str, Operation] | None = None
-) -> list[BaseRoute]:
-    """Return the routes; the last one answers whatever else is asked for below `/v1`.
+) -> Router:
+    """Return what answers whatever is asked for below `/v1`.
 
     Who may ask is the listener's to say: here everybody may.
 
@@ -84,7 +84,7 @@ def routes(
             f"There is nothing here. What there is stands in {DESCRIPTION}.",
         )
 
-    found: list[BaseRoute] = [Route(DESCRIPTION, _Endpoint(openapi))]
+    found = [Route(DESCRIPTION, _Endpoint(openapi))]
     found += [
         Route(
             f"{ROOT}{path}",
@@ -92,27 +92,8 @@ def routes(
         )
         for path, operation in served.items()
     ]
-    return [*found, _Elsewhere(_Endpoint(elsewhere))]
-
-
-class _Elsewhere(BaseRoute):
-    """Leads every path below the root to an application, with whatever characters in it.
-
-    Args:
-        endpoint: The application.
-    """
-
-    def __init__(self, endpoint: _Endpoint) -> None:
-        self._endpoint = endpoint
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Take in every path below the root: a pattern of Starlette's ends at a line's end."""
-        below = f"{scope['path']}/".startswith(f"{ROOT}/")
-        return (Match.FULL if below else Match.NONE), {}
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        await self._endpoint(scope, receive, send)
+    # Not a route: a pattern of Starlette's ends at a line's end, and an id may go on behind it.
+    return Router(found, redirect_slashes=False, default=_Endpoint(elsewhere))
 
 
 class _Endpoint:
