@@ -7,6 +7,7 @@ page which acts is one of ours.
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -70,7 +71,7 @@ class Guard:
             await self._app(scope, receive, send_guarded)
         except ProblemError as refusal:
             answer = refusal.response(request)
-            if refusal.status == 401 and is_page(request):  # noqa: PLR2004 - Unauthorized
+            if refusal.status == HTTPStatus.UNAUTHORIZED and is_page(request):
                 answer = RedirectResponse("/login", 303)
             await answer(scope, receive, send_guarded)
         except Exception as error:  # noqa: BLE001 - whatever it is, the process lives on

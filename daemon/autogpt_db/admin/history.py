@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from autogpt_db.metrics.growth import (
     BUCKETS,
     Growth,
+    add_up,
     added,
     is_error,
     quantile,
@@ -24,7 +25,7 @@ from autogpt_db.metrics.growth import (
 from autogpt_db.metrics.reading import read_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from autogpt_db.metrics.reading import Figures
@@ -100,7 +101,7 @@ class History:
         if self._samples % (SAMPLES // PARTS) == 0:
             self._statements.append({})
         self._samples += 1
-        _sum_up(self._statements[-1], self._growth.statements)
+        add_up(self._statements[-1], self._growth.statements)
 
     def _add(self, method: str, status: str, grown: list[float]) -> None:
         ring = self._methods.get(method)
@@ -137,7 +138,7 @@ class History:
     def _statements_of_the_hour(self) -> dict[str, list[float]]:
         sums: dict[str, list[float]] = {}
         for part in self._statements:
-            _sum_up(sums, part)
+            add_up(sums, part)
         return sums
 
     def _line(self, rings: list[_Ring]) -> dict[str, list[float | None]]:
@@ -156,10 +157,3 @@ class History:
         count = len(self._times)
         for number, (_, seconds) in enumerate(self._times):
             yield (self._place - count + 1 + number) % SAMPLES, seconds
-
-
-def _sum_up(sums: dict[str, list[float]], rows: Mapping[str, list[float]]) -> None:
-    """Add rows to those of the same name."""
-    for name, row in rows.items():
-        before = sums.get(name)
-        sums[name] = row if before is None else added(before, row)

@@ -93,8 +93,14 @@ _Key = TypeVar("_Key")
 
 def _add(grown: dict[_Key, list[float]], key: _Key, more: list[float] | None) -> None:
     if more is not None:
-        before = grown.get(key)
-        grown[key] = more if before is None else added(before, more)
+        add_up(grown, {key: more})
+
+
+def add_up(sums: dict[_Key, list[float]], rows: Mapping[_Key, list[float]]) -> None:
+    """Add rows to those of the same key."""
+    for key, row in rows.items():
+        before = sums.get(key)
+        sums[key] = row if before is None else added(before, row)
 
 
 def _more(counted: list[float], before: list[float] | None) -> list[float]:

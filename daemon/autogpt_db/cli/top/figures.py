@@ -14,6 +14,7 @@ from autogpt_db.metrics.families import SECONDS
 from autogpt_db.metrics.growth import (
     BUCKETS,
     Growth,
+    add_up,
     added,
     is_error,
     longest,
@@ -122,8 +123,7 @@ class Figures:
         slow: dict[str, list[float]] = {}
         errors: dict[tuple[str, str], float] = {}
         for each in self._lately:
-            for name, row in each.statements.items():
-                statements[name] = added(statements[name], row) if name in statements else row
+            add_up(statements, each.statements)
             for (method, status), buckets in each.calls.items():
                 if is_error(status):
                     key = (method, status)
