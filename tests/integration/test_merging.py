@@ -770,15 +770,10 @@ def test_few_reads_wait_for_others_while_more_are_under_way(
     assert [json.loads(reply)["node_exec_id"] for reply in replies] == [*early, first, second]
 
 
-def test_nobody_waits_for_others_where_batches_are_slow(
-    seeded_database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(merging, "COMPANY", 10 * PATIENCE)
-    monkeypatch.setattr(merging, "PATIENCE", 10 * PATIENCE)
-    monkeypatch.setattr(abreast, "QUICK", 0.0)
+def assert_one_overtakes_locked_ones(url: str) -> None:
     with (
-        Service(seeded_database_url, lock_timeout=0) as service,
-        psycopg.connect(seeded_database_url) as blocker,
+        Service(url, lock_timeout=0) as service,
+        psycopg.connect(url) as blocker,
     ):
         *locked, free = fresh_executions(service)[:4]
         hold(blocker, locked)
@@ -793,6 +788,15 @@ def test_nobody_waits_for_others_where_batches_are_slow(
 
         replies = service.run(main())
     assert {json.loads(reply)["status"] for reply in replies} == {"RUNNING"}
+
+
+def test_nobody_waits_for_others_where_batches_are_slow(
+    seeded_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merging, "COMPANY", 10 * PATIENCE)
+    monkeypatch.setattr(merging, "PATIENCE", 10 * PATIENCE)
+    monkeypatch.setattr(abreast, "QUICK", 0.0)
+    assert_one_overtakes_locked_ones(seeded_database_url)
 
 
 def test_few_calls_wait_for_others_while_more_are_under_way(
@@ -833,23 +837,7 @@ def test_nobody_waits_long_for_others_to_come(
     seeded_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(merging, "PATIENCE", 10 * PATIENCE)
-    with (
-        Service(seeded_database_url, lock_timeout=0) as service,
-        psycopg.connect(seeded_database_url) as blocker,
-    ):
-        *locked, free = fresh_executions(service)[:4]
-        hold(blocker, locked)
-
-        async def main() -> list[bytes]:
-            calls = [to_running(service, name) for name in locked]
-            await until_waiting(service)
-            reply = await asyncio.wait_for(to_running(service, free), PATIENCE)
-            assert not any(call.done() for call in calls)
-            blocker.rollback()
-            return [reply, *await asyncio.gather(*calls)]
-
-        replies = service.run(main())
-    assert {json.loads(reply)["status"] for reply in replies} == {"RUNNING"}
+    assert_one_overtakes_locked_ones(seeded_database_url)
 
 
 def test_no_more_are_slow_at_once_than_may_be(seeded_database_url: str) -> None:
