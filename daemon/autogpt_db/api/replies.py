@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
@@ -167,8 +166,8 @@ def _lines(headers: Iterable[Header]) -> bytes:
 def failure_headers(error: CallError) -> list[tuple[bytes, bytes]]:
     """Return what a failure's reply says beside its body."""
     headers = []
-    if error.retry_after is not None:
-        headers.append((b"retry-after", b"%d" % max(1, math.ceil(error.retry_after))))
+    if (seconds := error.retry_seconds) is not None:
+        headers.append((b"retry-after", b"%d" % seconds))
     if isinstance(error, VerbNotAllowedError):
         headers.append((b"allow", error.allowed.encode("ascii")))
     elif isinstance(error, UnauthorizedError):

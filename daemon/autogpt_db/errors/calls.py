@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -24,6 +25,11 @@ class CallError(AutogptDbError):
     retry_after: float | None = None
     ends_connection: ClassVar[bool] = False
     keeps_writes: ClassVar[bool] = False
+
+    @property
+    def retry_seconds(self) -> int | None:
+        """Return what the reply's `Retry-After` says, whole seconds; None where it has none."""
+        return None if self.retry_after is None else max(1, math.ceil(self.retry_after))
 
     def body(self) -> dict[str, Any]:
         """Return the reply's JSON body as the contract's `{type, args}`."""

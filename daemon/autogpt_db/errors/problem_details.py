@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +34,5 @@ def problem_details(
 
 def retry_headers(error: CallError) -> dict[str, str]:
     """Return the header that says when an error's call may be worth a repeat, where it may be."""
-    if error.retry_after is None:
-        return {}
-    return {"Retry-After": str(max(1, math.ceil(error.retry_after)))}
+    seconds = error.retry_seconds
+    return {} if seconds is None else {"Retry-After": str(seconds)}
