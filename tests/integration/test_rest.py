@@ -12,8 +12,10 @@ import pytest
 from admin_pages import Pages
 from autogpt_db.operations import Database, Operation, Resource
 from autogpt_db.rest import load_resources, router
+from autogpt_db.rest.requests import cursor_behind
 from autogpt_db.rest.resources import type_of
 from autogpt_db.rest.shown import shown
+from autogpt_db.settings import LimitsSettings
 from declared_replies import check_document
 from releases.building import LATEST
 from rest_client import Rest, filled_path, links
@@ -359,6 +361,26 @@ def test_what_does_not_fit_is_named(rest: Rest, target: str, parameter: str | No
     assert problem["title"] == "Bad Request"
     if parameter is not None:
         assert [fault["parameter"] for fault in problem["errors"]] == [parameter]
+
+
+def test_what_is_too_large_is_named(seeded_database_url_for_module: str) -> None:
+    limits = LimitsSettings(text_length=256, items=10)
+    with Service(seeded_database_url_for_module, limits=limits) as service:
+        rest = Rest(service)
+        long = "x" * 257
+        cursor = cursor_behind(msgspec.Raw(msgspec.json.encode({"id": long})), ("id",))
+        for target, parameter, detail in (
+            (f"/executions?user_id={long}", "user_id", "It has 257 characters, and at most 256"),
+            (f"/executions/{long}", "execution_id", "It has 257 characters, and at most 256"),
+            (f"/users?cursor={cursor}", "cursor", "It is no cursor of this list"),
+            ("/executions?" + "&".join(["statuses=QUEUED"] * 11), "statuses",
+             "It has 11 items, and at most 10 are"),
+        ):  # fmt: skip
+            response = rest.get(target)
+            assert response.status_code == 400, response.text
+            (fault,) = response.json()["errors"]
+            assert fault["parameter"] == parameter
+            assert fault["detail"].startswith(detail)
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,11 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from autogpt_db.errors import (
     ArgumentsInvalidError,
     ArgumentsNotHonouredError,
+    ArgumentsUnfitError,
     BodyUnreadableError,
     InvalidValueError,
 )
+from autogpt_db.helpers import frames
 from autogpt_db.operations import (
     BigInteger,
     CredentialInputs,
@@ -522,6 +524,22 @@ def test_a_lone_surrogate_beside_another_fault_can_be_told() -> None:
 )
 def test_nul_in_text_is_refused_by_name(request_: bytes, name: str) -> None:
     assert refusal(everything, request_).startswith(f"{name} holds the character U+0000")
+
+
+def test_a_refusal_carries_what_it_is_about() -> None:
+    with pytest.raises(ArgumentsUnfitError) as refused:
+        everything.decode(rb'{"text":"a","names":["b; c","\u0000"],"limit":9223372036854775808}')
+    assert sorted((each.argument, each.place) for each in refused.value.unfit) == [
+        ("limit", "limit"),
+        ("names", "names.1"),
+    ]
+    # Unlike an error's words, which a helper's reply carries as well.
+    (said,) = refused.value.args
+    assert said.endswith(".")
+    answer = frames.read_reply(frames.reply(frames.failed(refused.value)))
+    with pytest.raises(ArgumentsUnfitError) as told:
+        answer.value()
+    assert told.value.unfit == refused.value.unfit
 
 
 @pytest.mark.parametrize(

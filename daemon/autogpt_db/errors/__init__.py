@@ -6,6 +6,7 @@ client of the RPC (the contract's `{"type", "args"}` body), `exit_code` for the
 process that cannot start or go on.
 """
 
+from autogpt_db.errors.arguments import ArgumentsUnfitError, LimitExceededError, Unfit
 from autogpt_db.errors.calls import (
     CallError,
     DatabaseUnavailableError,
@@ -72,7 +73,6 @@ from autogpt_db.errors.values import (
     InsufficientBalanceError,
     InvalidInputError,
     InvalidValueError,
-    LimitExceededError,
     LinkAlreadyExistsError,
     LinkFlowMismatchError,
     LinkTokenExpiredError,
@@ -100,6 +100,7 @@ __all__ = [
     "EXIT_UNAVAILABLE",
     "ArgumentsInvalidError",
     "ArgumentsNotHonouredError",
+    "ArgumentsUnfitError",
     "AutogptDbError",
     "BackupDamagedError",
     "BodyTimeoutError",
@@ -159,6 +160,7 @@ __all__ = [
     "ServiceUnavailableError",
     "StatementCollidedError",
     "UnauthorizedError",
+    "Unfit",
     "UnhealthyError",
     "UniqueViolationError",
     "UpgradeRefusedError",

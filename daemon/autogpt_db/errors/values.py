@@ -82,21 +82,6 @@ class InvalidInputError(InvalidValueError):
     wire_type = "InvalidInputError"
 
 
-class LimitExceededError(InvalidValueError):
-    """An argument that is larger than the settings allow."""
-
-    def __init__(self, name: str, size: str, limit: str, most: int) -> None:
-        """Name the field and its bound.
-
-        Args:
-            name: The parameter.
-            size: How large it is, to follow its name: `has 5 items`.
-            limit: The option that bounds it.
-            most: That option's value.
-        """
-        super().__init__(f"{name} {size}, and at most {most} are allowed ({limit}).")
-
-
 class ResultTooLargeError(InvalidValueError):
     """A reply that is larger than the settings allow."""
 

@@ -9,12 +9,13 @@ from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
-from autogpt_db.errors import ArgumentsInvalidError, InvalidValueError
+from autogpt_db.errors import ArgumentsInvalidError, ArgumentsUnfitError, InvalidValueError
 from autogpt_db.rest.resources import resource_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from autogpt_db.errors import Unfit
     from autogpt_db.operations import Operation, Resource
     from autogpt_db.operations import Parameter as OperationParameter
     from autogpt_db.settings import LimitsSettings
@@ -76,7 +77,7 @@ def arguments_of(
 
     Raises:
         ParametersInvalidError: They don't fit; each is named.
-        CallError: One is larger than the settings allow, or PostgreSQL cannot take it.
+        InvalidValueError: The query cannot be read.
     """
     resource = resource_of(operation)
     given: dict[str, Any] = {**path, **resource.given}
@@ -92,11 +93,8 @@ def arguments_of(
     except ArgumentsInvalidError as error:
         faults = [_fault(each, resource.continuations) for each in error.detail]
         raise ParametersInvalidError(list(dict.fromkeys(faults))) from error
-    except InvalidValueError as error:
-        named = [_refusal(text, resource.continuations) for text in str(error.args[0]).split("; ")]
-        if all(name in given or name == CURSOR for name, _ in named):
-            raise ParametersInvalidError(list(dict.fromkeys(named))) from error
-        raise
+    except ArgumentsUnfitError as error:
+        raise parameters_unfit(operation, error) from error
     if resource.pages_by and not 1 <= arguments[LIMIT] <= limits.page_size:
         raise ParametersInvalidError(
             [(LIMIT, f"It is a number from 1 to {limits.page_size} (limits.page_size).")]
@@ -152,12 +150,23 @@ def _fault(entry: Mapping[str, Any], continuations: tuple[str, ...]) -> tuple[st
     return name, str(entry["msg"])
 
 
-def _refusal(text: str, continuations: tuple[str, ...]) -> tuple[str, str]:
-    """Return which parameter PostgreSQL could not take, and why: `user_id holds the …`."""
-    name, _, said = text.partition(" ")
-    if name in continuations:
+def parameters_unfit(operation: Operation, error: ArgumentsUnfitError) -> ParametersInvalidError:
+    """Return which parameters an operation's arguments came in that it cannot take.
+
+    Args:
+        operation: What was asked for.
+        error: What it, or the reading of its arguments, has raised.
+    """
+    continuations = resource_of(operation).continuations
+    faults = [_unfit(each, continuations) for each in error.unfit]
+    return ParametersInvalidError(list(dict.fromkeys(faults)))
+
+
+def _unfit(found: Unfit, continuations: tuple[str, ...]) -> tuple[str, str]:
+    if found.argument in continuations:
         return CURSOR, _CURSOR_FAULT
-    return name, f"It {said.removesuffix('.')}."
+    what = "It" if found.place == found.argument else found.place
+    return found.argument, f"{what} {found.reason}."
 
 
 def cursor_behind(document: msgspec.Raw, pages_by: tuple[str, ...]) -> str:

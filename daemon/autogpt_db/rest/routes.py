@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.routing import Route, Router
 
 from autogpt_db.errors import (
+    ArgumentsUnfitError,
     CallError,
     DeadlineExceededError,
     InternalError,
@@ -29,6 +30,7 @@ from autogpt_db.rest.requests import (
     ParametersInvalidError,
     arguments_of,
     cursor_behind,
+    parameters_unfit,
     query_with_cursor,
 )
 from autogpt_db.rest.resources import load_resources, resource_of, type_of
@@ -219,6 +221,8 @@ class _Reading:
         try:
             async with asyncio.timeout(seconds):
                 return await operation.call(call, arguments)
+        except ArgumentsUnfitError as error:
+            raise parameters_unfit(operation, error) from error
         except TimeoutError as error:
             call.abandon()
             raise DeadlineExceededError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from autogpt_db.errors import ArgumentsInvalidError, InvalidValueError
+from autogpt_db.errors import ArgumentsInvalidError, ArgumentsUnfitError, InvalidValueError, Unfit
 
 if TYPE_CHECKING:
     from autogpt_db.signatures.lax import RefusedError
@@ -27,7 +27,7 @@ class Problems:
 
     def __init__(self) -> None:
         self._entries: list[dict[str, Any]] = []
-        self._refused: list[str] = []
+        self._unfit: list[Unfit] = []
 
     def add(self, kind: str, location: Location, message: str, value: Any, **context: Any) -> None:
         """Note that `value` doesn't fit the signature: a 422.
@@ -61,13 +61,13 @@ class Problems:
             message: What is wrong with it, to follow its name.
 
         Raises:
-            InvalidValueError: It is one of many, and enough is known.
+            ArgumentsUnfitError: It is one of many, and enough is known.
         """
-        name = ".".join(str(part) for part in location[1:])
-        if len(name) > LONGEST_PLACE:
-            name = f"{name[:LONGEST_PLACE]}…"
-        self._refused.append(f"{name} {message}")
-        if len(self._refused) >= MOST_PROBLEMS:
+        place = ".".join(str(part) for part in location[1:])
+        if len(place) > LONGEST_PLACE:
+            place = f"{place[:LONGEST_PLACE]}…"
+        self._unfit.append(Unfit(str(location[1]), place, message))
+        if len(self._unfit) >= MOST_PROBLEMS:
             self.raise_any()
 
     def raise_any(self) -> None:
@@ -75,8 +75,8 @@ class Problems:
 
         Raises:
             ArgumentsInvalidError: Something doesn't fit the signature.
-            InvalidValueError: Everything fits, but a value cannot be stored or compared; or an
-                error would have to repeat a number that JSON doesn't know.
+            ArgumentsUnfitError: Everything fits, but a value cannot be stored or compared.
+            InvalidValueError: An error would have to repeat a number that JSON doesn't know.
         """
         if self._entries:
             shown: dict[int, tuple[Any, int]] = {}
@@ -91,8 +91,8 @@ class Problems:
                 if room < 0:
                     entry["input"], entry["loc"] = _too_long(size), entry["loc"][:1]
             raise ArgumentsInvalidError(self._entries)
-        if self._refused:
-            raise InvalidValueError("; ".join(self._refused) + ".")
+        if self._unfit:
+            raise ArgumentsUnfitError(self._unfit)
 
 
 def _shown(value: Any) -> tuple[Any, int]:
