@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urljoin
 
 import httpx
 
@@ -63,8 +63,12 @@ def with_query(query: dict[str, Any]) -> str:
 
 
 def links(response: httpx.Response) -> dict[str, str]:
-    """Return what a response links to, by relation."""
-    return {relation: target for target, relation in _LINK.findall(response.headers["link"])}
+    """Return what a response links to, by relation, found from where it was asked for."""
+    asked = str(response.url)
+    return {
+        relation: urljoin(asked, target)
+        for target, relation in _LINK.findall(response.headers["link"])
+    }
 
 
 def filled_path(path: str, values: dict[str, str]) -> str:

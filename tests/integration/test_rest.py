@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urljoin
 
 import msgspec
 import pytest
@@ -448,6 +449,25 @@ def test_a_document_that_the_client_has_is_not_sent_again(service: Service) -> N
     assert changed.headers["etag"] != tag
     # The same row without its content is another document.
     assert Rest(service, content=True).get("/executions/e1").headers["etag"] != tag
+
+
+def test_links_lead_on_behind_a_proxy_that_adds_a_prefix(rest: Rest) -> None:
+    behind = "https://operators.example/databases/one"
+    for asked in (
+        "/v1/executions",
+        "/v1/executions?limit=1",
+        "/v1/executions?limit=1&user_id=alice",
+    ):
+        header = rest.send("GET", asked).headers["link"]
+        (first, *others) = re.findall(r"<([^>]*)>", header)
+        for link in (first, *others):
+            target = urljoin(f"{behind}{asked}", link)
+            assert target.startswith(f"{behind}/v1/executions?"), header
+            again = rest.send("GET", target.removeprefix(behind))
+            assert again.status_code == 200
+        assert "cursor=" not in first
+        # From any page to the first one.
+        assert "cursor=" not in urljoin(f"{behind}/v1/executions?cursor=x", first)
 
 
 def test_a_link_holds_whatever_a_path_does(rest: Rest) -> None:

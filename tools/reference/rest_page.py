@@ -30,7 +30,8 @@ curl.
   on. What opens something (keys, tokens, links that share) is shown to nobody.
 - **Pages.** A list with a `cursor` comes in pages of `limit` documents, 50 where nobody says, and
   `limits.page_size` at most. The `Link` header has the next page (`rel="next"`) where there is one;
-  follow it as it is. A page begins where the last one has ended, by an index: what is added or
+  it is relative to the list's own address (`<?cursor=…>`), so that it leads on behind a proxy, too.
+  A page begins where the last one has ended, by an index: what is added or
   deleted meanwhile moves nothing.
 - **Again.** Each document has an `ETag`; with it in `If-None-Match` the answer is 304 while nothing
   has changed. `HEAD` is `GET` without the document.

@@ -93,7 +93,8 @@ def describe(
             "headers": {
                 "ETag": {"description": "Of this very document.", "schema": {"type": "string"}},
                 "Link": {
-                    "description": "The first page, and the next one where there is one.",
+                    "description": "The first page, and the next one where there is one, each "
+                    "relative to what was asked for.",
                     "schema": {"type": "string"},
                 },
             },

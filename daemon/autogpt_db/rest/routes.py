@@ -6,7 +6,7 @@ import asyncio
 import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 import msgspec
 from starlette.requests import Request
@@ -202,8 +202,7 @@ class _Reading:
         headers: dict[str, str] = {}
         try:
             if resource.pages_by:
-                place = quote(request.scope["path"])
-                found, headers["link"] = self._page(place, query, found, arguments[LIMIT])
+                found, headers["link"] = self._page(query, found, arguments[LIMIT])
             shown_of_it = _encode(self._shown(found))
         except RecursionError as error:
             raise InvalidValueError(
@@ -229,24 +228,23 @@ class _Reading:
                 f"The database has not answered within {seconds:g} seconds (api.request_deadline)."
             ) from error
 
-    def _page(self, path: str, query: str, found: bytes, limit: int) -> tuple[bytes, str]:
+    def _page(self, query: str, found: bytes, limit: int) -> tuple[bytes, str]:
         """Return a page's documents, and the links to other pages (RFC 8288).
 
+        They are relative to what was asked for, for a proxy may know the list by another path; and
+        each has a query, for where a link has none it would stay as it was.
+
         Args:
-            path: Where the list is, with nothing in it that a header could not carry.
             query: What was asked for.
             found: The documents, and one more where more follow.
             limit: How many were asked for.
         """
-        links = {"first": query_with_cursor(query, None)}
+        links = {"first": query_with_cursor(query, None) or urlencode({LIMIT: limit})}
         documents = items_of(found)
         if len(documents) > limit:
             documents = documents[:limit]
             found = _encode(documents)
             cursor = cursor_behind(documents[-1], self._resource.pages_by)
             links["next"] = query_with_cursor(query, cursor)
-        written = [
-            f'<{path}{"?" if other else ""}{other}>; rel="{relation}"'
-            for relation, other in links.items()
-        ]
+        written = [f'<?{other}>; rel="{relation}"' for relation, other in links.items()]
         return found, ", ".join(written)
