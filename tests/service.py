@@ -151,6 +151,10 @@ class Service:
         assert found is not None, "read when the pool was opened"
         return found
 
+    def let_a_millisecond_pass(self) -> None:
+        """Let what comes next be later than what was: moments have milliseconds, no finer ones."""
+        self.rows("SELECT pg_sleep(0.002)")
+
     def rows(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """Run a statement of the test's own; AutoGPT's tables need no schema."""
         cursor = self._outside.execute(sql.encode(), parameters or None)

@@ -244,7 +244,7 @@ def test_a_newer_entry_that_knows_no_balance_counts_for_nothing(
     bank: Service, known: int | None, shown: int
 ) -> None:
     enter(bank, "known", known, str(bank.value("SELECT now() AT TIME ZONE 'UTC'")))
-    bank.rows("SELECT pg_sleep(0.002)")  # moments have milliseconds
+    bank.let_a_millisecond_pass()
     enter(bank, "unknowing", None, str(bank.value("SELECT now() AT TIME ZONE 'UTC'")))
     assert bank.call("get_credits", user_id="alice") == shown
 

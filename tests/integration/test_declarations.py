@@ -220,7 +220,7 @@ def check_repeat(service: Service, method: str) -> None:
         after_one = everything(service)
         if method not in {"update_user_integrations", "update_review_processed_status"}:
             assert after_one != before, "a call without an effect proves nothing"
-        service.rows("SELECT pg_sleep(0.002)")  # moments have milliseconds
+        service.let_a_millisecond_pass()
         assert service.answer(method, arguments)[0] < 500
         changed += everything(service) != after_one
     assert (changed == 0) == repeat.harmless

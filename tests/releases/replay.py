@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -122,6 +123,7 @@ def play(client: httpx.Client, state: str) -> list[Answer]:
             body = json.dumps(_filled(call["kwargs"], captured))
         headers = {"content-type": "application/json"}
         reply = client.post(f"/{call['method']}", content=body, headers=headers)
+        time.sleep(0.001)  # moments, by which lists are ordered, have no digit more
         try:
             value = reply.json()
         except ValueError:

@@ -329,7 +329,7 @@ def test_a_review_is_asked_for_in_an_organization(service_in: Serve) -> None:
     service.call("get_or_create_human_review", **(REVIEW | {"node_exec_id": "x"}),
                  organization_id="", team_id=None)  # fmt: skip
     found = service.rows(
-        """SELECT "organizationId", "teamId" FROM "PendingHumanReview" ORDER BY "createdAt" """
+        """SELECT "organizationId", "teamId" FROM "PendingHumanReview" ORDER BY "organizationId" """
     )
     assert found == [("anything", "whatever"), (None, None)]
     old = with_ann(service_in("v0.6.59"))
@@ -368,8 +368,7 @@ def test_a_batch_comes_with_its_events_where_the_release_reads_them(
 
 def test_a_new_batch_has_its_users_organization(service_in: Serve) -> None:
     add = "create_or_add_to_user_notification_batch"
-    place = """SELECT "organizationId", "teamId" FROM "UserNotificationBatch"
-                ORDER BY "createdAt" """
+    place = """SELECT "organizationId", "teamId" FROM "UserNotificationBatch" ORDER BY "type" """
     older = with_ann(service_in("v0.6.68"))
     older.call(add, **BATCH, notification_data=EVENT)
     assert older.rows(place) == [(None, None)]

@@ -296,6 +296,7 @@ def test_a_session_that_waits_is_claimed_once(service_in: Serve, state: str) -> 
         queued = {"session_id": session, "status": "queued"}
         assert service.call("update_chat_session_status", **queued) is True
         assert service.value(CHANGED, id=session) is True
+        service.let_a_millisecond_pass()
     assert ids(service.call("list_chat_sessions_by_status", user_id="ann", status="queued")) == [
         "b",
         "a",

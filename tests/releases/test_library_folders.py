@@ -100,7 +100,9 @@ def test_a_name_is_taken_in_a_folder_but_not_in_the_root(service_in: Start) -> N
     service.call("update_folder", folder_id=second, user_id="alice", name="Inner")
     service.call("delete_folder", folder_id=second, user_id="alice")
     make(service, "Inner", work)
-    assert shape(service)["Work"] == {}
+    tree = service.call("get_folder_tree", user_id="alice")
+    below = {folder["id"]: [each["name"] for each in folder["children"]] for folder in tree}
+    assert below == {work: ["Inner"], other: []}
     assert service.value('SELECT count(*) FROM "LibraryFolder" WHERE "isDeleted"') == 3
 
 

@@ -121,6 +121,7 @@ def test_a_file_is_recorded_found_and_deleted(service_in: Serve, state: str) -> 
     assert service.call("get_workspace_file_by_path", **by_path) == made
     other = workspace_of(service, "ben")
     assert service.call("get_workspace_file", file_id=made["id"], workspace_id=other) is None
+    service.let_a_millisecond_pass()
     deleted = service.call("soft_delete_workspace_file", **identified)
     assert service.statements == 1
     assert re.fullmatch(r"/docs/a\.txt__deleted__\d{10}", deleted["path"])

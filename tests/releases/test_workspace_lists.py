@@ -110,6 +110,7 @@ def test_lists_are_what_the_contract_says(
         if deleted:
             made = listing.call("soft_delete_workspace_file", **identified)
         known[made["id"]] = made | {"folder_id": "folder" if in_folder else None}
+        listing.let_a_millisecond_pass()  # of one moment, files have no order
     for query in queries:
         sent = query | ({"folder_id": folder} if query.get("folder_id") == "folder" else {})
         found = listing.call("list_workspace_files", workspace_id=workspace, **sent)
