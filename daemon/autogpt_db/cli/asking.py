@@ -38,7 +38,7 @@ def ask(settings: Settings, name: str, question: Callable[[Database], Awaitable[
     from autogpt_db.logs import records_on_stderr
 
     # Says who doesn't answer, where a pool would only wait.
-    connection, target = connect(settings, name, reads=True)
+    connection, target = connect(settings, name)
     with connection:
         catalogue = read_catalogue(connection, target.schema)
 

@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 
 
 def connect(
-    settings: Settings, name: str, *, reads: bool = False
+    settings: Settings, name: str, *, bounded: bool = True
 ) -> tuple[psycopg.Connection[Any], DatabaseUrl]:
     """Return a connection in autocommit mode, and where it leads to.
 
     Args:
         settings: Where the database is.
         name: The command, for `pg_stat_activity`.
-        reads: Whether it only looks: then it waits for locks, and for answers, as calls do.
+        bounded: Whether it waits for locks, and for answers, no longer than calls do. Behind a
+            transaction pooler, whose sessions others have next, that is not for us to say.
 
     Raises:
         ConfigurationError: A file that TLS needs is missing, or we are refused for good.
@@ -41,7 +42,7 @@ def connect(
     conninfo = target.conninfo(
         connect_timeout=options.connect_timeout,
         application_name=f"autogpt-db {name}",
-        **(bounds(options.statement_timeout, options.lock_timeout) if reads else {}),
+        **(bounds(options.statement_timeout, options.lock_timeout) if bounded else {}),
     )
     try:
         connection = hosts.connect(conninfo)
@@ -52,6 +53,21 @@ def connect(
         start = "start the daemon first: autogpt-db run" if target.embedded else "is it running?"
         raise unreachable(refusal, reason, target, start) from None
     return connection, target
+
+
+def bound(connection: psycopg.Connection[Any], settings: Settings, target: DatabaseUrl) -> None:
+    """Let an unbounded session wait no longer than calls do, from now on.
+
+    Args:
+        connection: In autocommit mode.
+        settings: How long that is.
+        target: Where it leads to; behind a transaction pooler nothing is set.
+    """
+    if target.pgbouncer:
+        return
+    options = settings.database
+    for name, value in bounds(options.statement_timeout, options.lock_timeout).items():
+        connection.execute("SELECT set_config(%s, %s, false)", (name, value))
 
 
 def admin_address(settings: Settings) -> str:

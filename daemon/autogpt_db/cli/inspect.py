@@ -49,7 +49,7 @@ def check_everything(settings: Settings) -> Iterator[str]:
     """
     import psycopg
 
-    from autogpt_db.cli.connecting import connect
+    from autogpt_db.cli.connecting import bound, connect
     from autogpt_db.database.provisioning.manager import DatabaseManager
     from autogpt_db.database.reasons import reason_of
     from autogpt_db.database.url import direct_database_url
@@ -66,7 +66,8 @@ def check_everything(settings: Settings) -> Iterator[str]:
     yield from _describe_programs(settings)
     refuse_closed_way(target)
     try:
-        connection, _ = connect(settings, "check")
+        # As a start's own: a bound of ours would count as one that is too short.
+        connection, _ = connect(settings, "check", bounded=False)
     except DatabaseUnreachableError:
         if not target.embedded:
             raise
@@ -75,9 +76,12 @@ def check_everything(settings: Settings) -> Iterator[str]:
     try:
         with connection:
             yield from _check_session(connection, settings, target)
+            bound(connection, settings, target)
             yield from _check_schema(connection, settings, target)
             yield from _check_room(connection, settings)
             yield from _check_key(connection, settings, target)
+    except (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled):
+        raise  # which says what of a start's needs was waited for in vain
     except psycopg.OperationalError as error:
         raise DatabaseUnreachableError(
             f"PostgreSQL at {target.address} answers, but ends what a start needs: "
