@@ -76,7 +76,7 @@ types: .venv/.installed ## Check types, those of tests, bench and tools as well
 quick: .venv/.installed ## Run the tests that concern what has changed since main, for half a minute
 	@files=$$($(RUN)/python tools/changed_tests.py) && [ -n "$$files" ] \
 	|| { echo "Nothing has changed that a quick test concerns; everything: make test" >&2; exit 0; }; \
-	AUTOGPT_DB_TEST_SECONDS=25 $(RUN)/pytest -q -n 3 $(SPREAD) $$files
+	AUTOGPT_DB_TEST_SECONDS=20 $(RUN)/pytest -q -n 3 $(SPREAD) $$files
 
 test-costs: .venv/.installed ## Run all tests but those on systemd, and print what they cost the processor
 	AUTOGPT_DB_TEST_COSTS=1 $(RUN)/pytest -q -n $(WORKERS) $(SPREAD)

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 PACKAGE, TESTS = ROOT / "daemon" / "autogpt_db", ROOT / "tests"
 QUICK = ("tests/unit", "tests/integration")
-FARTHEST = 3
+FARTHEST, MOST = 3, 30
+"""Imports, and files: of more, none would be begun in time, and each has to be found first."""
 STARTED = {
     "tests/api_process.py": ("daemon/autogpt_db/api/*",),
     "tests/daemon_process.py": (
@@ -112,7 +113,7 @@ def distances(start: set[str], edges: dict[str, set[str]]) -> dict[str, int]:
 
 
 def main() -> None:
-    """Print them, one a line."""
+    """Print them, one a line; on stderr, how many more there are."""
     files = _git("ls-files", "--cached", "--others", "--exclude-standard").split()
     there = {one for one in files if (ROOT / one).exists()}
     far = distances(changed() & there, importers(there))
@@ -124,7 +125,9 @@ def main() -> None:
         and (one.startswith(QUICK) or not far[one])
     ]
     tests.sort(key=lambda one: (far[one], not one.startswith(QUICK[0]), one))
-    sys.stdout.write("".join(f"{one}\n" for one in tests))
+    sys.stdout.write("".join(f"{one}\n" for one in tests[:MOST]))
+    if left := len(tests[MOST:]):
+        sys.stderr.write(f"{left} files of tests are farther from the change: make test\n")
 
 
 if __name__ == "__main__":

@@ -43,6 +43,27 @@ def test_a_test_is_as_far_from_a_change_as_there_are_imports_between(
     assert distances({changed}, edges)[test] == far
 
 
+def test_a_first_test_is_begun_however_long_they_took_to_be_found(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = request.config
+    file = str(ROOT / "tests" / "conftest.py")
+    (conftest,) = (
+        one for one in config.pluginmanager.get_plugins() if getattr(one, "__file__", None) == file
+    )
+    before = config.stash.get(conftest.TIME_IS_UP, None)
+    monkeypatch.setattr(conftest, "TIME_LIMIT", "0")
+    try:
+        config.stash[conftest.TIME_IS_UP] = 0.0
+        with pytest.raises(pytest.skip.Exception, match="0 s are over: make test"):
+            conftest.pytest_runtest_setup(request.node)
+        del config.stash[conftest.TIME_IS_UP]
+        conftest.pytest_runtest_setup(request.node)
+        assert conftest.TIME_IS_UP in config.stash
+    finally:
+        config.stash[conftest.TIME_IS_UP] = float("inf") if before is None else before
+
+
 def test_what_is_farther_is_left_to_all_tests(edges: dict[str, set[str]]) -> None:
     found = distances({"daemon/autogpt_db/printable.py"}, edges)
     assert max(found.values()) == FARTHEST
