@@ -31,7 +31,9 @@ def test_what_is_done_at_once_has_a_statement_that_keeps_replies_and_nothing_els
         for name, operation in operations.items()
         if any(merged.keyed is not None for merged in merged_statements(operation))
     }
-    assert keeping == {name for name, operation in operations.items() if operation.at_once}
+    at_once = {name for name, operation in operations.items() if operation.at_once}
+    assert at_once - keeping == set(), "give their merged statements an answer=, or drop at_once"
+    assert keeping - at_once == set(), "say at_once=True, or drop the answer= of their statements"
     assert "upsert_execution_output" in keeping
 
 

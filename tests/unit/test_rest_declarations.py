@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 OPERATIONS = load_operations()
 RESOURCES = load_resources()
 
-RETURN_SECRETS = {
+KNOWN_TO_RETURN_SECRETS = {
     "get_bot_install",
     "get_child_graph_executions",
     "get_graph_execution",
@@ -47,6 +47,9 @@ RETURN_SECRETS = {
     "get_user_push_subscriptions",
     "list_presets",
 }
+RETURN_SECRETS = {
+    name for name, each in OPERATIONS.items() if each.reads and secrets_in(type_of(each))
+}
 """What only reads, and returns what opens something."""
 
 # What is called like a secret and opens nothing.
@@ -58,11 +61,9 @@ def all_models() -> Iterator[Any]:
     return (model for name in models.__all__ if typing.is_typeddict(model := getattr(models, name)))
 
 
-def test_what_returns_secrets_is_known_by_name_and_shown_nowhere() -> None:
-    reading = {name: each for name, each in OPERATIONS.items() if each.reads}
-    found = {name for name, each in reading.items() if secrets_in(type_of(each))}
-    assert found == RETURN_SECRETS
-    assert not found & {each.name for each in RESOURCES.values()}
+def test_what_is_known_to_return_secrets_says_so_and_is_shown_nowhere() -> None:
+    assert not KNOWN_TO_RETURN_SECRETS - RETURN_SECRETS, "a member has lost its Secret()"
+    assert not RETURN_SECRETS & {each.name for each in RESOURCES.values()}
 
 
 @pytest.mark.parametrize("name", sorted(RETURN_SECRETS))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tools.reference.alerts import alert_rules
 from tools.reference.client import client_modules
+from tools.reference.completeness import check_methods
 from tools.reference.dashboard import dashboard
 from tools.reference.events import journal_catalogue, log_fields_page
 from tools.reference.index_page import index_page
@@ -33,7 +34,13 @@ SCHEDULES = "daemon/autogpt_db/settings/schedules.py"
 
 
 def generated_files() -> Mapping[str, str]:
-    """Return every generated file's text by its path in the repository."""
+    """Return every generated file's text by its path in the repository.
+
+    Raises:
+        IncompleteError: Something was added without all that belongs to it.
+        RegistrationError: An operation cannot be served.
+    """
+    check_methods()
     return {
         SCHEDULES: text_of(schedules_module()),
         "etc/autogpt-db.toml": text_of(configuration_file()),

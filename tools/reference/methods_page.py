@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tools.reference import NOTICE, IncompleteError
-from tools.sample_calls import examples, where_a_row_goes
+from tools.reference import NOTICE
+from tools.sample_calls import examples
 
 from autogpt_db.database.releases import RELEASES
 from autogpt_db.errors import CallError
 from autogpt_db.operations import load_operations
 from autogpt_db.operations.coverage import first_release_with
-from autogpt_db.signatures.replies import reply_schema
-from autogpt_db.signatures.schemas import Schemas
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -57,11 +55,6 @@ def methods_page() -> Iterator[str]:
     )
     samples = examples()
     for operation in sorted(load_operations().values(), key=lambda found: found.name):
-        reply_schema(operation.function, Schemas())  # or it says what is wrong with it
-        if operation.name not in samples:
-            raise IncompleteError(
-                f"{operation.name} has no sample call: {where_a_row_goes(operation.subject)}"
-            )
         yield ""
         yield f"## {operation.name}"
         yield ""

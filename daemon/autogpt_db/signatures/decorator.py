@@ -36,8 +36,9 @@ def operation(
 ]:
     """Make a method of the service out of an async function.
 
-    Its name is the route, its signature the request, its docstring the documentation. It returns
-    `bytes` (a finished JSON document) or a plain value. The function itself stays as it is.
+    Its name is the route, its signature the request, its docstring the documentation. It returns a
+    plain value, or a finished JSON document: `-> Reply[models.X]`. The function itself stays as it
+    is.
 
     Args:
         reads: True when it only reads.

@@ -143,10 +143,10 @@ class Merged:
     keyed_batch: LiteralString | None = None
 
     def __post_init__(self) -> None:
-        assert self.reads or self.key, "writes without a key would lose their order"
+        assert self.reads or self.key, "name the row in key=: calls of one keep their order"
         bounded = [calls for calls in _CLAIMED_CALLS if calls in self.batch]
-        assert self.reads or bounded, "a batch that writes bounds its waits"
-        assert FEW_CALLS in self.batch, "a batch is planned as a single call is"
+        assert self.reads or bounded, "let a batch that writes read from BOUNDED_CALLS"
+        assert FEW_CALLS in self.batch, "put FEW_CALLS among the conditions of the batch"
 
     @cached_property
     def keyed(self) -> KeyedMerged | None:
@@ -157,7 +157,8 @@ class Merged:
         batch = self.keyed_batch or self.batch
         last = f"SELECT {place}, {document}"
         ((calls, claimed),) = [each for each in _CLAIMED_CALLS.items() if each[0] in batch]
-        assert batch.count(last) == batch.count(calls) == 1, "one place for each"
+        once = batch.count(last) == batch.count(calls) == 1
+        assert once, f"let the batch end in `{last}`, as answer= says"
         ahead, _, behind = batch.replace(calls, claimed).partition(last)
         text: LiteralString = f"""{ahead}, answered (place, document) AS MATERIALIZED (
 {last}{behind}), {_KEPT}
