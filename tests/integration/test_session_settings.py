@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import re
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -11,6 +13,7 @@ import structlog
 
 from autogpt_db.database.pool import Pool
 from autogpt_db.database.provisioning.manager import DatabaseManager
+from autogpt_db.database.session import read_only_by
 from autogpt_db.errors import ConfigurationError
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
 from hostile_settings import HOSTILE
@@ -81,12 +84,12 @@ def test_behind_a_pooler_what_cannot_be_borne_is_named_and_the_remedy_mends_it(
         assert "default_transaction_isolation is 'serializable'" in str(caught.value)
         assert "statement_timeout is '900 ms'" in str(caught.value)
         # The remedy, as it is printed, for a role of the service's own.
-        remedy = str(caught.value).partition("remembers them: ")[2]
-        assert remedy.count("ALTER ROLE") == 3, remedy
+        statements = re.findall("ALTER ROLE [^;]*;", str(caught.value))
+        assert len(statements) == 3, caught.value
         with psycopg.connect(
             database_url, autocommit=True, options="-c statement_timeout=0"
         ) as owner:
-            for statement in filter(None, remedy.split(";")):
+            for statement in statements:
                 owner.execute(statement.encode())
     with (
         PgBouncer(with_schema(database_url), pool_size=2) as pooler,
@@ -103,6 +106,45 @@ def test_a_timeout_that_lets_nobody_look_is_named(database_url: str) -> None:
         pytest.raises(ConfigurationError, match="statement_timeout"),
     ):
         DatabaseManager(settings_for(pooler.url)).__enter__()
+
+
+def test_who_is_cut_off_by_a_timeout_as_well_is_told_from_where_to_mend_it(
+    postgres_server: PostgresServer, database_url: str
+) -> None:
+    change(database_url, "transaction_timeout", "1ms")
+    with pytest.raises(ConfigurationError) as caught:
+        DatabaseManager(settings_for(database_url)).__enter__()
+    told = str(caught.value)
+    assert "in another database" in told
+    (option,) = re.findall("PGOPTIONS='([^']*)'", told)
+    with psycopg.connect(database_url, autocommit=True, options=option) as administrator:
+        administrator.execute("SELECT pg_sleep(0.05)")  # it lives on in this one
+    (statement,) = re.findall("ALTER ROLE [^;]*;", told)
+    elsewhere = postgres_server.url("postgres")
+    with psycopg.connect(elsewhere, autocommit=True) as administrator:
+        administrator.execute(statement.encode())
+    with DatabaseManager(settings_for(database_url)):
+        pass
+
+
+def test_who_ends_that_nothing_is_written_may_not_write_either_and_is_told_how(
+    own_server: PostgresServer, own_database_url: str
+) -> None:
+    def found() -> tuple[str, str] | None:
+        with psycopg.connect(own_database_url, autocommit=True) as connection:
+            return read_only_by(connection)
+
+    places = ("DATABASE own", "ROLE postgres", "ROLE postgres IN DATABASE own", "ROLE ALL")
+    for place, one_by_one in itertools.product(places, (True, False)):
+        with psycopg.connect(own_server.url("postgres"), autocommit=True) as breaker:
+            breaker.execute(f"ALTER {place} SET default_transaction_read_only = on".encode())
+        told = found()
+        assert told is not None
+        # As they are printed, and where it was found: typed one by one, or given to psql at once.
+        with psycopg.connect(own_database_url, autocommit=True) as administrator:
+            for statement in re.findall("[^;]+;", told[1]) if one_by_one else [told[1]]:
+                administrator.execute(statement.encode())
+        assert found() is None, place
 
 
 @pytest.mark.skipif(PGBOUNCER is None, reason="pgbouncer (Debian: pgbouncer) is missing")

@@ -110,6 +110,7 @@ _TIMEOUT_OF: Final = {
     "57P05": "idle_session_timeout",
 }
 
+_READ_ONLY: Final = "default_transaction_read_only"
 _SOURCE: LiteralString = """
 SELECT source, session_user, current_database()
   FROM pg_catalog.pg_settings
@@ -135,7 +136,7 @@ def check_version(version: int, address: str) -> None:
 
 
 def read_only_by(connection: psycopg.Connection[Any]) -> tuple[str, str] | None:
-    """Return where a session is set to write nothing, and the statement that ends that; or None.
+    """Return where a session is set to write nothing, and the statements that end that; or None.
 
     Args:
         connection: A session on the database.
@@ -143,7 +144,11 @@ def read_only_by(connection: psycopg.Connection[Any]) -> tuple[str, str] | None:
     row = connection.execute("SELECT current_setting('transaction_read_only')").fetchone()
     if row != ("on",):
         return None
-    return set_by(connection, "default_transaction_read_only", "off")
+    place, mending = set_by(connection, _READ_ONLY, "off")
+    if mending.startswith(("ALTER DATABASE", "ALTER ROLE")):
+        # A write, which a session of who mends it takes as little as ours.
+        mending = f"BEGIN READ WRITE; {mending} COMMIT;"
+    return place, mending
 
 
 def set_by(connection: psycopg.Connection[Any], name: str, usual: str) -> tuple[str, str]:

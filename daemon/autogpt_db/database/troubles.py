@@ -304,7 +304,9 @@ SETTINGS_UNBEARABLE: Final = Trouble(
     "sessions there have settings that autogpt-db cannot work with: {settings}. They come from the "
     "role, the database or the server, and are AutoGPT's, too",
     "Set them for this service's role, best one of its own, and restart the pooler, which "
-    "remembers them: {statements}",
+    "remembers them: {statements} A timeout that ends an administrator's session as well does not "
+    "reach one in another database, where it is set for this one, nor one that begins with "
+    "PGOPTIONS='-c transaction_timeout=0', or whichever timeout it is.",
     "an administrator",
 )
 
