@@ -232,13 +232,14 @@ class LinkFlowMismatchError(InvalidValueError):
 class UserNotFoundError(InvalidValueError):
     """There is no such user."""
 
-    def __init__(self, user_id: str) -> None:
+    def __init__(self, user_id: str, text: str = "") -> None:
         """Name the user.
 
         Args:
             user_id: Whose row isn't there.
+            text: What AutoGPT says of it where that is something of its own.
         """
-        super().__init__(f"User not found with ID: {user_id}")
+        super().__init__(text or f"User not found with ID: {user_id}")
 
 
 class ExecutionNotFoundError(InvalidValueError):

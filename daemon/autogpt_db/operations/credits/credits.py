@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from autogpt_db.database.capabilities import ForSchema
-from autogpt_db.errors import InsufficientBalanceError, InvalidValueError, UniqueViolationError
+from autogpt_db.errors import (
+    InsufficientBalanceError,
+    InvalidValueError,
+    UniqueViolationError,
+    UserNotFoundError,
+)
 from autogpt_db.live_events.recording import user_balance_recorded
 from autogpt_db.operations import (
     Database,
@@ -116,7 +121,7 @@ async def spend_credits(
 
     Raises:
         InsufficientBalanceError: The balance doesn't suffice.
-        InvalidValueError: There is no such user.
+        UserNotFoundError: There is no such user.
         RawQueryError: The balance would be beyond an integer; or there is no such user, and credits
             are added or the balance may become negative.
     """
@@ -190,7 +195,7 @@ async def _is_filled_up(database: Database) -> bool:
 async def _refusal(database: Database, user_id: str, amount: int) -> InvalidValueError:
     balance = await balance_of(database, user_id)
     if not balance.user_exists:
-        return InvalidValueError(f"User {user_id} not found")
+        return UserNotFoundError(user_id, f"User {user_id} not found")
     return InsufficientBalanceError(user_id, balance.credits, amount)
 
 
