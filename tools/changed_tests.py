@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 ROOT = Path(__file__).parents[1]
-PACKAGE, TESTS = ROOT / "daemon" / "autogpt_db", ROOT / "tests"
 QUICK = ("tests/unit", "tests/integration")
 FARTHEST, MOST = 3, 30
 """Imports, and files: of more, none would be begun in time, and each has to be found first."""

@@ -188,9 +188,9 @@ def test_it_is_applied_once_and_recorded(connection: Connection) -> None:
     )
     assert pending(connection, schema_name="platform", create=True) == list(names)
     outcome = migrate(connection, schema_name="platform", create=True)
-    assert outcome == MigrationOutcome(names, True)
+    assert outcome == MigrationOutcome(names)
     assert pending(connection, schema_name="platform") == []
-    assert migrate(connection, schema_name="platform") == MigrationOutcome((), True)
+    assert migrate(connection, schema_name="platform") == MigrationOutcome(())
     recorded = connection.execute(
         "SELECT name, number, checksum, program_version FROM autogpt_db.migration"
     ).fetchall()
@@ -203,7 +203,7 @@ def test_it_is_applied_once_and_recorded(connection: Connection) -> None:
 
 @pytest.mark.parametrize("name", ["public", 'Auto "GPT" $1 \\1 %s', "schéma", "o'brien"])
 def test_any_schema_name_will_do(connection: Connection, name: str) -> None:
-    assert migrate(connection, schema_name=name, create=True).created_platform
+    assert migrate(connection, schema_name=name, create=True).applied
     assert migrate(connection, schema_name=name, create=True).applied == ()
     tables = connection.execute(
         "SELECT count(*) FROM pg_tables WHERE schemaname = %s", (name,)
@@ -266,7 +266,6 @@ def test_of_two_that_start_at_once_exactly_one_migrates(empty_database: str) -> 
         for one in starters:
             one.join(60)
     assert sorted(bool(outcome.applied) for outcome in outcomes) == [False, True]
-    assert [outcome.created_platform for outcome in outcomes] == [True, True]
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(connection: Connection) -> None:
@@ -312,11 +311,11 @@ def test_a_newer_autogpt_db_is_refused_with_both_versions(database_url: str) -> 
 def test_autogpts_own_schema_is_verified_and_not_touched(theirs: Connection) -> None:
     before = catalogs(theirs)
     assert pending(theirs, schema_name="platform") == list(OURS)
-    assert migrate(theirs, schema_name="platform") == MigrationOutcome(OURS, False)
+    assert migrate(theirs, schema_name="platform") == MigrationOutcome(OURS)
     after = catalogs(theirs)
     assert after[1:] == before[1:]
     assert [row[0] for row in after[0]] == sorted([*(row[0] for row in before[0]), "autogpt_db"])
-    assert migrate(theirs, schema_name="platform") == MigrationOutcome((), False)
+    assert migrate(theirs, schema_name="platform") == MigrationOutcome(())
 
 
 def test_what_later_migrations_of_autogpt_add_is_accepted(theirs: Connection) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
+import autogpt_db
 from autogpt_db.database.capabilities import Capabilities
 from autogpt_db.database.catalogue import Catalogue
 from autogpt_db.database.releases import RELEASES, catalogue_of
@@ -28,6 +31,7 @@ UNHEARD = Capabilities(
     **{each.name: number % 2 == 0 for number, each in enumerate(fields(Capabilities))}
 )
 
+PACKAGE = Path(autogpt_db.__file__).parent
 STATES = sorted({release.state for release in RELEASES})
 # What main does with the methods' needs before it starts anything.
 OF_MAIN = """
@@ -41,6 +45,18 @@ assert needed.ours()
 assert needed.lacks(catalogue_of(sys.argv[1]), "platform").keys() < needed.essential
 print(*(name for name in sys.modules if name.startswith("autogpt_db.")))
 """
+
+
+def test_something_depends_on_every_capability() -> None:
+    texts = [
+        path.read_text("utf-8") for path in PACKAGE.rglob("*.py") if path.name != "capabilities.py"
+    ]
+    unused = [
+        each.name
+        for each in fields(Capabilities)
+        if not any(re.search(rf'\.{each.name}\b|"{each.name}"', text) for text in texts)
+    ]
+    assert unused == [], "nothing depends on them: remove them"
 
 
 @pytest.mark.parametrize("state", STATES)

@@ -27,7 +27,6 @@ class Capabilities:
         suggested_blocks: The blocks that are run most are counted in a view (v0.6.49).
         store2: The store's view shows one row for each listing's active version, under new column
             names; library access follows the listing (v0.6.51).
-        described_blocks: Blocks have texts of their own (v0.6.51).
         chat_metadata: Chat sessions know what kind they are, messages how long their turn took
             (v0.6.54).
         tier: Users have a subscription tier (v0.6.54).
@@ -46,7 +45,6 @@ class Capabilities:
         workspaces: Users keep files in workspaces (v0.6.48, but not what autogpt-db 0.1 made).
         file_folders: Files of workspaces lie in folders (v0.6.67).
         orgs: Organizations and teams own executions, graphs and library agents (v0.6.67).
-        one_personal: A user has one personal organization at most, by a unique index (v0.6.67).
         last_run: Library agents know their last run, and names of their own (v0.6.70).
         experts: Experts run graphs (v0.7.0; their column of executions: `expert_runs`).
         stamps: Chat messages know the model that wrote them (v0.7.0).
@@ -61,7 +59,6 @@ class Capabilities:
     folders: bool = False
     suggested_blocks: bool = False
     store2: bool = False
-    described_blocks: bool = False
     chat_metadata: bool = False
     tier: bool = False
     cost_log: bool = False
@@ -79,7 +76,6 @@ class Capabilities:
     workspaces: bool = False
     file_folders: bool = False
     orgs: bool = False
-    one_personal: bool = False
     last_run: bool = False
     experts: bool = False
     stamps: bool = False
@@ -99,7 +95,6 @@ class Capabilities:
             suggested_blocks=has("mv_suggested_blocks"),
             store2=has("StoreAgent", "listing_version_id")
             or not has("StoreListing", "agentGraphVersion"),
-            described_blocks=has("AgentBlock", "optimizedDescription"),
             chat_metadata=has("ChatSession", "metadata"),
             tier=has("User", "subscriptionTier"),
             cost_log=has("PlatformCostLog"),
@@ -117,7 +112,6 @@ class Capabilities:
             workspaces=has("UserWorkspaceFile"),
             file_folders=has("UserWorkspaceFile", "folderId"),
             orgs=has("OrgMember") and has("AgentGraphExecution", "teamId"),
-            one_personal="Organization_one_personal_per_user" in catalogue.unique,
             last_run=has("LibraryAgent", "lastRunAt"),
             experts=has("Expert"),
             stamps=has("ChatMessage", "model"),

@@ -49,7 +49,6 @@ class MigrationOutcome:
 
     Attributes:
         applied: Names of the files applied.
-        created_platform: True when AutoGPT's tables were made by us, now or earlier.
         kept_aside: For each table and reason, how many rows were moved to
             `autogpt_db.row_kept_aside`, because the tables of the later release forbid them.
         mended: What of ours was missing or different, and was made anew, in words.
@@ -57,7 +56,6 @@ class MigrationOutcome:
     """
 
     applied: tuple[str, ...]
-    created_platform: bool
     kept_aside: Mapping[tuple[str, str], int] = field(default_factory=dict)
     mended: tuple[str, ...] = ()
     left: tuple[Left, ...] = ()
@@ -116,7 +114,7 @@ def migrate(
         upgraded = any(migration.upgrade for migration in waiting)
         kept_aside = _kept_aside(connection) if upgraded else {}
         mended = (*opened, *mending.mended)
-        return MigrationOutcome(applied, ours, kept_aside, mended, mending.left)
+        return MigrationOutcome(applied, kept_aside, mended, mending.left)
 
 
 def pending(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
     from autogpt_db.database.provisioning.embedded.maintenance import Cluster
     from autogpt_db.settings import Settings
 
-_SETTING = re.compile(r"^\s*([\w.]+)\s*=?\s*(.+?)\s*(?:#.*)?$")
 _FILES = ("postgresql.conf", "postgresql.auto.conf", "pg_hba.conf")
 
 
