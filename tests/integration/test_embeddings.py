@@ -10,6 +10,7 @@ import pytest
 from ages import OLD
 from autogpt_db.settings import EmbeddingsSettings, Secret
 from embedding_provider import EmbeddingProvider
+from gateway_figures import GatewayFigures
 from service import Service
 
 if TYPE_CHECKING:
@@ -166,10 +167,12 @@ def test_a_failing_provider_fails_items_and_no_call(
 ) -> None:
     offer(embedding_service, "v1")
     offer(embedding_service, "v2")
+    figures = GatewayFigures()
     setattr(provider, fault, True)
     assert backfill(embedding_service) == (2, 0, 2)
     setattr(provider, fault, False)
     assert backfill(embedding_service) == (2, 2, 0)
+    assert figures.failures("embeddings") == 1
 
 
 def test_embeddings_of_what_is_no_longer_offered_are_deleted(service: Service) -> None:

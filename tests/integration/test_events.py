@@ -12,6 +12,7 @@ import structlog
 from ages import OLD
 from autogpt_db.operations import background
 from autogpt_db.settings import CreditsSettings, RedisSettings, Secret
+from gateway_figures import GatewayFigures
 from redis_server import RedisServer
 from service import Service
 
@@ -96,6 +97,7 @@ def test_a_lost_connection_is_made_again(seeded_database_url: str, redis: RedisS
 def test_a_redis_that_is_away_holds_nobody_up(seeded_database_url: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # nobody listens
+        figures = GatewayFigures()
         with (
             service_with(seeded_database_url, taken.getsockname()[1]) as service,
             structlog.testing.capture_logs() as logs,
@@ -105,6 +107,7 @@ def test_a_redis_that_is_away_holds_nobody_up(seeded_database_url: str) -> None:
             service.run(background.drain())
     (record,) = (each for each in logs if each["event"] == "event_not_published")
     assert (record["log_level"], record["what"]) == ("warning", "notification")
+    assert figures.failures("redis") == 1
     assert "hunter2" not in str(logs)
 
 

@@ -12,6 +12,7 @@ from api_process import ApiProcess
 from autogpt_db.operations import background
 from autogpt_db.operations.credits import top_up
 from autogpt_db.settings import CreditsSettings, Secret
+from gateway_figures import GatewayFigures
 from payment_provider import PaymentProvider
 from service import Service
 from waiting import wait_for
@@ -169,11 +170,13 @@ def test_only_a_balance_below_its_threshold_is_topped_up(
 def test_the_next_card_is_tried_when_one_is_declined(
     bank: Service, provider: PaymentProvider
 ) -> None:
+    figures = GatewayFigures()
     provider.outcomes["pm_1"] = "declined"
     spend(bank)
     settle(bank)
     assert [payment["payment_method"] for payment in provider.payments] == ["pm_2"]
     assert balance(bank) == 140
+    assert figures.failures("payments") == 0, "a card's, and not the provider's"
 
 
 def test_a_payment_that_asks_for_its_holder_is_cancelled(
@@ -269,10 +272,12 @@ def test_who_is_no_customer_is_charged_nothing(bank: Service, provider: PaymentP
 def test_a_provider_that_is_away_fails_no_spending(
     bank: Service, provider: PaymentProvider
 ) -> None:
+    figures = GatewayFigures()
     provider.close()
     assert spend(bank) == 40
     (record,) = settle(bank)
     assert record["event"] == "auto_top_up_failed"
+    assert figures.failures("payments") == 1
 
 
 def test_32_spenders_of_one_execution_are_charged_once(

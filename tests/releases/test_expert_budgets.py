@@ -16,6 +16,7 @@ from autogpt_db.errors import ExpertRunPausedError, LockedError
 from autogpt_db.operations.experts import expert_spending
 from autogpt_db.operations.experts.expert_spending import breaker_of, week_of, weekly_spending
 from autogpt_db.settings import ExpertsSettings, RedisSettings, Settings
+from gateway_figures import GatewayFigures
 from redis_server import RedisServer
 from waiting import PATIENCE
 
@@ -273,9 +274,11 @@ def test_what_redis_does_not_say_is_not_spent_and_is_not_waited_for_again(
         case "odd":
             spent(redis, x5="a lot")
     service = service_in("v0.7.2", seeded=True, redis=RedisSettings(**options))
+    figures = GatewayFigures()
     with structlog.testing.capture_logs() as records:
         for _ in range(2):
             assert enforce(service, "x5") is None
+    assert figures.failures("redis") == {"unset": 0, "odd": 0}.get(what, 1)
     breaker_of.cache_clear()
     unread = [each for each in records if each["event"] == "expert_spending_unread"]
     assert len(unread) == {"unset": 0, "odd": 2}.get(what, 1)

@@ -16,6 +16,7 @@ from autogpt_db.backoff import Backoff
 from autogpt_db.gateways import scheduler as gateway
 from autogpt_db.gateways.scheduler import LARGEST_REPLY, MOST_AT_ONCE, Scheduler
 from autogpt_db.settings import LibrarySettings
+from gateway_figures import GatewayFigures
 from releases.building import LATEST
 from releases.library_rows import EXECUTOR, entry, started
 from releases.rows import graph, node
@@ -185,12 +186,14 @@ def asked(scheduler: Scheduler, graph_id: str | None = None) -> dict[str, str]:
 def test_whatever_it_answers_nothing_is_scheduled_and_it_is_left_alone_for_a_while(
     fails: Callable[[SchedulerServer], None],
 ) -> None:
+    figures = GatewayFigures()
     server = SchedulerServer().__enter__()
     scheduler = Scheduler(server.url, PATIENCE)
     fails(server)
     with structlog.testing.capture_logs() as events:
         assert asked(scheduler) == {}
         assert asked(scheduler) == {}
+    assert figures.failures("scheduler") == 1
     assert [each["event"] for each in events] == ["schedules_unknown"]
     assert events[0]["pause"] > 0
     assert len(server.requests) == (0 if fails is away else 1)

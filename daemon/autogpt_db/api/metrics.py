@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from autogpt_db.database.pool.metrics import PoolMetrics
 from autogpt_db.database.pool.scraping import Scraping
+from autogpt_db.gateways.failures import GatewayMetrics
 from autogpt_db.metrics import families
 from autogpt_db.metrics.exposition import CONTENT_TYPE
 
@@ -44,6 +45,7 @@ class Metrics:
         self._helpers = helpers
         self._store = store
         self._pool = PoolMetrics(database, store)
+        self._gateways = GatewayMetrics(store)
         self._scraping = Scraping(database, settings, store)
 
     def publish(self) -> None:
@@ -54,6 +56,7 @@ class Metrics:
         self._store.set(families.MEMORY_HELD, state.memory.held)
         self._store.set(families.HELPERS, self._helpers.running)
         self._pool.publish()
+        self._gateways.publish()
 
     async def reply(self, _request: Request) -> Response:
         """Answer a scrape."""

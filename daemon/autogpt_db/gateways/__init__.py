@@ -1,1 +1,1 @@
-"""The world outside: Redis, the payment provider, the maker of embeddings."""
+"""The world outside: Redis, AutoGPT's scheduler, the payment provider, the maker of embeddings."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from autogpt_db.gateways.failures import failed
 from autogpt_db.logs.events import methods as log
 
 if TYPE_CHECKING:
@@ -56,8 +57,10 @@ async def embed(settings: Settings, texts: list[str]) -> list[str]:
             model=MODEL, input=[_cut(text) for text in texts], encoding_format="float"
         )
     except openai.OpenAIError as error:
+        failed("embeddings")
         raise EmbeddingError(f"{type(error).__name__}: {error}") from error
     if len(reply.data) != len(texts):
+        failed("embeddings")
         raise EmbeddingError(f"{len(reply.data)} embeddings for {len(texts)} texts")
     return [
         "[" + ",".join(map(repr, item.embedding)) + "]"

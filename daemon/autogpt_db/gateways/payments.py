@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from autogpt_db.gateways.failures import failed
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
 
@@ -88,7 +90,7 @@ async def _charge(
             {"customer": customer, "type": "card", "limit": MOST_CARDS}
         )
     except stripe.StripeError as error:
-        raise PaymentError(_described(error)) from error
+        raise PaymentError(_unanswered(error)) from error
     reasons = []
     for card in cards.data:
         try:
@@ -96,11 +98,11 @@ async def _charge(
         except stripe.CardError as error:
             reasons.append(_described(error))
         except stripe.APIConnectionError as error:
-            raise PaymentUnknownError(_described(error)) from error
+            raise PaymentUnknownError(_unanswered(error)) from error
         except stripe.StripeError as error:
             status = error.http_status or 0
             kind = PaymentUnknownError if status >= 500 else PaymentError  # noqa: PLR2004 - HTTP's
-            raise kind(_described(error)) from error
+            raise kind(_unanswered(error)) from error
         else:
             if payment.status == "succeeded":
                 found: str = payment.id
@@ -164,7 +166,7 @@ async def find(
         except stripe.InvalidRequestError as error:
             raise PaymentUnknownError(_described(error)) from error
         except stripe.StripeError as error:
-            raise PaymentError(_described(error)) from error
+            raise PaymentError(_unanswered(error)) from error
     return found
 
 
@@ -221,7 +223,14 @@ async def _cancelled(stripe: Any, client: StripeClient, amount: int, payment: st
     try:
         await intents.cancel_async(payment)
     except stripe.StripeError as error:
-        raise PaymentUnknownError(f"{payment} could not be cancelled: {error}") from error
+        said = _unanswered(error)
+        raise PaymentUnknownError(f"{payment} could not be cancelled: {said}") from error
+
+
+def _unanswered(error: Exception) -> str:
+    """Describe, and count, a failure of the provider's and not of a card or a customer."""
+    failed("payments")
+    return _described(error)
 
 
 def _described(error: Exception) -> str:

@@ -17,6 +17,7 @@ import msgspec
 
 from autogpt_db.backoff import Backoff
 from autogpt_db.gateways.circuit_breaker import CircuitBreaker
+from autogpt_db.gateways.failures import failed
 from autogpt_db.logs.events import methods as log
 
 if TYPE_CHECKING:
@@ -145,6 +146,7 @@ class Scheduler:
 
     def _failed(self, reason: str) -> None:
         """Leave it alone for a while, and say so once for all who were asking."""
+        failed("scheduler")
         pause = self._breaker.failed()
         if pause is not None:
             log.schedules_unknown(reason=reason, pause=round(pause, 1))

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from autogpt_db.gateways.bus import Bus
+from autogpt_db.gateways.failures import failed
 from autogpt_db.logs.events import methods as log
 from autogpt_db.operations import background
 
@@ -68,6 +69,7 @@ def _start(options: RedisSettings, what: str, send: Callable[[Bus], Awaitable[No
         return
 
     def refused() -> None:
+        failed("redis")
         log.event_not_published(what=what, reason="too many are waiting for Redis")
 
     background.start(f"event-{what}", partial(_send, options, what, send), refused)
@@ -79,4 +81,5 @@ async def _send(options: RedisSettings, what: str, send: Callable[[Bus], Awaitab
     try:
         await send(Bus(options))
     except (library.RedisError, OSError) as error:
+        failed("redis")
         log.event_not_published(what=what, reason=f"{type(error).__name__}: {error}")

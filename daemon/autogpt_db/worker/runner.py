@@ -16,6 +16,7 @@ from autogpt_db.database.pool import Pool
 from autogpt_db.database.pool.metrics import PoolMetrics
 from autogpt_db.database.url import direct_database_url
 from autogpt_db.errors import EXIT_STOPPED
+from autogpt_db.gateways.failures import GatewayMetrics
 from autogpt_db.heartbeat import Heartbeat
 from autogpt_db.logs.events import worker as log
 from autogpt_db.metrics import open_store
@@ -92,9 +93,11 @@ class WorkerProcess:
             # Up, and of no use before it has a queue.
             self._heartbeat.up(able=False)
             pool_metrics = PoolMetrics(pool, self._metrics)
+            gateway_metrics = GatewayMetrics(self._metrics)
 
             def publish() -> None:
                 pool_metrics.publish()
+                gateway_metrics.publish()
                 self._runs.publish()
 
             publishing = asyncio.create_task(publish_forever(publish))

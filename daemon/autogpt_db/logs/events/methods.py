@@ -64,7 +64,7 @@ def auto_top_up_never_charged(*, user_id: str, transaction_key: str) -> None:
     """A day later there is no payment: nothing was charged, and the entry is let be."""
 
 
-@event(WARNING)
+@event(WARNING, counter="gateway_failures_total")
 def top_ups_not_looked_up(*, reason: str, left: int) -> None:
     """The payment provider could not be asked.
 
@@ -72,7 +72,7 @@ def top_ups_not_looked_up(*, reason: str, left: int) -> None:
     """
 
 
-@event(WARNING)
+@event(WARNING, counter="gateway_failures_total")
 def expert_spending_unread(*, experts: int, reason: str) -> None:
     """Redis didn't say what experts have spent this week; they count as having spent nothing.
 
@@ -146,7 +146,7 @@ def background_failed(*, work: str, exc_info: BaseException) -> None:
     """
 
 
-@event(WARNING)
+@event(WARNING, counter="gateway_failures_total")
 def event_not_published(*, what: str, reason: str) -> None:
     """Redis didn't take an event or a deletion; nothing else is touched by that.
 
@@ -154,7 +154,7 @@ def event_not_published(*, what: str, reason: str) -> None:
     """
 
 
-@event(WARNING)
+@event(WARNING, counter="gateway_failures_total")
 def schedules_unknown(*, reason: str, pause: float) -> None:
     """AutoGPT's scheduler didn't say what is scheduled: for `pause` seconds nobody asks it, and no
     agent is shown as scheduled.
@@ -163,7 +163,7 @@ def schedules_unknown(*, reason: str, pause: float) -> None:
     """
 
 
-@event(WARNING)
+@event(WARNING, counter="gateway_failures_total")
 def embedding_failed(*, texts: int, reason: str) -> None:
     """No embeddings were made; a search goes by words, a backfill is repeated.
 

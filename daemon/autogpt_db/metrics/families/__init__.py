@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from autogpt_db.metrics.declaration import Family
 from autogpt_db.metrics.families import (
     database,
+    gateways,
     jobs,
     live_events,
     measured,
@@ -22,6 +23,7 @@ from autogpt_db.metrics.families import (
 
 # So that a new line in one of these files is all there is to a new metric.
 from autogpt_db.metrics.families.database import *  # noqa: F403
+from autogpt_db.metrics.families.gateways import *  # noqa: F403
 from autogpt_db.metrics.families.jobs import *  # noqa: F403
 from autogpt_db.metrics.families.live_events import *  # noqa: F403
 from autogpt_db.metrics.families.measured import *  # noqa: F403
@@ -39,7 +41,7 @@ def declared_in(module: ModuleType) -> list[Family]:
     return [found for found in vars(module).values() if isinstance(found, Family)]
 
 
-SECTIONS = (requests, pools, processes, jobs, live_events, traces, measured, database)
+SECTIONS = (requests, pools, processes, jobs, live_events, gateways, traces, measured, database)
 """The files, in the order in which their metrics are exposed."""
 FAMILIES = MappingProxyType({f.name: f for module in SECTIONS for f in declared_in(module)})
 """All of them, by name, in the order in which they are exposed."""

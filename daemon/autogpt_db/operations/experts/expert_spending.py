@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from autogpt_db.backoff import Backoff
 from autogpt_db.gateways.bus import Bus
 from autogpt_db.gateways.circuit_breaker import CircuitBreaker
+from autogpt_db.gateways.failures import failed
 from autogpt_db.logs.events import methods as log
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ async def weekly_spending(
                 [f"expert-spend:{each}:{week}" for each in expert_ids]
             )
     except (library.RedisError, OSError) as error:
+        failed("redis")
         if breaker.failed() is not None:
             log.expert_spending_unread(
                 experts=len(expert_ids), reason=f"{type(error).__name__}: {error}"
