@@ -226,7 +226,7 @@ def test_failures_are_classes(api: ApiProcess, user: str) -> None:
         with pytest.raises(ArgumentsRefusedError, match="user_id"):
             client.get_user_by_id(None)  # type: ignore[arg-type]
         with pytest.raises(MethodNotServedError):
-            client.call("get_chat_session")
+            client.call("get_tomorrow")
         with pytest.raises(ValueError, match="nobody") as refused:
             client.get_user_by_id("nobody")
         assert isinstance(refused.value, ValueRefusedError)
