@@ -96,6 +96,7 @@ MESSAGES: dict[str, bytes] = {
     "broken JSON": post(b"/echo", JSON, body=b"{"),
     "not UTF-8": post(b"/echo", JSON, body=b'{"text": "\xff"}'),
     "empty body": post(b"/echo", JSON, body=b""),
+    "empty body and close": post(b"/echo", JSON, b"connection: close", body=b""),
     "null": post(b"/echo", JSON, body=b"null"),
     "unknown argument": post(b"/echo", JSON, body=b'{"text": "x", "colour": "blue"}'),
     "surrogate": post(b"/echo", JSON, body=b'{"text": "\\ud800"}'),

@@ -78,12 +78,14 @@ values = st.one_of(
             b"",
         ]
     ),
+    length=st.sampled_from([b"2", b"0"]),
 )
-@example(lines=[(b"connection", b":", b"close")], line=b"POST /get_node HTTP/1.1")
+@example(lines=[(b"connection", b":", b"close")], line=b"POST /get_node HTTP/1.1", length=b"2")
+@example(lines=[(b"connection", b":", b"close")], line=b"POST /get_node HTTP/1.1", length=b"0")
 def test_a_head_that_is_found_says_what_the_parser_reads(
-    lines: list[tuple[bytes, bytes, bytes]], line: bytes
+    lines: list[tuple[bytes, bytes, bytes]], line: bytes, length: bytes
 ) -> None:
-    usual = [(b"content-length", b": ", b"2"), (b"content-type", b": ", b"application/json")]
+    usual = [(b"content-length", b": ", length), (b"content-type", b": ", b"application/json")]
     for given_lines in (lines, [*usual, *lines], [*lines, *usual]):
         text = b"\r\n".join([line, *(name + colon + value for name, colon, value in given_lines)])
         message = text + b"\r\n\r\n"

@@ -150,9 +150,17 @@ class Heads:
         return None if head is None else (head, end)
 
     def made(
-        self, parser: httptools.HttpRequestParser, target: bytes, headers: list[Header]
+        self,
+        parser: httptools.HttpRequestParser,
+        target: bytes,
+        headers: list[Header],
+        *,
+        stays: bool,
     ) -> Head:
-        """Return what a parser has read of it; raise where the target is none."""
+        """Return what a parser has read of it; raise where the target is none.
+
+        `stays` is what that says of the connection at the head's end: behind a body it forgets.
+        """
         url = httptools.parse_url(target)
         raw_path: bytes = url.path
         path = raw_path.decode("ascii")
@@ -192,7 +200,7 @@ class Heads:
             query=url.query or b"",
             lines=headers,
             size=size,
-            keep_alive=version != "1.0" and parser.should_keep_alive(),
+            keep_alive=version != "1.0" and stays,
             expects=expects,
             is_json=is_json,
             allowed=allowed,
@@ -248,7 +256,7 @@ class Heads:
             parser.feed_data(text[-1:])
             if early or not reader.is_complete or parser.should_upgrade():
                 return None
-            head = self.made(parser, reader.target, reader.headers)
+            head = self.made(parser, reader.target, reader.headers, stays=reader.stays)
         except Exception:  # noqa: BLE001 - the connection's parser meets it again, and answers
             return None
         return head if head.quick else None
@@ -267,7 +275,7 @@ class _Reader:
     def __init__(self) -> None:
         self.target = b""
         self.headers: list[Header] = []
-        self.is_complete = False
+        self.is_complete = self.stays = False
 
     def on_url(self, part: bytes) -> None:
         self.target += part
@@ -277,6 +285,7 @@ class _Reader:
 
     def on_headers_complete(self) -> None:
         self.is_complete = True
+        self.stays = self.parser.should_keep_alive()
 
 
 @lru_cache(maxsize=64)

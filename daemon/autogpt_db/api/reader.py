@@ -223,7 +223,8 @@ class Reader:
         if self._parser.should_upgrade() and self._parser.get_method() != b"CONNECT":
             self._offers_upgrade = True
             return
-        self._begin(self._heads.made(self._parser, self._target, self._headers))
+        stays = self._parser.should_keep_alive()
+        self._begin(self._heads.made(self._parser, self._target, self._headers, stays=stays))
 
     def on_chunk_header(self) -> None:
         """Note that a chunk's length has come."""
