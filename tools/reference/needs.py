@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,7 +20,7 @@ from autogpt_db.statements.remembered import key_of
 from autogpt_db.worker.registry import discover
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from autogpt_db.database.needs import Needs
     from autogpt_db.operations import Operation
@@ -33,9 +34,8 @@ def needs_file() -> Iterator[str]:
     lines: dict[str, str] = {}
     for capabilities in _known():
         for function in functions:
-            texts = statements_of(function, capabilities)
-            if (key := key_of(texts)) not in lines:
-                lines[key] = _line(read_off(texts))
+            if (key := _key(function, capabilities)) not in lines:
+                lines[key] = _line(read_off(statements_of(function, capabilities)))
     yield "{"
     yield ",\n".join(f'"{key}": {lines[key]}' for key in sorted(lines))
     yield "}"
@@ -57,6 +57,7 @@ def methods_file() -> Iterator[str]:
     yield "}}"
 
 
+@cache
 def _known() -> list[Capabilities]:
     """Return what the databases of all known releases have, each once."""
     # One that has nothing stands for a database before anybody has made a table in it.
@@ -64,8 +65,13 @@ def _known() -> list[Capabilities]:
     return list(dict.fromkeys(map(Capabilities.of, catalogues)))
 
 
+@cache
+def _key(function: Callable[..., Any], capabilities: Capabilities) -> str:
+    return key_of(statements_of(function, capabilities))
+
+
 def _method(operation: Operation, known: list[Capabilities]) -> Method:
-    texts = tuple(key_of(statements_of(operation.function, each)) for each in known)
+    texts = tuple(_key(operation.function, each) for each in known)
     return Method(
         texts=texts if len(set(texts)) > 1 else texts[:1],
         spares=tuple(sorted(operation.spares)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING
 
 from autogpt_db.database.schema import Needed
@@ -62,7 +62,7 @@ database of an older one doesn't have that, and its clients don't ask for it.
 def needed_by(operations: Mapping[str, Operation]) -> Needed:
     """Return what these methods need, by name."""
 
-    @lru_cache(maxsize=1)
+    @cache
     def of(capabilities: Capabilities) -> dict[str, Needs]:
         return {name: operation.needs(capabilities) for name, operation in operations.items()}
 
@@ -70,6 +70,7 @@ def needed_by(operations: Mapping[str, Operation]) -> Needed:
     return Needed(of, RUN_PATH, spared)
 
 
+@cache
 def needed() -> Needed:
     """Return what all methods need."""
     return needed_by(load_operations())
