@@ -80,9 +80,11 @@ def test_a_start_waits_for_its_end_and_is_up_soon_after(
 ) -> None:
     own_server.execute("CREATE ROLE limited LOGIN SUPERUSER")
     url = own_database_url.replace("postgres@", "limited@")
-    assignments = ["database.create_tables=true", "api.processes=1", "database.startup_timeout=600"]
-    with DaemonProcess(database_url=url, assignments=assignments) as daemon:
-        assert daemon.stop() == 0  # nothing has to be migrated at the next start
+    assignments = ["api.processes=1", "database.startup_timeout=600"]
+    daemon = DaemonProcess(database_url=url, assignments=assignments)
+    try:
+        made = daemon.run("migrate", "--create")  # nothing has to be migrated at the start
+        assert made.returncode == 0, made.stderr
         own_server.execute("ALTER ROLE limited NOSUPERUSER")
         with trouble(own_server, daemon) as (said, end):  # type: ignore[attr-defined] # a context
             daemon.launch()
@@ -94,3 +96,5 @@ def test_a_start_waits_for_its_end_and_is_up_soon_after(
             print(f"{trouble.__name__}: up {time.monotonic() - began:.1f} s after its end")
         daemon.call("set_execution_kv_data", user_id="u", node_exec_id="n", key="k", data=1)
         assert daemon.stop() == 0
+    finally:
+        daemon.__exit__()

@@ -10,12 +10,12 @@ import threading
 from pathlib import Path
 
 import plain_http
-from daemon_process import NO_WORKER, DaemonProcess
+from daemon_process import LEAN, DaemonProcess
 from waiting import PATIENCE, wait_for
 
 
 def test_under_load_everything_acknowledged_before_the_backup_is_in_it() -> None:
-    with DaemonProcess(started_before=True, assignments=NO_WORKER) as daemon:
+    with DaemonProcess(started_before=True, assignments=LEAN) as daemon:
         acknowledged: list[str] = []
         failures: list[object] = []
         stop = threading.Event()
@@ -68,7 +68,7 @@ def test_under_load_everything_acknowledged_before_the_backup_is_in_it() -> None
 
 
 def test_a_service_that_is_stopped_is_backed_up_too_and_damage_has_a_code_of_its_own() -> None:
-    with DaemonProcess(started_before=True, assignments=NO_WORKER) as daemon:
+    with DaemonProcess(started_before=True, assignments=LEAN) as daemon:
         daemon.call("set_execution_kv_data", user_id="u", node_exec_id="n", key="a", data=1)
         assert daemon.stop() == 0
         done = daemon.run("backup", str(daemon.directory / "backups"))
@@ -98,7 +98,7 @@ def checkpointer_of(daemon: DaemonProcess) -> int:
 
 
 def test_a_backup_that_is_stopped_leaves_nothing_and_says_so() -> None:
-    with DaemonProcess(started_before=True, assignments=NO_WORKER) as daemon:
+    with DaemonProcess(started_before=True, assignments=LEAN) as daemon:
         target = daemon.directory / "backups"
         checkpointer = checkpointer_of(daemon)
         os.kill(checkpointer, signal.SIGSTOP)  # a backup begins with a checkpoint: it cannot end

@@ -67,7 +67,8 @@ class Terminal:
 
 @pytest.fixture(scope="module")
 def daemon(database_url_for_module: str) -> Iterator[DaemonProcess]:
-    with DaemonProcess(database_url=database_url_for_module) as running:
+    assignments = ["api.processes=1"]
+    with DaemonProcess(database_url=database_url_for_module, assignments=assignments) as running:
         yield running
 
 

@@ -9,7 +9,7 @@ from waiting import wait_for
 
 
 def test_it_tells_running_from_failing_from_stopped() -> None:
-    with DaemonProcess(started_before=True) as daemon:
+    with DaemonProcess(started_before=True, assignments=["api.processes=1"]) as daemon:
         done = daemon.run("doctor")
         assert done.returncode == 0, done.stdout
         assert "fail" not in done.stdout

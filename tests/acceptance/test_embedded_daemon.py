@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def daemon() -> Iterator[DaemonProcess]:
     """Run one daemon for the tests that only look."""
-    with DaemonProcess(started_before=True) as running:
+    with DaemonProcess(started_before=True, assignments=["api.processes=1"]) as running:
         yield running
 
 
 def test_first_start_reuse_and_recovery_after_kill_9_of_everything() -> None:
-    with DaemonProcess() as daemon:
+    with DaemonProcess(assignments=["api.processes=1"]) as daemon:
         first = daemon.ready_seconds
         daemon.call("set_execution_kv_data", user_id="u", node_exec_id="n", key="a", data=1)
         assert daemon.stop() == 0
@@ -84,7 +84,7 @@ def test_it_is_durable_and_never_on_the_network_and_dsn_leads_to_it(daemon: Daem
 
 def test_the_tree_is_seen_by_supervisorctl_and_by_status(daemon: DaemonProcess) -> None:
     lines = daemon.supervisorctl("status").stdout
-    for name in ("api:api_00", "api:api_01", "worker:worker_00", "postgresql"):
+    for name in ("api:api_00", "worker:worker_00", "postgresql"):
         assert any(name in line and "RUNNING" in line for line in lines.splitlines()), lines
     assert daemon.supervisorctl("tail", "api:api_00").returncode == 0
     text = daemon.run("status").stdout
@@ -93,7 +93,6 @@ def test_the_tree_is_seen_by_supervisorctl_and_by_status(daemon: DaemonProcess) 
     tree = json.loads(daemon.run("status", "--json").stdout)
     assert {process["name"] for process in tree["processes"]} == {
         "api_00",
-        "api_01",
         "worker_00",
         "postgresql",
     }

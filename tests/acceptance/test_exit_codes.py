@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from autogpt_db.supervision.unit import has_socket_unit
-from daemon_process import DaemonProcess, free_port, processes_of
+from daemon_process import LEAN, DaemonProcess, free_port, processes_of
 
 
 def ended(daemon: DaemonProcess) -> int:
@@ -101,7 +101,7 @@ def test_two_daemons_cannot_share_a_directory(
 ) -> None:
     # With a database of its own, a daemon holds no data that another one could spoil.
     url = database_url if option == "runtime_directory" else None
-    first = make_daemon(database_url=url, started_before=url is None)
+    first = make_daemon(database_url=url, started_before=url is None, assignments=LEAN)
     first.start()
     second = make_daemon(directory=first.directory, database_url=url)
     second.log_path = first.directory / "second.log"

@@ -31,7 +31,7 @@ PAGES = Path(__file__).parents[2] / "docs" / "howto"
 def daemon(later_database_url_for_module: str) -> Iterator[DaemonProcess]:
     with DaemonProcess(
         database_url=later_database_url_for_module,
-        assignments=["worker.watch_schedule=never"],
+        assignments=["api.processes=1", "worker.watch_schedule=never"],
     ) as running:
         yield running
 

@@ -16,6 +16,7 @@ from daemon_process import LEAN, DaemonProcess, processes_of
 from private_cluster import COPIED
 from waiting import wait_for
 
+ONE_OF_EACH = ["api.processes=1"]
 PROGRAM = Path(__file__).parents[1] / "program_of_the_family.py"
 
 
@@ -52,7 +53,7 @@ def moments(daemon: DaemonProcess, event: str, *children: str) -> list[int]:
 def test_started_after_ready_logged_by_name_and_stopped_first_so_that_its_last_write_lands() -> (
     None
 ):
-    with daemon_with(None, started_before=True) as (
+    with daemon_with(None, started_before=True, assignments=ONE_OF_EACH) as (
         daemon,
         directory,
     ):  # the private PostgreSQL stops last of all
@@ -62,7 +63,7 @@ def test_started_after_ready_logged_by_name_and_stopped_first_so_that_its_last_w
         daemon.start()
         wait_for(lambda: states(daemon).get("executor") == "RUNNING", what="the program")
         wait_for(lambda: len(lines_of(daemon, "executor")) == 3, what="its lines")
-        ours = ("api_00", "api_01", "worker_00", "postgresql")
+        ours = ("api_00", "worker_00", "postgresql")
         (started,) = moments(daemon, "process_started", "executor")
         assert started > max(moments(daemon, "process_ready", *ours))
         assert started > [e["event"] for e in daemon.events()].index("serving")
@@ -127,7 +128,7 @@ def test_files_are_for_the_service_s_account_alone() -> None:
 
 
 def test_tail_of_any_length_is_text(database_url: str) -> None:
-    with daemon_with(database_url) as (daemon, directory):
+    with daemon_with(database_url, assignments=LEAN) as (daemon, directory):
         (directory / "writer.conf").write_text(section(daemon, "writer", "writes"))
         daemon.start()
         wait_for(
@@ -152,7 +153,7 @@ def test_tail_of_any_length_is_text(database_url: str) -> None:
 
 
 def test_one_that_fails_is_started_again_with_pauses_and_never_given_up(database_url: str) -> None:
-    with daemon_with(database_url, assignments=["supervision.backoff_max=1"]) as (
+    with daemon_with(database_url, assignments=[*ONE_OF_EACH, "supervision.backoff_max=1"]) as (
         daemon,
         directory,
     ):
@@ -178,7 +179,7 @@ def test_one_that_fails_is_started_again_with_pauses_and_never_given_up(database
 
         words = wait_for(words_of_both, what="both failures in STATUS")
         assert "crashing failed (exit status 3)" in words
-        assert words.startswith("serving: 2/2 api, 1/1 worker"), "the database is served regardless"
+        assert words.startswith("serving: 1/1 api, 1/1 worker"), "the database is served regardless"
         assert "missing failed (can't find command '/nowhere/at/all')" in words
         assert daemon.call("health_check") == "OK"
 

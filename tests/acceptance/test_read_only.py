@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from daemon_process import DaemonProcess
+from daemon_process import LEAN, NO_WORKER, DaemonProcess
 from waiting import BUSY, wait_for
 
 if TYPE_CHECKING:
     from postgres_server import PostgresServer
 
 WORDS = "The database takes no writes: it has been set to read-only"
-MAKE = ["database.create_tables=true"]
+MAKE = "database.create_tables=true"
 AWAY = "the database cannot be reached (nobody listens there)"
 
 
 def test_a_database_that_takes_no_writes_is_told_of_until_it_does(
     own_server: PostgresServer, own_database_url: str
 ) -> None:
-    with DaemonProcess(database_url=own_database_url, assignments=MAKE) as daemon:
+    with DaemonProcess(database_url=own_database_url, assignments=[*NO_WORKER, MAKE]) as daemon:
         pids = [process["pid"] for process in daemon.status()["processes"]]
         assert WORDS not in daemon.status()["words"]
         with psycopg.connect(own_server.url("postgres"), autocommit=True) as administrator:
@@ -68,8 +68,10 @@ def test_a_database_that_takes_no_writes_is_told_of_until_it_does(
 def test_a_start_waits_until_the_database_takes_writes(
     own_server: PostgresServer, own_database_url: str
 ) -> None:
-    with DaemonProcess(database_url=own_database_url, assignments=MAKE) as daemon:
-        assert daemon.stop() == 0  # nothing has to be migrated at the next start
+    daemon = DaemonProcess(database_url=own_database_url, assignments=LEAN)
+    try:
+        made = daemon.run("migrate", "--create")  # nothing has to be migrated at the start
+        assert made.returncode == 0, made.stderr
         own_server.execute("ALTER DATABASE own SET default_transaction_read_only = on")
         daemon.launch()
         daemon.wait_notified("it has been set to read-only")
@@ -80,3 +82,5 @@ def test_a_start_waits_until_the_database_takes_writes(
         daemon.wait_notified("READY=1")
         daemon.call("set_execution_kv_data", user_id="u", node_exec_id="n", key="k", data=1)
         assert daemon.stop() == 0
+    finally:
+        daemon.__exit__()

@@ -7,13 +7,17 @@ import os
 import re
 import signal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
+import pytest
 
 import plain_http
-from daemon_process import LEAN, DaemonProcess, processes_of
+from daemon_process import DaemonProcess, processes_of
 from waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 EXAMPLE = Path(__file__).parents[2] / "etc" / "examples" / "greeter.json"
 GRAPH = "0a9e0000-0000-4000-8000-000000000000"
@@ -132,32 +136,38 @@ def test_a_run_survives_the_death_of_each_process(database_url: str) -> None:
         assert json.loads(daemon.run("status", "--json").stdout)["state"] == "running"
 
 
-def test_a_terminal_s_start_ends_with_what_to_try(database_url: str) -> None:
-    settings = [*LEAN, "logging.format=console"]
-    with DaemonProcess(database_url=database_url, assignments=settings) as daemon:
-        (line,) = [each for each in daemon.log().splitlines() if ": ready " in each]
-        print(line)
-        found = re.search(r"curl (\S+), or: autogpt-db status", line)
-        assert found is not None
-        assert found[1] == f"{daemon.base}/health_check"
-        assert daemon.client.get(found[1]).status_code == 200
-
-
-def test_a_terminal_shows_no_job_s_first_run(database_url: str) -> None:
-    """What was due at a start anyway; whoever starts a job again sees it end."""
+@pytest.fixture(scope="module")
+def at_a_terminal(database_url_for_module: str) -> Iterator[DaemonProcess]:
+    """Yield a daemon that logs for people."""
     settings = ["api.processes=1", "logging.format=console", "worker.watch_schedule=never"]
-    with DaemonProcess(database_url=database_url, assignments=settings) as daemon:
-        run = ("jobs", "run", "watch_executions", "--wait")
-        for _ in range(2):
-            done = daemon.run(*run)
-            assert done.returncode == 0, done.stderr
+    with DaemonProcess(database_url=database_url_for_module, assignments=settings) as running:
+        yield running
 
-        def told() -> list[str]:
-            return [
-                line
-                for line in daemon.log().splitlines()
-                if "job_succeeded" in line and "watch_executions" in line
-            ]
 
-        wait_for(told, what="the second run's line")
-        assert len(told()) == 1
+def test_a_terminal_s_start_ends_with_what_to_try(at_a_terminal: DaemonProcess) -> None:
+    daemon = at_a_terminal
+    (line,) = [each for each in daemon.log().splitlines() if ": ready " in each]
+    print(line)
+    found = re.search(r"curl (\S+), or: autogpt-db status", line)
+    assert found is not None
+    assert found[1] == f"{daemon.base}/health_check"
+    assert daemon.client.get(found[1]).status_code == 200
+
+
+def test_a_terminal_shows_no_job_s_first_run(at_a_terminal: DaemonProcess) -> None:
+    """What was due at a start anyway; whoever starts a job again sees it end."""
+    daemon = at_a_terminal
+    run = ("jobs", "run", "watch_executions", "--wait")
+    for _ in range(2):
+        done = daemon.run(*run)
+        assert done.returncode == 0, done.stderr
+
+    def told() -> list[str]:
+        return [
+            line
+            for line in daemon.log().splitlines()
+            if "job_succeeded" in line and "watch_executions" in line
+        ]
+
+    wait_for(told, what="the second run's line")
+    assert len(told()) == 1

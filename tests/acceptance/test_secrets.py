@@ -29,7 +29,7 @@ def daemon(database_url_for_module: str) -> Iterator[DaemonProcess]:
         "postgresql://postgres@", f"postgresql://postgres:{PASSWORD}@"
     )
     assert PASSWORD in url
-    daemon = DaemonProcess(environment={"DATABASE_URL": ""})
+    daemon = DaemonProcess(assignments=["api.processes=1"], environment={"DATABASE_URL": ""})
     del daemon.environment["DATABASE_URL"]
     credentials = daemon.directory / "credentials"
     credentials.mkdir(0o700)
@@ -91,7 +91,7 @@ def test_no_secret_shows_whatever_is_asked_or_fails(daemon: DaemonProcess) -> No
 
 def test_no_secret_stands_in_an_argument_or_an_environment(daemon: DaemonProcess) -> None:
     found = processes_of(daemon.directory)
-    assert len(found) >= 5, "main, two of the API, a worker, a program"
+    assert len(found) >= 4, "main, the API, a worker, a program"
     for line in found:
         directory = Path("/proc") / line.split()[0]
         assert_none_in((directory / "cmdline").read_bytes(), f"arguments of {line}")
@@ -104,7 +104,7 @@ def test_no_secret_stands_in_an_argument_or_an_environment(daemon: DaemonProcess
 
 def test_no_process_leaves_its_memory_behind(daemon: DaemonProcess) -> None:
     pids = [daemon.pid, *(daemon.pid_of(name) for name in
-            ("api:api_00", "api:api_01", "worker:worker_00", "sleeper"))]  # fmt: skip
+            ("api:api_00", "worker:worker_00", "sleeper"))]  # fmt: skip
     for pid in pids:
         limits = Path(f"/proc/{pid}/limits").read_text().splitlines()
         (core,) = [line for line in limits if line.startswith("Max core file size")]

@@ -11,7 +11,7 @@ import httpx
 import psycopg
 
 import plain_http
-from daemon_process import LEAN, DaemonProcess, processes_of
+from daemon_process import LEAN, NO_WORKER, DaemonProcess, processes_of
 from load import Writers
 from waiting import PATIENCE, wait_for
 
@@ -55,7 +55,7 @@ def test_a_stop_lets_running_requests_finish(database_url: str) -> None:
 def test_a_reload_takes_new_settings_one_process_at_a_time_and_fails_nobody(
     database_url: str,
 ) -> None:
-    with DaemonProcess(database_url=database_url) as daemon:
+    with DaemonProcess(database_url=database_url, assignments=NO_WORKER) as daemon:
         file = daemon.directory / "autogpt-db.toml"
         before = {daemon.pid_of("api:api_00"), daemon.pid_of("api:api_01")}
         file.write_text("[api]\nbody_limit = 2048\n")
@@ -99,7 +99,7 @@ def test_a_reload_says_what_only_a_restart_changes_until_that_is_taken_back(
 
 
 def test_kill_9_of_main_leaves_no_orphan_and_the_next_start_serves(database_url: str) -> None:
-    with DaemonProcess(database_url=database_url) as daemon:
+    with DaemonProcess(database_url=database_url, assignments=["api.processes=1"]) as daemon:
         daemon.call("set_execution_kv_data", user_id="u", node_exec_id="n", key="k", data=[1])
         daemon.kill()
         wait_for(lambda: not processes_of(daemon.directory), what="every child to be gone")

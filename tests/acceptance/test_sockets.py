@@ -10,7 +10,7 @@ import subprocess
 import httpx
 
 import plain_http
-from daemon_process import DaemonProcess
+from daemon_process import NO_WORKER, DaemonProcess
 from waiting import wait_for
 
 # Becomes the daemon as systemd starts it: sd_listen_fds(3).
@@ -18,7 +18,7 @@ ACTIVATE = 'export LISTEN_PID=$$ LISTEN_FDS=2; exec "$@" 3<&%d 4<&%d'
 
 
 def test_a_tcp_and_a_unix_socket_of_systemd_s_are_both_served(database_url: str) -> None:
-    daemon = DaemonProcess(database_url=database_url)
+    daemon = DaemonProcess(database_url=database_url, assignments=NO_WORKER)
     program = daemon.command
     path = str(daemon.directory / "api.sock")
     with socket.socket() as tcp, socket.socket(socket.AF_UNIX) as unix:

@@ -10,7 +10,7 @@ import signal
 
 import pytest
 
-from daemon_process import DaemonProcess
+from daemon_process import NO_WORKER, DaemonProcess
 from load import Writers, lost
 from waiting import wait_for
 
@@ -20,7 +20,7 @@ CLIENTS = 32
 
 @pytest.mark.timeout(600)
 def test_killing_each_child_loses_no_acknowledged_write(database_url: str) -> None:
-    with DaemonProcess(database_url=database_url) as daemon:
+    with DaemonProcess(database_url=database_url, assignments=NO_WORKER) as daemon:
         with Writers(daemon.port, clients=CLIENTS) as writers:
             for _ in range(ROUNDS):
                 for name in ("api:api_00", "api:api_01"):
@@ -45,7 +45,7 @@ def test_killing_each_child_loses_no_acknowledged_write(database_url: str) -> No
 
 @pytest.mark.timeout(600)
 def test_restarting_each_child_fails_no_request(database_url: str) -> None:
-    with DaemonProcess(database_url=database_url) as daemon:
+    with DaemonProcess(database_url=database_url, assignments=NO_WORKER) as daemon:
         with Writers(daemon.port, clients=CLIENTS) as writers:
             for _ in range(ROUNDS):
                 for name in ("api:api_00", "api:api_01"):
