@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autogpt_db.errors import EXIT_BUG, EXIT_STOPPED, AutogptDbError, ConfigurationError
-from autogpt_db.logs import release_held
-from autogpt_db.logs.events import starting as log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +74,10 @@ def stop_on_signals() -> Iterator[None]:
 
 def describe_failure(error: BaseException) -> int:
     """Log what ended the process, once and with its cause, and return the exit code for it."""
+    # Every command comes by this module, and few of them log.
+    from autogpt_db.logs import release_held
+    from autogpt_db.logs.events import starting as log
+
     if isinstance(error, StopRequested):
         log.stopped(signal=str(error))
         code = EXIT_STOPPED

@@ -1,4 +1,8 @@
-"""Where PostgreSQL is: AutoGPT's DATABASE_URL, in Prisma's dialect, as libpq understands it."""
+"""Where PostgreSQL is: AutoGPT's DATABASE_URL, in Prisma's dialect, as libpq understands it.
+
+Nothing loads the driver before a connection is to be made: every command reads the URL, and half
+of what those take that ask the service alone would be the driver's.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 import msgspec
-from psycopg.conninfo import make_conninfo
 
 from autogpt_db.database.quoting import quoted
-from autogpt_db.database.session import SETTINGS
 from autogpt_db.database.url_text import check_words, take_apart
 from autogpt_db.database.url_tls import (
     PRISMA_WORDS,
@@ -19,7 +21,7 @@ from autogpt_db.database.url_tls import (
     translate_tls,
     with_authorities,
 )
-from autogpt_db.errors import ConfigurationError
+from autogpt_db.database.url_values import boolean, check_values, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,17 +52,6 @@ _PRISMA_ONLY = frozenset(
     | PRISMA_WORDS
 )
 _SECRET = re.compile("password|secret|scram")
-_NUMBERS = (
-    "port",
-    "connect_timeout",
-    "keepalives",
-    "keepalives_idle",
-    "keepalives_interval",
-    "keepalives_count",
-    "tcp_user_timeout",
-)
-_TRUE = frozenset({"true", "1", "yes", "on"})
-_FALSE = frozenset({"false", "0", "no", "off", ""})
 
 # A half-open connection (a host gone without a word) must not hold a request for hours.
 _KEEPALIVE = {
@@ -113,13 +104,13 @@ class DatabaseUrl:
         if prisma.get("ssl") == "true":
             parameters.setdefault("sslmode", "require")
         parameters = translate_tls(parameters, prisma, name)
-        _check_values(parameters, name)
+        check_values(parameters, name)
         return cls(
             parameters=with_authorities(parameters),
             schema=prisma.get("schema") or PRISMA_SCHEMA_DEFAULT,
-            pgbouncer=_boolean(prisma, "pgbouncer", name),
-            connection_limit=_whole(prisma, "connection_limit", name),
-            pool_timeout=_whole(prisma, "pool_timeout", name),
+            pgbouncer=boolean(prisma, "pgbouncer", name),
+            connection_limit=whole_number(prisma, "connection_limit", name),
+            pool_timeout=whole_number(prisma, "pool_timeout", name),
         )
 
     def conninfo(self, *, connect_timeout: int, application_name: str, **options: str) -> str:
@@ -132,6 +123,8 @@ class DatabaseUrl:
                 transaction pooler both are left out: its server connections are shared, and most
                 poolers refuse them.
         """
+        from autogpt_db.database.session import SETTINGS
+
         values: dict[str, str] = {
             "connect_timeout": str(connect_timeout),
             "application_name": application_name,
@@ -150,7 +143,7 @@ class DatabaseUrl:
             settings = SETTINGS | options
             given = " ".join(f"-c {key}={_escape(value)}" for key, value in settings.items())
             values["options"] = " ".join(filter(None, [given, self.parameters.get("options")]))
-        return make_conninfo("", **values)
+        return _conninfo(values)
 
     def display(self, *, reveal: bool = False) -> str:
         """Return the target as a libpq URL for `psql`; the password masked unless `reveal`."""
@@ -188,8 +181,8 @@ class DatabaseUrl:
     @property
     def without_secrets(self) -> str:
         """Return libpq's connection string without what nobody may see."""
-        return make_conninfo(
-            "", **{word: text for word, text in self.parameters.items() if not _SECRET.search(word)}
+        return _conninfo(
+            {word: text for word, text in self.parameters.items() if not _SECRET.search(word)}
         )
 
     @property
@@ -270,31 +263,11 @@ def direct_database_url(settings: Settings) -> DatabaseUrl:
     return database_url(settings)
 
 
-def _check_values(parameters: Mapping[str, str], name: str) -> None:
-    """Refuse what libpq would refuse at each connection, in words that repeat it."""
-    for word in _NUMBERS:
-        for number in parameters.get(word, "").split(","):
-            if number and not re.fullmatch(r"-?\d{1,9}", number.strip()):
-                raise ConfigurationError(f"{name}: its parameter {word} must be a whole number.")
-    if any("\0" in value for value in parameters.values()):
-        raise ConfigurationError(f"{name}: holds a zero byte, which PostgreSQL cannot take.")
+def _conninfo(parameters: Mapping[str, str]) -> str:
+    from psycopg.conninfo import make_conninfo
+
+    return make_conninfo("", **parameters)
 
 
 def _escape(value: str) -> str:
     return value.replace("\\", "\\\\").replace(" ", "\\ ")
-
-
-def _boolean(parameters: Mapping[str, str], key: str, name: str) -> bool:
-    text = parameters.get(key, "").lower()
-    if text not in _TRUE | _FALSE:
-        raise ConfigurationError(f"{name}: its parameter {key} must be true or false.")
-    return text in _TRUE
-
-
-def _whole(parameters: Mapping[str, str], key: str, name: str) -> int | None:
-    text = parameters.get(key)
-    if text is None:
-        return None
-    if not text.isdecimal():
-        raise ConfigurationError(f"{name}: its parameter {key} must be a whole number.")
-    return int(text)

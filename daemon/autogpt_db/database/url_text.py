@@ -13,8 +13,6 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
-from psycopg import pq
-
 from autogpt_db.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -22,6 +20,20 @@ if TYPE_CHECKING:
 
 EXAMPLE = "postgresql://user:password@host:5432/database?schema=platform"
 
+_IN_EVERY_LIBPQ = frozenset(
+    {
+        "application_name",
+        "connect_timeout",
+        "dbname",
+        "host",
+        "options",
+        "password",
+        "port",
+        "sslmode",
+        "user",
+    }
+)
+"""Nearly all that URLs have: only for others libpq has to be loaded, and asked."""
 _SCHEMES = ("postgresql", "postgres")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=://)")
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f]")
@@ -86,6 +98,8 @@ def known_words() -> frozenset[str]:
 
 @cache
 def _known_words() -> frozenset[str]:
+    from psycopg import pq
+
     return frozenset(option.keyword.decode() for option in pq.Conninfo.get_defaults())
 
 
@@ -100,8 +114,11 @@ def check_words(words: Collection[str], also: Collection[str], name: str) -> Non
     Raises:
         ConfigurationError: One is unknown. It is not shown: it may be a password's rest.
     """
+    others = [word for word in words if word not in also and word not in _IN_EVERY_LIBPQ]
+    if not others:
+        return
     known = known_words() | frozenset(also)
-    for word in words:
+    for word in others:
         if word in known:
             continue
         nearest = get_close_matches(word.lower(), sorted(known), n=1)
