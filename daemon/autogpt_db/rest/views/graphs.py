@@ -31,8 +31,8 @@ SELECT json_build_object(
            'forked_from_id', graph."forkedFromId",
            'forked_from_version', graph."forkedFromVersion",
            {tenancy},
-           'name', graph."name",
-           'description', graph."description"
+           'name', CASE WHEN %(content)s THEN graph."name" END,
+           'description', CASE WHEN %(content)s THEN graph."description" END
        ) AS document
   FROM platform."AgentGraph" AS graph
  WHERE true"""
@@ -51,7 +51,7 @@ _VERSION_FILTERS: dict[str, LiteralString] = {
 }
 
 
-@view(Resource("/graphs", pages_by=("id", "version")), heavy=True)
+@view(Resource("/graphs", content="content", pages_by=("id", "version")), heavy=True)
 async def list_graphs(
     database: Database,
     user_id: str | None = None,
@@ -59,6 +59,7 @@ async def list_graphs(
     limit: PageLimit = USUAL,
     after_id: str | None = None,
     after_version: int | None = None,
+    content: bool = False,
 ) -> Reply[list[models.GraphOverview]]:
     """List graphs, each version by itself, by their ids.
 
@@ -68,6 +69,7 @@ async def list_graphs(
         limit: Versions of a page.
         after_id: Only those behind the one with this id.
         after_version: It has this version.
+        content: Whether to read what they are called.
 
     Raises:
         ResultTooLargeError: The page is larger than the settings allow.
@@ -84,15 +86,17 @@ async def list_graphs(
         },
         order='graph."id", graph."version"',
         limit=limit,
+        values={"content": content},
     )
 
 
-@view(Resource("/graphs/{graph_id}/versions", pages_by=("version",)))
+@view(Resource("/graphs/{graph_id}/versions", content="content", pages_by=("version",)))
 async def list_graph_versions(
     database: Database,
     graph_id: str,
     limit: PageLimit = USUAL,
     after_version: int | None = None,
+    content: bool = False,
 ) -> Reply[list[models.GraphOverview]]:
     """List the versions of a graph, the newest first; none of an unknown one.
 
@@ -100,6 +104,7 @@ async def list_graph_versions(
         graph_id: The graph.
         limit: Versions of a page.
         after_version: Only older ones than this.
+        content: Whether to read what they are called.
 
     Raises:
         ResultTooLargeError: The page is larger than the settings allow.
@@ -111,4 +116,5 @@ async def list_graph_versions(
         {"graph_id": graph_id, "after_version": after_version},
         order='graph."version" DESC',
         limit=limit,
+        values={"content": content},
     )

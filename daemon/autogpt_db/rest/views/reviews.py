@@ -25,9 +25,9 @@ SELECT json_build_object(
            'created_at', autogpt_db.iso_v1(review."createdAt"),
            'updated_at', autogpt_db.iso_v1(review."updatedAt"),
            'reviewed_at', autogpt_db.iso_v1(review."reviewedAt"),
-           'instructions', review."instructions",
+           'instructions', CASE WHEN %(content)s THEN review."instructions" END,
            'payload', CASE WHEN %(content)s THEN review."payload" END,
-           'message', review."reviewMessage"
+           'message', CASE WHEN %(content)s THEN review."reviewMessage" END
        ) AS document
   FROM platform."PendingHumanReview" AS review
  WHERE true"""

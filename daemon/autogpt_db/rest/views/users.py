@@ -32,7 +32,7 @@ SELECT json_build_object(
            'updated_at', autogpt_db.iso_v1(account."updatedAt"),
            'timezone', account."timezone",{tier}
            'email', account."email",
-           'name', account."name"
+           'name', CASE WHEN %(content)s THEN account."name" END
        ) AS document
   FROM platform."User" AS account
  WHERE true"""
@@ -50,7 +50,7 @@ SELECT json_build_object(
            'amount', entry."amount",
            'running_balance', entry."runningBalance",
            'is_active', entry."isActive",
-           'metadata', entry."metadata"
+           'metadata', CASE WHEN %(content)s THEN entry."metadata" END
        ) AS document
   FROM platform."CreditTransaction" AS entry
  WHERE entry."userId" = %(user_id)s"""
@@ -70,7 +70,7 @@ SELECT COALESCE(json_agg(json_build_object(
            'is_billing_manager', membership."isBillingManager",
            'status', membership."status",
            'joined_at', autogpt_db.iso_v1(membership."joinedAt"),
-           'name', organization."name"
+           'name', CASE WHEN %(content)s THEN organization."name" END
        ) ORDER BY organization."id"), '[]')
   FROM platform."OrgMember" AS membership
   JOIN platform."Organization" AS organization ON organization."id" = membership."orgId"
@@ -94,15 +94,19 @@ _CHAT_FILTERS: dict[str, LiteralString] = {
 }
 
 
-@view(Resource("/users", pages_by=("id",)), heavy=True)
+@view(Resource("/users", content="content", pages_by=("id",)), heavy=True)
 async def list_users(
-    database: Database, limit: PageLimit = USUAL, after_id: str | None = None
+    database: Database,
+    limit: PageLimit = USUAL,
+    after_id: str | None = None,
+    content: bool = False,
 ) -> Reply[list[models.UserOverview]]:
     """List users by their ids.
 
     Args:
         limit: Users of a page.
         after_id: Only those behind the one with this id.
+        content: Whether to read what they are called.
 
     Raises:
         ResultTooLargeError: The page is larger than the settings allow.
@@ -114,17 +118,22 @@ async def list_users(
         {"after_id": after_id},
         order='account."id"',
         limit=limit,
+        values={"content": content},
     )
 
 
-@view(Resource("/users/{user_id}"))
-async def show_user(database: Database, user_id: str) -> Reply[models.UserOverview | None]:
+@view(Resource("/users/{user_id}", content="content"))
+async def show_user(
+    database: Database, user_id: str, content: bool = False
+) -> Reply[models.UserOverview | None]:
     """Return a user.
 
     Args:
         user_id: The user.
+        content: Whether to read what they are called.
     """
-    return await database.json(_USER(database.capabilities), {"user_id": user_id})
+    parameters = {"user_id": user_id, "content": content}
+    return await database.json(_USER(database.capabilities), parameters)
 
 
 @view(Resource("/users/{user_id}/balance"))
@@ -143,13 +152,17 @@ async def show_balance(database: Database, user_id: str) -> models.BalanceOvervi
     return {"user_id": user_id, "balance": balance.credits}
 
 
-@view(Resource("/users/{user_id}/transactions", pages_by=("created_at", "key")), heavy=True)
+@view(
+    Resource("/users/{user_id}/transactions", content="content", pages_by=("created_at", "key")),
+    heavy=True,
+)
 async def list_credit_transactions(
     database: Database,
     user_id: str,
     limit: PageLimit = USUAL,
     after_created_at: datetime | None = None,
     after_key: str | None = None,
+    content: bool = False,
 ) -> Reply[list[models.CreditTransaction]]:
     """List what was entered in a user's ledger, the newest first; nothing of an unknown user.
 
@@ -158,6 +171,7 @@ async def list_credit_transactions(
         limit: Entries of a page.
         after_created_at: Only older ones than that which was entered at this moment.
         after_key: It has this key.
+        content: Whether to read what was noted with them.
 
     Raises:
         ResultTooLargeError: The page is larger than the settings allow.
@@ -169,20 +183,21 @@ async def list_credit_transactions(
         {"after_created_at": after_created_at, "after_key": after_key},
         order='entry."createdAt" DESC, entry."transactionKey" DESC',
         limit=limit,
-        values={"user_id": user_id},
+        values={"user_id": user_id, "content": content},
     )
 
 
-@view(Resource("/users/{user_id}/organizations"))
+@view(Resource("/users/{user_id}/organizations", content="content"))
 async def list_organizations_of_user(
-    database: Database, user_id: str
+    database: Database, user_id: str, content: bool = False
 ) -> Reply[list[models.OrganizationMembership]]:
     """List the organizations that a user belongs to; none of an unknown user.
 
     Args:
         user_id: The user.
+        content: Whether to read what they are called.
     """
-    return await database.json(_MEMBERSHIPS, {"user_id": user_id})
+    return await database.json(_MEMBERSHIPS, {"user_id": user_id, "content": content})
 
 
 @view(Resource("/users/{user_id}/chats", pages_by=("updated_at", "session_id")), heavy=True)
