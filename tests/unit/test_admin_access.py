@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 from starlette.requests import Request
 
 from autogpt_db.admin import brake, sessions, tickets, tokens
@@ -28,6 +29,7 @@ from autogpt_db.admin.tokens import (
 )
 from autogpt_db.errors import ConfigurationError
 from autogpt_db.settings import AdminSettings, load_settings
+from waiting import PATIENCE
 
 if TYPE_CHECKING:
     from autogpt_db.settings import Settings
@@ -116,6 +118,45 @@ def test_who_removes_or_replaces_a_token_revokes_it(
     clock.go_on()
     in_effect.look()
     assert in_effect.scope_of(read_token(directory / TOKEN)) is Scope.ACT
+
+
+def test_a_token_that_was_removed_comes_back_though_nobody_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "LOOK", 0.01)
+    file = tmp_path / "admin" / READ_TOKEN
+
+    async def main() -> str:
+        looking = asyncio.create_task(TokensInEffect(settings_in(tmp_path)).look_forever())
+        before = read_token(file)
+        file.unlink()
+        async with asyncio.timeout(PATIENCE):
+            while not file.exists():
+                await asyncio.sleep(0.01)
+        looking.cancel()
+        return before
+
+    assert asyncio.run(main()) != read_token(file)
+
+
+def test_a_token_that_cannot_be_made_is_tried_again_and_told_of_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(tokens, "time", clock)
+    in_effect = TokensInEffect(settings_in(tmp_path))
+    directory = tmp_path / "admin"
+    directory.rename(tmp_path / "away")
+    directory.write_text("no directory")
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(3):
+            clock.go_on()
+            in_effect.look()
+    assert [each["event"] for each in logs] == ["admin_token_unusable"] * 2, "for each token once"
+    directory.unlink()
+    clock.go_on()
+    in_effect.look()
+    assert in_effect.scope_of(read_token(directory / READ_TOKEN)) is Scope.READ
 
 
 def test_a_ticket_is_good_once_and_not_for_long(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,6 +55,7 @@ def all_tasks(state: AdminState) -> list[Coroutine[Any, Any, None]]:
     return [
         state.history.keep(state.settings.paths.runtime),
         state.streams.look_forever(),
+        state.tokens.look_forever(),
         *events.tasks(state),
     ]
 

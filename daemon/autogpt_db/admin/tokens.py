@@ -7,11 +7,12 @@ removes or replaces a file revokes its token.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import os
 import secrets
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from autogpt_db.admin.identity import Scope
 from autogpt_db.errors import ConfigurationError
@@ -30,7 +31,8 @@ READ_TOKEN = "read_token"  # noqa: S105 - the name of a file
 LEAST_LENGTH = 32
 """Characters below which a token could be guessed: somebody has written the file by hand."""
 LOOK = 1.0
-"""Seconds for which what the files had is good: so long a revoked token may be good still."""
+"""Seconds for which what the files had is good: so long a revoked token may be good still, and so
+long another one is waited for."""
 _LONGEST = 4096
 _Marks = list[tuple[int, int, int, int] | None]
 
@@ -78,6 +80,7 @@ class TokensInEffect:
         self._tokens = make_tokens(settings)
         self._marks = self._marks_now()
         self._looked = time.monotonic()
+        self._unusable: dict[str, str] = {}
         self.on_revoked: Callable[[], None] = lambda: None
 
     def scope_of(self, given: str) -> Scope | None:
@@ -92,7 +95,7 @@ class TokensInEffect:
             return
         self._looked = now
         marks = self._marks_now()  # before they are read: a change meanwhile is seen the next time
-        if marks == self._marks:
+        if marks == self._marks and None not in marks:
             return
         self._marks = marks
         before = self._tokens
@@ -100,13 +103,24 @@ class TokensInEffect:
         if self._tokens.token != before.token:
             self.on_revoked()
 
+    async def look_forever(self) -> NoReturn:
+        """Look as long as nobody asks, too: who reads a file finds the token that is good."""
+        while True:
+            self.look()
+            await asyncio.sleep(LOOK)
+
     def _read(self, name: str) -> str | None:
         try:
             _make(self._directory / name)
-            return read_token(self._directory / name)
+            token = read_token(self._directory / name)
         except ConfigurationError as error:
-            log.admin_token_unusable(reason=str(error))
+            # One that cannot be made is tried again at each look, and told of once.
+            if self._unusable.get(name) != str(error):
+                self._unusable[name] = str(error)
+                log.admin_token_unusable(reason=str(error))
             return None
+        self._unusable.pop(name, None)
+        return token
 
     def _marks_now(self) -> _Marks:
         """Return what tells a file from what it was."""
