@@ -135,6 +135,42 @@ def followed(service: Service) -> Followed:
     return Followed(service)
 
 
+def test_who_comes_after_somebody_has_left_too_soon_begins_where_the_log_is_then(
+    followed: Followed,
+) -> None:
+    """A first look that nobody waits for any more is no beginning for whoever comes hours later."""
+    following = followed.following
+    read, look = following._read, following._look
+    looking, released, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def held(selection: Selection, after: Position | None, limit: int) -> Any:
+        page = await read(selection, after, limit)
+        looking.set()
+        await released.wait()
+        return page
+
+    async def looked() -> bool:
+        more = await look()
+        ended.set()
+        return more
+
+    async def main() -> None:
+        following._read = held
+        following._look = looked  # type: ignore[method-assign]
+        async with asyncio.timeout(PATIENCE), followed.running():
+            following.enter()
+            await looking.wait()
+            following.leave()
+            released.set()
+            await ended.wait()
+            followed.add(1, 2)
+            async with followed.reader() as late:
+                followed.add(3)
+                assert await late.until(1) == [3]
+
+    followed.service.run(main())
+
+
 def test_each_reader_gets_what_it_has_chosen(followed: Followed) -> None:
     async def main() -> None:
         async with (

@@ -200,7 +200,8 @@ class Following:
             page = await self._read(ALL, None, AT_ONCE)
             self._position = page.horizon_position
             self._pacing.note(page)
-            self._started.set()
+            if self.streams:  # else nobody has waited for it, and who comes next begins later
+                self._started.set()
             return False
         assert self._position is not None
         page = await self._read(ALL, self._position, AT_ONCE)
