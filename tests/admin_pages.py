@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Pages:
-    """Asks the listener for pages, as somebody who may read.
+    """Asks the listener for pages, as somebody who may read, and for what is done on them.
 
     Args:
         service: Its pool is the listener's.
@@ -30,6 +30,7 @@ class Pages:
 
     Attributes:
         stopping: Set while it is asked to stop.
+        state: The listener's.
     """
 
     def __init__(self, service: Service, state: Path, *, content: bool = False) -> None:
@@ -39,22 +40,30 @@ class Pages:
             service.settings, admin=admin, state_directory=state, runtime_directory=state / "run"
         )
         tokens = TokensInEffect(settings)
-        self._token = read_token(state / "admin" / "read_token")
+        self._tokens = {
+            "GET": read_token(state / "admin" / "read_token"),
+            "POST": read_token(state / "admin" / "token"),
+        }
         store = open_store(settings, "admin")
         scraping = Scraping(service.pool, settings, store)
         self.stopping = asyncio.Event()
-        self._app = build_app(
-            AdminState(settings, service.pool, store, scraping, tokens, self.stopping)
-        )
+        self.state = AdminState(settings, service.pool, store, scraping, tokens, self.stopping)
+        self._app = build_app(self.state)
 
     def get(self, target: str, **headers: str) -> httpx.Response:
-        """Return the response to one request."""
+        """Return the response to one request that reads."""
+        return self._asked("GET", target, headers)
 
+    def post(self, target: str, **headers: str) -> httpx.Response:
+        """Return the response to one request that does something."""
+        return self._asked("POST", target, headers)
+
+    def _asked(self, verb: str, target: str, headers: dict[str, str]) -> httpx.Response:
         async def ask() -> httpx.Response:
             transport = httpx.ASGITransport(self._app)
             async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as asks:
-                given = {"authorization": f"Bearer {self._token}"} | headers
-                return await asks.get(target, headers=given)
+                given = {"authorization": f"Bearer {self._tokens[verb]}"} | headers
+                return await asks.request(verb, target, headers=given)
 
         response: httpx.Response = self._service.run(ask())
         return response

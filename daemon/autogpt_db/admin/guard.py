@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse
 
 from autogpt_db.admin.hosts import AllowedHosts
@@ -20,6 +20,7 @@ from autogpt_db.admin.identity import Identity, Scope
 from autogpt_db.admin.problems import ProblemError, is_page, on_bug, unauthorized
 from autogpt_db.admin.refusals import HEADERS
 from autogpt_db.admin.sessions import COOKIE
+from autogpt_db.errors import AutogptDbError
 from autogpt_db.logs.events import admin as log
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ class Guard:
         except Exception as error:  # noqa: BLE001 - whatever it is, the process lives on
             if not begun:
                 await (await on_bug(request, error))(scope, receive, send_guarded)
+            elif _is_bug(error):
+                log.admin_error(path=request.url.path, exc_info=error)
 
     async def _admit(self, request: Request) -> Identity | None:
         """Return who has sent a request; None where the path is open to everybody.
@@ -132,6 +135,12 @@ class Guard:
         await self._state.brake.failed()
         log.admin_refused(reason=f"wrong {what}")
         return unauthorized(f"That {what} is not, or no longer, good.")
+
+
+def _is_bug(error: Exception) -> bool:
+    """Tell whether neither its reader nor the database has ended an answer that was under way."""
+    parts = error.exceptions if isinstance(error, ExceptionGroup) else (error,)
+    return not all(isinstance(each, AutogptDbError | ClientDisconnect | OSError) for each in parts)
 
 
 def _verify_origin(request: Request) -> None:

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from autogpt_db.admin.problems import ProblemError
 from autogpt_db.admin.state import PATIENCE
 from autogpt_db.database import hosts
+from autogpt_db.database.bounded import answered_within
 from autogpt_db.database.url import direct_database_url
 from autogpt_db.logs.events import admin as log
 from autogpt_db.worker.administration import Administration
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from autogpt_db.admin.state import AdminState
 
 Done = TypeVar("Done")
+LONGEST = 2 * PATIENCE
+"""Seconds after which a connection is cut that has not done it."""
 _NUMBERS = 2**63
 
 
@@ -103,7 +106,8 @@ class Actions:
         )
 
         def work() -> Done:
-            with hosts.connect(conninfo) as connection:
+            # A transaction pooler takes no timeout of ours, and nobody else may act meanwhile.
+            with hosts.connect(conninfo) as connection, answered_within(LONGEST, connection):
                 return action(Administration(connection, self._jobs))
 
         try:
