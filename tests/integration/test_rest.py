@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,11 @@ import msgspec
 import pytest
 
 from admin_pages import Pages
-from autogpt_db.operations import Database, Operation, Resource
+from autogpt_db.operations import Database, Operation, Reply, Resource
 from autogpt_db.rest import load_resources, router
 from autogpt_db.rest.requests import cursor_behind
 from autogpt_db.rest.resources import type_of
+from autogpt_db.rest.routes import LARGE
 from autogpt_db.rest.shown import shown
 from autogpt_db.settings import LimitsSettings
 from declared_replies import check_document
@@ -324,7 +326,7 @@ def test_a_cursor_of_another_list_or_of_nobody_is_refused(rest: Rest) -> None:
     assert rest.get("/executions", cursor=forged).status_code == 200
 
 
-LARGE = """
+LONG_NAMES = """
 WITH long AS (
     SELECT string_agg(md5(n::text), '') AS text FROM generate_series(1, 4000) AS n
 ), graphs AS (
@@ -350,7 +352,7 @@ def test_what_is_left_out_is_not_read(releases: ReleaseDatabases) -> None:
     too_large = set()
     with Service(url, limits=LimitsSettings(result_bytes=65_536)) as service:
         service.rows(_MORE)
-        service.rows(LARGE)
+        service.rows(LONG_NAMES)
         rest, full = Rest(service), Rest(service, content=True)
         for path, target in targets(service):
             resource = RESOURCES[path].rest
@@ -568,6 +570,40 @@ def test_an_overload_says_when_to_come_again(seeded_database_url: str) -> None:
         assert response.headers["content-type"] == "application/problem+json"
         # A look of the pool's own may have its only connection just then.
         wait_for(lambda: rest.get("/users/alice").status_code == 200, what="a connection")
+
+
+def test_a_large_document_is_shown_beside_the_event_loop(service: Service) -> None:
+    rest, turns = Rest(service), 0
+
+    async def much(database: Database) -> Reply[list[dict[str, str]]]:
+        """List much."""
+        nonlocal turns
+        found = await database.json(
+            """
+            SELECT json_agg(json_build_object('a', repeat('b', 1000)))
+              FROM generate_series(1, 20000)
+            """
+        )
+        turns = 0  # from now on: what follows is what is looked at
+        return found
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        turning = asyncio.create_task(turn())
+        response = await rest.sent("GET", "/v1/much")
+        turning.cancel()
+        assert response.status_code == 200, response.text
+        assert len(response.content) > LARGE
+
+    operation = Operation(much, reads=True, rest=Resource("/much"))
+    rest.app = router(service.pool, content=False, resources={"/much": operation})
+    service.run(main())
+    assert turns > 5, "the event loop stood still meanwhile"
 
 
 def test_a_bug_is_told_to_nobody(service: Service) -> None:
