@@ -222,6 +222,8 @@ def test_every_family_is_one_that_prometheus_takes() -> None:
     for name, family in families.FAMILIES.items():
         # The parser takes a counter's suffix for its own.
         assert found[name.removesuffix("_total")].type == family.kind
-        assert (family.kind == "counter") == name.endswith("_total")
+        assert (family.kind == "counter") == name.endswith("_total"), (
+            f"{name}: a counter's name ends with _total, and no other does"
+        )
         assert len(family.bounds) < VALUES - 1
-        assert list(family.bounds) == sorted(family.bounds)
+        assert list(family.bounds) == sorted(family.bounds), f"{name}: bounds in their order"

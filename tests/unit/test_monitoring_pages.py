@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tools.reference import IncompleteError
 from tools.reference.alerts import alerts_of
 from tools.reference.dashboard import dashboard
+from tools.reference.queries import refuse_unknown_metrics
 
 from autogpt_db.logs.events import all_events
 from autogpt_db.metrics import families
@@ -62,6 +64,17 @@ def test_every_metric_that_is_named_exists() -> None:
     shown = {family_of(name) for text in expressions()[:-1] for name in METRIC.findall(text)}
     unshown = {f"{PREFIX}{name}" for name in tomllib.loads(PANELS.read_text("utf-8"))["unshown"]}
     assert FAMILIES.keys() - shown == unshown, "run: make reference"
+
+
+def test_a_metric_that_is_misspelt_is_refused_and_all_else_of_a_query_is_none() -> None:
+    for query in (
+        'up{job="autogpt-db"} == 0 and on (instance) database_up offset 5m < 1e9',
+        "topk(10, sum by (le, method) (rate(request_duration_seconds_bucket[R]))) or vector(0)",
+    ):
+        refuse_unknown_metrics(query, "here")
+    for query in ("database_upp == 0", "rate(requests_bucket[5m]) > 1", "autogpt_db_database_up"):
+        with pytest.raises(IncompleteError, match=r"here names the metric .* without prefix"):
+            refuse_unknown_metrics(query, "here")
 
 
 def test_every_label_that_is_named_is_one_of_that_metric() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from autogpt_db.errors import ConfigurationError
 from autogpt_db.settings import Settings, WorkerSettings
+from autogpt_db.signatures.declaration import RegistrationError
 from autogpt_db.worker.connecting import QueueConnector
 from autogpt_db.worker.queue import connection_shares
 from autogpt_db.worker.registry import discover, job
@@ -60,7 +61,7 @@ def test_a_job_without_a_docstring_is_refused() -> None:
     async def mute(database: Database) -> None:
         pass
 
-    with pytest.raises(TypeError, match="mute needs a docstring"):
+    with pytest.raises(RegistrationError, match="mute needs a docstring"):
         job(schedule=None)(mute)
 
 
@@ -68,7 +69,7 @@ def test_a_schedule_that_does_not_say_what_is_done_then_is_refused() -> None:
     async def vague(database: Database) -> None:
         """Do something."""
 
-    with pytest.raises(TypeError, match="vague needs `when`"):
+    with pytest.raises(RegistrationError, match="vague needs `when`"):
         job(schedule="* * * * *")(vague)
 
 

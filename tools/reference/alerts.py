@@ -10,6 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tools.reference import IncompleteError
+from tools.reference.queries import refuse_unknown_metrics
+
 from autogpt_db.logs.events import all_events
 from autogpt_db.metrics.declaration import PREFIX
 from autogpt_db.metrics.families import FAMILIES
@@ -46,6 +49,7 @@ def _alerts() -> list[dict[str, Any]]:
 
 
 def _rule(alert: Mapping[str, Any]) -> Iterator[str]:
+    refuse_unknown_metrics(alert["expression"], f"{alert['name']} in {_RULES.name}")
     yield f"- alert: {alert['name']}"
     first, *others = _NAME.sub(_prefixed, alert["expression"]).splitlines()
     if others:
@@ -72,7 +76,7 @@ def _command(told_by: Iterable[str]) -> str:
 
 def _event(name: str) -> str:
     if name not in all_events():
-        raise ValueError(
+        raise IncompleteError(
             f"{_RULES.name} names the event {name}, which logs/events/ doesn't declare."
         )
     return name

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from tools.reference import IncompleteError
 from tools.reference.layout import call_like, docstring, imports, text_of
 from tools.reference.models import declared_models
 
@@ -179,7 +180,7 @@ def _composed(hint: Any, origin: Any, arguments: tuple[Any, ...]) -> str:
         return f"tuple[{', '.join(taken(each) for each in arguments)}]"
     if origin in {dict, Mapping}:
         return f"Mapping[str, {taken(arguments[1])}]"
-    raise TypeError(f"{hint} has no counterpart in the client: tools/reference/client.py")
+    raise IncompleteError(f"{hint} has no counterpart in the client: tools/reference/client.py")
 
 
 def _labels(labels: tuple[Any, ...]) -> str:

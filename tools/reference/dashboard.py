@@ -8,6 +8,8 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tools.reference.queries import refuse_unknown_metrics
+
 from autogpt_db.metrics.declaration import PREFIX, Family
 from autogpt_db.metrics.families import FAMILIES, SECTIONS, declared_in
 
@@ -106,6 +108,10 @@ def _rows(declared: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], list[di
     shown = {_family_of(name[1]) for name in _NAME.finditer(text)} | {*declared["unshown"]}
     sections = {module.__name__.rpartition(".")[2]: declared_in(module) for module in SECTIONS}
     for row in declared["row"]:
+        for panel in row["panel"]:
+            for each in panel["queries"]:
+                place = f"The panel {panel['title']!r} in {_PANELS.name}"
+                refuse_unknown_metrics(each["query"], place)
         left_out = [
             family
             for family in sections.get(row.get("section", ""), [])

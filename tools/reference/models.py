@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tools.reference import IncompleteError
 from tools.reference.layout import imports
 
 from autogpt_db import models
@@ -60,7 +61,7 @@ def declared_models() -> Mapping[str, str]:
     for path in sorted(_FOLDER.glob("*.py")):
         for name in _names(path) if path.stem not in _OTHERS else ():
             if name in found:
-                raise ValueError(
+                raise IncompleteError(
                     f"Two models are called {name}: one in {found[name]}.py, one in {path.name}. "
                     "Rename one."
                 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+from tools.reference import IncompleteError
+
 from autogpt_db.worker.registry import discover
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ def schedules_module() -> Iterator[str]:
             continue
         if options.setdefault(job.schedule.option, name) != name:
             other = options[job.schedule.option]
-            raise ValueError(f"The jobs {other} and {name} have one option: {job.option}.")
+            raise IncompleteError(f"The jobs {other} and {name} have one option: {job.option}.")
         help_text = f"When {job.schedule.when}: a cron line, in UTC, or never."
         yield ""
         yield f"    {job.schedule.option}: Annotated["

@@ -23,7 +23,7 @@ WITHOUT_DOCSTRINGS = 2
 
 
 class RegistrationError(AutogptDbError):
-    """An operation that cannot be served as it is written; a bug, found when it is loaded."""
+    """An operation or job that cannot be used as it is written; a bug, found when it is loaded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autogpt_db.database.capabilities import ForSchema
 from autogpt_db.database.needs import Needs
-from autogpt_db.signatures.declaration import WITHOUT_DOCSTRINGS
+from autogpt_db.signatures.declaration import WITHOUT_DOCSTRINGS, RegistrationError
 from autogpt_db.signatures.tables import needs_of
 from autogpt_db.worker.handle import JobDatabase
 
@@ -150,15 +150,17 @@ def job(
     def declare(function: JobFunction) -> JobFunction:
         name = function.__name__
         if not inspect.getdoc(function) and sys.flags.optimize < WITHOUT_DOCSTRINGS:
-            raise TypeError(f"The job {name} needs a docstring: people read it in `jobs list`.")
+            raise RegistrationError(
+                f"The job {name} needs a docstring: people read it in `jobs list`."
+            )
         known = _declared.get(name)
         if known is not None and known.function.__module__ != function.__module__:
-            raise TypeError(
+            raise RegistrationError(
                 f"Two files declare the job {name}: {known.function.__module__} and "
                 f"{function.__module__}."
             )
         if schedule is not None and not when:
-            raise TypeError(
+            raise RegistrationError(
                 f"The job {name} needs `when`: what is done then, for its option's help."
             )
         declared = (
