@@ -15,6 +15,7 @@ from autogpt_db.errors import CallError
 from autogpt_db.operations import load_operations
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
 from declared_replies import check_reply
+from learned import learn
 from postgres_server import with_schema
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Service:
         self._runner.__enter__()
         self._opened = Pool.open(self.settings)
         self.pool = self._runner.run(self._opened.__aenter__())
-        assert self._runner.run(self.pool.wait(30.0)), "the database did not answer"
+        assert self._runner.run(learn(self.pool, seconds=30.0)), "the database did not answer"
         self._outside = psycopg.connect(self.url, autocommit=True)
         self._outside.execute("SET search_path TO platform, public")
         return self
