@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import compileall
+import gc
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -23,7 +25,7 @@ from releases.building import TABLES, ReleaseDatabases, build_as_0_1_0
 from waiting import PATIENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
 # How long one example takes says more of the machine's other work than of the code.
 settings.register_profile("any machine", deadline=None)
@@ -58,8 +60,25 @@ def pytest_configure(config: pytest.Config) -> None:
     # import-linter brings it, and structlog would import it into each process: a fifth of a start,
     # and nothing that an installation has.
     DaemonProcess.hidden = (hide("rich"),)
+    # What a shell starts in the background ignores it, and so would all that tests start.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if processor_time.WANTED:
         config.pluginmanager.register(processor_time.ProcessorTime())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Find the tests without looking for garbage, then or ever, in what is kept until the end.
+
+    That is a million objects, and to go through them took as long as to make them.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
