@@ -1,8 +1,10 @@
-"""Commands that look something up, typed at a database in this process."""
+"""Commands that are typed in this process: to start the program takes longer than most of them."""
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 from click.testing import CliRunner
@@ -15,9 +17,19 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
+    from daemon_process import DaemonProcess
+
+
+def typed(daemon: DaemonProcess, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a subcommand with a daemon's configuration, as its `run` does by the program."""
+    arguments = [*daemon.set_arguments(), *words]
+    environment = dict.fromkeys(os.environ) | daemon.environment
+    done = CliRunner().invoke(commands, arguments, env=environment, catch_exceptions=False)
+    return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
+
 
 class TypedCommands:
-    """Types the commands of one group.
+    """Types the commands of one group, which look something up in a database.
 
     Args:
         group: Its name.

@@ -16,6 +16,7 @@ from daemon_process import DaemonProcess, free_port
 from pgbouncer import PgBouncer
 from postgres_server import PostgresServer, clone, unique_name
 from releases.building import ReleaseDatabases
+from typed_commands import typed
 from waiting import wait_for
 
 if TYPE_CHECKING:
@@ -332,7 +333,7 @@ class Ground:
 
     def findings(self) -> list[dict[str, str]]:
         """Return all that doctor finds."""
-        done = self.daemon.run("doctor", "--json")
+        done = typed(self.daemon, "doctor", "--json")
         assert "Traceback" not in done.stderr, done.stderr
         found: list[dict[str, str]] = json.loads(done.stdout)["checks"]
         assert not [one for one in found if "failed itself" in one["text"]], found

@@ -20,6 +20,7 @@ from matrix.cases import CASES, KINDS
 from matrix.ground import Answer, Ground, MatrixServer, same, settled
 from matrix.remedies import Remedies, carry_out
 from pgbouncer import PGBOUNCER
+from typed_commands import typed
 from waiting import wait_for
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ def as_at_a_start(ground: Ground, verdict: Verdict, usual: list[Answer]) -> None
 
 def as_checked_before_a_start(ground: Ground, case: Case, verdict: Verdict) -> None:
     """See that `check` says beforehand what a start finds."""
-    done = ground.daemon.run("check")
+    done = typed(ground.daemon, "check")
     code = {Verdict.REFUSED: 78, Verdict.AWAITED: 69}.get(verdict, 0)
     assert done.returncode == code, (done.stdout, done.stderr)
     if code:

@@ -16,6 +16,7 @@ from matrix.remedies import Remedies
 from pgbouncer import PGBOUNCER, PgBouncer
 from postgres_server import PostgresServer, with_schema
 from releases.building import ReleaseDatabases
+from typed_commands import typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +63,7 @@ def stopped(url: str) -> Iterator[DaemonProcess]:
 
 def found(daemon: DaemonProcess, check: str) -> dict[str, str]:
     """Return what doctor finds wrong in one of its lines."""
-    checks = json.loads(daemon.run("doctor", "--json").stdout)["checks"]
+    checks = json.loads(typed(daemon, "doctor", "--json").stdout)["checks"]
     (wrong,) = [each for each in checks if each["check"] == check and each["level"] != "ok"]
     return dict(wrong)
 
@@ -126,10 +127,10 @@ def test_a_host_that_is_silent_is_taken_out(server: GuardedServer, database: str
             wrong = found(daemon, "hosts")
             assert wrong["text"].startswith(f"127.0.0.1:{silent.port} does not answer")
             assert "take it out of DATABASE_URL: `autogpt-db dsn` shows it" in wrong["remedy"]
-            assert f"127.0.0.1:{silent.port},127.0.0.1:{server.port}" in daemon.run("dsn").stdout
+            assert f"127.0.0.1:{silent.port},127.0.0.1:{server.port}" in typed(daemon, "dsn").stdout
             url = daemon.environment["DATABASE_URL"]
             daemon.environment["DATABASE_URL"] = url.replace(f"127.0.0.1:{silent.port},", "")
-            checks = json.loads(daemon.run("doctor", "--json").stdout)["checks"]
+            checks = json.loads(typed(daemon, "doctor", "--json").stdout)["checks"]
             assert [each["level"] for each in checks if each["check"] == "hosts"] == ["ok"]
             up(daemon)
 

@@ -11,6 +11,7 @@ import pytest
 
 from releases.catalogues import STATES
 from releases.runs import ALL, Client, Heard, around, by_expert, daemon_on, imported, play, reviewed
+from typed_commands import typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,8 +58,8 @@ def test_it_serves_a_database_in_this_state(
         assert stored == ("COMPLETED",)
 
         for job in JOBS:
-            done = daemon.run("jobs", "run", job, "--wait", "--timeout", "50")
+            done = typed(daemon, "jobs", "run", job, "--wait", "--timeout", "50")
             assert done.returncode == 0, (job, done.stdout, done.stderr)
-        failed = json.loads(daemon.run("doctor", "--json").stdout)
+        failed = json.loads(typed(daemon, "doctor", "--json").stdout)
         assert [check for check in failed["checks"] if check["level"] == "fail"] == []
         assert daemon.events("failed") == []
