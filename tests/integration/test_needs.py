@@ -13,7 +13,10 @@ from ages import OLD
 from autogpt_db.database.capabilities import Capabilities
 from autogpt_db.database.catalogue import Catalogue
 from autogpt_db.database.catalogue_statement import READ
+from autogpt_db.database.schema import read_catalogue
 from autogpt_db.operations import load_operations
+from autogpt_db.operations.needed import needed
+from autogpt_db.statements.methods import needed_by_methods
 from autogpt_db.statements.sql import read
 from releases.building import LATEST
 from service import FIRST, LATER
@@ -185,3 +188,9 @@ def test_rights_are_needs_and_each_lack_names_what_mends_it(connection: Connecti
         connection.execute("RESET ROLE")
         connection.execute("DROP OWNED BY narrow")
         connection.execute("DROP ROLE narrow")
+
+
+def test_main_loads_no_method_for_tables_that_we_made(connection: Connection) -> None:
+    capabilities = Capabilities.of(read_catalogue(connection, "platform"))
+    found = needed_by_methods(lambda: pytest.fail("tools/reference/needs.py: these are unknown"))
+    assert found.of(capabilities) == needed().of(capabilities)

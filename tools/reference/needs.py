@@ -57,12 +57,16 @@ def methods_file() -> Iterator[str]:
     yield "}}"
 
 
+OF_0_1_0 = Capabilities(notify_columns=True)
+"""What the tables have that autogpt-db 0.1.0 made, in a database that it did not keep itself."""
+
+
 @cache
 def _known() -> list[Capabilities]:
-    """Return what the databases of all known releases have, each once."""
+    """Return what the databases of all known releases have, and those of ours, each once."""
     # One that has nothing stands for a database before anybody has made a table in it.
     catalogues = [Catalogue(), *(catalogue_of(release.state) for release in RELEASES)]
-    return list(dict.fromkeys(map(Capabilities.of, catalogues)))
+    return list(dict.fromkeys([*map(Capabilities.of, catalogues), OF_0_1_0]))
 
 
 @cache
