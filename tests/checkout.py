@@ -8,7 +8,8 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-_MADE_HERE = {".git", ".venv", ".uv", ".make", ".hypothesis", "build", "dist"}
+_READ = ".hypothesis"
+_MADE_HERE = {".git", ".venv", ".uv", ".make", _READ, "build", "dist"}
 
 
 def copy_checkout(target: Path, *, compiled: bool = False) -> None:
@@ -16,12 +17,14 @@ def copy_checkout(target: Path, *, compiled: bool = False) -> None:
 
     Args:
         target: Where to, which is not there yet.
-        compiled: Whether what Python has compiled comes along, which would take some seconds again.
+        compiled: Whether what Python has compiled comes along, and what Hypothesis has read of the
+            modules: both would take some seconds again.
     """
     left = ("_cache",) if compiled else ("_cache", "__pycache__")
+    made_here = _MADE_HERE - {_READ} if compiled else _MADE_HERE
 
     def ignored(at: str, names: list[str]) -> set[str]:
-        made = _MADE_HERE if Path(at) == ROOT else set()
+        made = made_here if Path(at) == ROOT else set()
         return made | {name for name in names if name.endswith(left)}
 
     shutil.copytree(ROOT, target, ignore=ignored)

@@ -84,7 +84,9 @@ def daemon(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Da
     programs = installed(directory, *named_by_the_page(files))
     # pip would compile what it installs; uv leaves that to the first process that needs it.
     compiling = {"PYTHONDONTWRITEBYTECODE": ""}
-    with DaemonProcess(program=programs / "autogpt-db", environment=compiling) as running:
+    with DaemonProcess(
+        program=programs / "autogpt-db", assignments=["api.processes=1"], environment=compiling
+    ) as running:
         yield running
 
 

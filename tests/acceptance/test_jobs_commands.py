@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,21 +28,15 @@ WHERE job = 'watch_executions' AND outcome = 'succeeded'
 """
 
 
-@contextmanager
-def serving(database_url: str) -> Iterator[DaemonProcess]:
+@pytest.fixture(scope="module")
+def shared_daemon(database_url_for_module: str) -> Iterator[DaemonProcess]:
     """Run a daemon with the tests' jobs beside its own, none of which comes by itself."""
     with DaemonProcess(
-        database_url=database_url,
+        database_url=database_url_for_module,
         assignments=("api.processes=1", "worker.watch_schedule=never", "worker.stop_timeout=1"),
         environment={"AUTOGPT_DB_TEST_JOBS": "small_jobs"},
         modules=[Path(__file__).parents[1] / "workers"],
     ) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def shared_daemon(database_url_for_module: str) -> Iterator[DaemonProcess]:
-    with serving(database_url_for_module) as running:
         yield running
 
 
@@ -113,23 +106,6 @@ def test_a_job_that_waits_for_its_next_attempt_is_run_at_once(
     assert "succeeded: " in done.stdout
 
 
-def test_a_long_job_shows_how_far_it_is(database_url: str) -> None:
-    queries = Queries(database_url)
-    queries.rows(STEPS)
-    with closing(queries), serving(database_url) as daemon:
-        answer(daemon, "jobs", "run", "long_job")
-        wait_for(lambda: queries.value("SELECT count(*) FROM public.steps") > 10)
-        row = wait_for(
-            lambda: (found := listed(daemon, "long_job"))["done"] and found["remaining"] and found
-        )
-        assert row["total"] == 1000
-        assert 0 < row["done"] < 1000
-        assert row["rate"] > 0
-        assert "of 1,000 (" in answer(daemon, "jobs", "list")
-        # And in the service's own words, which systemd shows as its status.
-        wait_for(lambda: re.search(r"long_job at \d+ %", daemon.status()["words"]))
-
-
 def test_failed_jobs_are_listed_and_queued_again(daemon: DaemonProcess, queries: Queries) -> None:
     assert answer(daemon, "jobs", "failed").startswith("number")
     number = queries.value(
@@ -184,3 +160,19 @@ def test_what_is_stuck_is_listed_with_what_would_be_done(
     assert shown.endswith("1 that has not ended is older: --days 41 looks at it, too.\n")
     (row,) = json.loads(answer(daemon, "executions", "stuck", "--days", "30", "--json"))
     assert (row["id"], row["kind"], row["action"]) == ("waits", "queued", "report")
+
+
+# The last one: its job goes on until the daemon stops.
+def test_a_long_job_shows_how_far_it_is(daemon: DaemonProcess, queries: Queries) -> None:
+    queries.rows(STEPS)
+    answer(daemon, "jobs", "run", "long_job")
+    wait_for(lambda: queries.value("SELECT count(*) FROM public.steps") > 10)
+    row = wait_for(
+        lambda: (found := listed(daemon, "long_job"))["done"] and found["remaining"] and found
+    )
+    assert row["total"] == 1000
+    assert 0 < row["done"] < 1000
+    assert row["rate"] > 0
+    assert "of 1,000 (" in answer(daemon, "jobs", "list")
+    # And in the service's own words, which systemd shows as its status.
+    wait_for(lambda: re.search(r"long_job at \d+ %", daemon.status()["words"]))

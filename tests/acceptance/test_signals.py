@@ -6,14 +6,19 @@ import os
 import signal
 import threading
 import time
+from typing import TYPE_CHECKING
 
 import httpx
 import psycopg
+import pytest
 
 import plain_http
 from daemon_process import LEAN, NO_WORKER, DaemonProcess, processes_of
 from load import Writers
 from waiting import PATIENCE, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def test_a_stop_lets_running_requests_finish(database_url: str) -> None:
@@ -68,34 +73,41 @@ def test_a_reload_takes_new_settings_one_process_at_a_time_and_fails_nobody(
         assert daemon.client.post("/get_execution_kv_data", json=large).status_code == 413
 
 
-def test_a_bad_file_keeps_the_old_settings(database_url: str) -> None:
-    with DaemonProcess(database_url=database_url, assignments=LEAN) as daemon:
-        pid = daemon.pid_of("api:api_00")
-        (daemon.directory / "autogpt-db.toml").write_text("[api]\nprot = 1\n")
-        daemon.signal(signal.SIGHUP)
-        wait_for(lambda: "did you mean api.port?" in daemon.log(), what="the refusal")
-        assert daemon.pid_of("api:api_00") == pid
-        os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: daemon.pid_of("api:api_00") not in {0, pid}, what="the respawn")
-        assert daemon.call("health_check") == "OK"
+@pytest.fixture(scope="module")
+def reloaded(database_url_for_module: str) -> Iterator[DaemonProcess]:
+    """Yield a daemon whose file tests change, each of them wholly."""
+    with DaemonProcess(database_url=database_url_for_module, assignments=LEAN) as running:
+        yield running
+
+
+def test_a_bad_file_keeps_the_old_settings(reloaded: DaemonProcess) -> None:
+    daemon = reloaded
+    pid = daemon.pid_of("api:api_00")
+    (daemon.directory / "autogpt-db.toml").write_text("[api]\nprot = 1\n")
+    daemon.signal(signal.SIGHUP)
+    wait_for(lambda: "did you mean api.port?" in daemon.log(), what="the refusal")
+    assert daemon.pid_of("api:api_00") == pid
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: daemon.pid_of("api:api_00") not in {0, pid}, what="the respawn")
+    assert daemon.call("health_check") == "OK"
 
 
 def test_a_reload_says_what_only_a_restart_changes_until_that_is_taken_back(
-    database_url: str,
+    reloaded: DaemonProcess,
 ) -> None:
-    with DaemonProcess(database_url=database_url, assignments=LEAN) as daemon:
-        file = daemon.directory / "autogpt-db.toml"
-        file.write_text('[api]\nhost = "127.0.0.2"\nbody_limit = 2048\n')
-        for _ in range(2):  # and not only at the reload that found it
-            done = daemon.run("ctl", "reload", "--wait")
-            assert done.returncode == 78
-            assert "api.host: changed, and a reload cannot change it" in done.stderr
-            assert "api.host changed, which needs a restart" in daemon.status()["words"]
-        large = {"user_id": "u", "key": "k" * 4000}
-        assert daemon.client.post("/get_execution_kv_data", json=large).status_code == 413
-        file.write_text("")
-        assert daemon.run("ctl", "reload", "--wait").returncode == 0
-        assert "needs a restart" not in daemon.status()["words"]
+    daemon = reloaded
+    file = daemon.directory / "autogpt-db.toml"
+    file.write_text('[api]\nhost = "127.0.0.2"\nbody_limit = 2048\n')
+    for _ in range(2):  # and not only at the reload that found it
+        done = daemon.run("ctl", "reload", "--wait")
+        assert done.returncode == 78
+        assert "api.host: changed, and a reload cannot change it" in done.stderr
+        assert "api.host changed, which needs a restart" in daemon.status()["words"]
+    large = {"user_id": "u", "key": "k" * 4000}
+    assert daemon.client.post("/get_execution_kv_data", json=large).status_code == 413
+    file.write_text("")
+    assert daemon.run("ctl", "reload", "--wait").returncode == 0
+    assert "needs a restart" not in daemon.status()["words"]
 
 
 def test_kill_9_of_main_leaves_no_orphan_and_the_next_start_serves(database_url: str) -> None:
