@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import Annotated
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,12 +17,14 @@ from autogpt_db.errors import EXIT_CONFIGURATION, ConfigurationError
 from autogpt_db.settings import (
     Secret,
     Settings,
+    catalog,
     load_settings,
     read_effective,
     sources,
     write_effective,
 )
 from autogpt_db.settings.catalog import options
+from autogpt_db.settings.declaration import option
 from unprivileged import as_nobody
 
 ROOT = Path(__file__).parents[2]
@@ -169,11 +173,30 @@ def test_state_directories_follow_systemd_then_xdg(monkeypatch: pytest.MonkeyPat
 
 
 def test_every_option_has_help_a_default_that_fits_and_a_name_of_its_own() -> None:
-    names = [option.environment_name for option in options().values()]
+    names = [one.environment_name for one in options().values()]
     assert len(names) == len(set(names))
-    for option in options().values():
-        assert option.help.endswith((".", ")")), option.path
-        assert option.type_name
+    for one in options().values():
+        assert one.help.endswith((".", ")")), f"{one.path}: its help ends with a full stop"
+        assert one.type_name
+
+
+class Bare(msgspec.Struct):
+    things: int = 3
+
+
+class Listed(msgspec.Struct):
+    things: Annotated[list[int], option("Things.")] = []
+
+
+@pytest.mark.parametrize(
+    ("section", "advice"),
+    [(Bare, "odd.things: declare it as Annotated"), (Listed, "odd.things: give it a default")],
+)
+def test_who_declares_an_option_by_halves_is_told_the_rest(
+    section: type[msgspec.Struct], advice: str
+) -> None:
+    with pytest.raises(AssertionError, match=advice):
+        catalog._collect(section, "odd.", {})
 
 
 @given(st.dictionaries(st.sampled_from(sorted(options())), st.text(max_size=20), max_size=5))

@@ -140,8 +140,11 @@ def _collect(struct: type[msgspec.Struct], prefix: str, found: dict[str, Option]
             continue
         meta = _bounds(annotation)
         path = prefix + field.name
-        assert meta is not None and meta.description, f"{path} has no help"  # noqa: PT018
-        found[path] = Option(path, annotation, field.default, meta.description)
+        told = meta.description if meta is not None else None
+        assert told, f"{path}: declare it as Annotated[its type, option(what it is for)]"
+        plain = field.default is not msgspec.NODEFAULT
+        assert plain, f"{path}: give it a default, a plain value or a tuple"
+        found[path] = Option(path, annotation, field.default, told)
 
 
 def _bare(annotation: Any) -> Any:
