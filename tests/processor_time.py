@@ -33,18 +33,31 @@ def spent() -> float:
     for entry in Path("/proc").iterdir():
         if not entry.name.isdecimal():
             continue
+        process = int(entry.name)
         try:
-            # proc(5): after the command in brackets come state, parent, …; times are 14th to 17th.
-            fields = (entry / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+            fields = _fields(process)
         except OSError:
             continue  # it ended meanwhile
-        process = int(entry.name)
         parents[process] = int(fields[1])
         ticks[process] = sum(map(int, fields[11:15]))
     family = {os.getpid()}
     while more := {one for one, parent in parents.items() if parent in family} - family:
         family |= more
     return sum(ticks.get(one, 0) for one in family) / _TICKS
+
+
+def spent_by(process: int) -> float:
+    """Return the processor seconds that one process has used so far, to some ten milliseconds."""
+    return sum(map(int, _fields(process)[11:13])) / _TICKS
+
+
+def _fields(process: int) -> list[str]:
+    """Return what proc(5) says of a process after its command in brackets: state, parent, ….
+
+    Its times are the 12th to the 15th of these: its own in two parts, those of who it has awaited.
+    """
+    text = Path(f"/proc/{process}/stat").read_text("utf-8", "replace")
+    return text.rpartition(")")[2].split()
 
 
 class ProcessorTime:

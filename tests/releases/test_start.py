@@ -17,6 +17,7 @@ from autogpt_db.errors import SchemaError
 from autogpt_db.operations.needed import RUN_PATH, needed
 from autogpt_db.settings import DatabaseSettings, Secret, Settings
 from postgres_server import with_schema
+from processor_time import spent_by
 from releases.catalogues import RELEASES, STATES, SYNTHETIC
 from releases.runs import ALL
 
@@ -39,6 +40,8 @@ NOT_THERE = {
 }
 """What a state cannot serve although earlier releases call it: notifications have other types."""
 MakeDatabase = Callable[..., str]
+TIMES = 20
+"""Looks that are timed together, since a process's time is told in hundredths of a second."""
 
 
 def settings_for(url: str) -> Settings:
@@ -123,14 +126,24 @@ def test_only_the_run_path_is_worth_a_refusal(
         assert connection.execute("SELECT to_regnamespace('autogpt_db')").fetchone() == (None,)
 
 
-def test_looking_takes_less_than_50_milliseconds(release_database: MakeDatabase) -> None:
+def test_looking_takes_less_than_50_milliseconds_of_a_processor(
+    release_database: MakeDatabase,
+) -> None:
     wanted = needed()
     with psycopg.connect(release_database("v0.6.68")) as connection:
-        wanted.lacks(read_catalogue(connection, "platform"), "platform")
-        shortest = 1.0
-        for _ in range(5):  # others work on this machine, too
-            began = time.perf_counter()
+        # The server's process runs here, and so its time can be had as well.
+        backend = connection.info.backend_pid
+
+        def spent() -> float:
+            return time.thread_time() + spent_by(backend)
+
+        def look() -> None:
             wanted.lacks(read_catalogue(connection, "platform"), "platform")
-            shortest = min(shortest, time.perf_counter() - began)
-    print(f"reading and comparing: {shortest * 1000:.1f} ms")
-    assert shortest <= 0.05
+
+        look()
+        before = spent()
+        for _ in range(TIMES):
+            look()
+        each = (spent() - before) / TIMES
+    print(f"reading and comparing: {each * 1000:.1f} ms")
+    assert each <= 0.05
