@@ -13,11 +13,12 @@ import pytest
 import autogpt_db
 from autogpt_db.database.capabilities import Capabilities
 from autogpt_db.database.catalogue import Catalogue
+from autogpt_db.database.pool.merged import FEW_CALLS, Merged
 from autogpt_db.database.releases import RELEASES, catalogue_of
 from autogpt_db.database.schema import Needed
 from autogpt_db.operations import load_operations
 from autogpt_db.operations.needed import needed
-from autogpt_db.signatures.tables import needs_of, read_off, statements_of
+from autogpt_db.signatures.tables import needs_of, read_off, statements_of, tables_of
 from autogpt_db.statements.methods import needed_by_methods
 from autogpt_db.statements.remembered import key_of, remembered
 from autogpt_db.statements.sql import read
@@ -45,6 +46,23 @@ assert needed.ours()
 assert needed.lacks(catalogue_of(sys.argv[1]), "platform").keys() < needed.essential
 print(*(name for name in sys.modules if name.startswith("autogpt_db.")))
 """
+
+
+MERGED = Merged(
+    single='SELECT "id" FROM platform."User"',
+    batch=f'SELECT 0, "id" FROM platform."Profile" AS call WHERE {FEW_CALLS}',
+    keyed_batch='SELECT 0, "id" FROM platform."Expert" AS call',
+    texts=(),
+    reads=True,
+)
+
+
+def test_all_forms_of_a_merged_statement_are_read() -> None:
+    def sends_it() -> Merged:
+        return MERGED
+
+    sends_it.__module__ = "autogpt_db.operations.odd"
+    assert [table.name for table in tables_of(sends_it)] == ["Expert", "Profile", "User"]
 
 
 def test_something_depends_on_every_capability() -> None:

@@ -128,7 +128,7 @@ def _members(thing: Any, fit: Capabilities) -> Iterable[Any]:
     """Return what may hold texts in something that holds others."""
     match thing:
         case Merged():
-            return thing.single, thing.batch
+            return [text for text in (thing.single, thing.batch, thing.keyed_batch) if text]
         case ForSchema():
             return (thing(fit),)
         case dict():
