@@ -14,9 +14,9 @@ import pytest
 from admin_pages import Pages
 from autogpt_db.operations import Database, Operation, Reply, Resource
 from autogpt_db.rest import load_resources, router
+from autogpt_db.rest.beside import LARGE
 from autogpt_db.rest.requests import cursor_behind
 from autogpt_db.rest.resources import type_of
-from autogpt_db.rest.routes import LARGE
 from autogpt_db.rest.shown import shown
 from autogpt_db.settings import LimitsSettings
 from declared_replies import check_document

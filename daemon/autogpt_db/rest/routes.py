@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -23,6 +24,7 @@ from autogpt_db.errors import (
 from autogpt_db.logs import REQUEST_ID
 from autogpt_db.logs.events import admin as log
 from autogpt_db.operations.needed import needed_by
+from autogpt_db.rest.beside import LARGE, Beside
 from autogpt_db.rest.openapi import describe
 from autogpt_db.rest.replies import ALLOWED, document, problem, problem_of
 from autogpt_db.rest.requests import (
@@ -50,8 +52,6 @@ if TYPE_CHECKING:
 ROOT = "/v1"
 DESCRIPTION = f"{ROOT}/openapi.json"
 
-LARGE = 1024 * 1024
-"""Bytes that were read of which a reply is made beside the event loop: it takes 50 ms and more."""
 _NOTHING = b"null"
 _encode = msgspec.json.Encoder().encode
 
@@ -73,7 +73,7 @@ def router(
     """
     served = load_resources() if resources is None else resources
     present = _Present(pool, served)
-    turn = asyncio.Semaphore(1)
+    beside = Beside()
     description: list[bytes] = []
 
     async def openapi(request: Request) -> Response:
@@ -93,7 +93,7 @@ def router(
     found += [
         Route(
             f"{ROOT}{path}",
-            _Endpoint(_Reading(pool, operation, present, turn, content=content)),
+            _Endpoint(_Reading(pool, operation, present, beside, content=content)),
         )
         for path, operation in served.items()
     ]
@@ -170,7 +170,7 @@ class _Reading:
         pool: The process's.
         operation: What reads it.
         present: What the database has nothing for.
-        turn: Of large replies one is made at once.
+        beside: Makes large replies.
         content: Whether users' content is shown.
     """
 
@@ -179,14 +179,14 @@ class _Reading:
         pool: Pool,
         operation: Operation,
         present: _Present,
-        turn: asyncio.Semaphore,
+        beside: Beside,
         *,
         content: bool,
     ) -> None:
         self._pool = pool
         self._operation = operation
         self._present = present
-        self._turn = turn
+        self._beside = beside
         self._resource = resource_of(operation)
         self._content = content
         self._shown = shown(type_of(operation), content=content)
@@ -210,10 +210,8 @@ class _Reading:
             return problem(
                 request, HTTPStatus.NOT_FOUND, f"There is nothing at {request.url.path}."
             )
-        if len(found) <= LARGE:
-            return self._reply(request, query, found, arguments)
-        async with self._turn:
-            return await asyncio.to_thread(self._reply, request, query, found, arguments)
+        make = partial(self._reply, request, query, found, arguments)
+        return make() if len(found) <= LARGE else await self._beside.made(make)
 
     def _reply(
         self, request: Request, query: str, found: bytes, arguments: Mapping[str, Any]
