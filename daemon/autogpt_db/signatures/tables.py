@@ -152,12 +152,15 @@ def _is_read(thing: FunctionType | type) -> bool:
 def _texts_of_code(
     code: CodeType, scope: dict[str, Any], seen: set[int], fit: Capabilities
 ) -> Iterator[str]:
-    modules = [scope[name] for name in code.co_names if isinstance(scope.get(name), ModuleType)]
-    for name in code.co_names:
-        for place in (scope, *(vars(module) for module in modules)):
-            yield from _texts(place.get(name), seen, fit)
+    found = [scope[name] for name in code.co_names if name in scope]
+    places = [scope, *(vars(thing) for thing in found if isinstance(thing, ModuleType))]
+    for place in places:
+        for name in code.co_names:
+            # Most names are attributes, which stand nowhere here.
+            if name in place:
+                yield from _texts(place[name], seen, fit)
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _texts_of_code(constant, scope, seen, fit)
-        else:
+        elif constant is not None:
             yield from _texts(constant, seen, fit)
