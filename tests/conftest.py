@@ -67,6 +67,16 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(processor_time.ProcessorTime())
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Spread the tests over the processes as `spreading` says, where they go by files."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from spreading import Spread
+
+    return Spread(config, log)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """Find the tests without looking for garbage, then or ever, in what is kept until the end.
