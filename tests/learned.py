@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 _READ: dict[str, Catalogue] = {}
 """What the pools of this process have read, by its fingerprint."""
 
+_FINGERPRINTS: dict[str, str] = {}
+"""Those of unchanged copies of templates."""
+
 _UNFINISHED = """
 SELECT EXISTS (
        SELECT FROM platform."_prisma_migrations"
@@ -19,18 +22,29 @@ SELECT EXISTS (
 """
 
 
-async def learn(pool: Pool, *, seconds: float) -> bool:
+async def learn(pool: Pool, copy_of: str | None, *, seconds: float) -> bool:
     """Do as `Pool.wait` does, but read no catalogue twice.
 
     Most tests have a copy of a template, and to read its catalogue costs PostgreSQL as much as to
     copy it. Whether one is the same is told as the product tells whether its own has changed: by
-    the versions of all rows that it is made of.
+    the versions of all rows that it is made of. A copy has them all, so that of one that nobody
+    has touched since not even that has to be asked.
+
+    Args:
+        pool: Learns.
+        copy_of: The template that its database is an untouched copy of.
+        seconds: Most to wait for its connections.
     """
     if not await pool._connections.wait(seconds):
         return False
     knowledge = pool.knowledge
     call = knowledge._open_call()
-    fingerprint, _ = await knowledge._fingerprinted(call, {"schema": call.schema}, recorded=False)
+    fingerprint = _FINGERPRINTS.get(copy_of) if copy_of else None
+    if fingerprint is None:
+        schema = {"schema": call.schema}
+        fingerprint, _ = await knowledge._fingerprinted(call, schema, recorded=False)
+    if copy_of:
+        _FINGERPRINTS[copy_of] = fingerprint
     if fingerprint in _READ:
         knowledge.learn(_READ[fingerprint])
         knowledge._fingerprint = fingerprint

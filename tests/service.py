@@ -47,6 +47,8 @@ LATER = sorted(OPERATIONS.keys() - FIRST.keys())
 class Service:
     """Calls operations as the API does, and looks at the database from outside.
 
+    With `copy_of` the database is an untouched copy of that template of this process's server.
+
     Attributes:
         statements: What the last single call sent to PostgreSQL, in number.
     """
@@ -60,9 +62,11 @@ class Service:
         lock_timeout: float = 10.0,
         statement_timeout: float = 55.0,
         through: str | None = None,
+        copy_of: str | None = None,
         **sections: Any,
     ) -> None:
         self.url = url
+        self._copy_of = copy_of
         self.settings = Settings(
             database=DatabaseSettings(
                 url=Secret(with_schema(through or url)),
@@ -80,7 +84,9 @@ class Service:
         self._runner.__enter__()
         self._opened = Pool.open(self.settings)
         self.pool = self._runner.run(self._opened.__aenter__())
-        assert self._runner.run(learn(self.pool, seconds=30.0)), "the database did not answer"
+        assert self._runner.run(learn(self.pool, self._copy_of, seconds=30.0)), (
+            "the database did not answer"
+        )
         self._outside = psycopg.connect(self.url, autocommit=True)
         self._outside.execute("SET search_path TO platform, public")
         return self

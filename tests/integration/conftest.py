@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def service(seeded_database_url: str) -> Iterator[Service]:
+def service(seeded_database_url: str, seeded_template: str) -> Iterator[Service]:
     """Yield the operations on a fresh database with the contract's rows."""
-    with Service(seeded_database_url) as running:
+    with Service(seeded_database_url, copy_of=seeded_template) as running:
         yield running
 
 

@@ -24,6 +24,7 @@ def service_in(release_database: Callable[..., str]) -> Iterator[Callable[..., S
 
         def started(state: str, *, seeded: bool = False, **sections: Any) -> Service:
             url = release_database(state, seeded=seeded, ours=True)
-            return running.enter_context(Service(url, **sections))
+            alike = f"{state} seeded" if seeded else state
+            return running.enter_context(Service(url, copy_of=alike, **sections))
 
         yield started
