@@ -181,16 +181,15 @@ def calls_of(service: Service, method: str) -> list[dict[str, Any]]:
 def everything(service: Service) -> dict[str, list[str]]:
     """Return all rows of AutoGPT's tables, without what may differ."""
     tables = service.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'platform'")
-    return {
-        name: sorted(
-            json.dumps(row, sort_keys=True)
-            for (row,) in service.rows(
-                f'SELECT to_jsonb(row) - %(volatile)s::text[] FROM "{name}" AS row',
-                volatile=VOLATILE + VOLATILE_OF.get(name, []),
-            )
-        )
-        for (name,) in tables
-    }
+    found: dict[str, list[str]] = {name: [] for (name,) in tables}
+    each = (
+        f"""SELECT '{name}', (to_jsonb(row) - ARRAY{VOLATILE + VOLATILE_OF.get(name, [])})::text
+              FROM "{name}" AS row"""
+        for name in found
+    )
+    for name, row in service.rows(" UNION ALL ".join(each)):
+        found[name].append(row)
+    return {name: sorted(rows) for name, rows in found.items()}
 
 
 @pytest.mark.parametrize("method", WRITES)
