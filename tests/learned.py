@@ -12,7 +12,7 @@ _READ: dict[str, Catalogue] = {}
 """What the pools of this process have read, by its fingerprint."""
 
 _FINGERPRINTS: dict[str, str] = {}
-"""Those of unchanged copies of templates."""
+"""Those of templates' copies."""
 
 _UNFINISHED = """
 SELECT EXISTS (
@@ -27,12 +27,12 @@ async def learn(pool: Pool, copy_of: str | None, *, seconds: float) -> bool:
 
     Most tests have a copy of a template, and to read its catalogue costs PostgreSQL as much as to
     copy it. Whether one is the same is told as the product tells whether its own has changed: by
-    the versions of all rows that it is made of. A copy has them all, so that of one that nobody
-    has touched since not even that has to be asked.
+    the versions of all rows that it is made of. A copy has them all: where nobody has changed the
+    schema since, not even that has to be asked.
 
     Args:
         pool: Learns.
-        copy_of: The template that its database is an untouched copy of.
+        copy_of: The template of which its database is a copy, with the same schema still.
         seconds: Most to wait for its connections.
     """
     if not await pool._connections.wait(seconds):

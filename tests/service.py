@@ -47,7 +47,7 @@ LATER = sorted(OPERATIONS.keys() - FIRST.keys())
 class Service:
     """Calls operations as the API does, and looks at the database from outside.
 
-    With `copy_of` the database is an untouched copy of that template of this process's server.
+    With `copy_of` the database is a copy of that template, whose schema nobody has changed yet.
 
     Attributes:
         statements: What the last single call sent to PostgreSQL, in number.

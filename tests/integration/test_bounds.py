@@ -26,8 +26,8 @@ RANGE = {"start_time": "2020-01-01", "end_time": "2100-01-01"}
 
 
 @pytest.fixture
-def bounded(seeded_database_url: str) -> Iterator[Service]:
-    with Service(seeded_database_url, limits=SMALL) as service:
+def bounded(seeded_database_url: str, seeded_template: str) -> Iterator[Service]:
+    with Service(seeded_database_url, copy_of=seeded_template, limits=SMALL) as service:
         yield service
 
 

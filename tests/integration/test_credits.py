@@ -26,9 +26,11 @@ TODAY = "MONTHLY-CREDIT-TOP-UP-" + datetime.now(UTC).date().isoformat()
 
 
 @pytest.fixture
-def bank(seeded_database_url: str) -> Iterator[Service]:
+def bank(seeded_database_url: str, seeded_template: str) -> Iterator[Service]:
     accounts = CreditsSettings(enabled=True, refill=1000)
-    with Service(seeded_database_url, credits=accounts, pool_size=16) as service:
+    with Service(
+        seeded_database_url, copy_of=seeded_template, credits=accounts, pool_size=16
+    ) as service:
         yield service
 
 

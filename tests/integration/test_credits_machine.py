@@ -29,9 +29,11 @@ NAMES = (f"user-{number}" for number in itertools.count())
 
 
 @pytest.fixture
-def bank(seeded_database_url: str) -> Iterator[Service]:
+def bank(seeded_database_url: str, seeded_template: str) -> Iterator[Service]:
     accounts = CreditsSettings(enabled=True, refill=REFILL)
-    with Service(seeded_database_url, credits=accounts, pool_size=12) as service:
+    with Service(
+        seeded_database_url, copy_of=seeded_template, credits=accounts, pool_size=12
+    ) as service:
         yield service
 
 

@@ -31,8 +31,8 @@ SELECT (SELECT count(*) FROM "AgentGraphExecution"),
 
 
 @pytest.fixture
-def service(seeded_database_url: str) -> Iterator[Service]:
-    with Service(seeded_database_url) as running:
+def service(seeded_database_url: str, seeded_template: str) -> Iterator[Service]:
+    with Service(seeded_database_url, copy_of=seeded_template) as running:
         yield running
 
 

@@ -26,8 +26,8 @@ PLAIN = "1ff065e9-88e8-4358-9d82-8dc91f622ba9"
 
 
 @pytest.fixture
-def service(seeded_database_url: str) -> Iterator[Service]:
-    with Service(seeded_database_url) as running:
+def service(seeded_database_url: str, seeded_template: str) -> Iterator[Service]:
+    with Service(seeded_database_url, copy_of=seeded_template) as running:
         yield running
 
 

@@ -71,9 +71,9 @@ SHOWN = {
 
 
 @pytest.fixture
-def vault(seeded_database_url: str) -> Iterator[Service]:
+def vault(seeded_database_url: str, seeded_template: str) -> Iterator[Service]:
     options = IntegrationsSettings(encryption_key=Secret(KEY))
-    with Service(seeded_database_url, integrations=options) as service:
+    with Service(seeded_database_url, copy_of=seeded_template, integrations=options) as service:
         yield service
 
 

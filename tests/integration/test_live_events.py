@@ -36,9 +36,11 @@ EVER = WatchSettings(look_back_days=3650)
 
 
 @pytest.fixture
-def service(seeded_database_url: str) -> Iterator[Service]:
+def service(seeded_database_url: str, seeded_template: str) -> Iterator[Service]:
     accounts = CreditsSettings(enabled=True, refill=1000, monthly_refill="on")
-    with Service(seeded_database_url, credits=accounts, events=ON, watch=EVER) as running:
+    with Service(
+        seeded_database_url, copy_of=seeded_template, credits=accounts, events=ON, watch=EVER
+    ) as running:
         yield running
 
 

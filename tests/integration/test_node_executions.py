@@ -19,8 +19,8 @@ OUTPUT_BLOCK = "363ae599-353e-4804-937e-b2ee3cef3da4"
 
 
 @pytest.fixture
-def service(seeded_database_url: str) -> Iterator[Service]:
-    with Service(seeded_database_url) as running:
+def service(seeded_database_url: str, seeded_template: str) -> Iterator[Service]:
+    with Service(seeded_database_url, copy_of=seeded_template) as running:
         yield running
 
 

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def bank(seeded_database_url: str) -> Iterator[Service]:
-    with Service(seeded_database_url, credits=CreditsSettings(enabled=True)) as service:
+def bank(seeded_database_url: str, seeded_template: str) -> Iterator[Service]:
+    with Service(
+        seeded_database_url, copy_of=seeded_template, credits=CreditsSettings(enabled=True)
+    ) as service:
         yield service
 
 

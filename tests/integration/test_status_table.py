@@ -48,8 +48,8 @@ held_against_a_model = settings(
 
 
 @pytest.fixture
-def service(seeded_database_url: str) -> Iterator[Service]:
-    with Service(seeded_database_url) as running:
+def service(seeded_database_url: str, seeded_template: str) -> Iterator[Service]:
+    with Service(seeded_database_url, copy_of=seeded_template) as running:
         yield running
 
 

@@ -335,11 +335,13 @@ def provider() -> Iterator[EmbeddingProvider]:
 
 
 @pytest.fixture
-def by_meaning(seeded_database_url: str, provider: EmbeddingProvider) -> Iterator[Service]:
+def by_meaning(
+    seeded_database_url: str, seeded_template: str, provider: EmbeddingProvider
+) -> Iterator[Service]:
     options = EmbeddingsSettings(
         openai_api_key=Secret("sk-test"), openai_base_url=provider.url, timeout=5
     )
-    with Service(seeded_database_url, embeddings=options) as service:
+    with Service(seeded_database_url, copy_of=seeded_template, embeddings=options) as service:
         yield service
 
 

@@ -34,8 +34,12 @@ def provider() -> Iterator[PaymentProvider]:
 
 
 @pytest.fixture
-def bank(seeded_database_url: str, provider: PaymentProvider) -> Iterator[Service]:
-    with Service(seeded_database_url, credits=credit_settings(provider), pool_size=8) as service:
+def bank(
+    seeded_database_url: str, seeded_template: str, provider: PaymentProvider
+) -> Iterator[Service]:
+    with Service(
+        seeded_database_url, copy_of=seeded_template, credits=credit_settings(provider), pool_size=8
+    ) as service:
         prepare(service, 100, 50)
         yield service
         service.run(background.drain())
