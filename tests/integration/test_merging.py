@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from autogpt_db.database.capabilities import ForSchema
-from autogpt_db.database.pool import abreast, merging
+from autogpt_db.database.pool import abreast, gathering, merging
 from autogpt_db.database.pool.batches import ISOLATED_AT_ONCE, LARGEST_BATCH
 from autogpt_db.database.pool.merged import MOST_CHARACTERS, Merged
 from autogpt_db.database.pool.merging import IN_FLIGHT, MOST_SLOW
@@ -737,7 +737,7 @@ def read(service: Service, name: str) -> asyncio.Future[bytes]:
 def test_few_reads_wait_for_others_while_more_are_under_way(
     seeded_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(merging, "COMPANY", PATIENCE)
+    monkeypatch.setattr(gathering, "COMPANY", PATIENCE)
     monkeypatch.setattr(merging, "PATIENCE", PATIENCE)
     monkeypatch.setattr(abreast, "QUICK", PATIENCE)
     with (
@@ -770,6 +770,11 @@ def test_few_reads_wait_for_others_while_more_are_under_way(
     assert [json.loads(reply)["node_exec_id"] for reply in replies] == [*early, first, second]
 
 
+def put_output(service: Service, name: str) -> asyncio.Future[bytes]:
+    body = json.dumps({"node_exec_id": name, "output_name": "o", "output_data": 1}).encode()
+    return asyncio.ensure_future(service.started("upsert_execution_output", body))
+
+
 def assert_one_overtakes_locked_ones(url: str) -> None:
     with (
         Service(url, lock_timeout=0) as service,
@@ -793,7 +798,7 @@ def assert_one_overtakes_locked_ones(url: str) -> None:
 def test_nobody_waits_for_others_where_batches_are_slow(
     seeded_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(merging, "COMPANY", 10 * PATIENCE)
+    monkeypatch.setattr(gathering, "COMPANY", 10 * PATIENCE)
     monkeypatch.setattr(merging, "PATIENCE", 10 * PATIENCE)
     monkeypatch.setattr(abreast, "QUICK", 0.0)
     assert_one_overtakes_locked_ones(seeded_database_url)
@@ -802,7 +807,7 @@ def test_nobody_waits_for_others_where_batches_are_slow(
 def test_few_calls_wait_for_others_while_more_are_under_way(
     seeded_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(merging, "COMPANY", PATIENCE)
+    monkeypatch.setattr(gathering, "COMPANY", PATIENCE)
     monkeypatch.setattr(merging, "PATIENCE", PATIENCE)
     monkeypatch.setattr(abreast, "QUICK", PATIENCE)
     with (
@@ -831,6 +836,35 @@ def test_few_calls_wait_for_others_while_more_are_under_way(
 
         replies = service.run(main())
     assert {json.loads(reply)["status"] for reply in replies} == {"RUNNING"}
+
+
+def test_the_first_of_its_kind_is_joined_by_who_comes_in_the_next_turn(
+    seeded_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Callers of several kinds share statements, too, as long as there is something under way."""
+    monkeypatch.setattr(gathering, "COMPANY", PATIENCE)
+    with (
+        Service(seeded_database_url, lock_timeout=0) as service,
+        psycopg.connect(seeded_database_url) as blocker,
+    ):
+        *locked, first, second = fresh_executions(service)[:4]
+        hold(blocker, locked)
+
+        async def main() -> list[bytes]:
+            calls = [to_running(service, name) for name in locked]
+            await until_waiting(service)
+            (others,) = service.mergers()
+            calls.append(put_output(service, first))
+            await asyncio.sleep(0)
+            calls.append(put_output(service, second))
+            await asyncio.wait_for(asyncio.gather(*calls[2:]), PATIENCE)
+            (merger,) = (each for each in service.mergers() if each is not others)
+            assert (merger.figures.sent, merger.figures.batches) == (2, 1)
+            blocker.rollback()
+            return await asyncio.gather(*calls)
+
+        replies = service.run(main())
+    assert replies[2:] == [b"null", b"null"]
 
 
 def test_nobody_waits_long_for_others_to_come(

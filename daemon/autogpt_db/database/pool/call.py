@@ -134,6 +134,7 @@ class Call(Sending):
             open_call,
             limit=connections.most_waiting,
             abreast=abreast,
+            crowd=connections.crowd,
             traced_as=name if connections.traced else None,
         )
         connections.mergers[merged] = merger

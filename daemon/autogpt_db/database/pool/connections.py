@@ -14,6 +14,7 @@ from autogpt_db.database.pool.abreast import WRITES, Abreast
 from autogpt_db.database.pool.auditing import Audit
 from autogpt_db.database.pool.durations import Durations
 from autogpt_db.database.pool.faults import Faults
+from autogpt_db.database.pool.gathering import Crowd
 from autogpt_db.database.pool.lanes import Lane
 from autogpt_db.database.pool.leaving import Leaving
 from autogpt_db.database.pool.lending import Lending
@@ -87,6 +88,7 @@ class Connections:
         heavy_lane: The lane of the calls that read much.
         most_waiting: Calls that may wait for one.
         mergers: What merges calls, for each kind that has come in.
+        crowd: The calls of all kinds that may be merged.
         writes_abreast: How many batches of those that write are under way.
         faults: What has been heard of the database's troubles.
         answered: `time.monotonic()` moment at which a statement was answered last.
@@ -124,6 +126,7 @@ class Connections:
         self._size = size
         self._statements: dict[str, str] = {}
         self.mergers: dict[Merged | KeyedMerged, Merger] = {}
+        self.crowd = Crowd()
         self.writes_abreast = Abreast(IN_FLIGHT, most_quick=WRITES)
         self.helpers = helpers
         self.knowledge = knowledge

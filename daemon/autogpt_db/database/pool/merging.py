@@ -2,12 +2,12 @@
 
 A batch costs the server little more than one call: one round trip, one plan, one flush. A lone
 call goes at once and by itself, in its caller's own task; few wait a moment for others, as long as
-more are under way and PostgreSQL is quick. Everyone is answered after the batch's commit, with
-their own row's outcome; when a batch fails, each of its calls is sent again by itself, so that only
-the wrong ones fail. Nobody waits long for a stranger's row: a batch that meets a lock gives up
-soon, and what takes long no longer keeps others from being sent. While writes of many kinds are
-under way, those of each gather (`abreast.Abreast`). What may be merged says so beside its SQL
-(`merged.Merged`).
+more are under way and PostgreSQL is quick (`gathering.Gathering`). Everyone is answered after the
+batch's commit, with their own row's outcome; when a batch fails, each of its calls is sent again by
+itself, so that only the wrong ones fail. Nobody waits long for a stranger's row: a batch that meets
+a lock gives up soon, and what takes long no longer keeps others from being sent. While writes of
+many kinds are under way, those of each gather (`abreast.Abreast`). What may be merged says so
+beside its SQL (`merged.Merged`).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from autogpt_db.database.pool.batches import (
     MergedCall,
     Sent,
 )
+from autogpt_db.database.pool.gathering import Gathering
 from autogpt_db.database.pool.merged import MOST_CHARACTERS
 from autogpt_db.database.pool.reply_sizes import ReplySizes
 from autogpt_db.errors import OutcomeUnknownError, PoolExhaustedError
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from autogpt_db.database.pool.abreast import Abreast
+    from autogpt_db.database.pool.gathering import Crowd
     from autogpt_db.database.pool.merged import KeyedMerged, Merged, Sender
 
 IN_FLIGHT = 3
@@ -49,8 +51,6 @@ PATIENCE = 1.0
 
 It runs on; but what holds it up, a lock or a dying disk, must not hold up every call of its kind.
 """
-COMPANY = 0.001
-"""Seconds that few wait for others at most while more are under way, and none is sent."""
 MOST_SLOW = 3
 """How many may run on so at once.
 
@@ -74,6 +74,7 @@ class Merger:
         *,
         limit: int,
         abreast: Abreast,
+        crowd: Crowd,
         traced_as: str | None = None,
     ) -> None:
         """Start with nothing waiting.
@@ -83,10 +84,12 @@ class Merger:
             open_call: Returns what one batch is sent through.
             limit: Calls that may wait; one more is refused at once.
             abreast: The batches of all kinds that it counts as one of.
+            crowd: The calls of all kinds, these among them.
             traced_as: What batches are called in traces; None: they are in none.
         """
         self.merged = merged
         self._abreast = abreast
+        self._crowd = crowd
         self._most = LARGEST_READ if merged.reads else LARGEST_BATCH
         self.figures = Figures()
         self._limit = limit
@@ -101,10 +104,8 @@ class Merger:
         self._slow: set[MergedCall] = set()
         self._alone: set[MergedCall] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._scheduled = False
+        self._gathering = Gathering(crowd, self._waiting, self._start)
         self._impatient: asyncio.TimerHandle | None = None
-        self._sent_last = 0.0
-        self._expecting: asyncio.TimerHandle | None = None
 
     def submit(self, parameters: Mapping[str, Any]) -> MergedCall:
         """Take a call in; its outcome is a future, and `done` must follow.
@@ -118,26 +119,27 @@ class Merger:
             raise PoolExhaustedError(
                 "Too many calls of this method are waiting; try again shortly."
             )
-        loop = asyncio.get_running_loop()
         key = tuple(parameters[name] for name in self.merged.key)
         call = MergedCall(
             parameters,
             key,
-            loop.create_future(),
+            asyncio.get_running_loop().create_future(),
             hash(tuple(parameters[name] for name in self.merged.texts)),
             self.merged.size_of(parameters),
         )
         self._waiting.append(call)
         self._abreast.enter()
+        self._crowd.enter()
         self.figures.calls += 1
         if not self._may_start:
             self._hold_back()
         elif not self._are_enough:
-            self._expect_company()
-        elif not self._scheduled:
-            # At the end of this turn of the loop: what arrived in it goes together.
-            self._scheduled = True
-            loop.call_soon(self._start)
+            self._gathering.start_in_a_moment()
+        elif self._may_be_joined and (self._crowd.under_way or not self.merged.reads):
+            # Of an idle server a read asks nothing but a processor; a write asks for a commit.
+            self._gathering.start_in_calm()
+        else:
+            self._gathering.start_soon()
         return call
 
     def done(self, call: MergedCall) -> None:
@@ -153,6 +155,7 @@ class Merger:
             with suppress(ValueError):  # it is under way
                 self._waiting.remove(call)
         self._abreast.leave()
+        self._crowd.leave()
 
     def _let_go(self, key: tuple[Any, ...]) -> None:
         """Let the next call with a key go."""
@@ -176,18 +179,27 @@ class Merger:
             return True
         return waiting >= min(under_way, self._most)
 
+    @property
+    def _may_be_joined(self) -> bool:
+        """Tell whether those that wait may be the first of more that come in these turns."""
+        return not (self._under_way or self._gathering.enough)
+
     def _start(self, *, however_few: bool = False) -> None:
-        self._scheduled = False
         while self._waiting and self._may_start:
             if not (self._are_enough or however_few):
-                self._expect_company()
+                self._gathering.start_in_a_moment()
+                return
+            if self._may_be_joined and self._crowd.under_way and not however_few:
+                self._gathering.start_in_calm()
                 return
             however_few = False
             batch = self._take()
             if not batch:
                 return  # each waits for one of its own row; that one's end starts it
             first = batch[0]
-            self._sent_last = moment = time.monotonic()
+            moment = time.monotonic()
+            self._gathering.sent(moment)
+            self._crowd.under_way += 1
             self._in_flight[first] = Sent(moment, len(batch))
             self._under_way += len(batch)
             self._abreast.begin(first, moment)
@@ -212,24 +224,10 @@ class Merger:
         """Let go of what began with `first`, and start what waits."""
         if first in self._in_flight:
             self._under_way -= self._in_flight.pop(first).calls
+        self._crowd.under_way -= 1
         self._abreast.end(first)
         self._slow.discard(first)
         self._start()
-
-    def _expect_company(self) -> None:
-        """See to it that few wait for others, or for the end of what is under way, not for long."""
-        if self._expecting is None:
-            left = max(0.0, self._sent_last + COMPANY - time.monotonic())
-            loop = asyncio.get_running_loop()
-            self._expecting = loop.call_later(left, self._stop_expecting)
-
-    def _stop_expecting(self) -> None:
-        self._expecting = None
-        if self._sent_last + COMPANY > time.monotonic():
-            if self._waiting:
-                self._expect_company()  # some have been sent meanwhile, the oldest first
-        else:
-            self._start(however_few=True)
 
     def _grow_impatient(self) -> None:
         """See to it that who waits does so for `PATIENCE` at most, as long as few are slow."""
