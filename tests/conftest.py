@@ -40,6 +40,7 @@ CONTRACT = TESTS / "contract"
 DaemonProcess.everywhere = (
     # A machine that is busy with other tests is no child that hangs.
     f"supervision.heartbeat_timeout={PATIENCE / 2:g}",
+    f"supervision.ready_timeout={PATIENCE * 3 / 4:g}",
     # Each connection that no test needs is a process of PostgreSQL's that begins and ends.
     "database.pool_size=4",
 )
