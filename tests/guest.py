@@ -22,6 +22,8 @@ UNIT = "autogpt-db"
 CREDENTIALS = "/etc/autogpt-db/credentials"
 PORT = 8005
 _CLONE_NEWNET = 0x40000000
+_NOT_RUNNING = 7
+"""How supervisorctl ends where a program that it was asked about does not run."""
 _ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "LANG": "C.UTF-8",
@@ -160,8 +162,10 @@ class Guest:
         return int(self.property("MainPID"))
 
     def child_pid(self, name: str) -> int:
-        """Return a child's pid in the guest: `api:api_00`."""
-        return int(self.run("autogpt-db", "ctl", "pid", name))
+        """Return a child's pid in the guest (`api:api_00`), 0 while it has none."""
+        done = self.attempt("autogpt-db", "ctl", "pid", name)
+        assert done.returncode in {0, _NOT_RUNNING}, f"{done.stdout}{done.stderr}"
+        return int(done.stdout)
 
     def wait_serving(self, *, seconds: float = PATIENCE) -> None:
         def serving() -> bool:

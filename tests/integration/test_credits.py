@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 KEYS = [
     "graph_exec_id", "graph_id", "node_id", "node_exec_id", "block_id", "block", "input", "reason",
 ]  # fmt: skip
-TODAY = "MONTHLY-CREDIT-TOP-UP-" + datetime.now(UTC).date().isoformat()
+
+
+def key_of_day(later: int = 0) -> str:
+    """Return the key of today's top-up, or of that of so many days later."""
+    day = datetime.now(UTC).date() + timedelta(days=later)
+    return f"MONTHLY-CREDIT-TOP-UP-{day.isoformat()}"
 
 
 @pytest.fixture
@@ -191,6 +196,7 @@ def test_64_first_additions_are_all_kept(bank: Service) -> None:
 
 def test_the_first_look_of_a_month_fills_up(bank: Service) -> None:
     set_balance(bank, 300, updated="now() - interval '32 days'")
+    began = key_of_day()
     assert bank.call("get_credits", user_id="alice") == 1000
     # In tables that were brought forward, another one asks whether they were.
     assert bank.statements == (2 if TABLES == "v0.6.48" else 3)
@@ -198,7 +204,9 @@ def test_the_first_look_of_a_month_fills_up(bank: Service) -> None:
         'SELECT "transactionKey", amount, type::text, "runningBalance", metadata '
         'FROM "CreditTransaction"'
     )
-    assert rows == [(TODAY, 700, "GRANT", 1000, {"reason": "Monthly credit refill"})]
+    ((key, *entry),) = rows
+    assert entry == [700, "GRANT", 1000, {"reason": "Monthly credit refill"}]
+    assert key in {began, key_of_day()}, "midnight may have passed meanwhile"
     assert balance(bank) == 1000
     assert spend(bank, 600) == 400
     assert bank.call("get_credits", user_id="alice") == 400
@@ -224,7 +232,8 @@ def test_spending_alone_fills_nothing_up_and_counts_as_this_months_change(bank: 
 
 def test_todays_key_is_used_once(bank: Service) -> None:
     set_balance(bank, 300, updated="'2026-01-31'")
-    enter(bank, TODAY, None, "2026-01-01")
+    for later in (0, 1):  # midnight may pass meanwhile
+        enter(bank, key_of_day(later), None, "2026-01-01")
     assert bank.call("get_credits", user_id="alice") == 300
     assert balance(bank) == 300
 
