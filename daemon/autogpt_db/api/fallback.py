@@ -81,7 +81,8 @@ class Fallback:
         self._running = 0
         self._names = Names()
         self._client = httpx.AsyncClient(
-            timeout=httpx.Timeout(self._timeout, connect=min(CONNECT_TIMEOUT, self._timeout)),
+            # The whole exchange has a deadline: a second clock, for its parts, would tell less.
+            timeout=httpx.Timeout(None, connect=min(CONNECT_TIMEOUT, self._timeout)),
             limits=httpx.Limits(
                 max_connections=self._most,
                 max_keepalive_connections=self._most,
