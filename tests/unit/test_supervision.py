@@ -25,8 +25,9 @@ from autogpt_db.supervision import clock
 from autogpt_db.supervision.announcing import pool_trouble
 from autogpt_db.supervision.beats import HeartbeatReceiver
 from autogpt_db.supervision.configuration import packaged_text, render, write_configuration
+from autogpt_db.supervision.control import is_failing
 from autogpt_db.supervision.kinds import ReportingProcess
-from autogpt_db.supervision.process import FIRST_PAUSE, States, pause_before_restart
+from autogpt_db.supervision.process import FIRST_PAUSE, LASTING, States, pause_before_restart
 
 
 @given(st.integers(1, 10_000), st.floats(1, 600))
@@ -195,6 +196,22 @@ def test_who_cannot_work_is_not_running_to_anybody_and_not_replaced(
     passed += process.ready_timeout + 0.1
     process.watch()
     assert process.replaced_for == "not ready: not ready within 30 s", "who never comes up is"
+
+
+def test_who_fails_again_and_again_is_failing_until_he_has_served_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    passed = 0.0
+    monkeypatch.setattr(clock, "now", lambda: passed)
+    process = Watched()
+    process.failures, process.ready_since = 1, None
+    assert not is_failing(process), "once is no habit"
+    process.failures = 2
+    assert is_failing(process), "while it starts"
+    process.ready_since = passed
+    assert is_failing(process), "in the moment in which it is up"
+    passed += LASTING
+    assert not is_failing(process)
 
 
 def test_a_heartbeat_is_known_by_its_sender(

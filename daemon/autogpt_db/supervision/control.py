@@ -11,7 +11,7 @@ from supervisor.states import getProcessStateDescription
 from autogpt_db import __version__
 from autogpt_db.listening import address_of
 from autogpt_db.supervision import clock
-from autogpt_db.supervision.process import States
+from autogpt_db.supervision.process import LASTING, States
 
 if TYPE_CHECKING:
     from autogpt_db.supervision.process import SupervisedProcess
@@ -32,7 +32,8 @@ class ControlInterface:
             (its address), `state`, `words`, `credentials` (the directory that systemd put them
             into, or null), `schema` (which release AutoGPT's looks like, and
             what isn't served for it), and `processes` with `name`, `group`, `state`, `pid`,
-            `uptime_seconds`, `restarts`, `last_exit`, `pool`.
+            `uptime_seconds`, `restarts`, `last_exit`, `failing` (whether it ends each time before
+            it has served for a second), `pool`.
         """
         tree = self._tree
         table = tree.table
@@ -82,6 +83,16 @@ def make_interface(tree: Tree, **_options: Any) -> ControlInterface:
     return ControlInterface(tree)
 
 
+def is_failing(process: SupervisedProcess) -> bool:
+    """Tell whether a process has failed again and again, and not served for `LASTING` since.
+
+    Its state alone says so only between two tries, and for a moment it is up in each of them.
+    """
+    since = process.ready_since
+    lasts = since is not None and clock.now() - since >= LASTING
+    return process.failures > 1 and not lasts
+
+
 def _describe(process: SupervisedProcess) -> dict[str, Any]:
     running = process.state == States.RUNNING
     return {
@@ -94,5 +105,6 @@ def _describe(process: SupervisedProcess) -> dict[str, Any]:
         "uptime_seconds": round(clock.now() - process.laststart, 1) if running else None,
         "restarts": max(process.restarts, 0),
         "last_exit": process.last_exit,
+        "failing": is_failing(process),
         "pool": process.pool or None,
     }

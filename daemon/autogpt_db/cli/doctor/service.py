@@ -81,7 +81,8 @@ def processes(situation: Situation) -> Iterator[Finding]:
     for part in trouble.split("; ") if trouble else ():
         yield Finding("warn", "service", part, _remedy(part))
     for process in tree["processes"]:
-        if process["state"] in {"BACKOFF", "FATAL"}:
+        # A service of an earlier version does not say whether one is failing.
+        if process["state"] in {"BACKOFF", "FATAL"} or process.get("failing"):
             name, end = process["name"], process["last_exit"] or "it could not be started"
             remedy = f"journalctl -u autogpt-db AUTOGPT_DB_PROCESS={name} -e"
             yield Finding("fail", "service", f"{name} keeps failing: {end}", remedy)
