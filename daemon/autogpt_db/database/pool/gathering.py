@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sized
@@ -117,7 +117,7 @@ class Gathering:
             loop = asyncio.get_running_loop()
             self._expecting = loop.call_later(left, self._stop_expecting)
 
-    def _schedule(self, what: Callable[[], Any]) -> None:
+    def _schedule(self, what: Callable[[], None]) -> None:
         if not self._scheduled:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(what)

@@ -133,7 +133,7 @@ class Merger:
         self.figures.calls += 1
         if not self._may_start:
             self._hold_back()
-        elif not self._are_enough:
+        elif not self._match_those_under_way:
             self._gathering.start_in_a_moment()
         elif self._may_be_joined and (self._crowd.under_way or not self.merged.reads):
             # Of an idle server a read asks nothing but a processor; a write asks for a commit.
@@ -167,12 +167,11 @@ class Merger:
         return len(self._in_flight) < IN_FLIGHT and self._abreast.room
 
     @property
-    def _are_enough(self) -> bool:
+    def _match_those_under_way(self) -> bool:
         """Tell whether those that wait are as many as those under way, or a full batch.
 
-        Otherwise the first caller that comes again after a batch would go by itself, and those
-        right behind him find every place taken: few callers would hardly ever share a statement.
-        Where batches are slow, nobody gains by waiting, and of many readers none does.
+        Fewer wait for others (`gathering` says why). Where batches are slow, nobody gains by that,
+        and of many readers none does.
         """
         waiting, under_way = len(self._waiting), self._under_way
         if not self._abreast.quick or (self.merged.reads and waiting + under_way > FEW_READERS):
@@ -186,7 +185,7 @@ class Merger:
 
     def _start(self, *, however_few: bool = False) -> None:
         while self._waiting and self._may_start:
-            if not (self._are_enough or however_few):
+            if not (self._match_those_under_way or however_few):
                 self._gathering.start_in_a_moment()
                 return
             if self._may_be_joined and self._crowd.under_way and not however_few:
